@@ -1,0 +1,44 @@
+"""Inventory over HTTP, and its stand-in for deployments that have no such address."""
+
+from datetime import datetime
+from http import HTTPStatus
+from uuid import UUID
+
+from pydantic import BaseModel, Field, ValidationError
+
+from activities.adapters.http import Neighbour
+from activities.adapters.ordering import Lower
+from domain.errors import ErrorCode, PaymentError
+from domain.verification import ACTIVE, Reservation
+
+
+class ReservationAnswer(BaseModel):
+    status: Lower
+    order_id: UUID | None = Field(default=None, validation_alias="orderId")
+    customer_id: UUID | None = Field(default=None, validation_alias="customerId")
+    expires_at: datetime | None = Field(default=None, validation_alias="expiresAt")
+
+
+class HttpInventory:
+    def __init__(self, neighbour: Neighbour) -> None:
+        self._neighbour = neighbour
+
+    async def fetch_reservation(self, reservation_id: UUID) -> Reservation:
+        status, body = await self._neighbour.ask("GET", f"/reservations/{reservation_id}")
+        if status == HTTPStatus.NOT_FOUND:
+            raise PaymentError(
+                ErrorCode.RESERVATION_NOT_ACTIVE,
+                "Reservation validation failed: there is no such reservation.",
+            )
+        try:
+            answer = ReservationAnswer.model_validate(body)
+        except ValidationError as error:
+            raise self._neighbour.unavailable(f"HTTP {status}, not a reservation") from error
+        return Reservation(id=reservation_id, **answer.model_dump())
+
+
+class UncheckedInventory:
+    """Takes every reservation as active and as nobody's: it is paid for, but never released."""
+
+    async def fetch_reservation(self, reservation_id: UUID) -> Reservation:
+        return Reservation(id=reservation_id, status=ACTIVE)

@@ -1,0 +1,150 @@
+"""Events to Kafka, at least once, with an id that lets consumers take them once.
+
+aiokafka's idempotent producer never gives up a batch and can stay poisoned after an error
+(aio-libs/aiokafka issues 1017 and 1101), so every wait here is bounded, and a producer that
+failed is thrown away.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+)
+
+from domain import exact_json
+from domain.errors import ErrorCode, PaymentError
+from domain.events import PaymentEvent
+
+START_SECONDS = 5
+SEND_SECONDS = 8
+STOP_SECONDS = 2
+
+REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError)
+
+log = logging.getLogger(__name__)
+
+
+class KafkaPublisher:
+    """Publishes with acks from all replicas, keyed by order: an order's events keep their order."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def publish(self, event: PaymentEvent) -> None:
+        producer = await self._started_producer()
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await producer.send_and_wait(
+                    event.topic,
+                    key=event.key.encode(),
+                    value=exact_json.dumps(event.value),
+                    headers=headers(event),
+                )
+        except REFUSALS as error:
+            raise PaymentError(
+                ErrorCode.EVENT_REFUSED, f"Kafka refused the event ({type(error).__name__})."
+            ) from error
+        except (KafkaError, TimeoutError) as error:
+            missing = await _is_missing(event.topic, producer)
+            await self._discard(producer)
+            if missing:
+                raise PaymentError(
+                    ErrorCode.EVENT_REFUSED, f"Kafka has no topic {event.topic}."
+                ) from error
+            raise _unavailable(error) from error
+
+    async def close(self) -> None:
+        if self._producer is not None:
+            await self._discard(self._producer)
+
+    async def _started_producer(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                self._producer = await self._start()
+            return self._producer
+
+    async def _start(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap_servers, acks="all", enable_idempotence=True
+        )
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await producer.start()
+        except (KafkaError, TimeoutError, OSError) as error:
+            await _stop(producer)
+            raise _unavailable(error) from error
+        return producer
+
+    async def _discard(self, producer: AIOKafkaProducer) -> None:
+        if self._producer is producer:
+            self._producer = None
+        await _stop(producer)
+
+
+def headers(event: PaymentEvent) -> Sequence[tuple[str, bytes]]:
+    """CloudEvents 1.0 in Kafka's binary mode: metadata that the body has no room for."""
+    return [
+        ("content-type", b"application/json"),
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(event.id).encode()),
+        ("ce_type", event.topic.encode()),
+        ("ce_source", b"/payments"),
+        ("ce_subject", str(event.payment.id).encode()),
+    ]
+
+
+async def create_topics(bootstrap_servers: str, topics: Sequence[str]) -> None:
+    """Create the topics that are missing, with the broker's defaults."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        missing = set(topics) - set(await admin.list_topics())
+        await admin.create_topics(
+            [NewTopic(name, num_partitions=-1, replication_factor=-1) for name in missing]
+        )
+    except TopicAlreadyExistsError:
+        log.info("another process has just created the topics")
+    finally:
+        await admin.close()
+
+
+async def ping(bootstrap_servers: str) -> None:
+    """Raises unless a broker answers."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await admin.start()
+    finally:
+        await admin.close()
+
+
+async def _is_missing(topic: str, producer: AIOKafkaProducer) -> bool:
+    """True only if a broker answers and knows no such topic."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            return topic not in (await producer.client.fetch_all_metadata()).topics()
+    except (KafkaError, TimeoutError):
+        return False
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer.stop()
+    except (KafkaError, TimeoutError) as error:
+        log.warning("a Kafka producer did not stop cleanly: %s", type(error).__name__)
+
+
+def _unavailable(error: BaseException) -> PaymentError:
+    return PaymentError(
+        ErrorCode.EVENTS_UNAVAILABLE, f"Kafka is not available ({type(error).__name__})."
+    )

@@ -1,0 +1,61 @@
+"""Money at the gateway: take it, find out what became of it, give it back.
+
+All three are safe to repeat, because each key names one charge or one refund for ever.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.ports import PaymentGateway
+from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
+
+HEARTBEAT_INTERVAL = timedelta(seconds=1)
+
+
+class ChargeActivities:
+    def __init__(self, gateway: PaymentGateway) -> None:
+        self._gateway = gateway
+
+    @activity.defn
+    async def charge(self, request: ChargeRequest) -> Charge:
+        """Charge once. From the second try on, ask first what became of the one before."""
+        async with _heartbeat():
+            if activity.info().attempt > 1:
+                found = await self._gateway.find_charge(request.key)
+                if found is not None:
+                    return found
+            return await self._gateway.charge(request)
+
+    @activity.defn
+    async def settle_charge(self, key: str) -> Charge:
+        """Turn an unknown outcome into a definite one, without charging again."""
+        return await self._gateway.void_charge(key)
+
+    @activity.defn
+    async def refund_charge(self, request: RefundRequest) -> Charge:
+        """Give back whatever was captured; that nothing was captured is success too."""
+        charge = await self._gateway.void_charge(request.charge_key)
+        if charge.state is not ChargeState.CAPTURED:
+            return charge
+        await self._gateway.refund(request)
+        return charge.model_copy(update={"state": ChargeState.REFUNDED})
+
+
+@asynccontextmanager
+async def _heartbeat() -> AsyncIterator[None]:
+    """Tell Temporal that this worker lives, so that its death is noticed within seconds."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(HEARTBEAT_INTERVAL.total_seconds())
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()

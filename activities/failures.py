@@ -1,0 +1,64 @@
+"""How a PaymentError travels through Temporal: out of an activity, and back in the workflow."""
+
+from typing import Any
+
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ApplicationErrorCategory,
+    FailureError,
+)
+from temporalio.exceptions import (
+    TimeoutError as TemporalTimeoutError,
+)
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from domain.errors import RULES, ErrorCode, PaymentError
+
+
+class PaymentErrorInterceptor(Interceptor):
+    """Lets activities raise PaymentError; its code decides whether Temporal tries again."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        return _PaymentErrorInbound(next)
+
+
+class _PaymentErrorInbound(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        try:
+            return await self.next.execute_activity(input)
+        except PaymentError as error:
+            raise to_application_error(error) from error
+
+
+def to_application_error(error: PaymentError) -> ApplicationError:
+    retryable = RULES[error.code].retryable
+    return ApplicationError(
+        error.message,
+        type=error.code,
+        non_retryable=not retryable,
+        category=ApplicationErrorCategory.UNSPECIFIED
+        if retryable
+        else ApplicationErrorCategory.BENIGN,
+    )
+
+
+def to_payment_error(error: ActivityError, unavailable: ErrorCode) -> PaymentError:
+    """The domain's view of an activity that failed for good.
+
+    A step that timed out, or whose worker died, has an unknown outcome: `unavailable`.
+    """
+    cause: BaseException | None = error.cause
+    if isinstance(cause, TemporalTimeoutError) and cause.cause is not None:
+        cause = cause.cause  # the last try's own failure says more than the deadline
+    if isinstance(cause, ApplicationError):
+        return PaymentError(ErrorCode.read(cause.type, unavailable), cause.message)
+    return PaymentError(unavailable, _describe(cause))
+
+
+def _describe(cause: BaseException | None) -> str:
+    if isinstance(cause, TemporalTimeoutError):
+        return "No answer in time."
+    if isinstance(cause, FailureError):
+        return cause.message
+    return "The step failed for an unknown reason."

@@ -1,0 +1,77 @@
+"""The outside world as the activities need it; `adapters/` holds what speaks to the real one.
+
+Every method raises PaymentError, and nothing else, for what can be expected to go wrong: with a
+retryable code where nothing is known about the outcome, with another where it is final.
+"""
+
+from typing import Protocol
+from uuid import UUID
+
+from domain.events import PaymentEvent
+from domain.gateway import Charge, ChargeRequest, RefundRequest
+from domain.payment import Payment
+from domain.verification import Order, Reservation
+
+
+class Ordering(Protocol):
+    async def fetch_order(self, order_id: UUID) -> Order:
+        """Raises PaymentError(ORDER_NOT_FOUND) if there is none."""
+        ...
+
+
+class Inventory(Protocol):
+    async def fetch_reservation(self, reservation_id: UUID) -> Reservation:
+        """Raises PaymentError(RESERVATION_NOT_ACTIVE) if there is none."""
+        ...
+
+
+class PaymentGateway(Protocol):
+    """A gateway that honours idempotency keys, simulated or real."""
+
+    async def charge(self, request: ChargeRequest) -> Charge:
+        """Capture the amount, or repeat the answer given earlier for the same key."""
+        ...
+
+    async def find_charge(self, key: str) -> Charge | None:
+        """The charge under this key; None if the gateway has not seen the key so far."""
+        ...
+
+    async def void_charge(self, key: str) -> Charge:
+        """Make sure that nothing will be captured under this key that has not been already.
+
+        Answers the charge as it finally stands: voided, declined, captured or refunded.
+        """
+        ...
+
+    async def refund(self, request: RefundRequest) -> None:
+        """Give a captured charge back. Raises PaymentError(REFUND_REFUSED) if it will not."""
+        ...
+
+
+class Payments(Protocol):
+    """The record of payments. A payment moves only along `domain.payment.TRANSITIONS`."""
+
+    async def record_pending(self, payment: Payment) -> Payment:
+        """Claim the order for this payment.
+
+        Answers the payment as it is recorded, or the success that paid the order before.
+        Raises PaymentError(PAYMENT_IN_PROGRESS) while another payment holds the order.
+        """
+        ...
+
+    async def record_succeeded(self, payment: Payment) -> None:
+        """Move the payment from pending to succeeded."""
+        ...
+
+    async def record_failed(self, payment: Payment) -> None:
+        """Move the payment to failed, whether it was pending, succeeded or never recorded."""
+        ...
+
+
+class EventPublisher(Protocol):
+    async def publish(self, event: PaymentEvent) -> None:
+        """Return once the broker holds the event.
+
+        Raises PaymentError(EVENT_REFUSED) if it never will.
+        """
+        ...

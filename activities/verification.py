@@ -1,0 +1,22 @@
+"""The two reads that come before a charge: the order from Ordering, the hold from Inventory."""
+
+from uuid import UUID
+
+from temporalio import activity
+
+from activities.ports import Inventory, Ordering
+from domain.verification import Order, Reservation
+
+
+class VerificationActivities:
+    def __init__(self, ordering: Ordering, inventory: Inventory) -> None:
+        self._ordering = ordering
+        self._inventory = inventory
+
+    @activity.defn
+    async def fetch_order(self, order_id: UUID) -> Order:
+        return await self._ordering.fetch_order(order_id)
+
+    @activity.defn
+    async def fetch_reservation(self, reservation_id: UUID) -> Reservation:
+        return await self._inventory.fetch_reservation(reservation_id)

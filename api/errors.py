@@ -1,0 +1,97 @@
+"""Failures as the callers see them: RFC 9457 problems that also carry the contract's members.
+
+The HTTP status of every error code stands in `STATUSES`. A failure is sent as `application/json`,
+which existing callers can parse, unless `Accept` names `application/problem+json`.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+from fastapi import Request, Response
+
+from api.schemas import PaymentBody
+from domain import exact_json
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+
+STATUSES: Mapping[ErrorCode, HTTPStatus] = MappingProxyType(
+    {
+        ErrorCode.ORDER_NOT_FOUND: HTTPStatus.NOT_FOUND,
+        ErrorCode.ORDER_NOT_PENDING: HTTPStatus.BAD_REQUEST,
+        ErrorCode.CUSTOMER_MISMATCH: HTTPStatus.UNAUTHORIZED,
+        ErrorCode.AMOUNT_MISMATCH: HTTPStatus.BAD_REQUEST,
+        ErrorCode.CURRENCY_MISMATCH: HTTPStatus.BAD_REQUEST,
+        ErrorCode.RESERVATION_NOT_ACTIVE: HTTPStatus.BAD_REQUEST,
+        ErrorCode.PAYMENT_IN_PROGRESS: HTTPStatus.CONFLICT,
+        ErrorCode.PAYMENT_CANCELLED: HTTPStatus.CONFLICT,
+        ErrorCode.CARD_DECLINED: HTTPStatus.UNPROCESSABLE_ENTITY,
+        ErrorCode.INSUFFICIENT_FUNDS: HTTPStatus.UNPROCESSABLE_ENTITY,
+        ErrorCode.INVALID_CARD: HTTPStatus.UNPROCESSABLE_ENTITY,
+        ErrorCode.AMOUNT_TOO_LARGE: HTTPStatus.UNPROCESSABLE_ENTITY,
+        ErrorCode.PROCESSOR_TIMEOUT: HTTPStatus.UNPROCESSABLE_ENTITY,
+        ErrorCode.PROCESSOR_ERROR: HTTPStatus.UNPROCESSABLE_ENTITY,
+        ErrorCode.ORDERING_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.INVENTORY_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.GATEWAY_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.DATABASE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.EVENTS_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.REFUND_REFUSED: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.RECORD_REFUSED: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.EVENT_REFUSED: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.INVALID_REQUEST: HTTPStatus.BAD_REQUEST,
+        ErrorCode.PAYMENT_NOT_FOUND: HTTPStatus.NOT_FOUND,
+        ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+        ErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+        ErrorCode.TOO_MANY_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
+        ErrorCode.SERVICE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+    }
+)
+
+
+def problem(
+    request: Request,
+    error: PaymentError,
+    *,
+    payment: Payment | None = None,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> Response:
+    """The answer for a failure; `members` are added to the body."""
+    status = STATUSES[error.code]
+    body = {
+        "type": f"urn:payment-service:problem:{error.code.lower().replace('_', '-')}",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": error.message,
+        "instance": request.url.path,
+        "code": error.code,
+        "success": False,
+        "errorMessage": error.message,
+        "payment": PaymentBody.of(payment).model_dump(by_alias=True) if payment else None,
+        **members,
+    }
+    return Response(
+        exact_json.dumps(body),
+        status_code=status,
+        media_type=_media_type(request),
+        headers={**_headers(status), **(headers or {})},
+    )
+
+
+def _media_type(request: Request) -> str:
+    wants_problem = PROBLEM_JSON in request.headers.get("accept", "")
+    return PROBLEM_JSON if wants_problem else "application/json"
+
+
+def _headers(status: HTTPStatus) -> dict[str, str]:
+    if status is HTTPStatus.UNAUTHORIZED:  # RFC 9110 section 11.6.1 asks for it
+        return {"www-authenticate": 'Bearer error="invalid_token"'}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        return {"retry-after": str(RETRY_AFTER_SECONDS)}
+    return {}

@@ -1,0 +1,143 @@
+"""The API process: the application, what it is made of, and its start."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from limits import parse
+from redis.asyncio import Redis
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from activities.adapters import kafka
+from activities.adapters.http import create_client
+from api import routes
+from api.dependencies import Parts, TooManyRequests
+from api.errors import problem
+from api.middleware import AnswerBugs, AnyCasePaths
+from api.readiness import Check, Readiness
+from api.redis import PaymentCache, RateLimit
+from api.sagas import PaymentSagas
+from bootstrap import logs, temporal
+from bootstrap.settings import Settings
+from db.engine import create_engine
+from db.payments import PaymentStore
+from domain.errors import ErrorCode, PaymentError
+
+DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
+
+
+def create_app(settings: Settings) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.parts = await _build_parts(settings, stack)
+            yield
+
+    app = FastAPIOffline(title="Payment service", description=DESCRIPTION, lifespan=lifespan)
+    app.include_router(routes.payments)
+    app.include_router(routes.service)
+    app.add_middleware(AnyCasePaths)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["Location", "Retry-After"],
+    )
+    app.add_middleware(AnswerBugs)
+    _answer_failures(app)
+    return app
+
+
+async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
+    engine = create_engine(settings.database_url, application_name="payment-api")
+    stack.push_async_callback(engine.dispose)
+    redis = Redis.from_url(settings.redis_url)
+    stack.push_async_callback(redis.aclose)
+    client = await temporal.connect(settings)
+    payments = PaymentStore(engine)
+    sagas = PaymentSagas(client, timedelta(seconds=settings.payment_wait_seconds))
+    cache = PaymentCache(redis)
+    return Parts(
+        payments=payments,
+        sagas=sagas,
+        cache=cache,
+        rate_limit=RateLimit(settings.redis_url, parse(settings.rate_limit)),
+        readiness=Readiness(
+            required={"postgresql": payments.ping, "temporal": sagas.ping},
+            others={"redis": cache.ping, **_neighbour_checks(settings)},
+        ),
+    )
+
+
+def _neighbour_checks(settings: Settings) -> dict[str, Check]:
+    def answers(url: object) -> Check:
+        async def check() -> None:
+            async with create_client(str(url)) as client:
+                (await client.get("/health")).raise_for_status()
+
+        return check
+
+    return {
+        "kafka": lambda: kafka.ping(settings.kafka_bootstrap_servers),
+        "ordering": answers(settings.ordering_url),
+        "inventory": answers(settings.inventory_url),
+        "gateway": answers(settings.gateway_url),
+    }
+
+
+def _answer_failures(app: FastAPI) -> None:
+    @app.exception_handler(PaymentError)
+    async def payment_error(request: Request, error: PaymentError) -> Response:
+        return problem(request, error)
+
+    @app.exception_handler(TooManyRequests)
+    async def too_many(request: Request, error: TooManyRequests) -> Response:
+        wait = {"retry-after": str(error.seconds_to_wait)}
+        failure = PaymentError(ErrorCode.TOO_MANY_REQUESTS, f"Too many requests: {error}.")
+        return problem(request, failure, headers=wait)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        fields = [_field_error(each) for each in error.errors()]
+        summary = "; ".join(f"{each['field']}: {each['message']}" for each in fields)
+        failure = PaymentError(ErrorCode.INVALID_REQUEST, f"The request is not valid: {summary}.")
+        return problem(request, failure, errors=fields)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        code = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}.get(
+            error.status_code, ErrorCode.INVALID_REQUEST
+        )
+        return problem(request, PaymentError(code, f"{error.detail}."), headers=error.headers)
+
+
+def _field_error(error: dict[str, object]) -> dict[str, str]:
+    """Where and what, and never the input itself: it may hold secrets and what JSON cannot."""
+    location = error["loc"]
+    parts = location[1:] if isinstance(location, tuple) else ()
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return {"field": ".".join(map(str, parts)) or "body", "message": message}
+
+
+def main() -> None:
+    settings = Settings()
+    logs.configure(settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.payment_wait_seconds) + 5,
+    )
+
+
+if __name__ == "__main__":
+    main()

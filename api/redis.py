@@ -1,0 +1,96 @@
+"""Redis limits callers and remembers answers. It decides nothing, and its loss costs nothing.
+
+Every call may take `BUDGET_SECONDS`; after a failure Redis is left alone for `PAUSE_SECONDS`.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+from limits import RateLimitItem
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from pydantic import ValidationError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from domain.payment import Payment
+
+BUDGET_SECONDS = 0.05
+PAUSE_SECONDS = 1.0
+CACHED_SECONDS = 3600
+
+Result = TypeVar("Result")
+
+
+class BestEffort:
+    """Calls that may fail, be slow or be skipped."""
+
+    def __init__(self) -> None:
+        self._paused_until = 0.0
+
+    async def attempt(self, call: Callable[[], Awaitable[Result]]) -> Result | None:
+        """The call's result; None if it failed, took too long or was not tried."""
+        if time.monotonic() < self._paused_until:
+            return None
+        try:
+            async with asyncio.timeout(BUDGET_SECONDS):
+                return await call()
+        except (RedisError, OSError, TimeoutError):
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
+            return None
+
+
+class RateLimit:
+    """So many requests per caller and time: counted in Redis, or in this process without it."""
+
+    def __init__(self, redis_url: str, limit: RateLimitItem) -> None:
+        self._limit = limit
+        self._redis = BestEffort()
+        self._shared = SlidingWindowCounterRateLimiter(
+            RedisStorage(f"async+{redis_url}", implementation="redispy")
+        )
+        self._local = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    async def seconds_to_wait(self, caller: str) -> int:
+        """0 if the caller may go on, else after how many seconds it may try again."""
+        allowed = await self._redis.attempt(lambda: self._shared.hit(self._limit, caller))
+        if allowed is None:
+            allowed = await self._local.hit(self._limit, caller)
+        return 0 if allowed else await self._seconds_to_reset(caller)
+
+    async def _seconds_to_reset(self, caller: str) -> int:
+        window = await self._redis.attempt(
+            lambda: self._shared.get_window_stats(self._limit, caller)
+        ) or await self._local.get_window_stats(self._limit, caller)
+        return max(1, round(window.reset_time - time.time()))
+
+
+class PaymentCache:
+    """Payments that have ended for good; what is not remembered is read from the database."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._best_effort = BestEffort()
+
+    async def get(self, payment_id: UUID) -> Payment | None:
+        text = await self._best_effort.attempt(lambda: self._redis.get(_key(payment_id)))
+        try:
+            return Payment.model_validate_json(text) if text else None
+        except ValidationError:
+            return None
+
+    async def put(self, payment: Payment) -> None:
+        text = payment.model_dump_json()
+        await self._best_effort.attempt(
+            lambda: self._redis.set(_key(payment.id), text, ex=CACHED_SECONDS)
+        )
+
+    async def ping(self) -> None:
+        await self._redis.ping()
+
+
+def _key(payment_id: UUID) -> str:
+    return f"payment:{payment_id}"

@@ -1,0 +1,129 @@
+"""The addresses of the service: pay, read a payment, and say how the service is."""
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from api.dependencies import FromParts, Parts, limit_rate
+from api.errors import RETRY_AFTER_SECONDS, problem
+from api.schemas import PaymentEnvelope, PaymentRequest
+from domain import exact_json
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment, PaymentInstruction, PaymentStatus
+
+STILL_RUNNING = "The payment is still being processed. Ask for it at the address in Location."
+
+FAILURES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "A field, the order's state or price, or the reservation is not right."},
+    401: {"description": "The order belongs to another customer."},
+    404: {"description": "There is no such order."},
+    409: {"description": "Another payment of this order is being processed."},
+    422: {"description": "The payment gateway declined or failed. Nothing was charged."},
+    429: {"description": "Too many requests; `Retry-After` says when to come back."},
+    503: {"description": "A dependency does not answer. Send the same request again."},
+}
+
+
+class _ExactRequest(Request):
+    async def json(self) -> Any:
+        return exact_json.loads(await self.body())
+
+
+class _ExactRoute(APIRoute):
+    """A route whose bodies are read without making floats of their numbers."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        return lambda request: handle(_ExactRequest(request.scope, request.receive))
+
+
+payments = APIRouter(
+    prefix="/payments",
+    tags=["payments"],
+    route_class=_ExactRoute,
+    dependencies=[Depends(limit_rate)],
+)
+service = APIRouter(tags=["service"])
+
+
+@payments.post(
+    "",
+    response_model=PaymentEnvelope,
+    responses={
+        202: {"model": PaymentEnvelope, "description": "Still being processed; see Location."},
+        **{status: {"model": PaymentEnvelope, **each} for status, each in FAILURES.items()},
+    },
+)
+async def create_payment(body: PaymentRequest, request: Request, parts: FromParts) -> Response:
+    """Pay an order. Repeating the request never pays it twice."""
+    payment = await parts.payments.find_live(body.order_id)
+    if payment is None or not payment.is_final:
+        payment = await _pay(body.to_instruction(requested_at=datetime.now(UTC)), parts)
+    return _answer(request, payment, asked_by=body.customer_id)
+
+
+@payments.get(
+    "/{payment_id}",
+    response_model=PaymentEnvelope,
+    responses={404: {"model": PaymentEnvelope, "description": "There is no such payment."}},
+)
+async def get_payment(payment_id: UUID, parts: FromParts) -> Response:
+    """Read a payment as it stands; `success` says whether the payment succeeded."""
+    payment = await parts.cache.get(payment_id) or await parts.payments.find(payment_id)
+    if payment is None:
+        raise PaymentError(ErrorCode.PAYMENT_NOT_FOUND, "There is no such payment.")
+    return _json(PaymentEnvelope.of(payment, payment.error_message))
+
+
+@service.get("/health")
+async def health() -> Response:
+    """Whether this process is alive."""
+    return _json({"status": "Healthy", "service": "Payment"})
+
+
+@service.get("/ready", responses={503: {"description": "Payments cannot be accepted."}})
+async def ready(parts: FromParts) -> Response:
+    """Whether payments can be accepted, and the state of every dependency."""
+    is_ready, dependencies = await parts.readiness.report()
+    body = {"status": "ready" if is_ready else "not ready", "dependencies": dependencies}
+    return _json(body, status=200 if is_ready else 503)
+
+
+async def _pay(instruction: PaymentInstruction, parts: Parts) -> Payment:
+    saga = await parts.sagas.start_or_join(instruction)
+    ended = await parts.sagas.ending(saga)
+    if ended is not None:
+        await parts.cache.put(ended)
+        return ended
+    pending = Payment.pending(instruction.model_copy(update={"payment_id": saga.payment_id}))
+    return await parts.payments.find(saga.payment_id) or pending
+
+
+def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
+    if payment.customer_id != asked_by:
+        error = PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The order belongs to another customer.")
+        return problem(request, error)
+    if payment.status is PaymentStatus.SUCCEEDED:
+        return _json(PaymentEnvelope.of(payment, None))
+    if payment.error_code is not None:
+        error = PaymentError(payment.error_code, payment.error_message or payment.error_code)
+        shown = None if error.code is ErrorCode.CUSTOMER_MISMATCH else payment
+        return problem(request, error, payment=shown)
+    return _json(
+        PaymentEnvelope.of(payment, STILL_RUNNING),
+        status=202,
+        headers={"location": f"/payments/{payment.id}", "retry-after": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        exact_json.dumps(body),
+        status_code=status,
+        media_type="application/json",
+        headers={"cache-control": "no-store", **(headers or {})},
+    )

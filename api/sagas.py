@@ -1,0 +1,95 @@
+"""Payments' workflows as the API sees them: started, joined and awaited."""
+
+import asyncio
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from domain import names
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment, PaymentInstruction
+from workflows import operator_view
+from workflows.payment import PaymentWorkflow
+
+RPC_TIMEOUT = timedelta(seconds=5)
+
+
+class Saga(NamedTuple):
+    """A payment's workflow that is running, or has just ended."""
+
+    payment_id: UUID
+    handle: WorkflowHandle[PaymentWorkflow, Payment]
+
+
+class PaymentSagas:
+    """Raises PaymentError(SERVICE_UNAVAILABLE) while Temporal cannot be reached."""
+
+    def __init__(self, client: Client, wait: timedelta) -> None:
+        self._client = client
+        self._wait = wait
+
+    async def start_or_join(self, instruction: PaymentInstruction) -> Saga:
+        """Start the payment; if the same payment of this order is running already, that one.
+
+        Raises PaymentError(PAYMENT_IN_PROGRESS) if a different payment of the order is running.
+        """
+        try:
+            return Saga(instruction.payment_id, await self._start(instruction))
+        except WorkflowAlreadyStartedError as running:
+            return await self._join(instruction, running.run_id)
+        except RPCError as error:
+            raise _unavailable() from error
+
+    async def ending(self, saga: Saga) -> Payment | None:
+        """The payment once it has ended; None if that takes too long or cannot be learned now."""
+        try:
+            async with asyncio.timeout(self._wait.total_seconds()):
+                return await saga.handle.result()
+        except (TimeoutError, RPCError, WorkflowFailureError):
+            return None
+
+    async def ping(self) -> None:
+        await self._client.service_client.check_health(timeout=RPC_TIMEOUT)
+
+    async def _start(
+        self, instruction: PaymentInstruction
+    ) -> WorkflowHandle[PaymentWorkflow, Payment]:
+        return await self._client.start_workflow(
+            PaymentWorkflow.run,
+            instruction,
+            id=names.workflow_id(instruction.order_id),
+            task_queue=names.TASK_QUEUE,
+            memo={
+                names.MEMO_FINGERPRINT: instruction.fingerprint,
+                names.MEMO_PAYMENT_ID: str(instruction.payment_id),
+            },
+            search_attributes=operator_view.search_attributes(instruction),
+            static_summary=operator_view.summary(instruction),
+            rpc_timeout=RPC_TIMEOUT,
+        )
+
+    async def _join(self, instruction: PaymentInstruction, run_id: str | None) -> Saga:
+        handle = self._client.get_workflow_handle_for(
+            PaymentWorkflow.run, names.workflow_id(instruction.order_id), run_id=run_id
+        )
+        try:
+            memo = await (await handle.describe(rpc_timeout=RPC_TIMEOUT)).memo()
+        except RPCError as error:
+            raise _unavailable() from error
+        if memo[names.MEMO_FINGERPRINT] != instruction.fingerprint:
+            raise PaymentError(
+                ErrorCode.PAYMENT_IN_PROGRESS,
+                "Another payment of this order is being processed. Wait for it to end.",
+            )
+        return Saga(UUID(memo[names.MEMO_PAYMENT_ID]), handle)
+
+
+def _unavailable() -> PaymentError:
+    return PaymentError(
+        ErrorCode.SERVICE_UNAVAILABLE,
+        "Payments cannot be accepted just now. Send the same request again.",
+    )

@@ -1,0 +1,134 @@
+"""The only place where HTTP bodies and the domain meet."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Self
+from uuid import UUID, uuid4
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+from domain.errors import ErrorCode, FailureReason
+from domain.money import CurrencyCode, Money
+from domain.payment import Payment, PaymentInstruction, PaymentMethod, PaymentStatus
+
+NIL = UUID(int=0)
+UUID_LENGTH = 36
+DEFAULT_CURRENCY = "USD"
+
+
+def _not_nil(value: UUID) -> UUID:
+    if value == NIL:
+        raise ValueError("must not be the nil UUID")
+    return value
+
+
+def _canonical_uuid(value: object) -> object:
+    """Only the 36-character form: `uuid.UUID` would also take braces, URNs and bare digits."""
+    if not isinstance(value, str) or len(value) != UUID_LENGTH:
+        raise ValueError("must be a UUID such as 3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10")
+    return value
+
+
+def _method(value: object) -> object:
+    """Spellings that callers use for one method: `CreditCard`, `credit-card`, `CREDIT CARD`."""
+    if not isinstance(value, str):
+        return value
+    letters = "".join(character for character in value.lower() if character.isalpha())
+    return next((each for each in PaymentMethod if each.replace("_", "") == letters), value)
+
+
+def _money(value: object, fields: ValidationInfo) -> Money:
+    """Amounts arrive as the text of a JSON number, or as a string of the same form."""
+    if not isinstance(value, str):
+        raise ValueError("must be a plain decimal number such as 150.00")  # noqa: TRY004
+    return Money.parse(value, fields.data.get("currency", DEFAULT_CURRENCY))
+
+
+def _unless_null(default: object) -> BeforeValidator:
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+Id = Annotated[UUID, BeforeValidator(_canonical_uuid), AfterValidator(_not_nil)]
+JsonNumber = WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "examples": [150.00]})
+
+
+class PaymentRequest(BaseModel):
+    """What a caller sends. Members that are not named here are ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+    order_id: Id
+    customer_id: Id
+    reservation_id: Id | None = None
+    currency: Annotated[CurrencyCode, _unless_null(DEFAULT_CURRENCY)] = DEFAULT_CURRENCY
+    amount: Annotated[Money, BeforeValidator(_money), JsonNumber]
+    payment_method: Annotated[
+        PaymentMethod, BeforeValidator(_method), _unless_null(PaymentMethod.CREDIT_CARD)
+    ] = PaymentMethod.CREDIT_CARD
+
+    def to_instruction(self, requested_at: datetime) -> PaymentInstruction:
+        """The instruction for a new payment, with the id that it will have for ever."""
+        return PaymentInstruction(
+            payment_id=uuid4(),
+            order_id=self.order_id,
+            customer_id=self.customer_id,
+            reservation_id=self.reservation_id,
+            amount=self.amount,
+            payment_method=self.payment_method,
+            requested_at=requested_at,
+        )
+
+
+class PaymentBody(BaseModel):
+    """A payment as callers read it. Times are UTC; `amount` has all places of its currency."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
+
+    id: UUID
+    order_id: UUID
+    customer_id: UUID
+    reservation_id: UUID | None
+    amount: Annotated[Decimal, JsonNumber]
+    currency: str
+    payment_method: PaymentMethod
+    status: PaymentStatus
+    error_code: ErrorCode | None
+    error_message: str | None
+    failure_reason: FailureReason | None
+    created_at: datetime
+    processed_at: datetime | None
+    is_simulated: bool
+    simulated_response: str | None
+
+    @classmethod
+    def of(cls, payment: Payment) -> Self:
+        money = {"amount": payment.amount.amount, "currency": payment.amount.currency}
+        return cls.model_validate({**payment.model_dump(), **money})
+
+
+class PaymentEnvelope(BaseModel):
+    """Every answer about a payment, successful or not, has these members."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
+
+    success: bool
+    error_message: str | None = Field(description="Null if the payment succeeded.")
+    payment: PaymentBody | None
+
+    @classmethod
+    def of(cls, payment: Payment, message: str | None) -> dict[str, Any]:
+        """The envelope for exact_json; `success` says whether the payment succeeded."""
+        return cls(
+            success=payment.status is PaymentStatus.SUCCEEDED,
+            error_message=message,
+            payment=PaymentBody.of(payment),
+        ).model_dump(by_alias=True)

@@ -1,0 +1,66 @@
+"""Everything that must exist before the first payment: tables, topics, search attributes.
+
+Run it before a new version starts; it changes nothing that is there already.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, cast
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import (
+    AddSearchAttributesRequest,
+    ListSearchAttributesRequest,
+)
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
+
+from activities.adapters.kafka import create_topics
+from bootstrap import logs, temporal
+from bootstrap.settings import Settings
+from db.engine import create_engine
+from db.migrate import migrate
+from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from workflows.operator_view import SEARCH_ATTRIBUTES
+
+
+async def main() -> None:
+    settings = Settings()
+    logs.configure(settings.log_level)
+    client = await temporal.connect(settings)
+    await asyncio.gather(
+        _migrate(settings),
+        create_topics(settings.kafka_bootstrap_servers, [TOPIC_SUCCEEDED, TOPIC_FAILED]),
+        _register_search_attributes(client),
+    )
+
+
+async def _migrate(settings: Settings) -> None:
+    engine = create_engine(settings.database_url, application_name="payment-migrations")
+    try:
+        await migrate(engine)
+    finally:
+        await engine.dispose()
+
+
+async def _register_search_attributes(client: Client) -> None:
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    missing = [key for key in SEARCH_ATTRIBUTES if key.name not in known.custom_attributes]
+    if missing:
+        await add_search_attributes(client, missing)
+
+
+async def add_search_attributes(client: Client, keys: Iterable[SearchAttributeKey[Any]]) -> None:
+    """Register search attributes that the namespace does not know yet."""
+    types = {
+        key.name: cast("IndexedValueType.ValueType", key.indexed_value_type.value) for key in keys
+    }
+    await client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(namespace=client.namespace, search_attributes=types)
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,116 @@
+"""The payment store: every statement about payments, each a transaction of its own."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Executable, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.failures import as_payment_errors
+from db.tables import payments
+from domain.errors import ErrorCode, PaymentError
+from domain.money import EXPONENTS, Money
+from domain.payment import Payment, PaymentStatus
+
+_LIVE = (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED)
+_ENDING = (
+    "status",
+    "error_code",
+    "error_message",
+    "failure_reason",
+    "processed_at",
+    "is_simulated",
+    "simulated_response",
+    "transaction_id",
+)
+
+_insert = insert(payments)
+_CLAIM = _insert.on_conflict_do_nothing()
+_SUCCEED = (
+    update(payments)
+    .where(payments.c.id == bindparam("payment_id"), payments.c.status == PaymentStatus.PENDING)
+    .values({name: bindparam(name) for name in _ENDING})
+)
+_FAIL = _insert.on_conflict_do_update(
+    index_elements=[payments.c.id],
+    set_={name: _insert.excluded[name] for name in _ENDING},
+    where=payments.c.status.in_(_LIVE),
+)
+_BY_ID = select(payments).where(payments.c.id == bindparam("payment_id"))
+_LIVE_BY_ORDER = select(payments).where(
+    payments.c.order_id == bindparam("order_id"), payments.c.status.in_(_LIVE)
+)
+
+
+class PaymentStore:
+    """The port `Payments` on PostgreSQL, and what the API reads.
+
+    Every method is safe to repeat and raises only PaymentError: `DATABASE_UNAVAILABLE` where the
+    outcome is unknown, another code where it is no.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def find(self, payment_id: UUID) -> Payment | None:
+        return await self._find(_BY_ID, {"payment_id": payment_id})
+
+    async def find_live(self, order_id: UUID) -> Payment | None:
+        """The order's pending or succeeded payment; the database allows no second one."""
+        return await self._find(_LIVE_BY_ORDER, {"order_id": order_id})
+
+    async def record_pending(self, payment: Payment) -> Payment:
+        if await self._execute(_CLAIM, _to_row(payment)) == 1:
+            return payment
+        holder = await self.find_live(payment.order_id) or await self.find(payment.id)
+        if holder is None:
+            raise PaymentError(
+                ErrorCode.DATABASE_UNAVAILABLE, "The order was released just now; claim it again."
+            )
+        if holder.id != payment.id and not holder.is_final:
+            raise PaymentError(
+                ErrorCode.PAYMENT_IN_PROGRESS,
+                "Another payment of this order is being processed. Wait for it to end.",
+            )
+        return holder
+
+    async def record_succeeded(self, payment: Payment) -> None:
+        if await self._execute(_SUCCEED, {**_to_row(payment), "payment_id": payment.id}) == 1:
+            return
+        recorded = await self.find(payment.id)
+        if recorded is None or recorded.status is not PaymentStatus.SUCCEEDED:
+            raise PaymentError(
+                ErrorCode.RECORD_REFUSED, "The payment is no longer pending; it cannot succeed."
+            )
+
+    async def record_failed(self, payment: Payment) -> None:
+        await self._execute(_FAIL, _to_row(payment))
+
+    async def ping(self) -> None:
+        await self._execute(text("SELECT 1"), {})
+
+    async def _execute(self, statement: Executable, values: Mapping[str, Any]) -> int:
+        with as_payment_errors():
+            async with self._engine.connect() as connection:
+                return (await connection.execute(statement, values)).rowcount
+
+    async def _find(self, query: Executable, values: Mapping[str, Any]) -> Payment | None:
+        with as_payment_errors():
+            async with self._engine.connect() as connection:
+                row = (await connection.execute(query, values)).mappings().one_or_none()
+        return _to_payment(row) if row else None
+
+
+def _to_row(payment: Payment) -> dict[str, Any]:
+    row = payment.model_dump(exclude={"amount"})
+    row["amount_minor"] = payment.amount.minor_units
+    row["currency"] = payment.amount.currency
+    row["currency_exponent"] = EXPONENTS[payment.amount.currency]
+    return row
+
+
+def _to_payment(row: Mapping[Any, Any]) -> Payment:
+    amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
+    return Payment.model_validate({**row, "amount": amount})

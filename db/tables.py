@@ -1,0 +1,49 @@
+"""The tables of schema `bc_payment`, as statements use them; `migrations/` creates them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+
+from domain.names import DATABASE_SCHEMA
+
+metadata = MetaData(schema=DATABASE_SCHEMA)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("customer_id", Uuid, nullable=False),
+    Column("reservation_id", Uuid),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("currency_exponent", SmallInteger, nullable=False),
+    Column("payment_method", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("failure_reason", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("processed_at", DateTime(timezone=True)),
+    Column("is_simulated", Boolean, nullable=False),
+    Column("simulated_response", Text),
+    Column("transaction_id", Text),
+)
+
+payment_transitions = Table(
+    "payment_transitions",
+    metadata,
+    Column("payment_id", Uuid, primary_key=True),
+    Column("to_status", Text, primary_key=True),
+    Column("from_status", Text),
+    Column("error_code", Text),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+)

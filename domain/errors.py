@@ -1,0 +1,116 @@
+"""What can go wrong with a payment: one code per outcome, and what follows from it.
+
+Whether a code may be retried and what the world is told stands in `RULES` below; its HTTP
+status stands in `api/errors.py`. Nobody decides anything by the text of a message.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple, Self
+
+
+class FailureReason(StrEnum):
+    """Why a payment failed, in the words that consumers of `payment-failed` know."""
+
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    CARD_DECLINED = "card_declined"
+    INVALID_CARD = "invalid_card"
+    PROCESSOR_ERROR = "processor_error"
+    TIMEOUT = "timeout"
+
+
+class ErrorCode(StrEnum):
+    # the order or the reservation does not allow the payment
+    ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
+    ORDER_NOT_PENDING = "ORDER_NOT_PENDING"
+    CUSTOMER_MISMATCH = "CUSTOMER_MISMATCH"
+    AMOUNT_MISMATCH = "AMOUNT_MISMATCH"
+    CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
+    RESERVATION_NOT_ACTIVE = "RESERVATION_NOT_ACTIVE"
+    PAYMENT_IN_PROGRESS = "PAYMENT_IN_PROGRESS"
+    PAYMENT_CANCELLED = "PAYMENT_CANCELLED"
+    # the gateway's answer
+    CARD_DECLINED = "CARD_DECLINED"
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    INVALID_CARD = "INVALID_CARD"
+    AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"
+    PROCESSOR_TIMEOUT = "PROCESSOR_TIMEOUT"
+    PROCESSOR_ERROR = "PROCESSOR_ERROR"
+    # a neighbour that does not answer; its effect, if any, is unknown
+    ORDERING_UNAVAILABLE = "ORDERING_UNAVAILABLE"
+    INVENTORY_UNAVAILABLE = "INVENTORY_UNAVAILABLE"
+    GATEWAY_UNAVAILABLE = "GATEWAY_UNAVAILABLE"
+    DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
+    EVENTS_UNAVAILABLE = "EVENTS_UNAVAILABLE"
+    # a neighbour that refuses for good
+    REFUND_REFUSED = "REFUND_REFUSED"
+    RECORD_REFUSED = "RECORD_REFUSED"
+    EVENT_REFUSED = "EVENT_REFUSED"
+    # the HTTP interface
+    INVALID_REQUEST = "INVALID_REQUEST"
+    PAYMENT_NOT_FOUND = "PAYMENT_NOT_FOUND"
+    NOT_FOUND = "NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+    @classmethod
+    def read(cls, text: str | None, otherwise: Self) -> Self:
+        """The code that another process wrote, or `otherwise` if it is none of ours."""
+        return cls(text) if text and text in cls._value2member_map_ else otherwise
+
+
+class PaymentError(Exception):
+    """A payment, or a step of it, did not succeed. The code is stable, the message for people."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Rule(NamedTuple):
+    """What follows from an error code: may the step be tried again, and what are others told."""
+
+    retryable: bool
+    reason: FailureReason
+
+
+_REFUSED = Rule(retryable=False, reason=FailureReason.PROCESSOR_ERROR)
+_UNAVAILABLE = Rule(retryable=True, reason=FailureReason.TIMEOUT)
+
+RULES: Mapping[ErrorCode, Rule] = MappingProxyType(
+    {
+        ErrorCode.ORDER_NOT_FOUND: _REFUSED,
+        ErrorCode.ORDER_NOT_PENDING: _REFUSED,
+        ErrorCode.CUSTOMER_MISMATCH: _REFUSED,
+        ErrorCode.AMOUNT_MISMATCH: _REFUSED,
+        ErrorCode.CURRENCY_MISMATCH: _REFUSED,
+        ErrorCode.RESERVATION_NOT_ACTIVE: _REFUSED,
+        ErrorCode.PAYMENT_IN_PROGRESS: _REFUSED,
+        ErrorCode.PAYMENT_CANCELLED: _REFUSED,
+        ErrorCode.CARD_DECLINED: Rule(False, FailureReason.CARD_DECLINED),
+        ErrorCode.INSUFFICIENT_FUNDS: Rule(False, FailureReason.INSUFFICIENT_FUNDS),
+        ErrorCode.INVALID_CARD: Rule(False, FailureReason.INVALID_CARD),
+        ErrorCode.AMOUNT_TOO_LARGE: _REFUSED,
+        ErrorCode.PROCESSOR_TIMEOUT: Rule(False, FailureReason.TIMEOUT),
+        ErrorCode.PROCESSOR_ERROR: _REFUSED,
+        ErrorCode.ORDERING_UNAVAILABLE: _UNAVAILABLE,
+        ErrorCode.INVENTORY_UNAVAILABLE: _UNAVAILABLE,
+        ErrorCode.GATEWAY_UNAVAILABLE: _UNAVAILABLE,
+        ErrorCode.DATABASE_UNAVAILABLE: _UNAVAILABLE,
+        ErrorCode.EVENTS_UNAVAILABLE: _UNAVAILABLE,
+        ErrorCode.REFUND_REFUSED: _REFUSED,
+        ErrorCode.RECORD_REFUSED: _REFUSED,
+        ErrorCode.EVENT_REFUSED: _REFUSED,
+        ErrorCode.INVALID_REQUEST: _REFUSED,
+        ErrorCode.PAYMENT_NOT_FOUND: _REFUSED,
+        ErrorCode.NOT_FOUND: _REFUSED,
+        ErrorCode.METHOD_NOT_ALLOWED: _REFUSED,
+        ErrorCode.TOO_MANY_REQUESTS: _UNAVAILABLE,
+        ErrorCode.SERVICE_UNAVAILABLE: _UNAVAILABLE,
+        ErrorCode.INTERNAL_ERROR: _REFUSED,
+    }
+)

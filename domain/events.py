@@ -1,0 +1,75 @@
+"""What the world is told when a payment has ended, exactly as its consumers read it."""
+
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from domain import names
+from domain.payment import Payment, PaymentStatus
+
+_TOPICS = {
+    PaymentStatus.SUCCEEDED: names.TOPIC_SUCCEEDED,
+    PaymentStatus.FAILED: names.TOPIC_FAILED,
+}
+
+
+class PaymentEvent(BaseModel):
+    """A fact about one payment: the same id and the same bytes however often it is published."""
+
+    model_config = ConfigDict(frozen=True)
+
+    payment: Payment
+    reservation_id: UUID | None
+    """The reservation that consumers confirm on success, or whose seats they free on failure."""
+
+    @classmethod
+    def succeeded(cls, payment: Payment) -> Self:
+        return cls(payment=payment, reservation_id=payment.reservation_id)
+
+    @classmethod
+    def failed(cls, payment: Payment, released_reservation_id: UUID | None) -> Self:
+        return cls(payment=payment, reservation_id=released_reservation_id)
+
+    @property
+    def id(self) -> UUID:
+        return names.event_id(self.payment.id, self.topic)
+
+    @property
+    def topic(self) -> str:
+        return _TOPICS[self.payment.status]
+
+    @property
+    def key(self) -> str:
+        """The partition key: one order's events stay in order."""
+        return str(self.payment.order_id)
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The members of the body; absent ones are left out, for consumers refuse null."""
+        members = {**self._common_members(), **self._own_members()}
+        return {name: value for name, value in members.items() if value is not None}
+
+    def _common_members(self) -> dict[str, Any]:
+        payment = self.payment
+        return {
+            "paymentId": payment.id,
+            "orderId": payment.order_id,
+            "customerId": payment.customer_id,
+            "reservationId": self.reservation_id,
+            "amount": payment.amount.amount,
+            "currency": payment.amount.currency,
+            "paymentMethod": payment.payment_method,
+            "status": payment.status,
+        }
+
+    def _own_members(self) -> dict[str, Any]:
+        payment = self.payment
+        if payment.status is PaymentStatus.SUCCEEDED:
+            return {"transactionId": payment.transaction_id, "processedAt": payment.processed_at}
+        return {
+            "failureReason": payment.failure_reason,
+            "errorCode": payment.error_code,
+            "errorMessage": payment.error_message,
+            "attemptedAt": payment.processed_at,
+        }

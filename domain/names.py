@@ -1,0 +1,32 @@
+"""Every name that crosses a process border. They are kept for ever: a test pins them."""
+
+from typing import Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+TASK_QUEUE: Final = "payments"
+DATABASE_SCHEMA: Final = "bc_payment"
+TOPIC_SUCCEEDED: Final = "payment-succeeded"
+TOPIC_FAILED: Final = "payment-failed"
+MEMO_FINGERPRINT: Final = "fingerprint"
+MEMO_PAYMENT_ID: Final = "paymentId"
+
+_EVENT_NAMESPACE = uuid5(NAMESPACE_URL, "urn:payment-service:event")
+
+
+def workflow_id(order_id: UUID) -> str:
+    return f"payment-{order_id}"
+
+
+def charge_key(payment_id: UUID) -> str:
+    """The gateway's idempotency key of a payment's only charge."""
+    return f"pay_{payment_id}_charge"
+
+
+def refund_key(payment_id: UUID) -> str:
+    """The gateway's idempotency key of the refund that compensates the charge."""
+    return f"pay_{payment_id}_refund"
+
+
+def event_id(payment_id: UUID, topic: str) -> UUID:
+    """The id of the one event that a payment may publish on a topic."""
+    return uuid5(_EVENT_NAMESPACE, f"{payment_id}/{topic}")

@@ -1,0 +1,121 @@
+"""A payment, from the instruction a caller gives to the state in which it ends."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.errors import RULES, ErrorCode, FailureReason, PaymentError
+from domain.gateway import Charge
+from domain.money import Money
+
+
+class PaymentMethod(StrEnum):
+    CREDIT_CARD = "credit_card"
+    DEBIT_CARD = "debit_card"
+    WALLET = "wallet"
+    BANK_TRANSFER = "bank_transfer"
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = MappingProxyType(
+    {
+        PaymentStatus.PENDING: frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.FAILED}),
+        PaymentStatus.SUCCEEDED: frozenset({PaymentStatus.FAILED}),
+        PaymentStatus.FAILED: frozenset(),
+    }
+)
+"""Where a payment may go. A success becomes a failure only while its event is unpublished."""
+
+
+class PaymentInstruction(BaseModel):
+    """What the caller asked for: immutable, complete, and identified before anything happens."""
+
+    model_config = ConfigDict(frozen=True)
+
+    payment_id: UUID
+    order_id: UUID
+    customer_id: UUID
+    reservation_id: UUID | None
+    amount: Money
+    payment_method: PaymentMethod
+    requested_at: datetime
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two instructions that ask for the same payment, at whatever time."""
+        asked = self.model_dump_json(exclude={"payment_id", "requested_at"})
+        return sha256(asked.encode()).hexdigest()
+
+
+class Payment(BaseModel):
+    """One attempt to pay an order. `processed_at` is set once it has succeeded or failed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    order_id: UUID
+    customer_id: UUID
+    reservation_id: UUID | None
+    amount: Money
+    payment_method: PaymentMethod
+    status: PaymentStatus
+    error_code: ErrorCode | None = None
+    error_message: str | None = None
+    failure_reason: FailureReason | None = None
+    created_at: datetime
+    processed_at: datetime | None = None
+    is_simulated: bool = False
+    simulated_response: str | None = None
+    transaction_id: str | None = None
+
+    @classmethod
+    def pending(cls, instruction: PaymentInstruction) -> Self:
+        return cls(
+            id=instruction.payment_id,
+            order_id=instruction.order_id,
+            customer_id=instruction.customer_id,
+            reservation_id=instruction.reservation_id,
+            amount=instruction.amount,
+            payment_method=instruction.payment_method,
+            status=PaymentStatus.PENDING,
+            created_at=instruction.requested_at,
+        )
+
+    def charged(self, charge: Charge) -> Self:
+        """The same payment, knowing what the gateway answered."""
+        return self.model_copy(
+            update={
+                "is_simulated": charge.is_simulated,
+                "simulated_response": charge.simulated_response,
+                "transaction_id": charge.transaction_id,
+            }
+        )
+
+    def succeeded(self, at: datetime) -> Self:
+        return self.model_copy(update={"status": PaymentStatus.SUCCEEDED, "processed_at": at})
+
+    def failed(self, error: PaymentError, at: datetime) -> Self:
+        return self.model_copy(
+            update={
+                "status": PaymentStatus.FAILED,
+                "error_code": error.code,
+                "error_message": error.message,
+                "failure_reason": RULES[error.code].reason,
+                "processed_at": at,
+            }
+        )
+
+    @property
+    def is_final(self) -> bool:
+        return self.status is not PaymentStatus.PENDING

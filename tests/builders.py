@@ -1,0 +1,58 @@
+"""Values for tests: right in every respect but the one that a test names."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from domain.money import Money
+from domain.payment import Payment, PaymentInstruction, PaymentMethod
+from domain.verification import ACTIVE, PENDING, Order, Reservation
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def an_instruction(**changes: Any) -> PaymentInstruction:
+    return PaymentInstruction(
+        **{
+            "payment_id": uuid4(),
+            "order_id": uuid4(),
+            "customer_id": uuid4(),
+            "reservation_id": None,
+            "amount": Money.parse("150.00", "USD"),
+            "payment_method": PaymentMethod.CREDIT_CARD,
+            "requested_at": NOON,
+            **changes,
+        }
+    )
+
+
+def a_payment(**changes: Any) -> Payment:
+    return Payment.pending(an_instruction()).model_copy(update=changes)
+
+
+def an_order(instruction: PaymentInstruction, **changes: Any) -> Order:
+    """The pending order that the instruction pays."""
+    return Order(
+        **{
+            "id": instruction.order_id,
+            "customer_id": str(instruction.customer_id),
+            "state": PENDING,
+            "total": instruction.amount.amount,
+            "currency": instruction.amount.currency,
+            **changes,
+        }
+    )
+
+
+def a_reservation(instruction: PaymentInstruction, **changes: Any) -> Reservation:
+    """An active hold for the instruction's order that never lapses."""
+    return Reservation(
+        **{
+            "id": instruction.reservation_id,
+            "status": ACTIVE,
+            "order_id": instruction.order_id,
+            "customer_id": instruction.customer_id,
+            "expires_at": None,
+            **changes,
+        }
+    )

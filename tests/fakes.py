@@ -1,0 +1,228 @@
+"""The outside world of a payment in memory: real rules, a log of every effect, faults at will.
+
+Each fake records its calls in `World.calls`. A fault for an operation is a callable that is
+awaited before the effect (`before`) or after it (`after`); raising there is the fault.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from temporalio import activity
+
+from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway, Payments
+from domain.errors import ErrorCode, PaymentError
+from domain.events import PaymentEvent
+from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
+from domain.payment import TRANSITIONS, Payment, PaymentStatus
+from domain.verification import Order, Reservation
+
+Fault = Callable[[], Awaitable[None]]
+
+UNAVAILABLE = {
+    "fetch_order": ErrorCode.ORDERING_UNAVAILABLE,
+    "fetch_reservation": ErrorCode.INVENTORY_UNAVAILABLE,
+    "record_pending": ErrorCode.DATABASE_UNAVAILABLE,
+    "charge": ErrorCode.GATEWAY_UNAVAILABLE,
+    "find_charge": ErrorCode.GATEWAY_UNAVAILABLE,
+    "void_charge": ErrorCode.GATEWAY_UNAVAILABLE,
+    "refund": ErrorCode.GATEWAY_UNAVAILABLE,
+    "record_succeeded": ErrorCode.DATABASE_UNAVAILABLE,
+    "record_failed": ErrorCode.DATABASE_UNAVAILABLE,
+    "payment-succeeded": ErrorCode.EVENTS_UNAVAILABLE,
+    "payment-failed": ErrorCode.EVENTS_UNAVAILABLE,
+}
+
+
+class World:
+    """Everything outside the saga, and what has been done to it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.before: dict[str, Fault] = {}
+        self.after: dict[str, Fault] = {}
+        self.orders: dict[UUID, Order] = {}
+        self.reservations: dict[UUID, Reservation] = {}
+        self.charges: dict[str, Charge] = {}
+        self.captures: list[ChargeRequest] = []
+        self.refunds: dict[str, RefundRequest] = {}
+        self.payments: dict[UUID, Payment] = {}
+        self.transitions: dict[UUID, list[PaymentStatus]] = defaultdict(list)
+        self.events: list[PaymentEvent] = []
+        self.decline: Charge | None = None
+
+    async def enter(self, operation: str) -> None:
+        self.calls.append(operation)
+        if fault := self.before.get(operation):
+            await fault()
+
+    async def leave(self, operation: str) -> None:
+        if fault := self.after.get(operation):
+            await fault()
+
+    @property
+    def net_minor_units(self) -> int:
+        """What was captured and not given back."""
+        captured = sum(request.amount.minor_units for request in self.captures)
+        return captured - sum(request.amount.minor_units for request in self.refunds.values())
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics of the distinct events, in the order of their first publication."""
+        return list({event.id: event.topic for event in self.events}.values())
+
+    def down(self, operation: str) -> Fault:
+        """The operation fails as an unreachable neighbour does: nobody knows the outcome."""
+
+        async def fail() -> None:
+            raise PaymentError(UNAVAILABLE[operation], f"{operation} does not answer.")
+
+        return fail
+
+    def down_for(self, operation: str, outage: timedelta) -> Fault:
+        """As `down`, until `outage` has passed on the server's clock since the first try."""
+        ends_at: datetime | None = None
+        fail = self.down(operation)
+
+        async def fail_until_then() -> None:
+            nonlocal ends_at
+            ends_at = ends_at or activity.info().started_time + outage
+            if activity.info().started_time < ends_at:
+                await fail()
+
+        return fail_until_then
+
+    def times(self, count: int, fault: Fault) -> Fault:
+        """The fault, the first `count` times only."""
+        left = count
+
+        async def fail_so_often() -> None:
+            nonlocal left
+            if left > 0:
+                left -= 1
+                await fault()
+
+        return fail_so_often
+
+
+def refusal(code: ErrorCode) -> Fault:
+    async def refuse() -> None:
+        raise PaymentError(code, f"Refused: {code}.")
+
+    return refuse
+
+
+class FakeOrdering(Ordering):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def fetch_order(self, order_id: UUID) -> Order:
+        await self._world.enter("fetch_order")
+        if order_id not in self._world.orders:
+            raise PaymentError(ErrorCode.ORDER_NOT_FOUND, "Order not found.")
+        return self._world.orders[order_id]
+
+
+class FakeInventory(Inventory):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def fetch_reservation(self, reservation_id: UUID) -> Reservation:
+        await self._world.enter("fetch_reservation")
+        if reservation_id not in self._world.reservations:
+            raise PaymentError(ErrorCode.RESERVATION_NOT_ACTIVE, "There is no such reservation.")
+        return self._world.reservations[reservation_id]
+
+
+class FakeGateway(PaymentGateway):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def charge(self, request: ChargeRequest) -> Charge:
+        await self._world.enter("charge")
+        charge = self._world.charges.setdefault(request.key, self._decide(request))
+        if charge.state is ChargeState.CAPTURED and request not in self._world.captures:
+            self._world.captures.append(request)
+        await self._world.leave("charge")
+        return charge
+
+    def _decide(self, request: ChargeRequest) -> Charge:
+        if self._world.decline is not None:
+            return self._world.decline.model_copy(update={"key": request.key})
+        return Charge(
+            key=request.key,
+            state=ChargeState.CAPTURED,
+            transaction_id="txn_0123456789abcdef",
+            is_simulated=True,
+            simulated_response="Success - TransactionId: txn_0123456789abcdef",
+        )
+
+    async def find_charge(self, key: str) -> Charge | None:
+        await self._world.enter("find_charge")
+        return self._world.charges.get(key)
+
+    async def void_charge(self, key: str) -> Charge:
+        await self._world.enter("void_charge")
+        charge = self._world.charges.setdefault(key, Charge(key=key, state=ChargeState.VOIDED))
+        await self._world.leave("void_charge")
+        return charge
+
+    async def refund(self, request: RefundRequest) -> None:
+        await self._world.enter("refund")
+        self._world.refunds[request.key] = request
+        charge = self._world.charges[request.charge_key]
+        self._world.charges[request.charge_key] = charge.model_copy(
+            update={"state": ChargeState.REFUNDED}
+        )
+        await self._world.leave("refund")
+
+
+class FakePayments(Payments):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def record_pending(self, payment: Payment) -> Payment:
+        await self._world.enter("record_pending")
+        recorded = self._claim(payment)
+        await self._world.leave("record_pending")
+        return recorded
+
+    def _claim(self, payment: Payment) -> Payment:
+        for other in self._world.payments.values():
+            if other.order_id == payment.order_id and other.status is not PaymentStatus.FAILED:
+                if other.id != payment.id and not other.is_final:
+                    raise PaymentError(ErrorCode.PAYMENT_IN_PROGRESS, "Another payment runs.")
+                return other
+        return self._move(payment)
+
+    async def record_succeeded(self, payment: Payment) -> None:
+        await self._world.enter("record_succeeded")
+        self._move(payment)
+        await self._world.leave("record_succeeded")
+
+    async def record_failed(self, payment: Payment) -> None:
+        await self._world.enter("record_failed")
+        self._move(payment)
+        await self._world.leave("record_failed")
+
+    def _move(self, payment: Payment) -> Payment:
+        recorded = self._world.payments.get(payment.id)
+        if recorded is not None:
+            if recorded.status is payment.status:
+                return recorded
+            if payment.status not in TRANSITIONS[recorded.status]:
+                raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment cannot go there.")
+        self._world.payments[payment.id] = payment
+        self._world.transitions[payment.id].append(payment.status)
+        return payment
+
+
+class FakePublisher(EventPublisher):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def publish(self, event: PaymentEvent) -> None:
+        await self._world.enter(event.topic)
+        self._world.events.append(event)
+        await self._world.leave(event.topic)

@@ -1,0 +1,91 @@
+"""What operators see of a payment in the Temporal Web UI: search attributes and a step table."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+from domain.errors import PaymentError
+from domain.payment import Payment, PaymentInstruction, PaymentStatus
+
+ORDER_ID = SearchAttributeKey.for_keyword("OrderId")
+CUSTOMER_ID = SearchAttributeKey.for_keyword("CustomerId")
+PAYMENT_STATUS = SearchAttributeKey.for_keyword("PaymentStatus")
+FAILURE_CODE = SearchAttributeKey.for_keyword("PaymentFailureCode")
+NEEDS_ATTENTION = SearchAttributeKey.for_bool("PaymentNeedsAttention")
+
+SEARCH_ATTRIBUTES = (ORDER_ID, CUSTOMER_ID, PAYMENT_STATUS, FAILURE_CODE, NEEDS_ATTENTION)
+
+
+def summary(instruction: PaymentInstruction) -> str:
+    """One line for the workflow list: `150.00 USD · order … · credit_card`."""
+    return f"{instruction.amount} · order {instruction.order_id} · {instruction.payment_method}"
+
+
+def search_attributes(instruction: PaymentInstruction) -> TypedSearchAttributes:
+    """The attributes a payment starts with; `OperatorView` keeps them true."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(ORDER_ID, str(instruction.order_id)),
+            SearchAttributePair(CUSTOMER_ID, str(instruction.customer_id)),
+            SearchAttributePair(PAYMENT_STATUS, PaymentStatus.PENDING),
+        ]
+    )
+
+
+class OperatorView:
+    """The payment's story as a table, kept current in the workflow's details."""
+
+    def __init__(self, instruction: PaymentInstruction) -> None:
+        self._title = f"**{instruction.amount}** for order `{instruction.order_id}`"
+        self._ending = "in progress"
+        self._attention: str | None = None
+        self._steps: dict[str, tuple[str, datetime, str]] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Show the step as running, then as done or failed."""
+        self._set(name, "⏳ running", "")
+        try:
+            yield
+        except PaymentError as error:
+            self._set(name, "✗ failed", f"{error.code}: {error.message}")
+            raise
+        self._set(name, "✓ done", "")
+        self.needs_attention(None)
+
+    def needs_attention(self, error: PaymentError | None) -> None:
+        """Raise the flag that puts the payment on the operators' list, or lower it again."""
+        wanted = error.message if error else None
+        if bool(wanted) != bool(self._attention):
+            workflow.upsert_search_attributes([NEEDS_ATTENTION.value_set(bool(wanted))])
+        self._attention = wanted
+        self._show()
+
+    def ended(self, payment: Payment) -> None:
+        self._ending = payment.status
+        changes = [PAYMENT_STATUS.value_set(payment.status)]
+        if payment.error_code:
+            self._ending += f" · {payment.error_code}: {payment.error_message}"
+            changes.append(FAILURE_CODE.value_set(payment.error_code))
+        workflow.upsert_search_attributes(changes)
+        self._show()
+
+    def _set(self, name: str, state: str, note: str) -> None:
+        self._steps[name] = (state, workflow.now(), note)
+        self._show()
+
+    def _show(self) -> None:
+        workflow.set_current_details("\n".join(self._lines()))
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{self._title}: {self._ending}\n"
+        if self._attention:
+            yield f"> ⚠ **Needs attention**: {self._attention} It is tried again until it succeeds;"
+            yield "> see whether the system named in the failed step is up and accepts us.\n"
+        yield "| Step | State | At (UTC) | Note |"
+        yield "|---|---|---|---|"
+        for name, (state, at, note) in self._steps.items():
+            yield f"| {name} | {state} | {at:%H:%M:%S.%f} | {note.replace('|', '/')} |"

@@ -1,0 +1,223 @@
+"""The saga of one payment: what happens, in order, and how it is undone."""
+
+import asyncio
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.charges import ChargeActivities
+    from activities.events import EventActivities
+    from activities.records import RecordActivities
+    from activities.verification import VerificationActivities
+    from domain import names
+    from domain.errors import ErrorCode, PaymentError
+    from domain.events import PaymentEvent
+    from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, verify_charge
+    from domain.payment import Payment, PaymentInstruction
+    from domain.verification import Order, Reservation, verify_order, verify_reservation
+    from workflows.compensation import Compensations, Step, uninterrupted, until_done
+    from workflows.operator_view import OperatorView
+    from workflows.policies import CHARGE_BUDGET, CHARGE_TIME
+    from workflows.steps import execute
+
+T = TypeVar("T")
+
+
+@workflow.defn
+class PaymentWorkflow:
+    """Ends with one capture, a row `succeeded` and its event, or with net zero and a row `failed`.
+
+    Every ending is a payment that `run` returns. A workflow that fails is a bug.
+    """
+
+    @workflow.init
+    def __init__(self, instruction: PaymentInstruction) -> None:
+        self._instruction = instruction
+        self._payment = Payment.pending(instruction)
+        self._reservation: Reservation | None = None
+        self._charge: Charge | None = None
+        self._order_is_verified = False
+        self._compensations = Compensations()
+        self._view = OperatorView(instruction)
+
+    @workflow.run
+    async def run(self, instruction: PaymentInstruction) -> Payment:  # noqa: ARG002 (see __init__)
+        return await uninterrupted(self._pay())
+
+    async def _pay(self) -> Payment:
+        try:
+            await self._claim_and_verify()
+            if not self._payment.is_final:
+                await self._charge_once()
+                await self._record_success()
+                await self._publish_success()
+        except PaymentError as error:
+            await self._compensate(error)
+        self._view.ended(self._payment)
+        return self._payment
+
+    async def _claim_and_verify(self) -> None:
+        claimed, order, reservation = await asyncio.gather(
+            self._record_pending(),
+            self._fetch_order(),
+            self._fetch_reservation(),
+            return_exceptions=True,
+        )
+        self._payment = _value(claimed)
+        if self._payment.is_final:
+            return  # this order was paid before: that payment is the answer
+        verify_order(_value(order), self._instruction)
+        self._order_is_verified = True
+        self._reservation = _value(reservation)
+        if self._reservation is not None:
+            verify_reservation(
+                self._reservation, self._instruction, workflow.now(), charge_time=CHARGE_TIME
+            )
+
+    async def _charge_once(self) -> None:
+        self._turn_back_if_cancelled()
+        self._compensations.add(self._refund)
+        self._charge = await self._settled_charge()
+        self._payment = self._payment.charged(self._charge)
+        verify_charge(self._charge)
+        if self._reservation is not None and self._reservation.lapses_before(workflow.now()):
+            raise PaymentError(
+                ErrorCode.RESERVATION_NOT_ACTIVE,
+                "The reservation lapsed while the charge was under way; the charge is refunded.",
+            )
+        self._turn_back_if_cancelled()
+
+    async def _settled_charge(self) -> Charge:
+        """Charge; if the outcome stays unknown, find it out without charging again."""
+        try:
+            return await self._take_charge()
+        except PaymentError as error:
+            charge = await self._until_done(self._settle_charge)
+            return charge.explained_by(error)
+
+    async def _compensate(self, error: PaymentError) -> None:
+        await self._compensations.unwind()
+        self._payment = self._payment.failed(error, at=workflow.now())
+        await self._until_done(self._record_failure)
+        if self._order_is_verified:
+            await self._until_done(self._publish_failure)
+
+    def _turn_back_if_cancelled(self) -> None:
+        if workflow.cancellation_reason() is not None:
+            raise PaymentError(ErrorCode.PAYMENT_CANCELLED, "The payment was cancelled.")
+
+    def _charge_budget(self) -> timedelta:
+        """As long as a charge is worth trying: never beyond the reservation it pays for."""
+        expires_at = self._reservation.expires_at if self._reservation else None
+        return min(CHARGE_BUDGET, expires_at - workflow.now()) if expires_at else CHARGE_BUDGET
+
+    async def _until_done(self, step: Step[T], refusals: frozenset[ErrorCode] = frozenset()) -> T:
+        return await until_done(step, on_failure=self._view.needs_attention, refusals=refusals)
+
+    # The steps, one method each.
+
+    async def _fetch_order(self) -> Order:
+        with self._view.step("fetch order"):
+            return await execute(
+                VerificationActivities.fetch_order,
+                self._instruction.order_id,
+                summary="fetch the order from Ordering",
+            )
+
+    async def _fetch_reservation(self) -> Reservation | None:
+        if self._instruction.reservation_id is None:
+            return None
+        with self._view.step("verify reservation"):
+            return await execute(
+                VerificationActivities.fetch_reservation,
+                self._instruction.reservation_id,
+                summary="fetch the reservation from Inventory",
+            )
+
+    async def _record_pending(self) -> Payment:
+        with self._view.step("record pending"):
+            return await execute(
+                RecordActivities.record_pending,
+                self._payment,
+                summary="claim the order for this payment",
+            )
+
+    async def _take_charge(self) -> Charge:
+        request = ChargeRequest(
+            key=names.charge_key(self._instruction.payment_id),
+            payment_id=self._instruction.payment_id,
+            order_id=self._instruction.order_id,
+            amount=self._instruction.amount,
+            payment_method=self._instruction.payment_method,
+        )
+        with self._view.step("charge"):
+            return await execute(
+                ChargeActivities.charge,
+                request,
+                summary=f"charge {request.amount}",
+                within=self._charge_budget(),
+            )
+
+    async def _settle_charge(self) -> Charge:
+        with self._view.step("settle charge"):
+            return await execute(
+                ChargeActivities.settle_charge,
+                names.charge_key(self._instruction.payment_id),
+                summary="find out what became of the charge",
+            )
+
+    async def _record_success(self) -> None:
+        self._payment = self._payment.succeeded(at=workflow.now())
+        with self._view.step("record succeeded"):
+            await execute(
+                RecordActivities.record_succeeded, self._payment, summary="record the success"
+            )
+
+    async def _publish_success(self) -> None:
+        event = PaymentEvent.succeeded(self._payment)
+        await self._until_done(
+            lambda: self._publish(event), refusals=frozenset({ErrorCode.EVENT_REFUSED})
+        )
+
+    async def _refund(self) -> None:
+        if self._charge is not None and self._charge.state is not ChargeState.CAPTURED:
+            return
+        await self._until_done(self._give_back)
+
+    async def _give_back(self) -> None:
+        payment_id = self._instruction.payment_id
+        request = RefundRequest(
+            key=names.refund_key(payment_id),
+            charge_key=names.charge_key(payment_id),
+            amount=self._instruction.amount,
+        )
+        with self._view.step("refund"):
+            self._charge = await execute(
+                ChargeActivities.refund_charge, request, summary=f"refund {request.amount}"
+            )
+
+    async def _record_failure(self) -> None:
+        with self._view.step("record failed"):
+            await execute(
+                RecordActivities.record_failed, self._payment, summary="record the failure"
+            )
+
+    async def _publish_failure(self) -> None:
+        reservation = self._reservation
+        released = None
+        if reservation is not None and reservation.may_be_released(self._instruction.order_id):
+            released = reservation.id
+        await self._publish(PaymentEvent.failed(self._payment, released_reservation_id=released))
+
+    async def _publish(self, event: PaymentEvent) -> None:
+        with self._view.step(f"publish {event.topic}"):
+            await execute(EventActivities.publish_event, event, summary=f"publish {event.topic}")
+
+
+def _value(outcome: T | BaseException) -> T:
+    """What a gathered step answered; raises what it raised."""
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome

@@ -1,0 +1,132 @@
+"""The worker process: runs payments' workflows and activities until it is told to stop.
+
+`build_worker` is what production and tests share; `main` composes it from the settings.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+from pydantic import HttpUrl
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.adapters.gateway import HttpGateway
+from activities.adapters.http import Neighbour, create_client
+from activities.adapters.inventory import HttpInventory, UncheckedInventory
+from activities.adapters.kafka import KafkaPublisher
+from activities.adapters.ordering import HttpOrdering
+from activities.charges import ChargeActivities
+from activities.events import EventActivities
+from activities.failures import PaymentErrorInterceptor
+from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway, Payments
+from activities.records import RecordActivities
+from activities.verification import VerificationActivities
+from bootstrap import logs, temporal
+from bootstrap.settings import Settings
+from db.engine import create_engine
+from db.payments import PaymentStore
+from domain.errors import ErrorCode
+from domain.names import TASK_QUEUE
+from workflows.payment import PaymentWorkflow
+
+READ_SECONDS = 2.5
+GATEWAY_SECONDS = 8
+GRACE = timedelta(seconds=15)
+"""Longer than the longest try of a charge, so that stopping a worker interrupts none."""
+
+log = logging.getLogger(__name__)
+
+
+def build_worker(
+    client: Client, activities: Sequence[Callable[..., Any]], **options: Any
+) -> Worker:
+    return Worker(
+        client,
+        **{
+            "task_queue": TASK_QUEUE,
+            "workflows": [PaymentWorkflow],
+            "activities": activities,
+            "interceptors": [PaymentErrorInterceptor()],
+            "graceful_shutdown_timeout": GRACE,
+            "sticky_queue_schedule_to_start_timeout": timedelta(seconds=3),
+            **options,
+        },
+    )
+
+
+def payment_activities(
+    ordering: Ordering,
+    inventory: Inventory,
+    gateway: PaymentGateway,
+    payments: Payments,
+    publisher: EventPublisher,
+) -> list[Callable[..., Any]]:
+    """Every activity of the saga, bound to what it acts on."""
+    verification = VerificationActivities(ordering, inventory)
+    charges = ChargeActivities(gateway)
+    records = RecordActivities(payments)
+    events = EventActivities(publisher)
+    return [
+        verification.fetch_order,
+        verification.fetch_reservation,
+        charges.charge,
+        charges.settle_charge,
+        charges.refund_charge,
+        records.record_pending,
+        records.record_succeeded,
+        records.record_failed,
+        events.publish_event,
+    ]
+
+
+async def main() -> None:
+    settings = Settings()
+    logs.configure(settings.log_level)
+    async with AsyncExitStack() as stack:
+        activities = await _activities(settings, stack)
+        worker = build_worker(await temporal.connect(settings), activities)
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        async with worker:
+            log.info("the worker is ready")
+            await stopping.wait()
+            log.info("the worker is stopping; running steps are completed first")
+
+
+async def _activities(settings: Settings, stack: AsyncExitStack) -> list[Callable[..., Any]]:
+    async def neighbour(
+        url: HttpUrl, name: str, unavailable: ErrorCode, seconds: float
+    ) -> Neighbour:
+        client = await stack.enter_async_context(create_client(str(url)))
+        return Neighbour(client, name, unavailable, seconds)
+
+    ordering = await neighbour(
+        settings.ordering_url, "Ordering", ErrorCode.ORDERING_UNAVAILABLE, READ_SECONDS
+    )
+    inventory = await neighbour(
+        settings.inventory_url, "Inventory", ErrorCode.INVENTORY_UNAVAILABLE, READ_SECONDS
+    )
+    gateway = await neighbour(
+        settings.gateway_url, "The payment gateway", ErrorCode.GATEWAY_UNAVAILABLE, GATEWAY_SECONDS
+    )
+    engine = create_engine(settings.database_url, application_name="payment-worker")
+    stack.push_async_callback(engine.dispose)
+    publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
+    stack.push_async_callback(publisher.close)
+    return payment_activities(
+        HttpOrdering(ordering, accept_stateless=settings.order_without_state == "accept"),
+        HttpInventory(inventory) if settings.reservation_check == "on" else UncheckedInventory(),
+        HttpGateway(gateway),
+        PaymentStore(engine),
+        publisher,
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
