@@ -1,5 +1,6 @@
 """How a PaymentError travels through Temporal: out of an activity, and back in the workflow."""
 
+import logging
 from typing import Any
 
 from temporalio.exceptions import (
@@ -16,6 +17,9 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from domain.errors import RULES, ErrorCode, PaymentError
 
 
+log = logging.getLogger(__name__)
+
+
 class PaymentErrorInterceptor(Interceptor):
     """Lets activities raise PaymentError; its code decides whether Temporal tries again."""
 
@@ -28,7 +32,8 @@ class _PaymentErrorInbound(ActivityInboundInterceptor):
         try:
             return await self.next.execute_activity(input)
         except PaymentError as error:
-            raise to_application_error(error) from error
+            log.info("a step failed: %s: %s", error.code, error.message)
+            raise to_application_error(error) from None  # its cause may quote what it was given
 
 
 def to_application_error(error: PaymentError) -> ApplicationError:

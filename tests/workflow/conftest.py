@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from google.protobuf.empty_pb2 import Empty
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -32,16 +34,24 @@ from workflows.worker import build_worker, payment_activities
 TEST_SERVER = Path(sys.executable).with_name("temporal-test-server")
 
 
-@pytest.fixture(scope="session")
-async def temporal() -> AsyncIterator[Client]:
+@asynccontextmanager
+async def time_skipping() -> AsyncIterator[Client]:
+    """A client of a server whose clock runs ahead while nothing happens."""
     environment = await WorkflowEnvironment.start_time_skipping(
         data_converter=pydantic_data_converter,
+        identity="tests",
         test_server_existing_path=str(TEST_SERVER),
         test_server_startup_timeout=timedelta(seconds=30),
     )
     async with environment:
         await add_search_attributes(environment.client, SEARCH_ATTRIBUTES)
         yield environment.client
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[Client]:
+    async with time_skipping() as client:
+        yield client
 
 
 @dataclass
@@ -61,6 +71,11 @@ class Desk:
         """The ending of a payment that the world allows, unless the test has changed the world."""
         handle = await self.start(instruction or self.an_instruction())
         return await handle.result()
+
+    async def now(self) -> datetime:
+        """The server's time, which tests skip ahead."""
+        answer = await self.client.test_service.get_current_time(Empty())
+        return answer.time.ToDatetime(UTC)
 
     def an_instruction(self, *, reserved: bool = True) -> PaymentInstruction:
         instruction = an_instruction(reservation_id=uuid4() if reserved else None)
@@ -82,7 +97,19 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(temporal: Client) -> AsyncIterator[Desk]:
-    desk = Desk(temporal)
-    async with desk.worker():
-        yield desk
+async def idle_desk(temporal: Client) -> Desk:
+    """A desk whose worker the test starts."""
+    return Desk(temporal)
+
+
+@pytest.fixture
+async def desk(idle_desk: Desk) -> AsyncIterator[Desk]:
+    async with idle_desk.worker():
+        yield idle_desk
+
+
+@pytest.fixture
+async def desk_without_cache(idle_desk: Desk) -> AsyncIterator[Desk]:
+    """Its worker forgets a workflow after each task and replays it from history."""
+    async with idle_desk.worker(max_cached_workflows=0):
+        yield idle_desk

@@ -1,8 +1,353 @@
-"""The saga's endings."""
-from tests.workflow.conftest import Desk
-from domain.payment import PaymentStatus
+"""How a payment ends: each step refused, failing for good, recovering, or losing its answer."""
 
-async def test_paid(desk: Desk) -> None:
-    payment = await desk.pay()
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from domain.errors import ErrorCode, FailureReason
+from domain.gateway import Charge, ChargeState
+from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key
+from domain.payment import Payment, PaymentStatus
+from domain.verification import CONFIRMED
+from tests.builders import a_payment, a_reservation, an_order
+from tests.fakes import World, refusal
+from tests.invariants import assert_everybody_agrees
+from tests.workflow.conftest import Desk
+
+HOUR = timedelta(hours=1)
+
+VERIFICATION = {"fetch_order", "fetch_reservation", "record_pending"}
+FORWARD = [
+    "fetch_order",
+    "fetch_reservation",
+    "record_pending",
+    "charge",
+    "record_succeeded",
+    TOPIC_SUCCEEDED,
+]
+
+
+async def test_pays_once_and_tells_once(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+
+    payment = await desk.pay(instruction)
+
     assert payment.status is PaymentStatus.SUCCEEDED
-    print(desk.world.calls)
+    assert payment.transaction_id == "txn_0123456789abcdef"
+    assert set(desk.world.calls[:3]) == VERIFICATION
+    assert desk.world.calls[3:] == FORWARD[3:]
+    assert desk.world.events[0].reservation_id == instruction.reservation_id
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_pays_an_order_without_a_reservation(desk: Desk) -> None:
+    payment = await desk.pay(desk.an_instruction(reserved=False))
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert "fetch_reservation" not in desk.world.calls
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"customer_id": str(uuid4())}, ErrorCode.CUSTOMER_MISMATCH),
+        ({"state": "paid"}, ErrorCode.ORDER_NOT_PENDING),
+        ({"state": None}, ErrorCode.ORDER_NOT_PENDING),
+        ({"total": "150.01"}, ErrorCode.AMOUNT_MISMATCH),
+        ({"currency": "EUR"}, ErrorCode.CURRENCY_MISMATCH),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_rejected_order_causes_no_charge_and_no_event(
+    desk: Desk, change: dict[str, Any], code: ErrorCode
+) -> None:
+    instruction = desk.an_instruction()
+    desk.world.orders[instruction.order_id] = an_order(instruction, **change)
+
+    payment = await desk.pay(instruction)
+
+    assert_rejected(desk.world, payment, code)
+
+
+async def test_missing_order_causes_no_charge_and_no_event(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+    del desk.world.orders[instruction.order_id]
+
+    payment = await desk.pay(instruction)
+
+    assert_rejected(desk.world, payment, ErrorCode.ORDER_NOT_FOUND)
+
+
+@pytest.mark.parametrize("operation", ["fetch_order", "record_pending"])
+async def test_order_that_could_not_be_verified_causes_no_event(desk: Desk, operation: str) -> None:
+    desk.world.before[operation] = desk.world.down_for(operation, HOUR)
+
+    payment = await desk.pay()
+
+    assert payment.failure_reason is FailureReason.TIMEOUT
+    assert payment.error_code is not None
+    assert_rejected(desk.world, payment, payment.error_code)
+
+
+def assert_rejected(world: World, payment: Payment, code: ErrorCode) -> None:
+    assert (payment.status, payment.error_code) == (PaymentStatus.FAILED, code)
+    assert "charge" not in world.calls
+    assert world.events == []
+    assert_everybody_agrees(world, payment)
+
+
+@pytest.mark.parametrize(
+    ("change", "released"),
+    [
+        ({"status": "expired"}, True),
+        ({"expires_at": datetime(2026, 1, 1, tzinfo=UTC)}, True),
+        ({"status": CONFIRMED}, False),
+        ({"order_id": uuid4()}, False),
+        ({"customer_id": uuid4()}, True),
+        ({"order_id": None, "status": "expired"}, False),
+    ],
+    ids=["expired", "lapsed", "confirmed", "another order's", "another customer's", "nobody's"],
+)
+async def test_lapsed_reservation_fails_the_verified_order(
+    desk: Desk, change: dict[str, Any], released: bool
+) -> None:
+    instruction = desk.an_instruction()
+    held = a_reservation(instruction, **change)
+    desk.world.reservations[held.id] = held
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.RESERVATION_NOT_ACTIVE
+    assert "charge" not in desk.world.calls
+    assert desk.world.topics == [TOPIC_FAILED]
+    assert desk.world.events[0].reservation_id == (held.id if released else None)
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_unreachable_inventory_fails_the_verified_order(desk: Desk) -> None:
+    desk.world.before["fetch_reservation"] = desk.world.down_for("fetch_reservation", HOUR)
+
+    payment = await desk.pay()
+
+    assert payment.error_code is ErrorCode.INVENTORY_UNAVAILABLE
+    assert "charge" not in desk.world.calls
+    assert desk.world.events[0].reservation_id is None
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_order_paid_before_answers_that_payment(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+    earlier = a_payment(order_id=instruction.order_id).succeeded(at=datetime.now(UTC))
+    desk.world.payments[earlier.id] = earlier
+
+    assert await desk.pay(instruction) == earlier
+    assert set(desk.world.calls) == VERIFICATION
+
+
+async def test_order_held_by_another_payment_is_left_alone(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+    other = a_payment(order_id=instruction.order_id)
+    desk.world.payments[other.id] = other
+
+    payment = await desk.pay(instruction)
+
+    assert_rejected(desk.world, payment, ErrorCode.PAYMENT_IN_PROGRESS)
+
+
+async def test_decline_needs_no_refund(desk: Desk) -> None:
+    desk.world.decline = Charge(
+        key="",
+        state=ChargeState.DECLINED,
+        error_code=ErrorCode.CARD_DECLINED,
+        message="The card was declined.",
+    )
+
+    payment = await desk.pay()
+
+    assert payment.error_code is ErrorCode.CARD_DECLINED
+    assert payment.failure_reason is FailureReason.CARD_DECLINED
+    assert {"void_charge", "refund"}.isdisjoint(desk.world.calls)
+    assert desk.world.topics == [TOPIC_FAILED]
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("record_succeeded", ErrorCode.RECORD_REFUSED),
+        (TOPIC_SUCCEEDED, ErrorCode.EVENT_REFUSED),
+    ],
+)
+async def test_step_refused_after_the_charge_is_refunded(
+    desk: Desk, operation: str, code: ErrorCode
+) -> None:
+    desk.world.before[operation] = refusal(code)
+
+    payment = await desk.pay()
+
+    assert payment.error_code is code
+    assert desk.world.calls[-3:] == ["refund", "record_failed", TOPIC_FAILED]
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_success_that_cannot_be_recorded_for_an_hour_is_refunded(desk: Desk) -> None:
+    desk.world.before["record_succeeded"] = desk.world.down_for("record_succeeded", HOUR)
+
+    payment = await desk.pay()
+
+    assert payment.error_code is ErrorCode.DATABASE_UNAVAILABLE
+    assert desk.world.calls[-3:] == ["refund", "record_failed", TOPIC_FAILED]
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("operation", FORWARD)
+async def test_step_that_recovers_is_repeated_until_it_does(desk: Desk, operation: str) -> None:
+    desk.world.before[operation] = desk.world.times(3, desk.world.down(operation))
+
+    payment = await desk.pay()
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert desk.world.calls.count(operation) == 4
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize(
+    "operation", ["record_pending", "charge", "record_succeeded", TOPIC_SUCCEEDED]
+)
+async def test_lost_answer_is_no_second_effect(desk: Desk, operation: str) -> None:
+    desk.world.after[operation] = desk.world.times(1, desk.world.down(operation))
+
+    payment = await desk.pay()
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_second_try_of_a_charge_asks_before_it_charges(desk: Desk) -> None:
+    desk.world.after["charge"] = desk.world.times(1, desk.world.down("charge"))
+
+    await desk.pay()
+
+    assert desk.world.calls.count("charge") == 1
+    assert "find_charge" in desk.world.calls
+
+
+async def test_gateway_dark_for_hours_charges_nothing(desk: Desk) -> None:
+    for operation in ("charge", "find_charge", "void_charge"):
+        desk.world.before[operation] = desk.world.down_for(operation, 6 * HOUR)
+
+    payment = await desk.pay()
+
+    assert payment.error_code is ErrorCode.PROCESSOR_TIMEOUT
+    assert payment.failure_reason is FailureReason.TIMEOUT
+    assert desk.world.captures == []
+    assert desk.world.topics == [TOPIC_FAILED]
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_capture_whose_answer_is_lost_for_hours_is_kept(desk: Desk) -> None:
+    make_gateway_capture_and_go_dark(desk.world, 6 * HOUR)
+
+    payment = await desk.pay(desk.an_instruction(reserved=False))
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_capture_that_outlives_its_reservation_is_refunded(desk: Desk) -> None:
+    make_gateway_capture_and_go_dark(desk.world, 6 * HOUR)
+    instruction = desk.an_instruction()
+    soon = (await desk.now()) + timedelta(minutes=10)
+    held = a_reservation(instruction, expires_at=soon)
+    desk.world.reservations[held.id] = held
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.RESERVATION_NOT_ACTIVE
+    assert len(desk.world.captures) == 1
+    assert_everybody_agrees(desk.world, payment)
+
+
+def make_gateway_capture_and_go_dark(world: World, outage: timedelta) -> None:
+    world.after["charge"] = world.down_for("charge", outage)
+    for operation in ("find_charge", "void_charge"):
+        world.before[operation] = world.down_for(operation, outage)
+
+
+async def test_charge_refused_by_the_gateway_is_settled_first(desk: Desk) -> None:
+    desk.world.before["charge"] = refusal(ErrorCode.PROCESSOR_ERROR)
+    instruction = desk.an_instruction()
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.PROCESSOR_ERROR
+    charge = desk.world.charges[charge_key(instruction.payment_id)]
+    assert charge.state is ChargeState.VOIDED
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_event_follows_when_kafka_is_back(desk: Desk) -> None:
+    desk.world.before[TOPIC_SUCCEEDED] = desk.world.down_for(TOPIC_SUCCEEDED, 6 * HOUR)
+
+    payment = await desk.pay()
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("operation", ["refund", "void_charge", "record_failed", TOPIC_FAILED])
+async def test_compensation_goes_on_for_hours(desk: Desk, operation: str) -> None:
+    desk.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
+    desk.world.before[operation] = desk.world.down_for(operation, 6 * HOUR)
+
+    payment = await desk.pay()
+
+    assert payment.error_code is ErrorCode.RECORD_REFUSED
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("operation", ["refund", "void_charge", "record_failed", TOPIC_FAILED])
+async def test_compensation_whose_answer_is_lost_has_one_effect(desk: Desk, operation: str) -> None:
+    desk.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
+    desk.world.after[operation] = desk.world.times(1, desk.world.down(operation))
+
+    payment = await desk.pay()
+
+    assert len(desk.world.refunds) == 1
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_refund_refused_for_good_is_tried_until_it_is_accepted(desk: Desk) -> None:
+    desk.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
+    desk.world.before["refund"] = desk.world.times(5, refusal(ErrorCode.REFUND_REFUSED))
+
+    payment = await desk.pay()
+
+    assert desk.world.calls.count("refund") == 6
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_new_attempt_after_a_failure(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+    desk.world.before["charge"] = desk.world.times(1, refusal(ErrorCode.PROCESSOR_ERROR))
+    first = await desk.pay(instruction)
+    assert first.status is PaymentStatus.FAILED
+
+    again = instruction.model_copy(update={"payment_id": uuid4()})
+    second = await desk.pay(again)
+
+    assert second.status is PaymentStatus.SUCCEEDED
+    assert len(desk.world.captures) == 1
+
+
+async def test_saga_survives_eviction_from_the_worker(desk_without_cache: Desk) -> None:
+    desk = desk_without_cache
+    desk.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
+
+    payment = await desk.pay()
+
+    assert payment.error_code is ErrorCode.RECORD_REFUSED
+    assert_everybody_agrees(desk.world, payment)
