@@ -16,7 +16,6 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from domain.errors import RULES, ErrorCode, PaymentError
 
-
 log = logging.getLogger(__name__)
 
 
@@ -48,12 +47,13 @@ def to_application_error(error: PaymentError) -> ApplicationError:
     )
 
 
-def to_payment_error(error: ActivityError, unavailable: ErrorCode) -> PaymentError:
+def to_payment_error(error: FailureError, unavailable: ErrorCode) -> PaymentError:
     """The domain's view of an activity that failed for good.
 
     A step that timed out, or whose worker died, has an unknown outcome: `unavailable`.
     """
-    cause: BaseException | None = error.cause
+    # Temporal wraps what an activity raised in an ActivityError; of a local activity it does not.
+    cause: BaseException | None = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, TemporalTimeoutError) and cause.cause is not None:
         cause = cause.cause  # the last try's own failure says more than the deadline
     if isinstance(cause, ApplicationError):

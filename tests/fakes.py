@@ -87,6 +87,8 @@ class World:
 
         async def fail_until_then() -> None:
             nonlocal ends_at
+            if activity.info().is_local:  # which knows this machine's time, not the server's
+                await fail()
             ends_at = ends_at or activity.info().started_time + outage
             if activity.info().started_time < ends_at:
                 await fail()

@@ -27,8 +27,9 @@ class StepPolicy:
     schedule_to_close: timedelta
     retry: RetryPolicy
     heartbeat: timedelta | None = None
-    local: bool = False
-    """Run inside the workflow task: quicker, but repeated as a whole if the worker dies in it."""
+    local_first: bool = False
+    """Try once inside the workflow task, which saves a round trip to the server; if that does
+    not succeed, go on as a regular activity, whose tries operators can see."""
 
 
 def _seconds(seconds: float) -> timedelta:
@@ -46,18 +47,21 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             start_to_close=_seconds(3),
             schedule_to_close=_seconds(20),
             retry=_retry(initial=0.1, maximum=2),
+            local_first=True,
         ),
         VerificationActivities.fetch_reservation: StepPolicy(
             unavailable=ErrorCode.INVENTORY_UNAVAILABLE,
             start_to_close=_seconds(3),
             schedule_to_close=_seconds(20),
             retry=_retry(initial=0.1, maximum=2),
+            local_first=True,
         ),
         RecordActivities.record_pending: StepPolicy(
             unavailable=ErrorCode.DATABASE_UNAVAILABLE,
             start_to_close=_seconds(5),
             schedule_to_close=_seconds(60),
             retry=_retry(initial=0.1, maximum=5),
+            local_first=True,
         ),
         ChargeActivities.charge: StepPolicy(
             unavailable=ErrorCode.GATEWAY_UNAVAILABLE,
@@ -98,6 +102,9 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
         ),
     }
 )
+
+LOCAL_TRY = _seconds(2)
+"""How long a `local_first` step may hold up the workflow task."""
 
 CHARGE_TIME = _seconds(20)
 """How long a reservation must still hold when a charge begins."""

@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, FailureError
 
 from activities.failures import to_payment_error
-from workflows.policies import STEPS, StepPolicy
+from domain.errors import RULES
+from workflows.policies import LOCAL_TRY, STEPS
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -27,33 +29,33 @@ async def execute(
     """
     policy = STEPS[activity]
     try:
-        return await _run(policy, activity, argument, summary, within or policy.schedule_to_close)
+        if policy.local_first:
+            return await _try_locally(activity, argument, summary)
+    except FailureError as error:
+        failure = to_payment_error(error, policy.unavailable)
+        if not RULES[failure.code].retryable:
+            raise failure from error
+    try:
+        return await workflow.execute_activity_method(
+            activity,
+            argument,
+            start_to_close_timeout=policy.start_to_close,
+            schedule_to_close_timeout=within or policy.schedule_to_close,
+            heartbeat_timeout=policy.heartbeat,
+            retry_policy=policy.retry,
+            summary=summary,
+        )
     except ActivityError as error:
         raise to_payment_error(error, policy.unavailable) from error
 
 
-async def _run(
-    policy: StepPolicy,
-    activity: Callable[[Any, Argument], Awaitable[Result]],
-    argument: Argument,
-    summary: str,
-    within: timedelta,
+async def _try_locally(
+    activity: Callable[[Any, Argument], Awaitable[Result]], argument: Argument, summary: str
 ) -> Result:
-    if policy.local:
-        return await workflow.execute_local_activity_method(
-            activity,
-            argument,
-            start_to_close_timeout=policy.start_to_close,
-            schedule_to_close_timeout=within,
-            retry_policy=policy.retry,
-            summary=summary,
-        )
-    return await workflow.execute_activity_method(
+    return await workflow.execute_local_activity_method(
         activity,
         argument,
-        start_to_close_timeout=policy.start_to_close,
-        schedule_to_close_timeout=within,
-        heartbeat_timeout=policy.heartbeat,
-        retry_policy=policy.retry,
+        start_to_close_timeout=LOCAL_TRY,
+        retry_policy=RetryPolicy(maximum_attempts=1),
         summary=summary,
     )

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
+import uvloop
 from pydantic import HttpUrl
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -129,4 +130,4 @@ async def _activities(settings: Settings, stack: AsyncExitStack) -> list[Callabl
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

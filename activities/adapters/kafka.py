@@ -27,6 +27,9 @@ START_SECONDS = 5
 SEND_SECONDS = 8
 STOP_SECONDS = 2
 
+PARTITIONS = 6
+MAX_REPLICAS = 3
+
 REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError)
 
 log = logging.getLogger(__name__)
@@ -104,14 +107,13 @@ def headers(event: PaymentEvent) -> Sequence[tuple[str, bytes]]:
 
 
 async def create_topics(bootstrap_servers: str, topics: Sequence[str]) -> None:
-    """Create the topics that are missing, with the broker's defaults."""
+    """Create the topics that are missing, replicated as far as there are brokers."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
         missing = set(topics) - set(await admin.list_topics())
-        await admin.create_topics(
-            [NewTopic(name, num_partitions=-1, replication_factor=-1) for name in missing]
-        )
+        replicas = min(MAX_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+        await admin.create_topics([NewTopic(name, PARTITIONS, replicas) for name in missing])
     except TopicAlreadyExistsError:
         log.info("another process has just created the topics")
     finally:

@@ -11,6 +11,9 @@ from tests.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
 
 
+VERIFICATION = ["fetch_order", "fetch_reservation", "record_pending"]
+
+
 def cancel(desk: Desk) -> Fault:
     """Request the cancellation of the workflow whose activity is running, from inside of it."""
 
@@ -22,14 +25,29 @@ def cancel(desk: Desk) -> Fault:
     return request
 
 
-@pytest.mark.parametrize("operation", ["fetch_order", "fetch_reservation", "record_pending"])
+@pytest.mark.parametrize("operation", VERIFICATION)
 async def test_before_the_charge_nothing_is_charged(desk: Desk, operation: str) -> None:
-    desk.world.before[operation] = cancel(desk)
+    async def fail_locally_then_cancel() -> None:
+        await (desk.world.down(operation) if activity.info().is_local else cancel(desk))()
+
+    desk.world.before[operation] = fail_locally_then_cancel
 
     payment = await desk.pay()
 
     assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
     assert "charge" not in desk.world.calls
+    assert desk.world.topics == [TOPIC_FAILED]
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("operation", VERIFICATION)
+async def test_within_the_first_task_nothing_is_kept(desk: Desk, operation: str) -> None:
+    desk.world.before[operation] = cancel(desk)
+
+    payment = await desk.pay()
+
+    assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
+    assert desk.world.net_minor_units == 0
     assert desk.world.topics == [TOPIC_FAILED]
     assert_everybody_agrees(desk.world, payment)
 
