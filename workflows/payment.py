@@ -6,21 +6,20 @@ from typing import TypeVar
 
 from temporalio import workflow
 
-with workflow.unsafe.imports_passed_through():
-    from activities.charges import ChargeActivities
-    from activities.events import EventActivities
-    from activities.records import RecordActivities
-    from activities.verification import VerificationActivities
-    from domain import names
-    from domain.errors import ErrorCode, PaymentError
-    from domain.events import PaymentEvent
-    from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, verify_charge
-    from domain.payment import Payment, PaymentInstruction
-    from domain.verification import Order, Reservation, verify_order, verify_reservation
-    from workflows.compensation import Compensations, Step, uninterrupted, until_done
-    from workflows.operator_view import OperatorView
-    from workflows.policies import CHARGE_BUDGET, CHARGE_TIME
-    from workflows.steps import execute
+from activities.charges import ChargeActivities
+from activities.events import EventActivities
+from activities.records import RecordActivities
+from activities.verification import VerificationActivities
+from domain import names
+from domain.errors import ErrorCode, PaymentError
+from domain.events import PaymentEvent
+from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, verify_charge
+from domain.payment import Payment, PaymentInstruction
+from domain.verification import Order, Reservation, verify_order, verify_reservation
+from workflows.compensation import Compensations, Step, uninterrupted, until_done
+from workflows.operator_view import OperatorView
+from workflows.policies import CHARGE_BUDGET, CHARGE_TIME
+from workflows.steps import execute
 
 T = TypeVar("T")
 

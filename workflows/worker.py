@@ -33,6 +33,7 @@ from db.engine import create_engine
 from db.payments import PaymentStore
 from domain.errors import ErrorCode
 from domain.names import TASK_QUEUE
+from workflows import sandbox
 from workflows.payment import PaymentWorkflow
 
 READ_SECONDS = 2.5
@@ -51,6 +52,7 @@ def build_worker(
         **{
             "task_queue": TASK_QUEUE,
             "workflows": [PaymentWorkflow],
+            "workflow_runner": sandbox.RUNNER,
             "activities": activities,
             "interceptors": [PaymentErrorInterceptor()],
             "graceful_shutdown_timeout": GRACE,

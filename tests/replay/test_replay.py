@@ -12,12 +12,21 @@ from temporalio.worker import Replayer
 
 from domain.payment import Payment, PaymentInstruction
 from tests.replay.record import HISTORIES, SCENARIOS
+from workflows import sandbox
 from workflows.payment import PaymentWorkflow
 
 
 def read(name: str) -> WorkflowHistory:
     text = (HISTORIES / f"{name}.json").read_text()
     return WorkflowHistory.from_json(name, text)
+
+
+def replayer(definition: type) -> Replayer:
+    return Replayer(
+        workflows=[definition],
+        workflow_runner=sandbox.RUNNER,
+        data_converter=pydantic_data_converter,
+    )
 
 
 @workflow.defn(name="PaymentWorkflow", sandboxed=False)
@@ -36,17 +45,13 @@ class ChargesBeforeItVerifies(PaymentWorkflow):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_recorded_history_replays(name: str) -> None:
-    replayer = Replayer(workflows=[PaymentWorkflow], data_converter=pydantic_data_converter)
-
-    await replayer.replay_workflow(read(name))
+    await replayer(PaymentWorkflow).replay_workflow(read(name))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_changed_command_order_is_noticed(name: str) -> None:
-    replayer = Replayer(workflows=[ChargesBeforeItVerifies], data_converter=pydantic_data_converter)
-
     with pytest.raises(workflow.NondeterminismError):
-        await replayer.replay_workflow(read(name))
+        await replayer(ChargesBeforeItVerifies).replay_workflow(read(name))
 
 
 def test_every_recording_is_replayed() -> None:
