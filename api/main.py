@@ -23,7 +23,7 @@ from api.readiness import Check, Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
 from bootstrap import logs, temporal
-from bootstrap.settings import Settings
+from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.payments import PaymentStore
 from domain.errors import ErrorCode, PaymentError
@@ -126,7 +126,7 @@ def _field_error(error: dict[str, object]) -> dict[str, str]:
 
 
 def main() -> None:
-    settings = Settings()
+    settings = read_settings()
     logs.configure(settings.log_level)
     uvicorn.run(
         create_app(settings),

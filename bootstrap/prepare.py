@@ -17,7 +17,7 @@ from temporalio.common import SearchAttributeKey
 
 from activities.adapters.kafka import create_topics
 from bootstrap import logs, temporal
-from bootstrap.settings import Settings
+from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.migrate import migrate
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
@@ -25,7 +25,7 @@ from workflows.operator_view import SEARCH_ATTRIBUTES
 
 
 async def main() -> None:
-    settings = Settings()
+    settings = read_settings()
     logs.configure(settings.log_level)
     client = await temporal.connect(settings)
     await asyncio.gather(

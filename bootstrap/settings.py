@@ -3,12 +3,15 @@
 from typing import Annotated, Literal
 
 from limits import parse
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _rate(text: str) -> str:
-    parse(text)
+    try:
+        parse(text)
+    except ValueError:
+        raise ValueError("must be a rate such as 120/minute or 10/second") from None
     return text
 
 
@@ -17,7 +20,7 @@ def _split(value: object) -> object:
 
 
 class Settings(BaseSettings):
-    """Read from environment variables of the same names in upper case."""
+    """Read from environment variables of the same names in upper case; see `read_settings`."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
@@ -74,3 +77,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe log lines that are written."
     )
+
+
+def read_settings() -> Settings:
+    """The process's settings. Ends the process if one is wrong, naming it and never its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"  {str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        raise SystemExit("\n".join(["The configuration is not usable:", *lines])) from None

@@ -28,7 +28,7 @@ from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway
 from activities.records import RecordActivities
 from activities.verification import VerificationActivities
 from bootstrap import logs, temporal
-from bootstrap.settings import Settings
+from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.payments import PaymentStore
 from domain.errors import ErrorCode
@@ -88,7 +88,7 @@ def payment_activities(
 
 
 async def main() -> None:
-    settings = Settings()
+    settings = read_settings()
     logs.configure(settings.log_level)
     async with AsyncExitStack() as stack:
         activities = await _activities(settings, stack)

@@ -1,0 +1,23 @@
+"""What the documentation says about configuration is what the code does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bootstrap.settings import Settings
+
+CONFIGURATION = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+def rows() -> Iterator[str]:
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        yield f"| `{name.upper()}` | `{shown}` | {field.description} |"
+
+
+def test_every_setting_is_documented() -> None:
+    documented = [
+        line for line in CONFIGURATION.read_text().splitlines() if line.startswith("| `")
+    ]
+
+    assert documented == list(rows())
