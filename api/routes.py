@@ -73,7 +73,7 @@ async def create_payment(body: PaymentRequest, request: Request, parts: FromPart
 @payments.get(
     "/{payment_id}",
     response_model=PaymentEnvelope,
-    responses={404: {"model": PaymentEnvelope, "description": "There is no such payment."}},
+    responses={"4XX": {"model": PaymentEnvelope, "description": "There is no such payment."}},
 )
 async def get_payment(payment_id: UUID, parts: FromParts) -> Response:
     """Read a payment as it stands; `success` says whether the payment succeeded."""

@@ -70,7 +70,7 @@ class PaymentRequest(BaseModel):
     customer_id: Id
     reservation_id: Id | None = None
     currency: Annotated[CurrencyCode, _unless_null(DEFAULT_CURRENCY)] = DEFAULT_CURRENCY
-    amount: Annotated[Money, BeforeValidator(_money), JsonNumber]
+    amount: Annotated[Money, JsonNumber, BeforeValidator(_money)]
     payment_method: Annotated[
         PaymentMethod, BeforeValidator(_method), _unless_null(PaymentMethod.CREDIT_CARD)
     ] = PaymentMethod.CREDIT_CARD
