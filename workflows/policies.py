@@ -36,69 +36,55 @@ def _seconds(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _retry(initial: float, maximum: float) -> RetryPolicy:
-    return RetryPolicy(initial_interval=_seconds(initial), maximum_interval=_seconds(maximum))
+def _policy(
+    unavailable: ErrorCode,
+    *,
+    one_try: float,
+    in_all: float,
+    pauses: tuple[float, float],
+    heartbeat: float | None = None,
+    local_first: bool = False,
+) -> StepPolicy:
+    """A policy in seconds; the pauses between tries grow from the first to the second of two."""
+    initial, maximum = map(_seconds, pauses)
+    return StepPolicy(
+        unavailable=unavailable,
+        start_to_close=_seconds(one_try),
+        schedule_to_close=_seconds(in_all),
+        retry=RetryPolicy(initial_interval=initial, maximum_interval=maximum),
+        heartbeat=_seconds(heartbeat) if heartbeat else None,
+        local_first=local_first,
+    )
 
 
 STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
     {
-        VerificationActivities.fetch_order: StepPolicy(
-            unavailable=ErrorCode.ORDERING_UNAVAILABLE,
-            start_to_close=_seconds(3),
-            schedule_to_close=_seconds(20),
-            retry=_retry(initial=0.1, maximum=2),
-            local_first=True,
+        VerificationActivities.fetch_order: _policy(
+            ErrorCode.ORDERING_UNAVAILABLE, one_try=3, in_all=20, pauses=(0.1, 2), local_first=True
         ),
-        VerificationActivities.fetch_reservation: StepPolicy(
-            unavailable=ErrorCode.INVENTORY_UNAVAILABLE,
-            start_to_close=_seconds(3),
-            schedule_to_close=_seconds(20),
-            retry=_retry(initial=0.1, maximum=2),
-            local_first=True,
+        VerificationActivities.fetch_reservation: _policy(
+            ErrorCode.INVENTORY_UNAVAILABLE, one_try=3, in_all=20, pauses=(0.1, 2), local_first=True
         ),
-        RecordActivities.record_pending: StepPolicy(
-            unavailable=ErrorCode.DATABASE_UNAVAILABLE,
-            start_to_close=_seconds(5),
-            schedule_to_close=_seconds(60),
-            retry=_retry(initial=0.1, maximum=5),
-            local_first=True,
+        RecordActivities.record_pending: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=5, in_all=60, pauses=(0.1, 5), local_first=True
         ),
-        ChargeActivities.charge: StepPolicy(
-            unavailable=ErrorCode.GATEWAY_UNAVAILABLE,
-            start_to_close=_seconds(10),
-            schedule_to_close=_seconds(300),
-            retry=_retry(initial=0.2, maximum=5),
-            heartbeat=_seconds(5),
+        ChargeActivities.charge: _policy(
+            ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=300, pauses=(0.2, 5), heartbeat=5
         ),
-        ChargeActivities.settle_charge: StepPolicy(
-            unavailable=ErrorCode.GATEWAY_UNAVAILABLE,
-            start_to_close=_seconds(10),
-            schedule_to_close=_seconds(600),
-            retry=_retry(initial=0.5, maximum=30),
+        ChargeActivities.settle_charge: _policy(
+            ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
         ),
-        RecordActivities.record_succeeded: StepPolicy(
-            unavailable=ErrorCode.DATABASE_UNAVAILABLE,
-            start_to_close=_seconds(5),
-            schedule_to_close=_seconds(600),
-            retry=_retry(initial=0.1, maximum=10),
+        RecordActivities.record_succeeded: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=5, in_all=600, pauses=(0.1, 10)
         ),
-        EventActivities.publish_event: StepPolicy(
-            unavailable=ErrorCode.EVENTS_UNAVAILABLE,
-            start_to_close=_seconds(15),
-            schedule_to_close=_seconds(600),
-            retry=_retry(initial=0.2, maximum=30),
+        EventActivities.publish_event: _policy(
+            ErrorCode.EVENTS_UNAVAILABLE, one_try=15, in_all=600, pauses=(0.2, 30)
         ),
-        ChargeActivities.refund_charge: StepPolicy(
-            unavailable=ErrorCode.GATEWAY_UNAVAILABLE,
-            start_to_close=_seconds(20),
-            schedule_to_close=_seconds(600),
-            retry=_retry(initial=0.5, maximum=30),
+        ChargeActivities.refund_charge: _policy(
+            ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.5, 30)
         ),
-        RecordActivities.record_failed: StepPolicy(
-            unavailable=ErrorCode.DATABASE_UNAVAILABLE,
-            start_to_close=_seconds(5),
-            schedule_to_close=_seconds(600),
-            retry=_retry(initial=0.1, maximum=10),
+        RecordActivities.record_failed: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=5, in_all=600, pauses=(0.1, 10)
         ),
     }
 )

@@ -10,7 +10,6 @@ from tests.fakes import Fault, refusal
 from tests.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
 
-
 VERIFICATION = ["fetch_order", "fetch_reservation", "record_pending"]
 
 
