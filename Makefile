@@ -1,0 +1,96 @@
+# Everything one does with this repository. `make help` lists it.
+
+UV_VERSION := 0.13.9
+PYTHON := .venv/bin/python
+UV := .venv/bin/uv
+INSTALLED := .venv/.installed
+ARGS ?=
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+# The Python at hand is the one to use.
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(INSTALLED) ## Install Python packages into .venv (the other targets do so when needed)
+
+.PHONY: up
+up: install ## Start the whole system on this machine, or whatever of it is down
+	@$(PYTHON) -m devstack up
+
+.PHONY: down
+down: install ## Stop the whole system; the data stays
+	@$(PYTHON) -m devstack down
+
+.PHONY: status
+status: install ## Show what runs, where, and since when
+	@$(PYTHON) -m devstack status
+
+.PHONY: logs
+logs: install ## Show the ends of the logs (ARGS="-f worker" follows the worker's)
+	@$(PYTHON) -m devstack logs $(ARGS)
+
+.PHONY: reset
+reset: install ## Stop the whole system and delete its data
+	@$(PYTHON) -m devstack reset
+
+.PHONY: demo
+demo: install ## Start the system if need be, and show what it does
+	@$(PYTHON) -m devstack demo
+
+.PHONY: latency
+latency: install ## Time payments on the running system, one after the other
+	@set -a; . .devstack/env; $(PYTHON) -m benchmarks.latency
+
+.PHONY: test
+test: install ## Run all tests (ARGS="-k refund" chooses)
+	$(PYTHON) -m pytest $(ARGS)
+
+.PHONY: unit
+unit: install ## Run the tests that need no servers of ours
+	$(PYTHON) -m pytest tests/unit tests/workflow tests/replay -n 2 $(ARGS)
+
+.PHONY: check
+check: install ## Check style, types and layers
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+.PHONY: format
+format: install ## Format the code and repair what can be repaired
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+.PHONY: lock
+lock: $(UV) ## Pin the packages that pyproject.toml asks for (UPGRADE=1 takes the newest)
+	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/runtime.txt
+	echo "uv==$(UV_VERSION)" | $(COMPILE) - --no-annotate --output-file requirements/uv.txt
+
+# Compiled, because imports without bytecode take seconds and the environment may forbid writing it.
+$(INSTALLED): requirements/dev.txt $(UV)
+	$(UV) pip sync --quiet --python $(PYTHON) --require-hashes --compile-bytecode $<
+	@touch $@
+
+$(UV): requirements/uv.txt | .venv/bin/pip
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/bin/pip:
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+		$$python -c '$(SUPPORTED)' 2>/dev/null || continue; \
+		$$python -m venv --clear .venv && exit 0; \
+		echo "$$python cannot make a virtual environment."; \
+		echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; \
+	done; \
+	echo "There is no Python from 3.11 to 3.14 here. Install one, for example:"; \
+	echo "  apt-get install python3 python3-venv   or   brew install python@3.14"; exit 1
