@@ -8,12 +8,14 @@ from fastapi import Depends, Request
 from api.readiness import Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
+from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
 
 
 @dataclass(frozen=True)
 class Parts:
     payments: PaymentStore
+    keys: IdempotencyKeys
     sagas: PaymentSagas
     cache: PaymentCache
     rate_limit: RateLimit

@@ -44,6 +44,7 @@ STATUSES: Mapping[ErrorCode, HTTPStatus] = MappingProxyType(
         ErrorCode.RECORD_REFUSED: HTTPStatus.SERVICE_UNAVAILABLE,
         ErrorCode.EVENT_REFUSED: HTTPStatus.SERVICE_UNAVAILABLE,
         ErrorCode.INVALID_REQUEST: HTTPStatus.BAD_REQUEST,
+        ErrorCode.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.PAYMENT_NOT_FOUND: HTTPStatus.NOT_FOUND,
         ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
         ErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
@@ -85,7 +86,7 @@ def problem(
 
 
 def _media_type(request: Request) -> str:
-    wants_problem = PROBLEM_JSON in request.headers.get("accept", "")
+    wants_problem = PROBLEM_JSON in request.headers.get("accept", "").lower()
     return PROBLEM_JSON if wants_problem else "application/json"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -25,6 +26,7 @@ from api.sagas import PaymentSagas
 from bootstrap import logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
+from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
 from domain.errors import ErrorCode, PaymentError
 
@@ -42,22 +44,22 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(routes.payments)
     app.include_router(routes.service)
     app.add_middleware(AnyCasePaths)
+    app.add_middleware(AnswerBugs)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=["GET", "POST"],
         allow_headers=["*"],
-        expose_headers=["Location", "Retry-After"],
+        expose_headers=["Location", "Retry-After", "Idempotent-Replayed"],
     )
-    app.add_middleware(AnswerBugs)
     _answer_failures(app)
     return app
 
 
 async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
-    engine = create_engine(settings.database_url, application_name="payment-api")
+    engine = create_engine(str(settings.database_url), application_name="payment-api")
     stack.push_async_callback(engine.dispose)
-    redis = Redis.from_url(settings.redis_url)
+    redis = Redis.from_url(str(settings.redis_url))
     stack.push_async_callback(redis.aclose)
     client = await temporal.connect(settings)
     payments = PaymentStore(engine)
@@ -65,9 +67,10 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
     cache = PaymentCache(redis)
     return Parts(
         payments=payments,
+        keys=IdempotencyKeys(engine),
         sagas=sagas,
         cache=cache,
-        rate_limit=RateLimit(settings.redis_url, parse(settings.rate_limit)),
+        rate_limit=RateLimit(str(settings.redis_url), parse(settings.rate_limit)),
         readiness=Readiness(
             required={"postgresql": payments.ping, "temporal": sagas.ping},
             others={"redis": cache.ping, **_neighbour_checks(settings)},
@@ -117,12 +120,11 @@ def _answer_failures(app: FastAPI) -> None:
         return problem(request, PaymentError(code, f"{error.detail}."), headers=error.headers)
 
 
-def _field_error(error: dict[str, object]) -> dict[str, str]:
+def _field_error(error: dict[str, Any]) -> dict[str, str]:
     """Where and what, and never the input itself: it may hold secrets and what JSON cannot."""
-    location = error["loc"]
-    parts = location[1:] if isinstance(location, tuple) else ()
+    names = [each for each in error["loc"][1:] if isinstance(each, str)]
     message = str(error["msg"]).removeprefix("Value error, ")
-    return {"field": ".".join(map(str, parts)) or "body", "message": message}
+    return {"field": ".".join(names) or "body", "message": message}
 
 
 def main() -> None:

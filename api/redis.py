@@ -78,9 +78,10 @@ class PaymentCache:
     async def get(self, payment_id: UUID) -> Payment | None:
         text = await self._best_effort.attempt(lambda: self._redis.get(_key(payment_id)))
         try:
-            return Payment.model_validate_json(text) if text else None
+            payment = Payment.model_validate_json(text) if text else None
         except ValidationError:
             return None
+        return payment if payment and payment.id == payment_id else None
 
     async def put(self, payment: Payment) -> None:
         text = payment.model_dump_json()

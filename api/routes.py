@@ -8,12 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from api.dependencies import FromParts, Parts, limit_rate
+from api.dependencies import FromParts, limit_rate
 from api.errors import RETRY_AFTER_SECONDS, problem
+from api.idempotency import REPLAYED, idempotency_key
+from api.payments import pay
 from api.schemas import PaymentEnvelope, PaymentRequest
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.payment import Payment, PaymentStatus
 
 STILL_RUNNING = "The payment is still being processed. Ask for it at the address in Location."
 
@@ -64,10 +66,12 @@ service = APIRouter(tags=["service"])
 )
 async def create_payment(body: PaymentRequest, request: Request, parts: FromParts) -> Response:
     """Pay an order. Repeating the request never pays it twice."""
-    payment = await parts.payments.find_live(body.order_id)
-    if payment is None or not payment.is_final:
-        payment = await _pay(body.to_instruction(requested_at=datetime.now(UTC)), parts)
-    return _answer(request, payment, asked_by=body.customer_id)
+    instruction = body.to_instruction(requested_at=datetime.now(UTC))
+    outcome = await pay(instruction, idempotency_key(request), parts)
+    answer = _answer(request, outcome.payment, asked_by=body.customer_id)
+    if outcome.replayed:
+        answer.headers.update(REPLAYED)
+    return answer
 
 
 @payments.get(
@@ -95,16 +99,6 @@ async def ready(parts: FromParts) -> Response:
     is_ready, dependencies = await parts.readiness.report()
     body = {"status": "ready" if is_ready else "not ready", "dependencies": dependencies}
     return _json(body, status=200 if is_ready else 503)
-
-
-async def _pay(instruction: PaymentInstruction, parts: Parts) -> Payment:
-    saga = await parts.sagas.start_or_join(instruction)
-    ended = await parts.sagas.ending(saga)
-    if ended is not None:
-        await parts.cache.put(ended)
-        return ended
-    pending = Payment.pending(instruction.model_copy(update={"payment_id": saga.payment_id}))
-    return await parts.payments.find(saga.payment_id) or pending
 
 
 def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:

@@ -36,7 +36,7 @@ async def main() -> None:
 
 
 async def _migrate(settings: Settings) -> None:
-    engine = create_engine(settings.database_url, application_name="payment-migrations")
+    engine = create_engine(str(settings.database_url), application_name="payment-migrations")
     try:
         await migrate(engine)
     finally:

@@ -3,7 +3,15 @@
 from typing import Annotated, Literal
 
 from limits import parse
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    PostgresDsn,
+    RedisDsn,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -24,13 +32,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    database_url: str = Field(
-        default="postgresql://payments:payments@postgres:5432/payments",
+    database_url: PostgresDsn = Field(
+        default=PostgresDsn("postgresql://payments:payments@postgres:5432/payments"),
         description="PostgreSQL, as a `postgresql://` URL.",
         repr=False,
     )
-    redis_url: str = Field(
-        default="redis://redis:6379/0",
+    redis_url: RedisDsn = Field(
+        default=RedisDsn("redis://redis:6379/0"),
         description="Redis or Valkey: rate limits and cached answers, nothing else.",
         repr=False,
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Executable, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.failures import as_payment_errors
+from db.statements import Values, execute, fetch
 from db.tables import payments
 from domain.errors import ErrorCode, PaymentError
 from domain.money import EXPONENTS, Money
@@ -91,15 +91,11 @@ class PaymentStore:
     async def ping(self) -> None:
         await self._execute(text("SELECT 1"), {})
 
-    async def _execute(self, statement: Executable, values: Mapping[str, Any]) -> int:
-        with as_payment_errors():
-            async with self._engine.connect() as connection:
-                return (await connection.execute(statement, values)).rowcount
+    async def _execute(self, statement: Executable, values: Values) -> int:
+        return await execute(self._engine, statement, values)
 
-    async def _find(self, query: Executable, values: Mapping[str, Any]) -> Payment | None:
-        with as_payment_errors():
-            async with self._engine.connect() as connection:
-                row = (await connection.execute(query, values)).mappings().one_or_none()
+    async def _find(self, query: Executable, values: Values) -> Payment | None:
+        row = await fetch(self._engine, query, values)
         return _to_payment(row) if row else None
 
 

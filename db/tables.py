@@ -38,6 +38,16 @@ payments = Table(
     Column("transaction_id", Text),
 )
 
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("payment_id", Uuid, nullable=False),
+    Column("claimed_at", DateTime(timezone=True), nullable=False),
+)
+
 payment_transitions = Table(
     "payment_transitions",
     metadata,

@@ -69,7 +69,7 @@ class Worker(Part):
     title = "Worker"
     poll_seconds = 0.25  # each probe is a process
     needs = frozenset({"prepare"})
-    stop_seconds = 20.0  # it completes running steps, which it gives 15 s
+    stop_seconds = 30.0  # it completes running steps, which it gives 25 s
 
     @property
     def ports(self) -> tuple[int, ...]:

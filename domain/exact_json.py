@@ -15,11 +15,17 @@ def dumps(value: Any) -> bytes:
 def loads(text: bytes | str) -> Any:
     """Parse JSON, leaving every number as the text it was written in.
 
-    Raises ValueError for anything that is not JSON in UTF-8.
+    Raises ValueError for anything that is not JSON in UTF-8, or that could not be written again:
+    lone surrogates, nesting beyond reason.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8")
-    return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+    try:
+        value = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+        orjson.dumps(value)
+    except (RecursionError, TypeError):
+        raise ValueError("holds a lone surrogate or is nested too deeply") from None
+    return value
 
 
 def _number(value: object) -> orjson.Fragment:

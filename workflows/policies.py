@@ -66,25 +66,25 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             ErrorCode.INVENTORY_UNAVAILABLE, one_try=3, in_all=20, pauses=(0.1, 2), local_first=True
         ),
         RecordActivities.record_pending: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=5, in_all=60, pauses=(0.1, 5), local_first=True
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=60, pauses=(0.1, 5), local_first=True
         ),
         ChargeActivities.charge: _policy(
-            ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=300, pauses=(0.2, 5), heartbeat=5
+            ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=300, pauses=(0.2, 5), heartbeat=5
         ),
         ChargeActivities.settle_charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
         ),
         RecordActivities.record_succeeded: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=5, in_all=600, pauses=(0.1, 10)
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
         ),
         EventActivities.publish_event: _policy(
-            ErrorCode.EVENTS_UNAVAILABLE, one_try=15, in_all=600, pauses=(0.2, 30)
+            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.2, 30)
         ),
         ChargeActivities.refund_charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.5, 30)
         ),
         RecordActivities.record_failed: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=5, in_all=600, pauses=(0.1, 10)
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
         ),
     }
 )

@@ -38,7 +38,7 @@ from workflows.payment import PaymentWorkflow
 
 READ_SECONDS = 2.5
 GATEWAY_SECONDS = 8
-GRACE = timedelta(seconds=15)
+GRACE = timedelta(seconds=25)
 """Longer than the longest try of a charge, so that stopping a worker interrupts none."""
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ async def _activities(settings: Settings, stack: AsyncExitStack) -> list[Callabl
     gateway = await neighbour(
         settings.gateway_url, "The payment gateway", ErrorCode.GATEWAY_UNAVAILABLE, GATEWAY_SECONDS
     )
-    engine = create_engine(settings.database_url, application_name="payment-worker")
+    engine = create_engine(str(settings.database_url), application_name="payment-worker")
     stack.push_async_callback(engine.dispose)
     publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
     stack.push_async_callback(publisher.close)

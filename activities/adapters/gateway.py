@@ -7,9 +7,9 @@ whether money was taken raises `GATEWAY_UNAVAILABLE`, and is looked up.
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from activities.adapters.http import Neighbour
+from activities.adapters.http import Answer, Neighbour
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
 
@@ -21,7 +21,7 @@ CHARGE_ANSWERED = {
 }
 
 
-class ChargeAnswer(BaseModel):
+class ChargeAnswer(Answer):
     key: str
     state: ChargeState
     transaction_id: str | None = Field(default=None, validation_alias="transactionId")
@@ -59,15 +59,15 @@ class HttpGateway:
             raise PaymentError(
                 ErrorCode.PROCESSOR_ERROR, f"The payment gateway refused the request ({status})."
             )
-        return self._charge(answer)
+        return self._charge(answer, request.key)
 
     async def find_charge(self, key: str) -> Charge | None:
         status, answer = await self._neighbour.ask("GET", f"/charges/{key}")
-        return None if status == HTTPStatus.NOT_FOUND else self._charge(answer)
+        return None if status == HTTPStatus.NOT_FOUND else self._charge(answer, key)
 
     async def void_charge(self, key: str) -> Charge:
         _, answer = await self._neighbour.ask("POST", f"/charges/{key}/void")
-        return self._charge(answer)
+        return self._charge(answer, key)
 
     async def refund(self, request: RefundRequest) -> None:
         body = {
@@ -81,8 +81,11 @@ class HttpGateway:
                 ErrorCode.REFUND_REFUSED, f"The payment gateway refused the refund ({status})."
             )
 
-    def _charge(self, answer: Any) -> Charge:
+    def _charge(self, answer: Any, key: str) -> Charge:
         try:
-            return ChargeAnswer.model_validate(answer).to_charge()
+            charge = ChargeAnswer.model_validate(answer).to_charge()
         except ValidationError as error:
             raise self._neighbour.unavailable("its answer is not a charge") from error
+        if charge.key != key:
+            raise self._neighbour.unavailable("its answer is about another charge")
+        return charge

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
+from pydantic import BaseModel, model_validator
 
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
@@ -21,6 +22,17 @@ def create_client(base_url: str) -> httpx.AsyncClient:
         follow_redirects=False,
         trust_env=False,
     )
+
+
+class Answer(BaseModel):
+    """What is read of a neighbour's answer. A member that is null counts as absent."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        return {name: value for name, value in body.items() if value is not None}
 
 
 class Neighbour:
@@ -49,7 +61,7 @@ class Neighbour:
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._exchange(method, path, content, headers)
-        except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        except (httpx.HTTPError, OSError, ValueError) as error:
             raise self.unavailable(type(error).__name__) from error
 
     def unavailable(self, why: str) -> PaymentError:

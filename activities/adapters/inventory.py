@@ -1,22 +1,30 @@
 """Inventory over HTTP, and its stand-in for deployments that have no such address."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
-from activities.adapters.http import Neighbour
+from activities.adapters.http import Answer, Neighbour
 from activities.adapters.ordering import Lower
 from domain.errors import ErrorCode, PaymentError
 from domain.verification import ACTIVE, Reservation
 
 
-class ReservationAnswer(BaseModel):
+def _in_utc(time: datetime) -> datetime:
+    """A time that names no zone is UTC, as all times of the wire contract are."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+class ReservationAnswer(Answer):
     status: Lower
     order_id: UUID | None = Field(default=None, validation_alias="orderId")
     customer_id: UUID | None = Field(default=None, validation_alias="customerId")
-    expires_at: datetime | None = Field(default=None, validation_alias="expiresAt")
+    expires_at: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
+        default=None, validation_alias="expiresAt"
+    )
 
 
 class HttpInventory:
@@ -31,7 +39,7 @@ class HttpInventory:
                 "Reservation validation failed: there is no such reservation.",
             )
         try:
-            answer = ReservationAnswer.model_validate(body)
+            answer = ReservationAnswer.model_validate(body if status == HTTPStatus.OK else None)
         except ValidationError as error:
             raise self._neighbour.unavailable(f"HTTP {status}, not a reservation") from error
         return Reservation(id=reservation_id, **answer.model_dump())

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 
-from activities.adapters.http import Neighbour
+from activities.adapters.http import Answer, Neighbour
 from domain.errors import ErrorCode, PaymentError
 from domain.verification import PENDING, Order
 
@@ -19,14 +19,16 @@ def _lower(value: object) -> object:
 Lower = Annotated[str, BeforeValidator(_lower)]
 
 
-class OrderAnswer(BaseModel):
+class OrderAnswer(Answer):
     """The members that some deployment of Ordering uses for what we need."""
 
     owner: Lower | None = Field(
         default=None, validation_alias=AliasChoices("userId", "customerId", "customerEmail")
     )
     state: Lower | None = Field(default=None, validation_alias=AliasChoices("state", "status"))
-    total: Decimal = Field(validation_alias=AliasChoices("totalAmount", "total", "price"))
+    total: Decimal = Field(
+        max_digits=30, validation_alias=AliasChoices("totalAmount", "total", "price")
+    )
     currency: str | None = None
 
 
@@ -42,7 +44,7 @@ class HttpOrdering:
         if status == HTTPStatus.NOT_FOUND:
             raise PaymentError(ErrorCode.ORDER_NOT_FOUND, "Order not found.")
         try:
-            answer = OrderAnswer.model_validate(body)
+            answer = OrderAnswer.model_validate(body if status == HTTPStatus.OK else None)
         except ValidationError as error:
             raise self._neighbour.unavailable(f"HTTP {status}, not an order") from error
         return Order(

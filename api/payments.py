@@ -1,0 +1,67 @@
+"""Paying an order: what has been answered before comes first, then the saga."""
+
+from http import HTTPStatus
+from typing import NamedTuple
+
+from api.dependencies import Parts
+from api.errors import STATUSES
+from db.idempotency import KeyClaim
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment, PaymentInstruction
+
+
+class Outcome(NamedTuple):
+    """A payment that has ended, or is pending because waiting for it took too long."""
+
+    payment: Payment
+    replayed: bool = False
+
+
+async def pay(instruction: PaymentInstruction, key: str | None, parts: Parts) -> Outcome:
+    """Pay the order, or repeat the answer that its caller's key or its order has got before.
+
+    Raises PaymentError if a different payment of the order runs (PAYMENT_IN_PROGRESS), if the key
+    came with another request before (IDEMPOTENCY_KEY_REUSED), or if a dependency is down.
+    """
+    if key is None:
+        return Outcome(await _pay(instruction, parts))
+    claim = await parts.keys.claim(_claim(instruction, key))
+    if claim.fingerprint != instruction.fingerprint:
+        raise PaymentError(
+            ErrorCode.IDEMPOTENCY_KEY_REUSED,
+            "This Idempotency-Key came with another request before. Use a new key.",
+        )
+    earlier = await parts.payments.find(claim.payment_id)
+    if earlier is not None and _is_lasting(earlier):
+        return Outcome(earlier, replayed=True)
+    if earlier is None or not earlier.is_final:
+        instruction = instruction.model_copy(update={"payment_id": claim.payment_id})
+    payment = await _pay(instruction, parts)
+    if payment.id != claim.payment_id:
+        await parts.keys.reassign(claim, payment.id)
+    return Outcome(payment)
+
+
+def _claim(instruction: PaymentInstruction, key: str) -> KeyClaim:
+    caller = f"customer:{instruction.customer_id}"
+    return KeyClaim(caller, key, instruction.fingerprint, instruction.payment_id)
+
+
+def _is_lasting(payment: Payment) -> bool:
+    """Whether the payment's answer is repeated: not where trying again may end otherwise."""
+    if payment.error_code is None:
+        return payment.is_final
+    return STATUSES[payment.error_code] < HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+async def _pay(instruction: PaymentInstruction, parts: Parts) -> Payment:
+    live = await parts.payments.find_live(instruction.order_id)
+    if live is not None and live.is_final:
+        return live
+    saga = await parts.sagas.start_or_join(instruction)
+    ended = await parts.sagas.ending(saga)
+    if ended is not None:
+        await parts.cache.put(ended)
+        return ended
+    pending = Payment.pending(instruction.model_copy(update={"payment_id": saga.payment_id}))
+    return await parts.payments.find(saga.payment_id) or pending

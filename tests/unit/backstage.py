@@ -1,0 +1,114 @@
+"""What is behind the routes in tests of the HTTP interface, and what every answer must have."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import httpx
+
+from api.dependencies import Parts
+from api.errors import STATUSES
+from api.readiness import Readiness
+from db.idempotency import KeyClaim
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from tests.builders import NOON, a_payment
+
+ORDER, CUSTOMER, STRANGER = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "123")
+BODY = f'{{"orderId":"{ORDER}","customerId":"{CUSTOMER}","amount":150.00}}'
+PROBLEM = {"type", "title", "status", "detail", "instance", "code"}
+ENVELOPE = {"success", "errorMessage", "payment"}
+
+PENDING = a_payment(id=UUID(int=9), order_id=UUID(ORDER), customer_id=UUID(CUSTOMER))
+SUCCEEDED = PENDING.succeeded(at=NOON)
+
+
+def failed(code: ErrorCode) -> Payment:
+    return PENDING.failed(PaymentError(code, f"It is {code}."), at=NOON)
+
+
+class FakeSaga(NamedTuple):
+    payment_id: UUID
+
+
+@dataclass
+class Backstage:
+    """Everything behind the routes, in the state that a test sets."""
+
+    recorded: list[Payment] = field(default_factory=list)
+    cached: dict[UUID, Payment] = field(default_factory=dict)
+    outcome: Payment | None = None
+    failure: Exception | None = None
+    wait: int = 0
+    down: tuple[str, ...] = ()
+    started: list[PaymentInstruction] = field(default_factory=list)
+    claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
+
+    async def find(self, payment_id: UUID) -> Payment | None:
+        self._fail()
+        return next((each for each in self.recorded if each.id == payment_id), None)
+
+    async def find_live(self, order_id: UUID) -> Payment | None:
+        self._fail()
+        of_order = (each for each in self.recorded if each.order_id == order_id)
+        return next((each for each in of_order if each.status is not PaymentStatus.FAILED), None)
+
+    async def claim(self, wanted: KeyClaim) -> KeyClaim:
+        return self.claims.setdefault((wanted.caller, wanted.key), wanted)
+
+    async def reassign(self, claim: KeyClaim, payment_id: UUID) -> None:
+        self.claims[claim.caller, claim.key] = claim._replace(payment_id=payment_id)
+
+    async def start_or_join(self, instruction: PaymentInstruction) -> FakeSaga:
+        self.started.append(instruction)
+        return FakeSaga(PENDING.id)
+
+    async def ending(self, _: FakeSaga) -> Payment | None:
+        return self.outcome
+
+    async def get(self, payment_id: UUID) -> Payment | None:
+        return self.cached.get(payment_id)
+
+    async def put(self, payment: Payment) -> None:
+        self.cached[payment.id] = payment
+
+    async def seconds_to_wait(self, _: str) -> int:
+        return self.wait
+
+    def parts(self) -> Parts:
+        fake: Any = self
+        readiness = Readiness(
+            {"postgresql": self._check("postgresql")}, {"redis": self._check("redis")}
+        )
+        return Parts(fake, fake, fake, fake, fake, readiness)
+
+    def _fail(self) -> None:
+        if self.failure:
+            raise self.failure
+
+    def _check(self, name: str) -> Any:
+        async def check() -> None:
+            if name in self.down:
+                raise ConnectionError
+
+        return check
+
+
+def envelope(answer: httpx.Response, status: int) -> Any:
+    """The body of an answer that has the expected status and the contract's members."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    body = json.loads(answer.text)
+    assert body.keys() >= ENVELOPE
+    return body
+
+
+def problem(answer: httpx.Response, code: ErrorCode) -> Any:
+    """The body of a failure, which carries the members of RFC 9457 and those of the contract."""
+    body = envelope(answer, STATUSES[code])
+    assert body.keys() - {"errors"} == PROBLEM | ENVELOPE
+    assert (body["code"], body["status"], body["success"]) == (code, STATUSES[code], False)
+    assert body["detail"] == body["errorMessage"] != ""
+    assert body["type"].startswith("urn:payment-service:problem:")
+    return body

@@ -1,0 +1,51 @@
+"""What a failed statement means is read from its SQLSTATE alone."""
+
+import pytest
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from db.failures import as_payment_errors
+from domain.errors import ErrorCode, PaymentError
+
+
+class DriverError(Exception):
+    def __init__(self, sqlstate: str | None) -> None:
+        super().__init__("what was written")
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "code"),
+    [
+        ("22021", ErrorCode.RECORD_REFUSED),  # character not in repertoire
+        ("23514", ErrorCode.RECORD_REFUSED),  # check violation
+        ("23505", ErrorCode.RECORD_REFUSED),  # unique violation
+        ("40001", ErrorCode.DATABASE_UNAVAILABLE),  # serialization failure
+        ("40P01", ErrorCode.DATABASE_UNAVAILABLE),  # deadlock
+        ("42P01", ErrorCode.DATABASE_UNAVAILABLE),  # undefined table
+        ("53100", ErrorCode.DATABASE_UNAVAILABLE),  # disk full
+        ("57014", ErrorCode.DATABASE_UNAVAILABLE),  # statement timeout
+        ("57P01", ErrorCode.DATABASE_UNAVAILABLE),  # admin shutdown
+        ("08006", ErrorCode.DATABASE_UNAVAILABLE),  # connection failure
+        ("25006", ErrorCode.DATABASE_UNAVAILABLE),  # read only
+        (None, ErrorCode.DATABASE_UNAVAILABLE),
+    ],
+)
+def test_only_data_that_is_wrong_is_refused(sqlstate: str | None, code: ErrorCode) -> None:
+    with pytest.raises(PaymentError) as caught, as_payment_errors():
+        raise DBAPIError("INSERT", {}, DriverError(sqlstate))
+    assert caught.value.code is code
+    assert "what was written" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "error", [SQLAlchemyError("pool"), ConnectionRefusedError(), TimeoutError(), OSError()]
+)
+def test_a_database_that_is_not_there_is_unavailable(error: Exception) -> None:
+    with pytest.raises(PaymentError) as caught, as_payment_errors():
+        raise error
+    assert caught.value.code is ErrorCode.DATABASE_UNAVAILABLE
+
+
+def test_a_bug_is_no_outage() -> None:
+    with pytest.raises(ZeroDivisionError), as_payment_errors():
+        raise ZeroDivisionError

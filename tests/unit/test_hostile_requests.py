@@ -1,0 +1,98 @@
+"""Whatever a caller sends is answered: with a 400 that says what is wrong and repeats nothing."""
+
+import json
+
+import httpx
+import pytest
+
+from domain.errors import ErrorCode
+from tests.unit.backstage import BODY, ORDER, SUCCEEDED, Backstage, envelope, problem
+
+CANARY = "canary-4111111111111111"
+
+
+@pytest.mark.parametrize(
+    "member", ["orderId", "customerId", "reservationId", "amount", "currency", "paymentMethod"]
+)
+async def test_a_wrong_value_is_named_but_not_repeated(
+    http: httpx.AsyncClient, member: str
+) -> None:
+    body = {**json.loads(BODY), member: CANARY, CANARY: CANARY}
+
+    answer = await http.post("/payments", content=json.dumps(body))
+
+    errors = problem(answer, ErrorCode.INVALID_REQUEST)["errors"]
+    assert [each["field"] for each in errors] == [member]
+    assert member in answer.json()["errorMessage"]
+    assert "canary" not in answer.text.lower()
+
+
+def with_member(text: str) -> str:
+    return BODY[:-1] + f", {text}}}"
+
+
+HOSTILE: dict[str, str | bytes] = {
+    "empty": "",
+    "blank": " ",
+    "array": "[]",
+    "string": '"payment"',
+    "number": "150",
+    "null": "null",
+    "nothing in it": "{}",
+    "truncated": BODY[:-5],
+    "trailing": BODY + BODY,
+    "nan": BODY.replace("150.00", "NaN"),
+    "infinity": BODY.replace("150.00", "-Infinity"),
+    "exponent": BODY.replace("150.00", "1e999999"),
+    "digits": BODY.replace("150.00", "9" * 5_000),
+    "boolean": BODY.replace("150.00", "true"),
+    "surrogate": BODY.replace(ORDER, "\\ud800" + ORDER[1:]),
+    "surrogate currency": with_member('"currency": "\\ud800"'),
+    "surrogate method": with_member('"paymentMethod": "\\udfff"'),
+    "surrogate name": with_member('"\\ud800": 1'),
+    "nul": BODY.replace(ORDER, "\\u0000" * 36),
+    "last wins": with_member('"amount": "x"'),
+    "deep array": "[" * 100_000,
+    "deep object": '{"a":' * 100_000,
+    "deep member": with_member('"reservationId":' + "[" * 500 + "]" * 500),
+    "binary": b"\x00\xff\xfe",
+    "latin-1": with_member('"currency": "é"').encode("latin-1"),
+    "utf-16": BODY.encode("utf-16"),
+    "bom": b"\xef\xbb\xbf" + BODY.encode(),
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+async def test_a_hostile_body_is_an_invalid_request(
+    http: httpx.AsyncClient, backstage: Backstage, content: str | bytes
+) -> None:
+    problem(await http.post("/payments", content=content), ErrorCode.INVALID_REQUEST)
+    assert backstage.started == []
+
+
+@pytest.mark.parametrize(
+    "content", [BODY[:-1], b"\xef\xbb\xbf" + BODY.encode()], ids=["open", "bom"]
+)
+async def test_a_body_that_is_not_json_is_said_to_be_that(
+    http: httpx.AsyncClient, content: str | bytes
+) -> None:
+    body = problem(await http.post("/payments", content=content), ErrorCode.INVALID_REQUEST)
+
+    assert [each["field"] for each in body.get("errors", [{"field": "body"}])] == ["body"]
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x", ""],
+)
+async def test_only_json_is_read(http: httpx.AsyncClient, media_type: str) -> None:
+    answer = await http.post("/payments", content=BODY, headers={"content-type": media_type})
+
+    problem(answer, ErrorCode.INVALID_REQUEST)
+
+
+async def test_what_is_unknown_is_ignored(http: httpx.AsyncClient, backstage: Backstage) -> None:
+    backstage.outcome = SUCCEEDED
+
+    content = with_member('"": 1, "nan": NaN, "deep": ' + "[" * 50 + "]" * 50)
+    envelope(await http.post("/payments", content=content), 200)

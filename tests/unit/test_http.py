@@ -1,0 +1,359 @@
+"""The HTTP interface: every answer's status, members, headers and media type."""
+
+import logging
+from uuid import UUID
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from api.middleware import AnswerBugs
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment
+from tests.unit.backstage import (
+    BODY,
+    CUSTOMER,
+    ENVELOPE,
+    ORDER,
+    PENDING,
+    PROBLEM,
+    STRANGER,
+    SUCCEEDED,
+    Backstage,
+    envelope,
+    failed,
+    problem,
+)
+
+FRONT_END = "http://localhost:3000"
+CANARY = "canary-4111111111111111"
+
+
+async def test_a_payment_that_succeeds(http: httpx.AsyncClient, backstage: Backstage) -> None:
+    backstage.outcome = SUCCEEDED
+
+    answer = await http.post("/payments", content=BODY)
+
+    body = envelope(answer, 200)
+    assert (body["success"], body["errorMessage"]) == (True, None)
+    assert body["payment"]["id"] == str(SUCCEEDED.id)
+    assert answer.text.partition('"status":"')[2].startswith("succeeded")
+    assert '"amount":150.00,' in answer.text
+    assert [each.order_id for each in backstage.started] == [UUID(ORDER)]
+
+
+async def test_a_payment_that_succeeded_before(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [SUCCEEDED]
+
+    body = envelope(await http.post("/payments", content=BODY), 200)
+
+    assert body["payment"]["id"] == str(SUCCEEDED.id)
+    assert backstage.started == []
+
+
+async def test_a_stranger_is_shown_no_payment(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [SUCCEEDED]
+
+    answer = await http.post("/payments", content=BODY.replace(CUSTOMER, STRANGER))
+
+    assert problem(answer, ErrorCode.CUSTOMER_MISMATCH)["payment"] is None
+    assert str(SUCCEEDED.id) not in answer.text
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+async def test_a_payment_that_fails(
+    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+) -> None:
+    backstage.outcome = failed(code)
+
+    answer = await http.post("/payments", content=BODY)
+
+    body = problem(answer, code)
+    assert body["errorMessage"] == f"It is {code}."
+    assert ("retry-after" in answer.headers) is (answer.status_code == 503)
+    assert ("www-authenticate" in answer.headers) is (answer.status_code == 401)
+    if code is ErrorCode.CUSTOMER_MISMATCH:
+        assert body["payment"] is None
+    else:
+        assert body["payment"]["errorCode"] == code
+
+
+async def test_a_payment_that_takes_longer(http: httpx.AsyncClient, backstage: Backstage) -> None:
+    answer = await http.post("/payments", content=BODY)
+
+    body = envelope(answer, 202)
+    assert (body["success"], body["payment"]["status"]) == (False, "pending")
+    assert body["payment"]["id"] == str(PENDING.id)
+    assert answer.headers["location"] == f"/payments/{PENDING.id}"
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"), [(SUCCEEDED, 200), (failed(ErrorCode.CARD_DECLINED), 422)]
+)
+async def test_a_payment_whose_ending_is_only_in_the_record(
+    http: httpx.AsyncClient, backstage: Backstage, ending: Payment, status: int
+) -> None:
+    unseen_before = {"order_id": UUID(STRANGER)}
+    backstage.recorded = [ending.model_copy(update=unseen_before)]
+
+    body = envelope(await http.post("/payments", content=BODY), status)
+
+    assert body["payment"]["id"] == str(ending.id)
+    assert len(backstage.started) == 1
+
+
+async def test_a_running_payment_is_joined(http: httpx.AsyncClient, backstage: Backstage) -> None:
+    backstage.recorded, backstage.outcome = [PENDING], SUCCEEDED
+
+    assert envelope(await http.post("/payments", content=BODY), 200)["success"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        ErrorCode.PAYMENT_IN_PROGRESS,
+        ErrorCode.DATABASE_UNAVAILABLE,
+        ErrorCode.SERVICE_UNAVAILABLE,
+    ],
+)
+async def test_a_payment_that_cannot_start(
+    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+) -> None:
+    backstage.failure = PaymentError(code, "Not now.")
+
+    assert problem(await http.post("/payments", content=BODY), code)["payment"] is None
+
+
+async def test_a_caller_in_too_much_of_a_hurry(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.wait = 7
+
+    for answer in (
+        await http.post("/payments", content=BODY),
+        await http.get(f"/payments/{PENDING.id}"),
+    ):
+        problem(answer, ErrorCode.TOO_MANY_REQUESTS)
+        assert answer.headers["retry-after"] == "7"
+    assert backstage.started == []
+    assert (await http.get("/health")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("payment", "success", "message"),
+    [
+        (SUCCEEDED, True, None),
+        (PENDING, False, None),
+        (failed(ErrorCode.CARD_DECLINED), False, "It is CARD_DECLINED."),
+    ],
+    ids=["succeeded", "pending", "failed"],
+)
+async def test_a_payment_is_read_as_it_stands(
+    http: httpx.AsyncClient,
+    backstage: Backstage,
+    payment: Payment,
+    success: bool,
+    message: str | None,
+) -> None:
+    backstage.recorded = [payment]
+
+    answer = await http.get(f"/payments/{payment.id}")
+
+    body = envelope(answer, 200)
+    assert (body["success"], body["errorMessage"]) == (success, message)
+    assert body["payment"]["status"] == payment.status
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_remembered_payment_is_not_looked_up(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.outcome = SUCCEEDED
+    await http.post("/payments", content=BODY)
+
+    assert envelope(await http.get(f"/payments/{SUCCEEDED.id}"), 200)["success"]
+
+
+async def test_a_payment_that_cannot_be_read_now(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.failure = PaymentError(ErrorCode.DATABASE_UNAVAILABLE, "Not now.")
+
+    answer = await http.get(f"/payments/{PENDING.id}")
+
+    problem(answer, ErrorCode.DATABASE_UNAVAILABLE)
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_an_unknown_payment_is_not_found(http: httpx.AsyncClient) -> None:
+    answer = await http.get(f"/payments/{PENDING.id}")
+
+    assert problem(answer, ErrorCode.PAYMENT_NOT_FOUND)["payment"] is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/payments", ErrorCode.METHOD_NOT_ALLOWED),
+        ("DELETE", f"/payments/{ORDER}", ErrorCode.METHOD_NOT_ALLOWED),
+        ("PUT", "/health", ErrorCode.METHOD_NOT_ALLOWED),
+        ("GET", "/refunds", ErrorCode.NOT_FOUND),
+        ("GET", "/payments/a/b", ErrorCode.NOT_FOUND),
+        ("GET", "/payments/1", ErrorCode.INVALID_REQUEST),
+        ("GET", "/payments/%00", ErrorCode.INVALID_REQUEST),
+        ("GET", "/payments/%ff", ErrorCode.INVALID_REQUEST),
+        ("GET", "/payments/..%2fhealth", ErrorCode.NOT_FOUND),
+    ],
+)
+async def test_other_addresses_are_problems_too(
+    http: httpx.AsyncClient, method: str, path: str, code: ErrorCode
+) -> None:
+    answer = await http.request(method, path)
+
+    problem(answer, code)
+    assert ("allow" in answer.headers) is (code is ErrorCode.METHOD_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize("path", ["/Payments", "/PAYMENTS", "/payments"])
+async def test_addresses_are_known_in_any_case(
+    http: httpx.AsyncClient, backstage: Backstage, path: str
+) -> None:
+    backstage.outcome = SUCCEEDED
+
+    envelope(await http.post(path, content=BODY), 200)
+    envelope(await http.get(f"{path}/{str(SUCCEEDED.id).upper()}"), 200)
+
+
+@pytest.mark.parametrize("path", ["/health", "/Health"])
+async def test_the_process_says_that_it_is_healthy(http: httpx.AsyncClient, path: str) -> None:
+    assert (await http.get(path)).json() == {"status": "Healthy", "service": "Payment"}
+
+
+@pytest.mark.parametrize(
+    ("down", "status", "word"),
+    [
+        ((), 200, "ready"),
+        (("redis",), 200, "ready"),
+        (("postgresql",), 503, "not ready"),
+        (("postgresql", "redis"), 503, "not ready"),
+    ],
+    ids=str,
+)
+async def test_readiness_names_what_is_down(
+    http: httpx.AsyncClient, backstage: Backstage, down: tuple[str, ...], status: int, word: str
+) -> None:
+    backstage.down = down
+
+    answer = await http.get("/ready")
+
+    states = {name: "down" if name in down else "up" for name in ("postgresql", "redis")}
+    assert (answer.status_code, answer.json()) == (status, {"status": word, "dependencies": states})
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("application/problem+json", "application/problem+json"),
+        ("application/json, application/problem+json;q=0.9", "application/problem+json"),
+        ("Application/Problem+JSON", "application/problem+json"),
+    ],
+)
+async def test_a_failure_is_a_problem_for_those_who_know_it(
+    http: httpx.AsyncClient, accept: str | None, media_type: str
+) -> None:
+    headers = {"accept": accept} if accept else {}
+
+    answer = await http.post("/payments", content="{}", headers=headers)
+
+    assert answer.headers["content-type"] == media_type
+    assert answer.json().keys() >= PROBLEM | ENVELOPE
+
+
+async def test_a_success_is_json_whatever_is_accepted(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.outcome = SUCCEEDED
+
+    accept = {"accept": "application/problem+json"}
+    envelope(await http.post("/payments", content=BODY, headers=accept), 200)
+
+
+async def test_the_front_end_may_ask_whether_it_may_pay(http: httpx.AsyncClient) -> None:
+    preflight = {
+        "origin": FRONT_END,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type,idempotency-key",
+    }
+
+    answer = await http.options("/payments", headers=preflight)
+
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == FRONT_END
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert "content-type" in answer.headers["access-control-allow-headers"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failure", "status"),
+    [
+        (SUCCEEDED, None, 200),
+        (None, None, 202),
+        (failed(ErrorCode.CARD_DECLINED), None, 422),
+        (None, PaymentError(ErrorCode.DATABASE_UNAVAILABLE, "Not now."), 503),
+        (None, ZeroDivisionError(), 500),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else "",
+)
+async def test_the_front_end_may_read_every_answer(
+    http: httpx.AsyncClient,
+    backstage: Backstage,
+    outcome: Payment | None,
+    failure: Exception | None,
+    status: int,
+) -> None:
+    backstage.outcome, backstage.failure = outcome, failure
+
+    answer = await http.post("/payments", content=BODY, headers={"origin": FRONT_END})
+
+    envelope(answer, status)
+    assert answer.headers["access-control-allow-origin"] == FRONT_END
+
+
+async def test_other_sites_may_not(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/health", headers={"origin": "http://elsewhere"})
+
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_a_bug_is_answered_and_the_next_request_too(
+    http: httpx.AsyncClient, backstage: Backstage, caplog: pytest.LogCaptureFixture
+) -> None:
+    backstage.failure = ZeroDivisionError(CANARY)
+
+    answer = await http.post("/payments", content=BODY)
+
+    problem(answer, ErrorCode.INTERNAL_ERROR)
+    assert "canary" not in answer.text
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    backstage.failure, backstage.outcome = None, SUCCEEDED
+    envelope(await http.post("/payments", content=BODY), 200)
+
+
+async def test_a_bug_in_the_middle_of_an_answer_ends_it() -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ZeroDivisionError
+
+    transport = httpx.ASGITransport(AnswerBugs(broken))
+    async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
+        with pytest.raises(ZeroDivisionError):
+            await client.get("/")

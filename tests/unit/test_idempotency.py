@@ -1,0 +1,147 @@
+"""The `Idempotency-Key` header: how it is read, and that a repeated request is one payment."""
+
+import httpx
+import pytest
+
+from domain.errors import ErrorCode
+from domain.payment import Payment
+from tests.unit.backstage import (
+    BODY,
+    CUSTOMER,
+    ORDER,
+    PENDING,
+    STRANGER,
+    SUCCEEDED,
+    Backstage,
+    envelope,
+    failed,
+    problem,
+)
+
+PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != '"')
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("k-1", "k-1"),
+        ('"k-1"', "k-1"),
+        ('"a \\"quoted\\" \\\\ key"', 'a "quoted" \\ key'),
+        ("two words", "two words"),
+        (PRINTABLE, PRINTABLE),
+        ("k" * 255, "k" * 255),
+        (f'"{"k" * 255}"', "k" * 255),
+    ],
+    ids=["bare", "quoted", "escaped", "space", "printable", "longest", "longest quoted"],
+)
+async def test_a_key_is_read_bare_or_quoted(
+    http: httpx.AsyncClient, backstage: Backstage, header: str, key: str
+) -> None:
+    await http.post("/payments", content=BODY, headers={"idempotency-key": header})
+
+    assert list(backstage.claims) == [(f"customer:{CUSTOMER}", key)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *([b""], [b'""'], [b"k" * 256], [b'"' + b"k" * 256 + b'"'], [b'"open'], [b'in"side']),
+        *([b'"k"; p=1'], [b'"a\\n"'], [b"tab\tbed"], ["clé".encode()], [b"\xe9"], [b"a\x7f"]),
+        *([b"k-1", b"k-1"], [b"k-1", b""]),
+    ],
+    ids=lambda values: repr(values)[:20],
+)
+async def test_anything_else_is_no_key(
+    http: httpx.AsyncClient, backstage: Backstage, values: list[bytes]
+) -> None:
+    headers = [(b"content-type", b"application/json")]
+    headers += [(b"idempotency-key", value) for value in values]
+
+    answer = await http.post("/payments", content=BODY, headers=headers)
+
+    problem(answer, ErrorCode.INVALID_REQUEST)
+    assert backstage.started == []
+
+
+KEY = {"idempotency-key": "k-1"}
+
+
+async def test_a_key_has_the_payment_id_that_it_was_given_first(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    for _ in range(3):
+        envelope(await http.post("/payments", content=BODY, headers=KEY), 202)
+
+    first, *later = [instruction.payment_id for instruction in backstage.started]
+    assert set(later) == {PENDING.id}
+    assert first != PENDING.id  # the fake saga was running already, under another id
+
+
+@pytest.mark.parametrize(
+    "ending", [SUCCEEDED, failed(ErrorCode.CARD_DECLINED), failed(ErrorCode.ORDER_NOT_PENDING)]
+)
+async def test_a_finished_payment_is_answered_again(
+    http: httpx.AsyncClient, backstage: Backstage, ending: Payment
+) -> None:
+    backstage.outcome = ending
+    first = await http.post("/payments", content=BODY, headers=KEY)
+    backstage.recorded = [ending]
+
+    again = await http.post("/payments", content=BODY, headers=KEY)
+
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    assert len(backstage.started) == 1
+
+
+@pytest.mark.parametrize("code", [ErrorCode.ORDERING_UNAVAILABLE, ErrorCode.INTERNAL_ERROR])
+async def test_a_payment_that_failed_for_our_reasons_is_tried_anew(
+    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+) -> None:
+    backstage.outcome = failed(code)
+    await http.post("/payments", content=BODY, headers=KEY)
+    backstage.recorded = [failed(code)]
+
+    again = await http.post("/payments", content=BODY, headers=KEY)
+
+    problem(again, code)
+    assert "idempotent-replayed" not in again.headers
+    assert len({instruction.payment_id for instruction in backstage.started}) == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("150.00", "150.01"), (ORDER, STRANGER), ("}", ', "paymentMethod": "wallet"}')],
+    ids=["amount", "order", "method"],
+)
+async def test_a_key_is_not_taken_for_another_request(
+    http: httpx.AsyncClient, backstage: Backstage, before: str, after: str
+) -> None:
+    backstage.outcome = SUCCEEDED
+    await http.post("/payments", content=BODY, headers=KEY)
+
+    answer = await http.post("/payments", content=BODY.replace(before, after), headers=KEY)
+
+    assert problem(answer, ErrorCode.IDEMPOTENCY_KEY_REUSED)["payment"] is None
+    assert answer.json()["type"] == "urn:payment-service:problem:idempotency-key-reused"
+    assert len(backstage.started) == 1
+
+
+async def test_keys_belong_to_their_callers(http: httpx.AsyncClient, backstage: Backstage) -> None:
+    for customer in (CUSTOMER, STRANGER):
+        body = BODY.replace(CUSTOMER, customer)
+        await http.post("/payments", content=body, headers=KEY)
+
+    assert len(backstage.started) == 2
+
+
+async def test_an_order_paid_under_another_key_is_answered_with_that_payment(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [SUCCEEDED]
+
+    for key in ("k-1", "k-1", "k-2"):
+        answer = await http.post("/payments", content=BODY, headers={"idempotency-key": key})
+        assert envelope(answer, 200)["payment"]["id"] == str(SUCCEEDED.id)
+    assert backstage.started == []
