@@ -109,4 +109,10 @@ def _to_row(payment: Payment) -> dict[str, Any]:
 
 def _to_payment(row: Mapping[Any, Any]) -> Payment:
     amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
-    return Payment.model_validate({**row, "amount": amount})
+    plain = {name: _plain(value) for name, value in row.items()}
+    return Payment.model_validate({**plain, "amount": amount})
+
+
+def _plain(value: Any) -> Any:
+    """asyncpg answers ids of a class of its own, which is a UUID but has no JSON form."""
+    return UUID(int=value.int) if isinstance(value, UUID) else value
