@@ -1,0 +1,102 @@
+"""The container files fit the code: settings exist, imports are copied, nothing runs as root."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bootstrap.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, each in SERVICES.items() if each["image"].startswith("payment-")]
+ONE_OFF = {"temporal-schema", "temporal-namespace", "prepare"}
+WITHOUT_PROBE = {"temporal-ui", "worker", "api"}
+"""The API's probe is in its image; the worker listens nowhere and the UI has nothing to ask with."""
+
+
+def first_party_imports(module: str, seen: set[str]) -> Iterator[str]:
+    """The top-level packages of ours that a module needs, directly or through others."""
+    file = ROOT / (module.replace(".", "/") + ".py")
+    if module in seen or not file.exists():
+        return
+    seen.add(module)
+    yield module.split(".", maxsplit=1)[0]
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from first_party_imports(node.module, seen)
+            for each in node.names:
+                yield from first_party_imports(f"{node.module}.{each.name}", seen)
+
+
+def copied(dockerfile: str, target: str) -> set[str]:
+    """The packages in the stages that `target` is built on."""
+    stages = re.split(r"^FROM ", (ROOT / dockerfile).read_text(), flags=re.MULTILINE)[1:]
+    chosen = [
+        stage
+        for stage in stages
+        if " AS " not in (line := stage.splitlines()[0])
+        or line.endswith((f" AS {target}", " AS runtime"))
+    ]
+    return set(re.findall(r"^COPY (\w+)/ \w+/$", "\n".join(chosen), flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "target", "modules"),
+    [
+        ("Dockerfile.api", "", ["api.main"]),
+        ("Dockerfile.worker", "worker", ["workflows.worker", "bootstrap.prepare"]),
+        (
+            "Dockerfile.worker",
+            "neighbours",
+            ["devstack.gateway", "devstack.ordering", "devstack.inventory"],
+        ),
+    ],
+)
+def test_an_image_holds_what_its_process_imports_and_no_more(
+    dockerfile: str, target: str, modules: list[str]
+) -> None:
+    needed = {each for module in modules for each in first_party_imports(module, set())}
+
+    assert copied(dockerfile, target) == needed
+
+
+@pytest.mark.parametrize("name", ["prepare", "worker", "api"])
+def test_every_variable_is_a_setting(name: str) -> None:
+    known = {setting.upper() for setting in Settings.model_fields}
+
+    assert set(SERVICES[name]["environment"]) <= known
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_images_are_pinned_and_ports_are_on_loopback(name: str) -> None:
+    service = SERVICES[name]
+
+    assert name in OURS or re.search(r":\d", service["image"])
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONE_OFF - WITHOUT_PROBE))
+def test_services_tell_whether_they_are_healthy(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_may_do_nothing_but_their_work(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("dockerfile", ["Dockerfile.api", "Dockerfile.worker"])
+def test_images_run_as_nobody_special(dockerfile: str) -> None:
+    users = re.findall(r"^USER (\d+)$", (ROOT / dockerfile).read_text(), flags=re.MULTILINE)
+
+    assert users[-1] == "10001"
