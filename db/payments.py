@@ -114,5 +114,5 @@ def _to_payment(row: Mapping[Any, Any]) -> Payment:
 
 
 def _plain(value: Any) -> Any:
-    """asyncpg answers ids of a class of its own, which is a UUID but has no JSON form."""
+    """The driver answers ids of a class of its own, a UUID without a JSON form."""
     return UUID(int=value.int) if isinstance(value, UUID) else value

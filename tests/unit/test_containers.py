@@ -17,7 +17,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, each in SERVICES.items() if each["image"].startswith("payment-")]
 ONE_OFF = {"temporal-schema", "temporal-namespace", "prepare"}
 WITHOUT_PROBE = {"temporal-ui", "worker", "api"}
-"""The API's probe is in its image; the worker listens nowhere and the UI has nothing to ask with."""
+"""The probe of the API is in its image; the worker listens nowhere; the UI has no client."""
 
 
 def first_party_imports(module: str, seen: set[str]) -> Iterator[str]:

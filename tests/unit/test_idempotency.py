@@ -107,7 +107,7 @@ async def test_a_payment_that_failed_for_our_reasons_is_tried_anew(
 
     problem(again, code)
     assert "idempotent-replayed" not in again.headers
-    assert len({instruction.payment_id for instruction in backstage.started}) == 2
+    assert backstage.started[-1].payment_id != PENDING.id
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ class FakeProducer:
         self.made.append(self)
 
     async def start(self) -> None:
+        await asyncio.sleep(0)
         await self.on.get("start", nothing)()
 
     async def send_and_wait(self, topic: str, **record: Any) -> None:
