@@ -16,6 +16,8 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from domain.errors import RULES, ErrorCode, PaymentError
 
+ERROR_CODES = frozenset(map(str, ErrorCode))
+
 log = logging.getLogger(__name__)
 
 
@@ -56,14 +58,9 @@ def to_payment_error(error: FailureError, unavailable: ErrorCode) -> PaymentErro
     cause: BaseException | None = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, TemporalTimeoutError) and cause.cause is not None:
         cause = cause.cause  # the last try's own failure says more than the deadline
-    if isinstance(cause, ApplicationError):
-        return PaymentError(ErrorCode.read(cause.type, unavailable), cause.message)
-    return PaymentError(unavailable, _describe(cause))
-
-
-def _describe(cause: BaseException | None) -> str:
+    if isinstance(cause, ApplicationError) and cause.type in ERROR_CODES:
+        return PaymentError(ErrorCode(cause.type), cause.message)
     if isinstance(cause, TemporalTimeoutError):
-        return "No answer in time."
-    if isinstance(cause, FailureError):
-        return cause.message
-    return "The step failed for an unknown reason."
+        return PaymentError(unavailable, "No answer in time.")
+    # What else an exception says may quote what it was given: it stays in the worker's log.
+    return PaymentError(unavailable, "The step failed unexpectedly.")

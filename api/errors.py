@@ -81,7 +81,7 @@ def problem(
         exact_json.dumps(body),
         status_code=status,
         media_type=_media_type(request),
-        headers={**_headers(status), **(headers or {})},
+        headers={"cache-control": "no-store", **_headers(status), **(headers or {})},
     )
 
 

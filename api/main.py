@@ -40,7 +40,12 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.parts = await _build_parts(settings, stack)
             yield
 
-    app = FastAPIOffline(title="Payment service", description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPIOffline(
+        title="Payment service",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
     app.include_router(routes.payments)
     app.include_router(routes.service)
     app.add_middleware(AnyCasePaths)

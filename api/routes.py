@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.routing import APIRoute
 
 from api.dependencies import FromParts, limit_rate
 from api.errors import RETRY_AFTER_SECONDS, problem
 from api.idempotency import REPLAYED, idempotency_key
 from api.payments import pay
-from api.schemas import PaymentEnvelope, PaymentRequest
+from api.schemas import Id, PaymentEnvelope, PaymentRequest
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
@@ -75,11 +75,13 @@ async def create_payment(body: PaymentRequest, request: Request, parts: FromPart
 
 
 @payments.get(
-    "/{payment_id}",
+    "/{paymentId}",
     response_model=PaymentEnvelope,
     responses={"4XX": {"model": PaymentEnvelope, "description": "There is no such payment."}},
 )
-async def get_payment(payment_id: UUID, parts: FromParts) -> Response:
+async def get_payment(
+    payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts
+) -> Response:
     """Read a payment as it stands; `success` says whether the payment succeeded."""
     payment = await parts.cache.get(payment_id) or await parts.payments.find(payment_id)
     if payment is None:

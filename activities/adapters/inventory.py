@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 
 from activities.adapters.http import Answer, Neighbour
 from activities.adapters.ordering import Lower
@@ -19,6 +19,7 @@ def _in_utc(time: datetime) -> datetime:
 
 
 class ReservationAnswer(Answer):
+    id: UUID | None = Field(default=None, validation_alias=AliasChoices("id", "reservationId"))
     status: Lower
     order_id: UUID | None = Field(default=None, validation_alias="orderId")
     customer_id: UUID | None = Field(default=None, validation_alias="customerId")
@@ -42,7 +43,9 @@ class HttpInventory:
             answer = ReservationAnswer.model_validate(body if status == HTTPStatus.OK else None)
         except ValidationError as error:
             raise self._neighbour.unavailable(f"HTTP {status}, not a reservation") from error
-        return Reservation(id=reservation_id, **answer.model_dump())
+        if answer.id not in {None, reservation_id}:
+            raise self._neighbour.unavailable("its answer is about another reservation")
+        return Reservation(id=reservation_id, **answer.model_dump(exclude={"id"}))
 
 
 class UncheckedInventory:

@@ -40,8 +40,7 @@ class KafkaPublisher:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._bootstrap_servers = bootstrap_servers
-        self._producer: AIOKafkaProducer | None = None
-        self._starting = asyncio.Lock()
+        self._producer: asyncio.Task[AIOKafkaProducer] | None = None
 
     async def publish(self, event: PaymentEvent) -> None:
         producer = await self._started_producer()
@@ -68,13 +67,19 @@ class KafkaPublisher:
 
     async def close(self) -> None:
         if self._producer is not None:
-            await self._discard(self._producer)
+            await self._discard(await self._started_producer())
 
     async def _started_producer(self) -> AIOKafkaProducer:
-        async with self._starting:
-            if self._producer is None:
-                self._producer = await self._start()
-            return self._producer
+        """The producer; all who ask while it starts wait for one start, and fail together."""
+        if self._producer is None:
+            self._producer = asyncio.create_task(self._start())
+        starting = self._producer
+        try:
+            return await asyncio.shield(starting)
+        except PaymentError:
+            if self._producer is starting:
+                self._producer = None
+            raise
 
     async def _start(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -89,7 +94,8 @@ class KafkaPublisher:
         return producer
 
     async def _discard(self, producer: AIOKafkaProducer) -> None:
-        if self._producer is producer:
+        current = self._producer
+        if current is not None and current.done() and current.result() is producer:
             self._producer = None
         await _stop(producer)
 

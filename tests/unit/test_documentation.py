@@ -16,8 +16,6 @@ def rows() -> Iterator[str]:
 
 
 def test_every_setting_is_documented() -> None:
-    documented = [
-        line for line in CONFIGURATION.read_text().splitlines() if line.startswith("| `")
-    ]
+    documented = [line for line in CONFIGURATION.read_text().splitlines() if line.startswith("| `")]
 
     assert documented == list(rows())
