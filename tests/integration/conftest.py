@@ -1,0 +1,74 @@
+"""The whole system as processes, started once for all of these tests and ended with them."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from devstack.ports import Ports
+from devstack.stack import Stack
+from tests.integration.shop import Shop
+from tests.integration.topics import Topics, following
+
+HERE = Path(__file__).parent
+PATIENCE = 60
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests in one process of pytest-xdist (`--dist loadgroup`): they share a stack."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("integration"))
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("stack"), Ports.free(), durable=False, ephemeral=True)
+    try:
+        await stack.up()
+        yield stack
+    finally:
+        await end(stack)
+
+
+async def end(stack: Stack) -> None:
+    """Faster than its own end, since nothing of it is needed again; its logs are kept."""
+    await stack.stop("postgres")  # killed, it would leave shared memory behind
+    await asyncio.gather(*(stack.kill(part.name) for part in stack.status()))
+    shutil.rmtree(stack.site.data, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def topics(stack: Stack) -> AsyncIterator[Topics]:
+    async with following(stack.environment()["KAFKA_BOOTSTRAP_SERVERS"]) as topics:
+        yield topics
+
+
+@pytest.fixture(scope="session")
+async def database(stack: Stack) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    async with asyncpg.create_pool(stack.environment()["DATABASE_URL"], min_size=1) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+async def shop(
+    stack: Stack, topics: Topics, database: "asyncpg.Pool[asyncpg.Record]", temporal: Client
+) -> AsyncIterator[Shop]:
+    address = stack.environment()["PAYMENT_API_URL"]
+    async with (
+        httpx.AsyncClient(base_url=address, timeout=PATIENCE, trust_env=False) as api,
+        httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as neighbours,
+    ):
+        yield Shop(stack, api, neighbours, database, topics, temporal)
+
+
+@pytest.fixture(scope="session")
+async def temporal(stack: Stack) -> Client:
+    address = stack.environment()["TEMPORAL_ADDRESS"]
+    return await Client.connect(address, data_converter=pydantic_data_converter)

@@ -1,0 +1,54 @@
+"""More deployments on the same servers: another API, and one whose clock need not be waited for."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
+
+from api.main import create_app
+from bootstrap.settings import Settings
+from tests.integration.shop import Shop
+from tests.workflow.conftest import time_skipping
+from workflows import worker
+
+
+def settings_of(shop: Shop, **changes: Any) -> Settings:
+    environment = {name.lower(): value for name, value in shop.stack.environment().items()}
+    return Settings(**{**environment, **changes})
+
+
+@asynccontextmanager
+async def another_api(shop: Shop, **changes: Any) -> AsyncIterator[Shop]:
+    """The shop as it sees another replica of the API, made with other settings, in this process.
+
+    To this replica the shop is a caller whom it has not met before.
+    """
+    app = create_app(settings_of(shop, **changes))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(str(uuid4()), 1))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://replica") as api,
+    ):
+        yield replace(shop, api=api)
+
+
+@asynccontextmanager
+async def hurrying(shop: Shop) -> AsyncIterator[Shop]:
+    """The shop as it sees an API and a worker on a Temporal server that skips idle time.
+
+    Everything else is the same and real, so a step that is given up after minutes costs none.
+    """
+    async with time_skipping() as client, AsyncExitStack() as stack:
+        address = client.service_client.config.target_host
+        settings = settings_of(shop, temporal_address=address)
+        activities = await worker._activities(settings, stack)
+        await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+        async with (
+            worker.build_worker(client, activities),
+            another_api(shop, temporal_address=address) as hurried,
+        ):
+            yield replace(hurried, temporal=client)

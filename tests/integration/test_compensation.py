@@ -1,0 +1,104 @@
+"""A step after the charge is refused for good: the money goes back and everybody hears of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.partitioner import murmur2
+
+from activities.adapters.kafka import PARTITIONS
+from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from tests.integration.agreement import assert_agreement
+from tests.integration.shop import Answer, Order, Shop
+
+DEFAULT_MESSAGE_BYTES = 1_048_588
+
+
+async def test_record_that_the_database_refuses_is_refunded(shop: Shop) -> None:
+    order = await shop.an_order()
+    seat = await shop.a_seat(order)
+
+    async with success_refused(shop, order):
+        answer = await shop.pay(order, reservationId=seat)
+
+    await assert_compensated(shop, order, answer, "RECORD_REFUSED")
+    assert await shop.transitions(answer.payment["id"]) == ["pending", "failed"]
+
+
+async def test_event_that_the_broker_refuses_is_refunded(shop: Shop) -> None:
+    order = await shop.an_order()
+    seat = await shop.a_seat(order)
+
+    async with largest_message(shop, TOPIC_SUCCEEDED, size=1):
+        answer = await shop.pay(order, reservationId=seat)
+
+    await assert_compensated(shop, order, answer, "EVENT_REFUSED")
+    assert await shop.transitions(answer.payment["id"]) == ["pending", "succeeded", "failed"]
+    await assert_nothing_is_left_behind(shop, order)
+
+
+async def assert_compensated(shop: Shop, order: Order, answer: Answer, code: str) -> None:
+    assert (answer.status, answer.payment["errorCode"]) == (503, code)
+    assert int(answer.headers["retry-after"]) > 0
+    assert [charge["state"] for charge in await shop.charges(order)] == ["refunded"]
+    (event,) = await shop.events(order)
+    assert event.topic == TOPIC_FAILED
+    assert event.body["reservationId"] == answer.payment["reservationId"]
+    await assert_agreement(shop, order, answer)
+
+
+async def assert_nothing_is_left_behind(shop: Shop, refused: Order) -> None:
+    """The next record of the same partition is taken, whatever the producer thinks came before."""
+    ids = iter(lambda: str(uuid4()), "")
+    neighbour = next(each for each in ids if partition_of(each) == partition_of(refused.id))
+    order = await shop.an_order(id=neighbour)
+
+    answer = await shop.pay(order)
+
+    assert answer.status == 200
+    await assert_agreement(shop, order, answer)
+
+
+def partition_of(order_id: str) -> int:
+    """As every Kafka client computes it for records with a key."""
+    digest: int = murmur2(order_id.encode()) & 0x7FFFFFFF
+    return digest % PARTITIONS
+
+
+@asynccontextmanager
+async def success_refused(shop: Shop, order: Order) -> AsyncIterator[None]:
+    """A database that will never let this order's payment succeed."""
+    await shop.database.execute(f"""
+        CREATE FUNCTION bc_payment.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION 'refused by a test' USING ERRCODE = 'check_violation';
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON bc_payment.payments FOR EACH ROW
+            WHEN (NEW.order_id = '{order.id}' AND NEW.status = 'succeeded')
+            EXECUTE FUNCTION bc_payment.refuse()
+    """)
+    try:
+        yield
+    finally:
+        await shop.database.execute("DROP FUNCTION bc_payment.refuse CASCADE")
+
+
+@asynccontextmanager
+async def largest_message(shop: Shop, topic: str, size: int) -> AsyncIterator[None]:
+    """A broker that takes no longer records than `size` bytes."""
+    servers = shop.stack.environment()["KAFKA_BOOTSTRAP_SERVERS"]
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        await _set_largest_message(admin, topic, size)
+        yield
+    finally:
+        await _set_largest_message(admin, topic, DEFAULT_MESSAGE_BYTES)
+        await admin.close()
+
+
+async def _set_largest_message(admin: AIOKafkaAdminClient, topic: str, size: int) -> None:
+    change = {"max.message.bytes": str(size)}
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=change)])

@@ -1,0 +1,67 @@
+"""Payments that the gateway declines: the order is cancelled, and no money moves."""
+
+import pytest
+
+from domain.names import TOPIC_FAILED
+from tests.integration.agreement import assert_agreement
+from tests.integration.shop import Answer, Order, Shop
+
+
+@pytest.mark.parametrize(
+    ("amount", "code", "reason"),
+    [
+        ("10.13", "CARD_DECLINED", "card_declined"),
+        ("10.66", "INSUFFICIENT_FUNDS", "insufficient_funds"),
+        ("10.99", "PROCESSOR_TIMEOUT", "timeout"),
+        ("999999.99", "AMOUNT_TOO_LARGE", "processor_error"),
+        ("1000000.00", "AMOUNT_TOO_LARGE", "processor_error"),
+    ],
+)
+async def test_magic_amounts_are_declined(shop: Shop, amount: str, code: str, reason: str) -> None:
+    order = await shop.an_order(amount)
+
+    answer = await shop.pay(order)
+
+    await assert_declined(shop, order, answer, code, reason)
+
+
+async def test_success_rate_decides_about_other_amounts(shop: Shop) -> None:
+    order = await shop.an_order()
+    async with shop.gateway(successRate=0):
+        answer = await shop.pay(order)
+
+    await assert_declined(shop, order, answer, "CARD_DECLINED", "card_declined")
+
+
+async def test_declined_order_frees_its_seat(shop: Shop) -> None:
+    order = await shop.an_order("10.13")
+    seat = await shop.a_seat(order)
+
+    answer = await shop.pay(order, reservationId=seat)
+
+    (event,) = await shop.events(order)
+    assert event.body["reservationId"] == seat
+    await assert_agreement(shop, order, answer)
+
+
+async def test_declined_order_is_a_new_attempt_next_time(shop: Shop) -> None:
+    order = await shop.an_order("10.13")
+    first = await shop.pay(order)
+    await assert_agreement(shop, order, first)  # by now the order is cancelled
+
+    second = await shop.pay(order)
+
+    assert second.body["code"] == "ORDER_NOT_PENDING"
+    assert second.payment["id"] != first.payment["id"]
+    await assert_agreement(shop, order, second)
+
+
+async def assert_declined(shop: Shop, order: Order, answer: Answer, code: str, reason: str) -> None:
+    assert (answer.status, answer.body["success"]) == (422, False)
+    assert answer.payment["status"] == "failed"
+    assert (answer.payment["errorCode"], answer.payment["failureReason"]) == (code, reason)
+    assert answer.payment["simulatedResponse"].startswith(f"Failed - {code}: ")
+    assert answer.body["errorMessage"] == answer.payment["errorMessage"]
+    (event,) = await shop.events(order)
+    assert (event.topic, event.body["failureReason"]) == (TOPIC_FAILED, reason)
+    await assert_agreement(shop, order, answer)

@@ -1,0 +1,164 @@
+"""The HTTP interface itself: what it refuses, how it says so, and what it tells about itself."""
+
+import re
+
+import pytest
+
+from domain import exact_json
+from tests.integration.shop import Answer, Shop, an_unknown_order
+
+ORDER = "3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
+CUSTOMER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+NIL = "00000000-0000-0000-0000-000000000000"
+
+BROWSER = {"origin": "http://localhost:3000", "access-control-request-method": "POST"}
+
+
+def a_body(**members: str) -> bytes:
+    """A request whose members are given as JSON text; an empty text leaves the member out."""
+    right = {"orderId": f'"{ORDER}"', "customerId": f'"{CUSTOMER}"', "amount": "150.00"}
+    named = (f'"{name}":{text}' for name, text in {**right, **members}.items() if text)
+    return f"{{{','.join(named)}}}".encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (a_body(orderId=""), "orderId"),
+        (a_body(orderId="null"), "orderId"),
+        (a_body(orderId='"4711"'), "orderId"),
+        (a_body(orderId=f'"{ORDER.replace("-", "")}"'), "orderId"),
+        (a_body(orderId=f'"{NIL}"'), "orderId"),
+        (a_body(customerId=""), "customerId"),
+        (a_body(customerId=f'"{NIL}"'), "customerId"),
+        (a_body(reservationId='"A-12"'), "reservationId"),
+        (a_body(amount=""), "amount"),
+        (a_body(amount="null"), "amount"),
+        (a_body(amount="0"), "amount"),
+        (a_body(amount="-1"), "amount"),
+        (a_body(amount="1e2"), "amount"),
+        (a_body(amount="NaN"), "amount"),
+        (a_body(amount="Infinity"), "amount"),
+        (a_body(amount="true"), "amount"),
+        (a_body(amount="[150]"), "amount"),
+        (a_body(amount='"150,00"'), "amount"),
+        (a_body(amount="150.001"), "amount"),
+        (a_body(amount="1.5", currency='"JPY"'), "amount"),
+        (a_body(amount="100000000000000000"), "amount"),
+        (a_body(currency='"XXL"'), "currency"),
+        (a_body(currency='"usd"'), "currency"),
+        (a_body(paymentMethod='"cash"'), "paymentMethod"),
+        (a_body(paymentMethod="1"), "paymentMethod"),
+        (b"[]", ""),
+        (b"", ""),
+        (b"{", ""),
+        (b'{"orderId": "\xff"}', ""),
+        (b"[" * 100_000, ""),
+    ],
+    ids=lambda value: value.decode(errors="replace")[-60:] if isinstance(value, bytes) else "",
+)
+async def test_invalid_request_is_refused(shop: Shop, body: bytes, field: str) -> None:
+    answer = await shop.post(body)
+
+    assert_problem(answer, 400, "INVALID_REQUEST")
+    assert field in answer.body["errorMessage"]
+
+
+async def test_invalid_request_leaves_no_trace(shop: Shop) -> None:
+    order = await shop.an_order()
+
+    await shop.pay(order, amount=0)
+
+    assert not await shop.rows(order)
+    assert not await shop.events(order)
+
+
+async def test_request_id_that_is_no_uuid_is_refused(shop: Shop) -> None:
+    assert_problem(await shop.get("/payments/4711"), 400, "INVALID_REQUEST")
+
+
+async def test_unknown_payment_is_not_found(shop: Shop) -> None:
+    assert_problem(await shop.get(f"/payments/{ORDER}"), 404, "PAYMENT_NOT_FOUND")
+
+
+async def test_unknown_address_is_not_found(shop: Shop) -> None:
+    assert_problem(await shop.get("/refunds"), 404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "GET"])
+async def test_other_methods_are_refused(shop: Shop, method: str) -> None:
+    answer = await shop.send(method, "/payments")
+
+    assert_problem(answer, 405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["allow"] == "POST"
+
+
+async def test_missing_order_is_a_problem_for_those_who_ask_for_one(shop: Shop) -> None:
+    content = exact_json.dumps(an_unknown_order().request())
+
+    answer = await shop.post(content, accept="application/problem+json")
+
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.body["type"] == "urn:payment-service:problem:order-not-found"
+    assert (answer.body["status"], answer.body["instance"]) == (404, "/payments")
+    assert {"title", "detail", "success", "errorMessage", "payment"} <= set(answer.body)
+
+
+def assert_problem(answer: Answer, status: int, code: str) -> None:
+    """Every failure has the contract's members, in the media type that callers parse."""
+    assert (answer.status, answer.body["code"]) == (status, code)
+    assert (answer.body["status"], answer.headers["content-type"]) == (status, "application/json")
+    assert (answer.body["success"], answer.body["payment"]) == (False, None)
+    assert answer.body["errorMessage"] == answer.body["detail"]
+
+
+async def test_health_is_answered(shop: Shop) -> None:
+    answer = await shop.get("/health")
+
+    assert (answer.status, answer.body["status"]) == (200, "Healthy")
+
+
+async def test_readiness_names_every_dependency(shop: Shop) -> None:
+    answer = await shop.get("/ready")
+
+    names = {"postgresql", "temporal", "redis", "kafka", "ordering", "inventory", "gateway"}
+    assert (answer.status, answer.body["status"]) == (200, "ready")
+    assert answer.body["dependencies"] == dict.fromkeys(names, "up")
+
+
+async def test_the_web_front_end_may_call(shop: Shop) -> None:
+    asked = {**BROWSER, "access-control-request-headers": "content-type,idempotency-key"}
+
+    allowed = await shop.send("OPTIONS", "/payments", headers=asked)
+    refused = await shop.post(b"", origin=BROWSER["origin"])
+
+    assert allowed.status == 200
+    assert allowed.headers["access-control-allow-origin"] == BROWSER["origin"]
+    assert "POST" in allowed.headers["access-control-allow-methods"]
+    assert refused.headers["access-control-allow-origin"] == BROWSER["origin"]
+
+
+async def test_other_web_sites_may_not(shop: Shop) -> None:
+    foreign = {**BROWSER, "origin": "https://shop.example"}
+
+    answer = await shop.send("OPTIONS", "/payments", headers=foreign)
+
+    assert answer.status == 400
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_documentation_needs_no_internet(shop: Shop, page: str) -> None:
+    answer = await shop.get(page)
+
+    assert answer.status == 200
+    assert re.findall(r"https?://[^\s\"'<>]*", answer.text) == []
+    for asset in re.findall(r'(?:src|href)="(/[^"]*)"', answer.text):
+        assert (await shop.get(asset)).status == 200
+
+
+async def test_documentation_tells_every_answer(shop: Shop) -> None:
+    paths = (await shop.get("/openapi.json")).body["paths"]
+
+    described = set(paths["/payments"]["post"]["responses"])
+    assert {"200", "202", "400", "401", "404", "409", "422", "429", "503"} <= described

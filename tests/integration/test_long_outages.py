@@ -1,0 +1,73 @@
+"""Neighbours that stay away until a step is given up, with minutes of waiting skipped."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.names import TOPIC_FAILED
+from tests.integration.agreement import assert_agreement
+from tests.integration.replica import hurrying
+from tests.integration.shop import Shop
+
+
+@pytest.fixture(scope="module")
+async def hurried(shop: Shop) -> AsyncIterator[Shop]:
+    async with hurrying(shop) as hurried:
+        yield hurried
+
+
+async def test_without_ordering_nothing_is_charged_or_told(hurried: Shop) -> None:
+    order = await hurried.an_order()
+    async with hurried.without("ordering"):
+        refused = await hurried.pay(order, key=order.id)
+
+    assert (refused.status, refused.body["code"]) == (503, "ORDERING_UNAVAILABLE")
+    assert int(refused.headers["retry-after"]) > 0
+    assert await hurried.charges(order) == []
+    await assert_agreement(hurried, order, refused)
+    paid = await hurried.pay(order, key=order.id)
+    assert (paid.status, "idempotent-replayed" in paid.headers) == (200, False)
+    await assert_agreement(hurried, order, paid)
+
+
+async def test_without_inventory_the_order_is_given_up(hurried: Shop) -> None:
+    order = await hurried.an_order()
+    seat = await hurried.a_seat(order)
+    async with hurried.without("inventory"):
+        refused = await hurried.pay(order, reservationId=seat)
+
+    assert (refused.status, refused.body["code"]) == (503, "INVENTORY_UNAVAILABLE")
+    assert int(refused.headers["retry-after"]) > 0
+    assert await hurried.charges(order) == []
+    (event,) = await hurried.events(order)
+    assert event.topic == TOPIC_FAILED
+    assert "reservationId" not in event.body, "it was not seen to be this order's"
+    await assert_agreement(hurried, order, refused)
+
+
+async def test_unknown_charge_is_settled_when_the_gateway_is_back(hurried: Shop) -> None:
+    order = await hurried.an_order()
+    async with hurried.without("gateway"):
+        paying = asyncio.create_task(hurried.pay(order))
+        await hurried.until_retried(order, "settle_charge")
+
+    refused = await paying
+
+    assert (refused.status, refused.body["code"]) == (422, "PROCESSOR_TIMEOUT")
+    assert await hurried.charges(order) == []
+    await assert_agreement(hurried, order, refused)
+
+
+async def test_capture_that_nobody_heard_of_is_found_and_kept(hurried: Shop) -> None:
+    order = await hurried.an_order()
+    async with hurried.gateway(latencyMs=600):
+        paying = asyncio.create_task(hurried.pay(order))
+        await hurried.until_captured(order)
+        async with hurried.without("gateway", killed=True):
+            await hurried.until_retried(order, "settle_charge")
+
+    answer = await paying
+
+    assert answer.status == 200
+    await assert_agreement(hurried, order, answer)

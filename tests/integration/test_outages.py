@@ -1,0 +1,89 @@
+"""Dependencies that go away: what a caller is told meanwhile, and that nothing is lost."""
+
+import asyncio
+import time
+
+from tests.integration.agreement import assert_agreement
+from tests.integration.shop import Answer, Order, Shop
+
+BOUND = 8
+"""Seconds after which a caller must know that payments are not accepted."""
+
+
+async def test_short_outages_of_all_neighbours_cost_only_time(shop: Shop) -> None:
+    order = await shop.an_order()
+    seat = await shop.a_seat(order)
+    async with shop.without("gateway"):
+        async with shop.without("ordering", "inventory"):
+            paying = asyncio.create_task(shop.pay(order, reservationId=seat))
+            await shop.until_retried(order, "fetch_order")
+            await shop.until_retried(order, "fetch_reservation")
+        await shop.until_retried(order, "charge")
+
+    answer = await paying
+
+    assert answer.status == 200
+    await assert_agreement(shop, order, answer)
+
+
+async def test_without_redis_payments_go_on(shop: Shop) -> None:
+    order = await shop.an_order()
+    async with shop.without("valkey"):
+        answer = await shop.pay(order)
+        again = await shop.pay(order)
+        ready = await shop.get("/ready")
+
+    assert (answer.status, again.text) == (200, answer.text)
+    assert (ready.status, ready.body["dependencies"]["redis"]) == (200, "down")
+    await assert_agreement(shop, order, answer)
+
+
+async def test_without_postgresql_nothing_is_accepted(shop: Shop) -> None:
+    order = await shop.an_order()
+    async with shop.without("postgres", killed=True):
+        refused, ready = await asyncio.gather(shop.pay(order), shop.get("/ready"))
+
+    assert_refused(refused, "DATABASE_UNAVAILABLE")
+    assert (ready.status, ready.body["dependencies"]["postgresql"]) == (503, "down")
+    await assert_untouched(shop, order)
+    await assert_agreement(shop, order, await shop.until_accepted(order))
+
+
+async def test_postgresql_killed_during_the_charge_delays_the_record(shop: Shop) -> None:
+    order = await shop.an_order()
+    async with shop.gateway(latencyMs=500):
+        paying = asyncio.create_task(shop.pay(order))
+        await shop.until_captured(order)
+        async with shop.without("postgres", killed=True):
+            await shop.until_retried(order, "record_succeeded")
+
+    answer = await paying
+
+    assert answer.status == 200
+    await assert_agreement(shop, order, answer)
+
+
+async def test_without_temporal_nothing_is_accepted(shop: Shop) -> None:
+    order = await shop.an_order()
+    async with shop.without("temporal", killed=True):
+        began = time.monotonic()
+        refused, ready = await asyncio.gather(shop.pay(order), shop.get("/ready"))
+        seconds = time.monotonic() - began
+
+    assert_refused(refused, "SERVICE_UNAVAILABLE")
+    assert seconds < BOUND
+    assert (ready.status, ready.body["dependencies"]["temporal"]) == (503, "down")
+    await assert_untouched(shop, order)
+    await assert_agreement(shop, order, await shop.until_accepted(order))
+
+
+def assert_refused(answer: Answer, code: str) -> None:
+    assert (answer.status, answer.body["code"]) == (503, code)
+    assert int(answer.headers["retry-after"]) > 0
+    assert (answer.body["success"], answer.body["payment"]) == (False, None)
+
+
+async def assert_untouched(shop: Shop, order: Order) -> None:
+    assert not await shop.rows(order)
+    assert not await shop.charges(order)
+    assert not await shop.events(order)

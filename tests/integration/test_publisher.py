@@ -1,0 +1,106 @@
+"""Publishing to the real broker: refused, cut off, and repeated."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+
+from activities.adapters import kafka
+from activities.adapters.kafka import KafkaPublisher
+from domain.errors import ErrorCode, PaymentError
+from domain.events import PaymentEvent
+from tests.builders import NOON, a_payment
+from tests.integration.agreement import assert_agreement
+from tests.integration.shop import Shop
+
+SECONDS = 0.5
+"""How long a step of a publication may take here, instead of the many seconds at work."""
+
+BOUND = 3 * SECONDS + kafka.START_SECONDS
+
+
+class EventForNobody(PaymentEvent):
+    @property
+    def topic(self) -> str:
+        return "nobody-has-made-this-topic"
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "SEND_SECONDS", SECONDS)
+    monkeypatch.setattr(kafka, "STOP_SECONDS", SECONDS)
+
+
+@asynccontextmanager
+async def a_publisher(shop: Shop) -> AsyncIterator[KafkaPublisher]:
+    publisher = KafkaPublisher(shop.stack.environment()["KAFKA_BOOTSTRAP_SERVERS"])
+    try:
+        yield publisher
+    finally:
+        await publisher.close()
+
+
+@pytest.fixture
+async def publisher(shop: Shop) -> AsyncIterator[KafkaPublisher]:
+    async with a_publisher(shop) as publisher:
+        yield publisher
+
+
+async def an_event(shop: Shop) -> PaymentEvent:
+    """An event of an order that Ordering knows, so that nobody counts it as nonsense."""
+    order = await shop.an_order()
+    payment = a_payment(order_id=order.id, reservation_id=uuid4(), transaction_id="txn_1")
+    return PaymentEvent.succeeded(payment.succeeded(NOON))
+
+
+async def test_repetition_is_the_same_to_the_byte(publisher: KafkaPublisher, shop: Shop) -> None:
+    event = await an_event(shop)
+    for _ in range(2):
+        await publisher.publish(event)
+
+    first, second = await shop.topics.of(event.key)
+
+    assert first == second
+    assert first.id == str(event.id)
+
+
+async def test_topic_that_is_missing_refuses_for_good(
+    publisher: KafkaPublisher, shop: Shop
+) -> None:
+    event = await an_event(shop)
+    lost = EventForNobody.succeeded(event.payment)
+
+    assert await code_of_failure(publisher, lost) is ErrorCode.EVENT_REFUSED
+    await publisher.publish(event)
+    assert len(await shop.topics.of(event.key)) == 1
+
+
+async def test_publishers_and_payments_outlast_an_outage(
+    publisher: KafkaPublisher, shop: Shop
+) -> None:
+    event, order = await an_event(shop), await shop.an_order()
+    seat = await shop.a_seat(order)
+    await publisher.publish(event)
+    async with a_publisher(shop) as fresh_one:
+        async with shop.without("kafka"):
+            paying = asyncio.create_task(shop.pay(order, reservationId=seat))
+            for each in (publisher, fresh_one):
+                assert await code_of_failure(each, event) is ErrorCode.EVENTS_UNAVAILABLE
+            await shop.until_recorded(order, "succeeded")
+
+        for each in (publisher, fresh_one):
+            await each.publish(event)
+
+    assert len(set(map(str, await shop.topics.of(event.key)))) == 1
+    answer = await paying
+    assert answer.status == 200
+    await assert_agreement(shop, order, answer)
+
+
+async def code_of_failure(publisher: KafkaPublisher, event: PaymentEvent) -> ErrorCode:
+    async with asyncio.timeout(BOUND):
+        with pytest.raises(PaymentError) as failure:
+            await publisher.publish(event)
+    return failure.value.code

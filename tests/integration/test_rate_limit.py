@@ -1,0 +1,57 @@
+"""So many requests for each caller, counted in Redis, or by each API on its own without it."""
+
+from tests.integration.agreement import assert_agreement
+from tests.integration.replica import another_api
+from tests.integration.shop import Answer, Shop
+
+LIMIT = 5
+UNKNOWN = "/payments/3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+async def test_caller_over_the_limit_is_told_when_to_come_back(shop: Shop) -> None:
+    async with another_api(shop, rate_limit=f"{LIMIT}/minute") as strict:
+        answers = [await strict.get(UNKNOWN) for _ in range(LIMIT)]
+        order = await strict.an_order()
+        limited = await strict.pay(order)
+
+    assert {answer.status for answer in answers} == {404}
+    assert_limited(limited)
+    assert await shop.rows(order) == []
+
+
+async def test_callers_are_counted_one_by_one(shop: Shop) -> None:
+    async with (
+        another_api(shop, rate_limit="1/minute") as one,
+        another_api(shop, rate_limit="1/minute") as other,
+    ):
+        answers = [await each.get(UNKNOWN) for each in (one, one, other)]
+
+    assert [answer.status for answer in answers] == [404, 429, 404]
+
+
+async def test_health_is_never_limited(shop: Shop) -> None:
+    async with another_api(shop, rate_limit="1/minute") as strict:
+        answers = [await strict.get("/health") for _ in range(3)]
+
+    assert {answer.status for answer in answers} == {200}
+
+
+async def test_without_redis_an_api_limits_and_pays_all_the_same(shop: Shop) -> None:
+    limit = f"{LIMIT}/minute"
+    async with another_api(shop, rate_limit=limit, redis_url=NOWHERE) as alone:
+        order = await alone.an_order()
+        paid = await alone.pay(order)
+        answers = [await alone.get(UNKNOWN) for _ in range(LIMIT)]
+
+    assert paid.status == 200
+    assert [answer.status for answer in answers] == [*[404] * (LIMIT - 1), 429]
+    assert_limited(answers[-1])
+    await assert_agreement(shop, order, paid)
+
+
+def assert_limited(answer: Answer) -> None:
+    assert (answer.status, answer.body["code"]) == (429, "TOO_MANY_REQUESTS")
+    assert 1 <= int(answer.headers["retry-after"]) <= 120
+    assert (answer.body["success"], answer.body["payment"]) == (False, None)
+    assert answer.body["errorMessage"]

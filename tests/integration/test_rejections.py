@@ -1,0 +1,135 @@
+"""Payments that the order or the reservation does not allow: nothing is charged."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from domain.names import TOPIC_FAILED
+from tests.integration.agreement import assert_agreement
+from tests.integration.shop import Answer, Order, Shop, an_unknown_order
+
+STRANGER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+
+
+async def test_missing_order_is_not_found(shop: Shop) -> None:
+    order = an_unknown_order()
+
+    answer = await shop.pay(order)
+
+    await assert_rejected(shop, order, answer, 404, "ORDER_NOT_FOUND")
+
+
+async def test_another_customers_order_is_not_shown(shop: Shop) -> None:
+    order = await shop.an_order()
+
+    answer = await shop.pay(order, customerId=STRANGER)
+
+    await assert_rejected(shop, order, answer, 401, "CUSTOMER_MISMATCH")
+    assert answer.body["payment"] is None
+    assert order.customer_id not in answer.text
+
+
+@pytest.mark.parametrize("status", ["draft", "paid", "fulfilled", "cancelled"])
+async def test_order_must_be_pending(shop: Shop, status: str) -> None:
+    order = await shop.an_order(status=status)
+
+    answer = await shop.pay(order)
+
+    await assert_rejected(shop, order, answer, 400, "ORDER_NOT_PENDING")
+    assert status in answer.body["errorMessage"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"amount": 151}, "AMOUNT_MISMATCH"),
+        ({"amount": 15000}, "AMOUNT_MISMATCH"),
+        ({"currency": "EUR"}, "CURRENCY_MISMATCH"),
+    ],
+)
+async def test_price_must_be_the_orders(shop: Shop, change: dict[str, Any], code: str) -> None:
+    order = await shop.an_order("150.00")
+
+    answer = await shop.pay(order, **change)
+
+    await assert_rejected(shop, order, answer, 400, code)
+
+
+async def test_rejected_order_can_still_be_paid(shop: Shop) -> None:
+    order = await shop.an_order()
+    await shop.pay(order, customerId=STRANGER)
+    await shop.pay(order, amount=1)
+
+    answer = await shop.pay(order)
+
+    assert answer.status == 200
+    assert [row["status"] for row in await shop.rows(order)] == ["failed", "failed", "succeeded"]
+    await assert_agreement(shop, order, answer)
+
+
+async def assert_rejected(shop: Shop, order: Order, answer: Answer, status: int, code: str) -> None:
+    """The caller learns why, the row says so, and nobody else hears of it."""
+    assert (answer.status, answer.body["code"]) == (status, code)
+    assert answer.body["success"] is False
+    assert answer.body["errorMessage"]
+    (row,) = await shop.rows(order)
+    assert (row["status"], row["error_code"]) == ("failed", code)
+    assert await shop.charges(order) == []
+    assert await shop.events(order) == []
+    await assert_agreement(shop, order, answer)
+
+
+def in_seconds(seconds: int) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("hold", "is_released"),
+    [
+        ({"status": "expired"}, True),
+        ({"expiresAt": in_seconds(-1)}, True),
+        ({"expiresAt": in_seconds(10)}, True),
+        ({"status": "confirmed"}, False),
+        ({"orderId": STRANGER}, False),
+        ({"customerId": STRANGER}, True),
+        ({"orderId": None, "status": "expired"}, False),
+    ],
+    ids=["expired", "lapsed", "too short", "sold", "another's order", "another's", "nobody's"],
+)
+async def test_reservation_must_hold(shop: Shop, hold: dict[str, Any], is_released: bool) -> None:
+    order = await shop.an_order()
+    seat = await shop.a_seat(order, **hold)
+
+    answer = await shop.pay(order, reservationId=seat)
+
+    await assert_lapsed(shop, order, answer, released=seat if is_released else None)
+
+
+async def test_reservation_must_exist(shop: Shop) -> None:
+    order = await shop.an_order()
+
+    answer = await shop.pay(order, reservationId=str(uuid4()))
+
+    await assert_lapsed(shop, order, answer, released=None)
+
+
+async def assert_lapsed(shop: Shop, order: Order, answer: Answer, released: str | None) -> None:
+    """The order is given up, and its seat is freed if it was seen to be its own."""
+    assert (answer.status, answer.payment["errorCode"]) == (400, "RESERVATION_NOT_ACTIVE")
+    (event,) = await shop.events(order)
+    assert event.topic == TOPIC_FAILED
+    assert event.body.get("reservationId") == released
+    assert await shop.charges(order) == []
+    await assert_agreement(shop, order, answer)
+
+
+async def test_hold_of_a_minute_is_long_enough(shop: Shop) -> None:
+    order = await shop.an_order()
+    seat = await shop.a_seat(order, expiresAt=in_seconds(60))
+
+    answer = await shop.pay(order, reservationId=seat)
+
+    assert answer.status == 200
+    await assert_agreement(shop, order, answer)

@@ -1,0 +1,137 @@
+"""The preparation of the system, and the rules that the database enforces by itself."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from activities.adapters.kafka import create_topics
+from bootstrap import prepare as preparation
+from bootstrap.settings import Settings
+from domain.names import TOPIC_SUCCEEDED
+from tests.integration.replica import settings_of
+from tests.integration.shop import Order, Shop, an_unknown_order
+
+SCHEMA = """
+    SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
+        WHERE table_schema = 'bc_payment'
+    UNION ALL SELECT tablename, indexname, indexdef, '' FROM pg_indexes
+        WHERE schemaname = 'bc_payment'
+    UNION ALL SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), ''
+        FROM pg_constraint WHERE connamespace = 'bc_payment'::regnamespace
+    UNION ALL SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), ''
+        FROM pg_trigger WHERE tgrelid = 'bc_payment.payments'::regclass
+    ORDER BY 1, 2
+"""
+INSERT = """
+    INSERT INTO bc_payment.payments (id, order_id, customer_id, amount_minor, currency,
+        currency_exponent, payment_method, status, error_code, created_at, processed_at,
+        is_simulated)
+    VALUES ($1, $2, $3, 15000, 'USD', 2, 'credit_card', $4, $5, now(), $6, true)
+"""
+UPDATE = """
+    UPDATE bc_payment.payments SET status = $2,
+        processed_at = CASE WHEN $2 <> 'pending' THEN now() END,
+        error_code = CASE WHEN $2 = 'failed' THEN 'CARD_DECLINED' END
+    WHERE id = $1
+"""
+
+
+async def test_preparing_again_and_at_once_changes_nothing(shop: Shop) -> None:
+    before = await shop.database.fetch(SCHEMA)
+    settings = settings_of(shop)
+
+    await asyncio.gather(*(prepare(shop, settings) for _ in range(2)))
+
+    assert await shop.database.fetch(SCHEMA) == before
+
+
+async def prepare(shop: Shop, settings: Settings) -> None:
+    await asyncio.gather(
+        preparation._migrate(settings),
+        create_topics(settings.kafka_bootstrap_servers, [TOPIC_SUCCEEDED]),
+        preparation._register_search_attributes(shop.temporal),
+    )
+
+
+async def test_one_live_payment_of_an_order_is_an_index(shop: Shop) -> None:
+    indexes = {row[1]: row[2] for row in await shop.database.fetch(SCHEMA)}
+
+    assert "UNIQUE INDEX" in indexes["one_live_payment_per_order"]
+    assert "WHERE (status = ANY" in indexes["one_live_payment_per_order"]
+
+
+@pytest.mark.parametrize("first", ["pending", "succeeded"])
+@pytest.mark.parametrize("second", ["pending", "succeeded"])
+async def test_second_live_payment_is_refused(shop: Shop, first: str, second: str) -> None:
+    order = an_unknown_order()
+    await insert(shop, order, first)
+
+    with pytest.raises(asyncpg.UniqueViolationError, match="one_live_payment_per_order"):
+        await insert(shop, order, second)
+
+
+async def test_payment_after_a_failed_one_is_taken(shop: Shop) -> None:
+    order = an_unknown_order()
+    await insert(shop, order, "failed")
+    await insert(shop, order, "failed")
+
+    await insert(shop, order, "pending")
+
+    assert len(await shop.rows(order)) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("succeeded", "pending"), ("failed", "pending"), ("failed", "succeeded")],
+)
+async def test_illegal_transition_is_refused(shop: Shop, before: str, after: str) -> None:
+    payment_id = await insert(shop, an_unknown_order(), before)
+
+    with pytest.raises(asyncpg.CheckViolationError, match=f"from {before} to {after}"):
+        await shop.database.execute(UPDATE, payment_id, after)
+
+    assert await shop.transitions(payment_id) == [before]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("pending", "succeeded"), ("pending", "failed"), ("succeeded", "failed")],
+)
+async def test_legal_transition_is_noted(shop: Shop, before: str, after: str) -> None:
+    payment_id = await insert(shop, an_unknown_order(), before)
+
+    await shop.database.execute(UPDATE, payment_id, after)
+
+    assert await shop.transitions(payment_id) == [before, after]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "amount_minor = 0",
+        "currency = 'usd'",
+        "status = 'refunded'",
+        "processed_at = now()",
+        "error_code = 'CARD_DECLINED'",
+    ],
+)
+async def test_nonsense_is_refused(shop: Shop, change: str) -> None:
+    payment_id = await insert(shop, an_unknown_order(), "pending")
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        await shop.database.execute(
+            f"UPDATE bc_payment.payments SET {change} WHERE id = $1",  # noqa: S608 (ours)
+            payment_id,
+        )
+
+
+async def insert(shop: Shop, order: Order, status: str) -> Any:
+    payment_id = uuid4()
+    error_code = "CARD_DECLINED" if status == "failed" else None
+    processed_at = None if status == "pending" else await shop.database.fetchval("SELECT now()")
+    ids = (payment_id, order.id, order.customer_id)
+    await shop.database.execute(INSERT, *ids, status, error_code, processed_at)
+    return payment_id

@@ -1,0 +1,80 @@
+"""Card numbers that callers send where none belong are never kept and never told."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from redis.asyncio import Redis
+
+from domain import exact_json, names
+from tests.integration.shop import Order, Shop
+
+CARD = "4929123456781234"
+
+
+@pytest.fixture(scope="module")
+async def order(shop: Shop) -> Order:
+    """An order that was paid with a card number in every place where a caller could put one."""
+    order = await shop.an_order()
+    answers = [
+        await shop.pay(order, paymentMethod=CARD),
+        await shop.pay(order, amount=CARD * 2),
+        await shop.pay(order, reservationId=CARD),
+        await shop.pay(order, cardNumber=CARD, card={"number": CARD}),
+        await shop.post(b"{" + CARD.encode()),
+        await shop.get(f"/payments/{CARD}"),
+        await shop.post(exact_json.dumps(order.request()), authorization=f"Bearer {CARD}"),
+    ]
+    assert [answer.status for answer in answers] == [400, 400, 400, 200, 400, 400, 200]
+    assert CARD not in "".join(answer.text.replace(f"/payments/{CARD}", "") for answer in answers)
+    return order
+
+
+async def test_logs_hold_none(shop: Shop, order: Order) -> None:
+    logs = sorted((shop.stack.site.directory / "logs").iterdir())
+
+    texts = await asyncio.gather(*(asyncio.to_thread(log.read_bytes) for log in logs))
+
+    assert logs
+    assert [log for log, text in zip(logs, texts, strict=True) if CARD.encode() in text] == []
+
+
+async def test_events_hold_none(shop: Shop, order: Order) -> None:
+    events = await shop.events(order)
+
+    assert events
+    assert CARD not in str(events)
+
+
+async def test_workflow_history_holds_none(shop: Shop, order: Order) -> None:
+    workflow = shop.temporal.get_workflow_handle(names.workflow_id(UUID(order.id)))
+
+    history = await workflow.fetch_history()
+    description = (await workflow.describe()).raw_description
+
+    assert history.events
+    for message in [*history.events, description]:
+        assert CARD.encode() not in message.SerializeToString()
+
+
+async def test_database_holds_none(shop: Shop, order: Order) -> None:
+    tables = await shop.database.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'bc_payment'"
+    )
+    query = "SELECT count(*) FROM bc_payment.{} AS t WHERE t::text LIKE $1"
+    found = [
+        await shop.database.fetchval(query.format(table["tablename"]), f"%{CARD}%")
+        for table in tables
+    ]
+
+    assert len(found) >= 2
+    assert sum(found) == 0
+
+
+async def test_redis_holds_none(shop: Shop, order: Order) -> None:
+    async with Redis.from_url(shop.stack.environment()["REDIS_URL"]) as redis:
+        keys = [key async for key in redis.scan_iter()]
+        values = [await redis.get(key) for key in keys if await redis.type(key) == b"string"]
+
+    assert values
+    assert CARD not in str([keys, values])

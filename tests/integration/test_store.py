@@ -1,0 +1,154 @@
+"""The payment store on the real PostgreSQL: every method repeated, raced and out of order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from db.engine import create_engine
+from db.payments import PaymentStore
+from domain.errors import ErrorCode, FailureReason, PaymentError
+from domain.money import Money
+from domain.payment import Payment
+from tests.builders import NOON, a_payment
+from tests.integration.shop import Shop
+
+DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
+
+
+@pytest.fixture(scope="module")
+async def store(shop: Shop) -> AsyncIterator[PaymentStore]:
+    url = shop.stack.environment()["DATABASE_URL"]
+    engine = create_engine(url, application_name="tests")
+    yield PaymentStore(engine)
+    await engine.dispose()
+
+
+def ended(payment: Payment, ending: str) -> Payment:
+    return payment.succeeded(NOON) if ending == "succeeded" else payment.failed(DECLINE, NOON)
+
+
+async def recorded(store: PaymentStore, status: str) -> Payment:
+    """A payment that has come to this status on the usual way; `absent` is no status at all."""
+    payment = a_payment()
+    if status != "absent":
+        await store.record_pending(payment)
+    if status == "succeeded":
+        await store.record_succeeded(ended(payment, status))
+    if status == "failed":
+        await store.record_failed(ended(payment, status))
+    return payment
+
+
+async def test_payment_comes_back_as_it_was(store: PaymentStore) -> None:
+    payment = a_payment(
+        reservation_id=uuid4(),
+        amount=Money.parse("12.345", "BHD"),
+        is_simulated=True,
+        simulated_response="Failed - CARD_DECLINED: The card was declined.",
+        transaction_id="txn_0123456789abcdef",
+    )
+    failed = ended(payment, "failed")
+    assert failed.failure_reason is FailureReason.CARD_DECLINED
+
+    await store.record_failed(failed)
+
+    assert await store.find(payment.id) == failed
+
+
+async def test_unknown_payment_is_none(store: PaymentStore) -> None:
+    assert await store.find(uuid4()) is None
+    assert await store.find_live(uuid4()) is None
+
+
+async def test_claim_is_recognised_when_repeated(store: PaymentStore) -> None:
+    payment = a_payment()
+
+    answers = [await store.record_pending(payment) for _ in range(2)]
+
+    assert answers == [payment, payment]
+    assert await store.find_live(payment.order_id) == payment
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+async def test_late_claim_finds_its_own_ending(store: PaymentStore, status: str) -> None:
+    payment = await recorded(store, status)
+
+    assert await store.record_pending(payment) == ended(payment, status)
+
+
+async def test_only_one_of_many_claims_an_order(store: PaymentStore) -> None:
+    rivals = [a_payment().model_copy(update={"order_id": ORDER}) for ORDER in [uuid4()] * 10]
+
+    outcomes = await asyncio.gather(*map(store.record_pending, rivals), return_exceptions=True)
+
+    winners = [outcome for outcome in outcomes if isinstance(outcome, Payment)]
+    codes = {outcome.code for outcome in outcomes if isinstance(outcome, PaymentError)}
+    assert len(winners) == 1
+    assert codes == {ErrorCode.PAYMENT_IN_PROGRESS}
+    assert await store.find_live(rivals[0].order_id) == winners[0]
+
+
+async def test_claim_of_a_paid_order_finds_the_success(store: PaymentStore) -> None:
+    paid = await recorded(store, "succeeded")
+
+    late = await store.record_pending(a_payment(order_id=paid.order_id))
+
+    assert late == ended(paid, "succeeded")
+
+
+async def test_order_of_a_failed_payment_can_be_claimed(store: PaymentStore) -> None:
+    failed = await recorded(store, "failed")
+    next_one = a_payment(order_id=failed.order_id)
+
+    assert await store.record_pending(next_one) == next_one
+
+
+async def test_success_is_recorded_once(store: PaymentStore, shop: Shop) -> None:
+    payment = await recorded(store, "pending")
+    for _ in range(2):
+        await store.record_succeeded(ended(payment, "succeeded"))
+
+    assert await store.find(payment.id) == ended(payment, "succeeded")
+    assert await shop.transitions(payment.id) == ["pending", "succeeded"]
+
+
+@pytest.mark.parametrize("status", ["absent", "failed"])
+async def test_success_of_what_is_not_pending_is_refused(store: PaymentStore, status: str) -> None:
+    payment = await recorded(store, status)
+
+    with pytest.raises(PaymentError) as refusal:
+        await store.record_succeeded(ended(payment, "succeeded"))
+
+    assert refusal.value.code is ErrorCode.RECORD_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("status", "history"),
+    [
+        ("absent", ["failed"]),
+        ("pending", ["pending", "failed"]),
+        ("succeeded", ["pending", "succeeded", "failed"]),
+        ("failed", ["pending", "failed"]),
+    ],
+)
+async def test_failure_is_recorded_from_every_state(
+    store: PaymentStore, shop: Shop, status: str, history: list[str]
+) -> None:
+    payment = await recorded(store, status)
+    for _ in range(2):
+        await store.record_failed(ended(payment, "failed"))
+
+    assert await store.find(payment.id) == ended(payment, "failed")
+    assert await shop.transitions(payment.id) == history
+    assert await store.find_live(payment.order_id) is None
+
+
+async def test_first_failure_is_the_one_that_stays(store: PaymentStore) -> None:
+    payment = await recorded(store, "failed")
+    other = PaymentError(ErrorCode.INSUFFICIENT_FUNDS, "Another reason.")
+
+    await store.record_failed(payment.failed(other, NOON))
+
+    assert await store.find(payment.id) == ended(payment, "failed")

@@ -1,0 +1,70 @@
+"""Both topics of the real broker, read from their beginning by one consumer."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer
+
+from devstack.journal import loads_typed
+from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+
+_SECONDS = 20
+
+
+class Event(NamedTuple):
+    topic: str
+    key: str
+    headers: dict[str, str]
+    value: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["ce_id"]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = loads_typed(self.value)
+        return body
+
+
+class Topics:
+    """Every record of both topics, by its key, which is the order's id."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._events: dict[str, list[Event]] = defaultdict(list)
+        self._reading = asyncio.Lock()
+
+    async def of(self, order_id: str) -> list[Event]:
+        """The order's records: all that Kafka held when this was called, repetitions included."""
+        async with self._reading, asyncio.timeout(_SECONDS):
+            ends = await self._consumer.end_offsets(self._consumer.assignment())
+            while [each for each, end in ends.items() if await self._consumer.position(each) < end]:
+                self._keep(await self._consumer.getmany(timeout_ms=100))
+        return self._events[order_id]
+
+    def _keep(self, batch: dict[Any, Any]) -> None:
+        for records in batch.values():
+            for record in records:
+                headers = {name: value.decode() for name, value in record.headers}
+                key = record.key.decode()
+                self._events[key].append(Event(record.topic, key, headers, record.value))
+
+
+@asynccontextmanager
+async def following(servers: str) -> AsyncIterator[Topics]:
+    # The broker answers one request of a connection after the other, so a fetch must not wait long.
+    consumer = AIOKafkaConsumer(
+        *(TOPIC_SUCCEEDED, TOPIC_FAILED),
+        bootstrap_servers=servers,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=50,
+    )
+    await consumer.start()
+    try:
+        yield Topics(consumer)
+    finally:
+        await consumer.stop()
