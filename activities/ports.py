@@ -4,6 +4,8 @@ Every method raises PaymentError, and nothing else, for what can be expected to 
 retryable code where nothing is known about the outcome, with another where it is final.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -65,6 +67,16 @@ class Payments(Protocol):
 
     async def record_failed(self, payment: Payment) -> None:
         """Move the payment to failed, whether it was pending, succeeded or never recorded."""
+        ...
+
+    async def pending_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
+        """Payments that were pending at `moment` and still are, the oldest first."""
+        ...
+
+
+class Sagas(Protocol):
+    async def resume(self, payment: Payment) -> bool:
+        """Take the payment up again. False if a workflow carries it already."""
         ...
 
 

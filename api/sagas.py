@@ -12,10 +12,8 @@ from temporalio.service import RPCError
 from domain import names
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction
-from workflows import operator_view
 from workflows.payment import PaymentWorkflow
-
-RPC_TIMEOUT = timedelta(seconds=5)
+from workflows.start import RPC_TIMEOUT, start_payment
 
 
 class Saga(NamedTuple):
@@ -38,7 +36,7 @@ class PaymentSagas:
         Raises PaymentError(PAYMENT_IN_PROGRESS) if a different payment of the order is running.
         """
         try:
-            return Saga(instruction.payment_id, await self._start(instruction))
+            return Saga(instruction.payment_id, await start_payment(self._client, instruction))
         except WorkflowAlreadyStartedError as running:
             return await self._join(instruction, running.run_id)
         except RPCError as error:
@@ -55,25 +53,8 @@ class PaymentSagas:
     async def ping(self) -> None:
         await self._client.service_client.check_health(timeout=RPC_TIMEOUT)
 
-    async def _start(
-        self, instruction: PaymentInstruction
-    ) -> WorkflowHandle[PaymentWorkflow, Payment]:
-        return await self._client.start_workflow(
-            PaymentWorkflow.run,
-            instruction,
-            id=names.workflow_id(instruction.order_id),
-            task_queue=names.TASK_QUEUE,
-            memo={
-                names.MEMO_FINGERPRINT: instruction.fingerprint,
-                names.MEMO_PAYMENT_ID: str(instruction.payment_id),
-            },
-            search_attributes=operator_view.search_attributes(instruction),
-            static_summary=operator_view.summary(instruction),
-            rpc_timeout=RPC_TIMEOUT,
-        )
-
     async def _join(self, instruction: PaymentInstruction, run_id: str | None) -> Saga:
-        handle = self._client.get_workflow_handle_for(
+        handle: WorkflowHandle[PaymentWorkflow, Payment] = self._client.get_workflow_handle_for(
             PaymentWorkflow.run, names.workflow_id(instruction.order_id), run_id=run_id
         )
         try:

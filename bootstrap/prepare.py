@@ -1,5 +1,6 @@
-"""Everything that must exist before the first payment: tables, topics, search attributes.
+"""Everything that must exist before the first payment.
 
+Tables, topics, search attributes, and the schedule of the reconciliation.
 Run it before a new version starts; it changes nothing that is there already.
 """
 
@@ -22,6 +23,7 @@ from db.engine import create_engine
 from db.migrate import migrate
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from workflows.operator_view import SEARCH_ATTRIBUTES
+from workflows.reconciliation import schedule
 
 
 async def main() -> None:
@@ -32,6 +34,7 @@ async def main() -> None:
         _migrate(settings),
         create_topics(settings.kafka_bootstrap_servers, [TOPIC_SUCCEEDED, TOPIC_FAILED]),
         _register_search_attributes(client),
+        schedule(client),
     )
 
 

@@ -1,6 +1,7 @@
 """The payment store: every statement about payments, each a transaction of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from sqlalchemy import Executable, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.statements import Values, execute, fetch
+from db.statements import Values, execute, fetch, fetch_all
 from db.tables import payments
 from domain.errors import ErrorCode, PaymentError
 from domain.money import EXPONENTS, Money
@@ -39,6 +40,12 @@ _FAIL = _insert.on_conflict_do_update(
     where=payments.c.status.in_(_LIVE),
 )
 _BY_ID = select(payments).where(payments.c.id == bindparam("payment_id"))
+_PENDING_SINCE = (
+    select(payments)
+    .where(payments.c.status == PaymentStatus.PENDING, payments.c.created_at < bindparam("moment"))
+    .order_by(payments.c.created_at)
+    .limit(bindparam("most"))
+)
 _LIVE_BY_ORDER = select(payments).where(
     payments.c.order_id == bindparam("order_id"), payments.c.status.in_(_LIVE)
 )
@@ -60,6 +67,10 @@ class PaymentStore:
     async def find_live(self, order_id: UUID) -> Payment | None:
         """The order's pending or succeeded payment; the database allows no second one."""
         return await self._find(_LIVE_BY_ORDER, {"order_id": order_id})
+
+    async def pending_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
+        rows = await fetch_all(self._engine, _PENDING_SINCE, {"moment": moment, "most": limit})
+        return [_to_payment(row) for row in rows]
 
     async def record_pending(self, payment: Payment) -> Payment:
         if await self._execute(_CLAIM, _to_row(payment)) == 1:

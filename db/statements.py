@@ -1,6 +1,6 @@
 """Running one statement: its own transaction, its failures as PaymentError."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Executable, RowMapping
@@ -23,3 +23,9 @@ async def fetch(engine: AsyncEngine, query: Executable, values: Values) -> RowMa
     with as_payment_errors():
         async with engine.connect() as connection:
             return (await connection.execute(query, values)).mappings().one_or_none()
+
+
+async def fetch_all(engine: AsyncEngine, query: Executable, values: Values) -> Sequence[RowMapping]:
+    with as_payment_errors():
+        async with engine.connect() as connection:
+            return (await connection.execute(query, values)).mappings().all()

@@ -4,6 +4,7 @@ from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 TASK_QUEUE: Final = "payments"
+RECONCILIATION: Final = "payment-reconciliation"
 DATABASE_SCHEMA: Final = "bc_payment"
 TOPIC_SUCCEEDED: Final = "payment-succeeded"
 TOPIC_FAILED: Final = "payment-failed"

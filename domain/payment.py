@@ -50,11 +50,13 @@ class PaymentInstruction(BaseModel):
     amount: Money
     payment_method: PaymentMethod
     requested_at: datetime
+    resumed: bool = False
+    """An earlier run was lost, and may have charged: whatever ends this one settles that too."""
 
     @property
     def fingerprint(self) -> str:
         """Equal for two instructions that ask for the same payment, at whatever time."""
-        asked = self.model_dump_json(exclude={"payment_id", "requested_at"})
+        asked = self.model_dump_json(exclude={"payment_id", "requested_at", "resumed"})
         return sha256(asked.encode()).hexdigest()
 
 
@@ -114,6 +116,19 @@ class Payment(BaseModel):
                 "failure_reason": RULES[error.code].reason,
                 "processed_at": at,
             }
+        )
+
+    def to_resume(self) -> PaymentInstruction:
+        """The instruction to take this payment up again, its ids unchanged."""
+        return PaymentInstruction(
+            payment_id=self.id,
+            order_id=self.order_id,
+            customer_id=self.customer_id,
+            reservation_id=self.reservation_id,
+            amount=self.amount,
+            payment_method=self.payment_method,
+            requested_at=self.created_at,
+            resumed=True,
         )
 
     @property

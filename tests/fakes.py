@@ -5,13 +5,13 @@ awaited before the effect (`before`) or after it (`after`); raising there is the
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from temporalio import activity
 
-from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway, Payments
+from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway, Payments, Sagas
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
@@ -50,6 +50,7 @@ class World:
         self.payments: dict[UUID, Payment] = {}
         self.transitions: dict[UUID, list[PaymentStatus]] = defaultdict(list)
         self.events: list[PaymentEvent] = []
+        self.resumed: list[Payment] = []
         self.decline: Charge | None = None
 
     async def enter(self, operation: str) -> None:
@@ -198,6 +199,15 @@ class FakePayments(Payments):
                 return other
         return self._move(payment)
 
+    async def pending_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
+        await self._world.enter("pending_since")
+        pending = [
+            payment
+            for payment in self._world.payments.values()
+            if payment.status is PaymentStatus.PENDING and payment.created_at < moment
+        ]
+        return pending[:limit]
+
     async def record_succeeded(self, payment: Payment) -> None:
         await self._world.enter("record_succeeded")
         self._move(payment)
@@ -218,6 +228,18 @@ class FakePayments(Payments):
         self._world.payments[payment.id] = payment
         self._world.transitions[payment.id].append(payment.status)
         return payment
+
+
+class FakeSagas(Sagas):
+    """Counts what would be taken up again."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def resume(self, payment: Payment) -> bool:
+        await self._world.enter("resume")
+        self._world.resumed.append(payment)
+        return True
 
 
 class FakePublisher(EventPublisher):

@@ -46,6 +46,8 @@ class PaymentWorkflow:
         return await uninterrupted(self._pay())
 
     async def _pay(self) -> Payment:
+        if self._instruction.resumed:
+            self._compensations.add(self._refund)
         try:
             await self._claim_and_verify()
             if not self._payment.is_final:

@@ -14,6 +14,7 @@ from temporalio.common import RetryPolicy
 
 from activities.charges import ChargeActivities
 from activities.events import EventActivities
+from activities.reconciliation import ReconciliationActivities
 from activities.records import RecordActivities
 from activities.verification import VerificationActivities
 from domain.errors import ErrorCode
@@ -85,6 +86,9 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
         ),
         RecordActivities.record_failed: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+        ),
+        ReconciliationActivities.resume_payments: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=30, in_all=50, pauses=(1, 10)
         ),
     }
 )

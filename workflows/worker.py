@@ -24,7 +24,8 @@ from activities.adapters.ordering import HttpOrdering
 from activities.charges import ChargeActivities
 from activities.events import EventActivities
 from activities.failures import PaymentErrorInterceptor
-from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway, Payments
+from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway, Payments, Sagas
+from activities.reconciliation import ReconciliationActivities
 from activities.records import RecordActivities
 from activities.verification import VerificationActivities
 from bootstrap import logs, temporal
@@ -35,6 +36,8 @@ from domain.errors import ErrorCode
 from domain.names import TASK_QUEUE
 from workflows import sandbox
 from workflows.payment import PaymentWorkflow
+from workflows.reconciliation import ReconciliationWorkflow
+from workflows.start import TemporalSagas
 
 READ_SECONDS = 2.5
 GATEWAY_SECONDS = 8
@@ -51,7 +54,7 @@ def build_worker(
         client,
         **{
             "task_queue": TASK_QUEUE,
-            "workflows": [PaymentWorkflow],
+            "workflows": [PaymentWorkflow, ReconciliationWorkflow],
             "workflow_runner": sandbox.RUNNER,
             "activities": activities,
             "interceptors": [PaymentErrorInterceptor()],
@@ -68,12 +71,14 @@ def payment_activities(
     gateway: PaymentGateway,
     payments: Payments,
     publisher: EventPublisher,
+    sagas: Sagas,
 ) -> list[Callable[..., Any]]:
     """Every activity of the saga, bound to what it acts on."""
     verification = VerificationActivities(ordering, inventory)
     charges = ChargeActivities(gateway)
     records = RecordActivities(payments)
     events = EventActivities(publisher)
+    reconciliation = ReconciliationActivities(payments, sagas)
     return [
         verification.fetch_order,
         verification.fetch_reservation,
@@ -84,6 +89,7 @@ def payment_activities(
         records.record_succeeded,
         records.record_failed,
         events.publish_event,
+        reconciliation.resume_payments,
     ]
 
 
@@ -91,8 +97,8 @@ async def main() -> None:
     settings = read_settings()
     logs.configure(settings.log_level)
     async with AsyncExitStack() as stack:
-        activities = await _activities(settings, stack)
-        worker = build_worker(await temporal.connect(settings), activities)
+        client = await temporal.connect(settings)
+        worker = build_worker(client, await _activities(settings, client, stack))
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -102,7 +108,9 @@ async def main() -> None:
             log.info("the worker is stopping; running steps are completed first")
 
 
-async def _activities(settings: Settings, stack: AsyncExitStack) -> list[Callable[..., Any]]:
+async def _activities(
+    settings: Settings, client: Client, stack: AsyncExitStack
+) -> list[Callable[..., Any]]:
     async def neighbour(
         url: HttpUrl, name: str, unavailable: ErrorCode, seconds: float
     ) -> Neighbour:
@@ -128,6 +136,7 @@ async def _activities(settings: Settings, stack: AsyncExitStack) -> list[Callabl
         HttpGateway(gateway),
         PaymentStore(engine),
         publisher,
+        TemporalSagas(client),
     )
 
 

@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 PATIENCE = 60
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist itself reads the mark in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep these tests in one process of pytest-xdist (`--dist loadgroup`): they share a stack."""
     for item in items:

@@ -45,7 +45,7 @@ async def hurrying(shop: Shop) -> AsyncIterator[Shop]:
     async with time_skipping() as client, AsyncExitStack() as stack:
         address = client.service_client.config.target_host
         settings = settings_of(shop, temporal_address=address)
-        activities = await worker._activities(settings, stack)
+        activities = await worker._activities(settings, client, stack)
         await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
         async with (
             worker.build_worker(client, activities),

@@ -10,7 +10,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 
 async def test_caller_over_the_limit_is_told_when_to_come_back(shop: Shop) -> None:
-    async with another_api(shop, rate_limit=f"{LIMIT}/minute") as strict:
+    async with another_api(shop, rate_limit=f"{LIMIT}/hour") as strict:
         answers = [await strict.get(UNKNOWN) for _ in range(LIMIT)]
         order = await strict.an_order()
         limited = await strict.pay(order)
@@ -22,8 +22,8 @@ async def test_caller_over_the_limit_is_told_when_to_come_back(shop: Shop) -> No
 
 async def test_callers_are_counted_one_by_one(shop: Shop) -> None:
     async with (
-        another_api(shop, rate_limit="1/minute") as one,
-        another_api(shop, rate_limit="1/minute") as other,
+        another_api(shop, rate_limit="1/hour") as one,
+        another_api(shop, rate_limit="1/hour") as other,
     ):
         answers = [await each.get(UNKNOWN) for each in (one, one, other)]
 
@@ -31,14 +31,14 @@ async def test_callers_are_counted_one_by_one(shop: Shop) -> None:
 
 
 async def test_health_is_never_limited(shop: Shop) -> None:
-    async with another_api(shop, rate_limit="1/minute") as strict:
+    async with another_api(shop, rate_limit="1/hour") as strict:
         answers = [await strict.get("/health") for _ in range(3)]
 
     assert {answer.status for answer in answers} == {200}
 
 
 async def test_without_redis_an_api_limits_and_pays_all_the_same(shop: Shop) -> None:
-    limit = f"{LIMIT}/minute"
+    limit = f"{LIMIT}/hour"
     async with another_api(shop, rate_limit=limit, redis_url=NOWHERE) as alone:
         order = await alone.an_order()
         paid = await alone.pay(order)
@@ -52,6 +52,6 @@ async def test_without_redis_an_api_limits_and_pays_all_the_same(shop: Shop) -> 
 
 def assert_limited(answer: Answer) -> None:
     assert (answer.status, answer.body["code"]) == (429, "TOO_MANY_REQUESTS")
-    assert 1 <= int(answer.headers["retry-after"]) <= 120
+    assert 1 <= int(answer.headers["retry-after"]) <= 3600
     assert (answer.body["success"], answer.body["payment"]) == (False, None)
     assert answer.body["errorMessage"]

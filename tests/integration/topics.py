@@ -42,9 +42,14 @@ class Topics:
         """The order's records: all that Kafka held when this was called, repetitions included."""
         async with self._reading, asyncio.timeout(_SECONDS):
             ends = await self._consumer.end_offsets(self._consumer.assignment())
-            while [each for each, end in ends.items() if await self._consumer.position(each) < end]:
-                self._keep(await self._consumer.getmany(timeout_ms=100))
+            while new := [each for each, end in ends.items() if await self._is_before(each, end)]:
+                self._consumer.resume(*new)
+                self._keep(await self._consumer.getmany(*new, timeout_ms=100))
+                self._consumer.pause(*new)
         return self._events[order_id]
+
+    async def _is_before(self, partition: Any, end: int) -> bool:
+        return bool(await self._consumer.position(partition) < end)
 
     def _keep(self, batch: dict[Any, Any]) -> None:
         for records in batch.values():
@@ -56,7 +61,6 @@ class Topics:
 
 @asynccontextmanager
 async def following(servers: str) -> AsyncIterator[Topics]:
-    # The broker answers one request of a connection after the other, so a fetch must not wait long.
     consumer = AIOKafkaConsumer(
         *(TOPIC_SUCCEEDED, TOPIC_FAILED),
         bootstrap_servers=servers,
@@ -64,6 +68,8 @@ async def following(servers: str) -> AsyncIterator[Topics]:
         fetch_max_wait_ms=50,
     )
     await consumer.start()
+    # It fetches what is known to be there: the broker answers nothing else while a fetch waits.
+    consumer.pause(*consumer.assignment())
     try:
         yield Topics(consumer)
     finally:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from temporalio.client import Client
 
 from activities.adapters.gateway import HttpGateway
 from activities.adapters.http import MAX_ANSWER_BYTES, Neighbour, create_client
@@ -476,8 +477,9 @@ async def test_a_refund_that_did_not_happen(handler: Handler, code: ErrorCode) -
 async def test_settings_choose_the_adapters(
     changes: dict[str, Any], inventory: type, stateless: bool
 ) -> None:
+    client = await Client.connect("unused:1", lazy=True)
     async with AsyncExitStack() as stack:
-        steps = await worker._activities(Settings.model_construct(**changes), stack)
+        steps = await worker._activities(Settings.model_construct(**changes), client, stack)
         by_name: dict[str, Any] = {step.__name__: step for step in steps}
 
         assert by_name["fetch_order"].__self__._ordering._accept_stateless is stateless

@@ -24,6 +24,7 @@ from tests.fakes import (
     FakeOrdering,
     FakePayments,
     FakePublisher,
+    FakeSagas,
     World,
 )
 from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, LOCAL_TRY, STEPS
@@ -59,6 +60,7 @@ def test_activities_are_known_by_these_names() -> None:
         "record_succeeded",
         "record_failed",
         "publish_event",
+        "resume_payments",
     }
 
 
@@ -74,6 +76,7 @@ def test_the_worker_runs_every_activity() -> None:
         FakeGateway(world),
         FakePayments(world),
         FakePublisher(world),
+        FakeSagas(world),
     )
 
     assert sorted(map(str, map(name_of, run))) == sorted(map(str, map(name_of, STEPS)))

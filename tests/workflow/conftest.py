@@ -29,6 +29,7 @@ from tests.fakes import (
 )
 from workflows.operator_view import SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
+from workflows.start import TemporalSagas
 from workflows.worker import build_worker, payment_activities
 
 TEST_SERVER = Path(sys.executable).with_name("temporal-test-server")
@@ -92,6 +93,7 @@ class Desk:
             FakeGateway(world),
             FakePayments(world),
             FakePublisher(world),
+            TemporalSagas(self.client),
         )
         return build_worker(self.client, activities, **options)
 

@@ -1,0 +1,89 @@
+"""Payments whose workflow was lost are taken up again, and nothing of the lost run remains."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+
+from domain import names
+from domain.errors import ErrorCode
+from domain.names import TOPIC_SUCCEEDED, workflow_id
+from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from tests.builders import an_order
+from tests.invariants import assert_everybody_agrees
+from tests.workflow.conftest import Desk, time_skipping
+from workflows.payment import PaymentWorkflow
+from workflows.reconciliation import ABANDONED_AFTER, ReconciliationWorkflow
+
+
+@pytest.fixture
+async def temporal() -> AsyncIterator[Client]:
+    """A server of one's own: after a termination during an activity it never skips time again."""
+    async with time_skipping() as client:
+        yield client
+
+
+async def reconcile(desk: Desk) -> int:
+    return await desk.client.execute_workflow(
+        ReconciliationWorkflow.run, id=str(uuid4()), task_queue=names.TASK_QUEUE
+    )
+
+
+async def ending(desk: Desk, instruction: PaymentInstruction) -> Payment:
+    handle: WorkflowHandle[PaymentWorkflow, Payment] = desk.client.get_workflow_handle_for(
+        PaymentWorkflow.run, workflow_id(instruction.order_id)
+    )
+    return await handle.result()
+
+
+async def a_payment_that_lost_its_workflow(desk: Desk) -> PaymentInstruction:
+    """Terminated after the capture, before the success was recorded."""
+    created_at = await desk.now() - 2 * ABANDONED_AFTER
+    instruction = desk.an_instruction().model_copy(update={"requested_at": created_at})
+    desk.world.before["record_succeeded"] = desk.world.down("record_succeeded")
+    handle = await desk.start(instruction)
+
+    async def terminate() -> None:
+        await handle.terminate()
+        await desk.world.down("record_succeeded")()
+
+    desk.world.before["record_succeeded"] = terminate
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    del desk.world.before["record_succeeded"]
+    return instruction
+
+
+async def test_terminated_payment_is_completed(desk: Desk) -> None:
+    instruction = await a_payment_that_lost_its_workflow(desk)
+
+    assert await reconcile(desk) == 1
+
+    payment = await ending(desk, instruction)
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert payment.id == instruction.payment_id
+    assert desk.world.topics == [TOPIC_SUCCEEDED]
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_terminated_payment_whose_order_is_gone_is_refunded(desk: Desk) -> None:
+    instruction = await a_payment_that_lost_its_workflow(desk)
+    desk.world.orders[instruction.order_id] = an_order(instruction, state="cancelled")
+
+    await reconcile(desk)
+
+    payment = await ending(desk, instruction)
+    assert payment.error_code is ErrorCode.ORDER_NOT_PENDING
+    assert len(desk.world.captures) == len(desk.world.refunds) == 1
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_running_and_young_payments_are_left_alone(desk: Desk) -> None:
+    young = desk.an_instruction().model_copy(
+        update={"requested_at": await desk.now() + timedelta(hours=1)}
+    )
+    desk.world.payments[young.payment_id] = Payment.pending(young)
+
+    assert await reconcile(desk) == 0
