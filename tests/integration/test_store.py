@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,7 @@ from db.engine import create_engine
 from db.payments import PaymentStore
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.money import Money
-from domain.payment import Payment
+from domain.payment import Payment, PaymentStatus
 from tests.builders import NOON, a_payment
 from tests.integration.shop import Shop
 
@@ -152,3 +153,16 @@ async def test_first_failure_is_the_one_that_stays(store: PaymentStore) -> None:
     await store.record_failed(payment.failed(other, NOON))
 
     assert await store.find(payment.id) == ended(payment, "failed")
+
+
+async def test_payments_are_pending_since_they_were_created(store: PaymentStore) -> None:
+    old = await recorded(store, "pending")
+    for status in ("succeeded", "failed"):
+        await recorded(store, status)
+
+    before, after = NOON - timedelta(seconds=1), NOON + timedelta(seconds=1)
+
+    assert old not in await store.pending_since(before, limit=1000)
+    pending = await store.pending_since(after, limit=1000)
+    assert old in pending
+    assert {payment.status for payment in pending} == {PaymentStatus.PENDING}

@@ -21,6 +21,7 @@ ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
         (names.DATABASE_SCHEMA, "bc_payment"),
         (names.TOPIC_SUCCEEDED, "payment-succeeded"),
         (names.TOPIC_FAILED, "payment-failed"),
+        (names.RECONCILIATION, "payment-reconciliation"),
         (names.MEMO_FINGERPRINT, "fingerprint"),
         (names.MEMO_PAYMENT_ID, "paymentId"),
         (names.workflow_id(ID), "payment-0f8fad5b-d9cb-469f-a165-70867728950e"),

@@ -29,7 +29,8 @@ def test_a_fingerprint_is_kept_while_payments_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"payment_id": uuid4()}, {"requested_at": NOON + timedelta(hours=1)}]
+    "changes",
+    [{"payment_id": uuid4()}, {"requested_at": NOON + timedelta(hours=1)}, {"resumed": True}],
 )
 def test_the_same_request_has_the_same_fingerprint(changes: dict[str, Any]) -> None:
     assert INSTRUCTION.model_copy(update=changes).fingerprint == INSTRUCTION.fingerprint
@@ -60,6 +61,12 @@ def test_a_payment_moves_only_forward() -> None:
         PaymentStatus.SUCCEEDED: {PaymentStatus.FAILED},
         PaymentStatus.FAILED: set(),
     }
+
+
+def test_a_payment_is_resumed_with_all_that_was_asked() -> None:
+    resumed = INSTRUCTION.model_copy(update={"resumed": True})
+
+    assert Payment.pending(INSTRUCTION).to_resume() == resumed
 
 
 def test_a_payment_starts_pending_with_all_that_was_asked() -> None:
