@@ -52,7 +52,7 @@ latency: install ## Time payments on the running system, one after the other
 
 .PHONY: test
 test: install ## Run all tests (ARGS="-k refund" chooses)
-	$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(PYTHON) -m pytest -n 2 $(ARGS)
 
 .PHONY: unit
 unit: install ## Run the tests that need no servers of ours

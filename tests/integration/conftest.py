@@ -9,8 +9,6 @@ import httpx
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from devstack.ports import Ports
 from devstack.stack import Stack
@@ -19,22 +17,6 @@ from tests.integration.shop import Shop
 from tests.integration.topics import Topics, following
 
 PATIENCE = 60
-
-
-class Scheduling(LoadScopeScheduling):
-    """The integration tests, which share a stack, in one process; every other test by itself.
-
-    `--dist loadgroup` would say the same, but not with pytest 9.2 (pytest-xdist issue 1386).
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        folder = "tests/integration/"
-        return folder if nodeid.startswith(folder) else nodeid
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
