@@ -50,6 +50,10 @@ demo: install ## Start the system if need be, and show what it does
 latency: install ## Time payments on the running system, one after the other
 	@set -a; . .devstack/env; $(PYTHON) -m benchmarks.latency
 
+.PHONY: audit
+audit: install ## Compare all books of the running system: gateway, PostgreSQL, Kafka, Temporal, Ordering
+	@set -a; . .devstack/env; $(PYTHON) -m audit $(ARGS)
+
 .PHONY: test
 test: install ## Run all tests (ARGS="-k refund" chooses)
 	$(PYTHON) -m pytest -n 2 $(ARGS)

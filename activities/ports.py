@@ -69,8 +69,12 @@ class Payments(Protocol):
         """Move the payment to failed, whether it was pending, succeeded or never recorded."""
         ...
 
-    async def pending_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
-        """Payments that were pending at `moment` and still are, the oldest first."""
+    async def record_announcement(self, payment: Payment) -> None:
+        """Note how far the world has been told of the payment's ending."""
+        ...
+
+    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
+        """Payments that were pending or unannounced at `moment` and still are, oldest first."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Healing what no workflow can heal by itself: payments whose workflow was lost.
 
 A terminated workflow runs no code, and a wiped Temporal remembers none. The rows that they leave
-pending are handed back to a workflow; nothing is written here.
+pending or unannounced are handed back to a workflow; nothing is written here.
 """
 
 import logging
@@ -22,10 +22,10 @@ class ReconciliationActivities:
         self._sagas = sagas
 
     @activity.defn
-    async def resume_payments(self, pending_since: datetime) -> int:
-        """Take up every payment pending since then that no workflow carries; answers how many."""
+    async def resume_payments(self, unfinished_since: datetime) -> int:
+        """Take up every payment unfinished since then without a workflow; answers how many."""
         resumed = 0
-        for payment in await self._payments.pending_since(pending_since, AT_ONCE):
+        for payment in await self._payments.unfinished_since(unfinished_since, AT_ONCE):
             if await self._sagas.resume(payment):
                 log.warning("payment %s had lost its workflow and has a new one", payment.id)
                 resumed += 1

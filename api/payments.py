@@ -50,18 +50,20 @@ def _claim(instruction: PaymentInstruction, key: str) -> KeyClaim:
 def _is_lasting(payment: Payment) -> bool:
     """Whether the payment's answer is repeated: not where trying again may end otherwise."""
     if payment.error_code is None:
-        return payment.is_final
+        return payment.is_settled
     return STATUSES[payment.error_code] < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 async def _pay(instruction: PaymentInstruction, parts: Parts) -> Payment:
     live = await parts.payments.find_live(instruction.order_id)
-    if live is not None and live.is_final:
+    if live is not None and live.is_settled:
         return live
     saga = await parts.sagas.start_or_join(instruction)
     ended = await parts.sagas.ending(saga)
     if ended is not None:
         await parts.cache.put(ended)
         return ended
-    pending = Payment.pending(instruction.model_copy(update={"payment_id": saga.payment_id}))
-    return await parts.payments.find(saga.payment_id) or pending
+    recorded = await parts.payments.find(saga.payment_id)
+    if recorded is not None:
+        return recorded.as_answered
+    return Payment.pending(instruction.model_copy(update={"payment_id": saga.payment_id}))

@@ -86,7 +86,7 @@ async def get_payment(
     payment = await parts.cache.get(payment_id) or await parts.payments.find(payment_id)
     if payment is None:
         raise PaymentError(ErrorCode.PAYMENT_NOT_FOUND, "There is no such payment.")
-    return _json(PaymentEnvelope.of(payment, payment.error_message))
+    return _json(PaymentEnvelope.of(payment.as_answered, payment.error_message))
 
 
 @service.get("/health")

@@ -13,7 +13,7 @@ from db.statements import Values, execute, fetch, fetch_all
 from db.tables import payments
 from domain.errors import ErrorCode, PaymentError
 from domain.money import EXPONENTS, Money
-from domain.payment import Payment, PaymentStatus
+from domain.payment import Announcement, Payment, PaymentStatus
 
 _LIVE = (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED)
 _ENDING = (
@@ -25,7 +25,10 @@ _ENDING = (
     "is_simulated",
     "simulated_response",
     "transaction_id",
+    "announcement",
+    "released_reservation_id",
 )
+_UNANNOUNCED = (Announcement.DUE, Announcement.BEGUN)
 
 _insert = insert(payments)
 _CLAIM = _insert.on_conflict_do_nothing()
@@ -37,12 +40,21 @@ _SUCCEED = (
 _FAIL = _insert.on_conflict_do_update(
     index_elements=[payments.c.id],
     set_={name: _insert.excluded[name] for name in _ENDING},
-    where=payments.c.status.in_(_LIVE),
+    where=payments.c.status.in_(_LIVE)
+    & payments.c.announcement.in_((Announcement.NONE, Announcement.DUE)),
+)
+_ANNOUNCE = (
+    update(payments)
+    .where(payments.c.id == bindparam("payment_id"), payments.c.announcement.in_(_UNANNOUNCED))
+    .values(announcement=bindparam("announced"))
 )
 _BY_ID = select(payments).where(payments.c.id == bindparam("payment_id"))
-_PENDING_SINCE = (
+_UNFINISHED_SINCE = (
     select(payments)
-    .where(payments.c.status == PaymentStatus.PENDING, payments.c.created_at < bindparam("moment"))
+    .where(
+        (payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(_UNANNOUNCED),
+        payments.c.created_at < bindparam("moment"),
+    )
     .order_by(payments.c.created_at)
     .limit(bindparam("most"))
 )
@@ -68,9 +80,9 @@ class PaymentStore:
         """The order's pending or succeeded payment; the database allows no second one."""
         return await self._find(_LIVE_BY_ORDER, {"order_id": order_id})
 
-    async def pending_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
-        rows = await fetch_all(self._engine, _PENDING_SINCE, {"moment": moment, "most": limit})
-        return [_to_payment(row) for row in rows]
+    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
+        rows = await fetch_all(self._engine, _UNFINISHED_SINCE, {"moment": moment, "most": limit})
+        return [to_payment(row) for row in rows]
 
     async def record_pending(self, payment: Payment) -> Payment:
         if await self._execute(_CLAIM, _to_row(payment)) == 1:
@@ -97,7 +109,17 @@ class PaymentStore:
             )
 
     async def record_failed(self, payment: Payment) -> None:
-        await self._execute(_FAIL, _to_row(payment))
+        if await self._execute(_FAIL, _to_row(payment)) == 1:
+            return
+        recorded = await self.find(payment.id)
+        if recorded is None or recorded.status is not PaymentStatus.FAILED:
+            raise PaymentError(
+                ErrorCode.RECORD_REFUSED, "The payment's success has been told; it cannot fail."
+            )
+
+    async def record_announcement(self, payment: Payment) -> None:
+        values = {"payment_id": payment.id, "announced": payment.announcement}
+        await self._execute(_ANNOUNCE, values)
 
     async def ping(self) -> None:
         await self._execute(text("SELECT 1"), {})
@@ -107,7 +129,7 @@ class PaymentStore:
 
     async def _find(self, query: Executable, values: Values) -> Payment | None:
         row = await fetch(self._engine, query, values)
-        return _to_payment(row) if row else None
+        return to_payment(row) if row else None
 
 
 def _to_row(payment: Payment) -> dict[str, Any]:
@@ -118,7 +140,7 @@ def _to_row(payment: Payment) -> dict[str, Any]:
     return row
 
 
-def _to_payment(row: Mapping[Any, Any]) -> Payment:
+def to_payment(row: Mapping[Any, Any]) -> Payment:
     amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
     plain = {name: _plain(value) for name, value in row.items()}
     return Payment.model_validate({**plain, "amount": amount})

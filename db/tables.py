@@ -36,6 +36,8 @@ payments = Table(
     Column("is_simulated", Boolean, nullable=False),
     Column("simulated_response", Text),
     Column("transaction_id", Text),
+    Column("announcement", Text, nullable=False),
+    Column("released_reservation_id", Uuid),
 )
 
 idempotency_keys = Table(

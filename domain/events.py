@@ -1,6 +1,6 @@
 """What the world is told when a payment has ended, exactly as its consumers read it."""
 
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -20,20 +20,17 @@ class PaymentEvent(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     payment: Payment
-    reservation_id: UUID | None
-    """The reservation that consumers confirm on success, or whose seats they free on failure."""
-
-    @classmethod
-    def succeeded(cls, payment: Payment) -> Self:
-        return cls(payment=payment, reservation_id=payment.reservation_id)
-
-    @classmethod
-    def failed(cls, payment: Payment, released_reservation_id: UUID | None) -> Self:
-        return cls(payment=payment, reservation_id=released_reservation_id)
 
     @property
     def id(self) -> UUID:
         return names.event_id(self.payment.id, self.topic)
+
+    @property
+    def reservation_id(self) -> UUID | None:
+        """What consumers confirm on success, or whose seats they free on failure."""
+        if self.payment.status is PaymentStatus.SUCCEEDED:
+            return self.payment.reservation_id
+        return self.payment.released_reservation_id
 
     @property
     def topic(self) -> str:

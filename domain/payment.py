@@ -28,6 +28,17 @@ class PaymentStatus(StrEnum):
     FAILED = "failed"
 
 
+class Announcement(StrEnum):
+    """How far the world has been told how the payment ended."""
+
+    NONE = "none"
+    """There is nothing to tell: it has not ended, or its order was never verified."""
+    DUE = "due"
+    BEGUN = "begun"
+    """An event was sent whose arrival is unknown: from here on the ending stands."""
+    MADE = "made"
+
+
 TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = MappingProxyType(
     {
         PaymentStatus.PENDING: frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.FAILED}),
@@ -35,7 +46,7 @@ TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = MappingProxyType
         PaymentStatus.FAILED: frozenset(),
     }
 )
-"""Where a payment may go. A success becomes a failure only while its event is unpublished."""
+"""Where a payment may go. A success becomes a failure only while its announcement is `due`."""
 
 
 class PaymentInstruction(BaseModel):
@@ -80,6 +91,9 @@ class Payment(BaseModel):
     is_simulated: bool = False
     simulated_response: str | None = None
     transaction_id: str | None = None
+    announcement: Announcement = Announcement.NONE
+    released_reservation_id: UUID | None = None
+    """The reservation whose seats consumers free when they hear of the failure."""
 
     @classmethod
     def pending(cls, instruction: PaymentInstruction) -> Self:
@@ -105,9 +119,21 @@ class Payment(BaseModel):
         )
 
     def succeeded(self, at: datetime) -> Self:
-        return self.model_copy(update={"status": PaymentStatus.SUCCEEDED, "processed_at": at})
+        return self.model_copy(
+            update={
+                "status": PaymentStatus.SUCCEEDED,
+                "processed_at": at,
+                "announcement": Announcement.DUE,
+            }
+        )
 
-    def failed(self, error: PaymentError, at: datetime) -> Self:
+    def failed(
+        self,
+        error: PaymentError,
+        at: datetime,
+        announcement: Announcement = Announcement.NONE,
+        released_reservation_id: UUID | None = None,
+    ) -> Self:
         return self.model_copy(
             update={
                 "status": PaymentStatus.FAILED,
@@ -115,8 +141,13 @@ class Payment(BaseModel):
                 "error_message": error.message,
                 "failure_reason": RULES[error.code].reason,
                 "processed_at": at,
+                "announcement": announcement,
+                "released_reservation_id": released_reservation_id,
             }
         )
+
+    def announced(self, announcement: Announcement = Announcement.MADE) -> Self:
+        return self.model_copy(update={"announcement": announcement})
 
     def to_resume(self) -> PaymentInstruction:
         """The instruction to take this payment up again, its ids unchanged."""
@@ -134,3 +165,21 @@ class Payment(BaseModel):
     @property
     def is_final(self) -> bool:
         return self.status is not PaymentStatus.PENDING
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing can change any more: a success whose event may be refused can."""
+        if self.status is PaymentStatus.SUCCEEDED:
+            return self.announcement in {Announcement.BEGUN, Announcement.MADE}
+        return self.is_final
+
+    @property
+    def as_answered(self) -> Self:
+        """As callers see it: still pending while its success may yet be undone."""
+        if self.is_settled:
+            return self
+        return self.model_copy(update={"status": PaymentStatus.PENDING, "processed_at": None})
+
+    @property
+    def is_unannounced(self) -> bool:
+        return self.announcement in {Announcement.DUE, Announcement.BEGUN}

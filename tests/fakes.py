@@ -15,10 +15,15 @@ from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
-from domain.payment import TRANSITIONS, Payment, PaymentStatus
+from domain.payment import TRANSITIONS, Announcement, Payment, PaymentStatus
 from domain.verification import Order, Reservation
 
 Fault = Callable[[], Awaitable[None]]
+
+REFUNDED = ["refund", "record_failed", "payment-failed", "record_announcement"]
+"""The calls that undo a charge."""
+
+TOLD = {Announcement.BEGUN, Announcement.MADE}
 
 UNAVAILABLE = {
     "fetch_order": ErrorCode.ORDERING_UNAVAILABLE,
@@ -30,6 +35,7 @@ UNAVAILABLE = {
     "refund": ErrorCode.GATEWAY_UNAVAILABLE,
     "record_succeeded": ErrorCode.DATABASE_UNAVAILABLE,
     "record_failed": ErrorCode.DATABASE_UNAVAILABLE,
+    "record_announcement": ErrorCode.DATABASE_UNAVAILABLE,
     "payment-succeeded": ErrorCode.EVENTS_UNAVAILABLE,
     "payment-failed": ErrorCode.EVENTS_UNAVAILABLE,
 }
@@ -46,7 +52,7 @@ class World:
         self.reservations: dict[UUID, Reservation] = {}
         self.charges: dict[str, Charge] = {}
         self.captures: list[ChargeRequest] = []
-        self.refunds: dict[str, RefundRequest] = {}
+        self.refunds: list[RefundRequest] = []
         self.payments: dict[UUID, Payment] = {}
         self.transitions: dict[UUID, list[PaymentStatus]] = defaultdict(list)
         self.events: list[PaymentEvent] = []
@@ -66,7 +72,7 @@ class World:
     def net_minor_units(self) -> int:
         """What was captured and not given back."""
         captured = sum(request.amount.minor_units for request in self.captures)
-        return captured - sum(request.amount.minor_units for request in self.refunds.values())
+        return captured - sum(request.amount.minor_units for request in self.refunds)
 
     @property
     def topics(self) -> list[str]:
@@ -173,7 +179,8 @@ class FakeGateway(PaymentGateway):
 
     async def refund(self, request: RefundRequest) -> None:
         await self._world.enter("refund")
-        self._world.refunds[request.key] = request
+        if request not in self._world.refunds:
+            self._world.refunds.append(request)
         charge = self._world.charges[request.charge_key]
         self._world.charges[request.charge_key] = charge.model_copy(
             update={"state": ChargeState.REFUNDED}
@@ -199,14 +206,21 @@ class FakePayments(Payments):
                 return other
         return self._move(payment)
 
-    async def pending_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
-        await self._world.enter("pending_since")
-        pending = [
+    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
+        await self._world.enter("unfinished_since")
+        unfinished = [
             payment
             for payment in self._world.payments.values()
-            if payment.status is PaymentStatus.PENDING and payment.created_at < moment
+            if (not payment.is_final or payment.is_unannounced) and payment.created_at < moment
         ]
-        return pending[:limit]
+        return unfinished[:limit]
+
+    async def record_announcement(self, payment: Payment) -> None:
+        await self._world.enter("record_announcement")
+        recorded = self._world.payments[payment.id]
+        if recorded.is_unannounced:
+            self._world.payments[payment.id] = recorded.announced(payment.announcement)
+        await self._world.leave("record_announcement")
 
     async def record_succeeded(self, payment: Payment) -> None:
         await self._world.enter("record_succeeded")
@@ -223,7 +237,7 @@ class FakePayments(Payments):
         if recorded is not None:
             if recorded.status is payment.status:
                 return recorded
-            if payment.status not in TRANSITIONS[recorded.status]:
+            if payment.status not in TRANSITIONS[recorded.status] or recorded.announcement in TOLD:
                 raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment cannot go there.")
         self._world.payments[payment.id] = payment
         self._world.transitions[payment.id].append(payment.status)

@@ -36,7 +36,8 @@ async def until_done(
 ) -> Result:
     """Repeat a step for as long as it takes; every failed round is told to `on_failure`.
 
-    Raises PaymentError only for the codes in `refusals`.
+    Raises PaymentError only for the codes in `refusals`, and only in the first round: after that
+    an earlier round may have had its effect.
     """
     pause = PAUSE_AFTER_FAILURE
     while True:
@@ -46,6 +47,7 @@ async def until_done(
             if error.code in refusals:
                 raise
             on_failure(error)
+        refusals = frozenset()
         await workflow.sleep(pause, summary="pause before the next round")
         pause = min(2 * pause, LONGEST_PAUSE)
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import TypeVar
+from uuid import UUID
 
 from temporalio import workflow
 
@@ -14,7 +15,7 @@ from domain import names
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, verify_charge
-from domain.payment import Payment, PaymentInstruction
+from domain.payment import Announcement, Payment, PaymentInstruction
 from domain.verification import Order, Reservation, verify_order, verify_reservation
 from workflows.compensation import Compensations, Step, uninterrupted, until_done
 from workflows.operator_view import OperatorView
@@ -50,7 +51,9 @@ class PaymentWorkflow:
             self._compensations.add(self._refund)
         try:
             await self._claim_and_verify()
-            if not self._payment.is_final:
+            if self._payment.is_final:
+                await self._finish_announcing()
+            else:
                 await self._charge_once()
                 await self._record_success()
                 await self._publish_success()
@@ -100,10 +103,20 @@ class PaymentWorkflow:
 
     async def _compensate(self, error: PaymentError) -> None:
         await self._compensations.unwind()
-        self._payment = self._payment.failed(error, at=workflow.now())
+        self._payment = self._payment.failed(
+            error,
+            at=workflow.now(),
+            announcement=Announcement.DUE if self._order_is_verified else Announcement.NONE,
+            released_reservation_id=self._reservation_to_release(),
+        )
         await self._until_done(self._record_failure)
-        if self._order_is_verified:
-            await self._until_done(self._publish_failure)
+        await self._finish_announcing()
+
+    def _reservation_to_release(self) -> UUID | None:
+        reservation = self._reservation
+        if reservation is None or not reservation.may_be_released(self._instruction.order_id):
+            return None
+        return reservation.id
 
     def _turn_back_if_cancelled(self) -> None:
         if workflow.cancellation_reason() is not None:
@@ -177,10 +190,11 @@ class PaymentWorkflow:
             )
 
     async def _publish_success(self) -> None:
-        event = PaymentEvent.succeeded(self._payment)
-        await self._until_done(
-            lambda: self._publish(event), refusals=frozenset({ErrorCode.EVENT_REFUSED})
-        )
+        await self._until_done(self._publish, refusals=frozenset({ErrorCode.EVENT_REFUSED}))
+
+    async def _finish_announcing(self) -> None:
+        if self._payment.is_unannounced:
+            await self._until_done(self._publish)
 
     async def _refund(self) -> None:
         if self._charge is not None and self._charge.state is not ChargeState.CAPTURED:
@@ -205,16 +219,11 @@ class PaymentWorkflow:
                 RecordActivities.record_failed, self._payment, summary="record the failure"
             )
 
-    async def _publish_failure(self) -> None:
-        reservation = self._reservation
-        released = None
-        if reservation is not None and reservation.may_be_released(self._instruction.order_id):
-            released = reservation.id
-        await self._publish(PaymentEvent.failed(self._payment, released_reservation_id=released))
-
-    async def _publish(self, event: PaymentEvent) -> None:
+    async def _publish(self) -> None:
+        event = PaymentEvent(payment=self._payment)
         with self._view.step(f"publish {event.topic}"):
             await execute(EventActivities.publish_event, event, summary=f"publish {event.topic}")
+        self._payment = self._payment.announced()
 
 
 def _value(outcome: T | BaseException) -> T:

@@ -18,7 +18,7 @@ from workflows.steps import execute
 
 EVERY = timedelta(minutes=1)
 ABANDONED_AFTER = timedelta(minutes=2)
-"""How long a payment is pending before it is looked after; most that are older still run."""
+"""How long a payment is unfinished before it is looked after; most that are older still run."""
 
 
 @workflow.defn

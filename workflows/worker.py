@@ -77,7 +77,7 @@ def payment_activities(
     verification = VerificationActivities(ordering, inventory)
     charges = ChargeActivities(gateway)
     records = RecordActivities(payments)
-    events = EventActivities(publisher)
+    events = EventActivities(publisher, payments)
     reconciliation = ReconciliationActivities(payments, sagas)
     return [
         verification.fetch_order,

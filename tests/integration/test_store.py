@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from db.engine import create_engine
 from db.payments import PaymentStore
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.money import Money
-from domain.payment import Payment, PaymentStatus
+from domain.payment import Announcement, Payment
 from tests.builders import NOON, a_payment
 from tests.integration.shop import Shop
 
@@ -155,14 +156,43 @@ async def test_first_failure_is_the_one_that_stays(store: PaymentStore) -> None:
     assert await store.find(payment.id) == ended(payment, "failed")
 
 
-async def test_payments_are_pending_since_they_were_created(store: PaymentStore) -> None:
-    old = await recorded(store, "pending")
-    for status in ("succeeded", "failed"):
-        await recorded(store, status)
+async def test_success_that_may_have_been_told_stands(store: PaymentStore, shop: Shop) -> None:
+    payment = await recorded(store, "succeeded")
+    begun = ended(payment, "succeeded").announced(Announcement.BEGUN)
+    await store.record_announcement(begun)
+
+    with pytest.raises(PaymentError) as refusal:
+        await store.record_failed(ended(payment, "failed"))
+
+    assert refusal.value.code is ErrorCode.RECORD_REFUSED
+    assert await store.find(payment.id) == begun
+    with pytest.raises(asyncpg.CheckViolationError):
+        await shop.database.execute(
+            """UPDATE bc_payment.payments SET status = 'failed', error_code = 'CARD_DECLINED'
+                WHERE id = $1""",
+            payment.id,
+        )
+
+
+async def test_announcement_does_not_go_back(store: PaymentStore) -> None:
+    payment = ended(await recorded(store, "succeeded"), "succeeded")
+    for announcement in (Announcement.MADE, Announcement.BEGUN):
+        await store.record_announcement(payment.announced(announcement))
+
+    assert await store.find(payment.id) == payment.announced()
+
+
+async def test_unfinished_payments_are_found_by_their_age(store: PaymentStore) -> None:
+    pending = await recorded(store, "pending")
+    untold = ended(await recorded(store, "succeeded"), "succeeded")
+    told = ended(await recorded(store, "succeeded"), "succeeded").announced()
+    await store.record_announcement(told)
+    failed = ended(await recorded(store, "failed"), "failed")
 
     before, after = NOON - timedelta(seconds=1), NOON + timedelta(seconds=1)
 
-    assert old not in await store.pending_since(before, limit=1000)
-    pending = await store.pending_since(after, limit=1000)
-    assert old in pending
-    assert {payment.status for payment in pending} == {PaymentStatus.PENDING}
+    assert pending not in await store.unfinished_since(before, limit=1000)
+    unfinished = await store.unfinished_since(after, limit=1000)
+    assert pending in unfinished
+    assert untold in unfinished
+    assert not {told.id, failed.id} & {payment.id for payment in unfinished}

@@ -21,7 +21,7 @@ PROBLEM = {"type", "title", "status", "detail", "instance", "code"}
 ENVELOPE = {"success", "errorMessage", "payment"}
 
 PENDING = a_payment(id=UUID(int=9), order_id=UUID(ORDER), customer_id=UUID(CUSTOMER))
-SUCCEEDED = PENDING.succeeded(at=NOON)
+SUCCEEDED = PENDING.succeeded(at=NOON).announced()
 
 
 def failed(code: ErrorCode) -> Payment:

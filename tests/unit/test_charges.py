@@ -56,7 +56,7 @@ async def test_only_captured_money_is_refunded(world: World, state: ChargeState)
     )
 
     assert charge.state is state
-    assert world.refunds == {}
+    assert world.refunds == []
 
 
 async def test_refund_of_an_unknown_charge_makes_it_impossible(world: World) -> None:

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.middleware import AnswerBugs
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import Payment
+from domain.payment import Announcement, Payment
 from tests.unit.backstage import (
     BODY,
     CUSTOMER,
@@ -91,6 +91,20 @@ async def test_a_payment_that_takes_longer(http: httpx.AsyncClient, backstage: B
     assert body["payment"]["id"] == str(PENDING.id)
     assert answer.headers["location"] == f"/payments/{PENDING.id}"
     assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_success_that_may_yet_be_undone_is_not_told(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [SUCCEEDED.announced(Announcement.DUE)]
+
+    answer = await http.post("/payments", content=BODY)
+    assert envelope(answer, 202)["payment"]["status"] == "pending"
+    read = envelope(await http.get(f"/payments/{SUCCEEDED.id}"), 200)
+    assert (read["success"], read["payment"]["processedAt"]) == (False, None)
+
+    backstage.recorded = [SUCCEEDED.announced(Announcement.BEGUN)]
+    assert envelope(await http.post("/payments", content=BODY), 200)["success"]
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ PAYLOADS: list[tuple[Any, Any]] = [
         {"key": "pay_1_refund", "charge_key": "pay_1_charge", "amount": MONEY},
     ),
     (
-        PaymentEvent(payment=PAYMENT, reservation_id=UUID(R)),
-        {"payment": PAYMENT_PAYLOAD, "reservation_id": R},
+        PaymentEvent(payment=PAYMENT),
+        {"payment": PAYMENT_PAYLOAD},
     ),
     (
         Order(id=UUID(O), customer_id=C, state="pending", total=Decimal("150.00"), currency="USD"),

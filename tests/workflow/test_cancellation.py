@@ -6,7 +6,7 @@ from temporalio import activity
 from domain.errors import ErrorCode
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import PaymentStatus
-from tests.fakes import Fault, refusal
+from tests.fakes import REFUNDED, Fault, refusal
 from tests.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
 
@@ -57,7 +57,7 @@ async def test_during_the_charge_it_is_refunded(desk: Desk) -> None:
     payment = await desk.pay()
 
     assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
-    assert desk.world.calls[-3:] == ["refund", "record_failed", TOPIC_FAILED]
+    assert desk.world.calls[-4:] == REFUNDED
     assert_everybody_agrees(desk.world, payment)
 
 
@@ -90,7 +90,7 @@ async def test_during_the_compensation_it_is_completed(desk: Desk, operation: st
     payment = await desk.pay()
 
     assert payment.error_code is ErrorCode.RECORD_REFUSED
-    assert desk.world.calls[-3:] == ["refund", "record_failed", TOPIC_FAILED]
+    assert desk.world.calls[-4:] == REFUNDED
     assert_everybody_agrees(desk.world, payment)
 
 

@@ -12,7 +12,7 @@ from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key
 from domain.payment import Payment, PaymentStatus
 from domain.verification import CONFIRMED
 from tests.builders import a_payment, a_reservation, an_order
-from tests.fakes import World, refusal
+from tests.fakes import REFUNDED, World, refusal
 from tests.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
 
@@ -26,6 +26,7 @@ FORWARD = [
     "charge",
     "record_succeeded",
     TOPIC_SUCCEEDED,
+    "record_announcement",
 ]
 
 
@@ -140,7 +141,7 @@ async def test_unreachable_inventory_fails_the_verified_order(desk: Desk) -> Non
 
 async def test_order_paid_before_answers_that_payment(desk: Desk) -> None:
     instruction = desk.an_instruction()
-    earlier = a_payment(order_id=instruction.order_id).succeeded(at=datetime.now(UTC))
+    earlier = a_payment(order_id=instruction.order_id).succeeded(at=datetime.now(UTC)).announced()
     desk.world.payments[earlier.id] = earlier
 
     assert await desk.pay(instruction) == earlier
@@ -154,7 +155,38 @@ async def test_order_held_by_another_payment_is_left_alone(desk: Desk) -> None:
 
     payment = await desk.pay(instruction)
 
-    assert_rejected(desk.world, payment, ErrorCode.PAYMENT_IN_PROGRESS)
+    assert payment.error_code is ErrorCode.PAYMENT_IN_PROGRESS
+    assert "charge" not in desk.world.calls
+    assert desk.world.events == []
+    assert desk.world.payments[other.id] == other
+
+
+async def test_success_that_nobody_was_told_of_is_announced_first(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+    untold = a_payment(order_id=instruction.order_id).succeeded(at=datetime.now(UTC))
+    desk.world.payments[untold.id] = untold
+    desk.world.before[TOPIC_SUCCEEDED] = desk.world.times(2, refusal(ErrorCode.EVENT_REFUSED))
+
+    assert await desk.pay(instruction) == untold.announced()
+    assert desk.world.topics == [TOPIC_SUCCEEDED]
+    assert "charge" not in desk.world.calls
+
+
+async def test_event_refused_after_one_that_may_have_arrived_undoes_nothing(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+    desk.world.after[TOPIC_SUCCEEDED] = desk.world.times(1, desk.world.down(TOPIC_SUCCEEDED))
+    refuse = refusal(ErrorCode.EVENT_REFUSED)
+
+    async def refuse_the_second() -> None:
+        if desk.world.calls.count(TOPIC_SUCCEEDED) == 2:
+            await refuse()
+
+    desk.world.before[TOPIC_SUCCEEDED] = refuse_the_second
+
+    payment = await desk.pay(instruction)
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert_everybody_agrees(desk.world, payment)
 
 
 async def test_decline_needs_no_refund(desk: Desk) -> None:
@@ -189,7 +221,7 @@ async def test_step_refused_after_the_charge_is_refunded(
     payment = await desk.pay()
 
     assert payment.error_code is code
-    assert desk.world.calls[-3:] == ["refund", "record_failed", TOPIC_FAILED]
+    assert desk.world.calls[-4:] == REFUNDED
     assert_everybody_agrees(desk.world, payment)
 
 
@@ -199,7 +231,7 @@ async def test_success_that_cannot_be_recorded_for_an_hour_is_refunded(desk: Des
     payment = await desk.pay()
 
     assert payment.error_code is ErrorCode.DATABASE_UNAVAILABLE
-    assert desk.world.calls[-3:] == ["refund", "record_failed", TOPIC_FAILED]
+    assert desk.world.calls[-4:] == REFUNDED
     assert_everybody_agrees(desk.world, payment)
 
 

@@ -1,0 +1,95 @@
+"""The audit as a command: `python -m audit`. It reads, compares and writes nothing.
+
+Its exit code is 0 if everybody agrees, and 1 if not.
+"""
+
+import asyncio
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from activities.adapters.http import create_client
+from audit.books import Books
+from audit.invariants import INVARIANTS, Violation, violations
+from audit.sources import Sources, read_books
+from bootstrap import temporal
+from bootstrap.settings import Settings, read_settings
+from db.engine import create_engine
+from db.history import PaymentHistory
+from domain.payment import PaymentStatus
+
+SETTLED_AFTER = timedelta(minutes=3)
+"""A payment younger than this may still be under way, or waiting to be taken up again."""
+
+
+async def audit(settings: Settings, since: datetime, until: datetime) -> list[Violation]:
+    """Compare the books of all orders last paid between the two moments."""
+    async with _sources(settings) as sources:
+        books = await read_books(sources, since)
+    settled = [each for each in books.values() if _is_settled(each, until)]
+    found = [violation for each in settled for violation in violations(each)]
+    print("\n".join(report(settled, found)))
+    return found
+
+
+@asynccontextmanager
+async def _sources(settings: Settings) -> AsyncIterator[Sources]:
+    engine = create_engine(str(settings.database_url), application_name="payment-audit")
+    async with (
+        create_client(str(settings.gateway_url)) as gateway,
+        create_client(str(settings.ordering_url)) as ordering,
+    ):
+        client = await temporal.connect(settings)
+        servers = settings.kafka_bootstrap_servers
+        try:
+            yield Sources(PaymentHistory(engine), gateway, ordering, servers, client)
+        finally:
+            await engine.dispose()
+
+
+def _is_settled(books: Books, until: datetime) -> bool:
+    return all(payment.created_at < until for payment in books.payments)
+
+
+def report(books: Collection[Books], found: Collection[Violation]) -> Iterator[str]:
+    """What was compared, and every violation with its order."""
+    statuses = Counter(payment.status for each in books for payment in each.payments)
+    counted = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+    yield f"{len(books)} orders, payments: {counted or 'none'}"
+    yield f"{sum(len(each.effects) for each in books)} movements of money at the gateway"
+    yield f"{sum(len(each.records) for each in books)} records in Kafka"
+    yield f"{sum(len(each.sagas) for each in books)} workflow runs"
+    for currency, (kept, recorded) in _balances(books).items():
+        yield f"{currency}: the gateway keeps {kept}, PostgreSQL says {recorded} (minor units)"
+    for violation in found:
+        yield f"✗ order {violation.order_id}: {violation.invariant}: {violation.finding}"
+    yield f"{len(INVARIANTS)} invariants, {len(found)} violations"
+
+
+def _balances(books: Collection[Books]) -> Mapping[str, tuple[int, int]]:
+    """By currency, in minor units: what the gateway keeps, and what PostgreSQL says it keeps."""
+    kept: Counter[str] = Counter()
+    recorded: Counter[str] = Counter()
+    for each in books:
+        for effect in each.effects:
+            kept[effect.amount.currency] += effect.sign * effect.amount.minor_units
+        for payment in each.payments:
+            if payment.status is PaymentStatus.SUCCEEDED:
+                recorded[payment.amount.currency] += payment.amount.minor_units
+    return {currency: (kept[currency], recorded[currency]) for currency in kept | recorded}
+
+
+def main() -> None:
+    parser = ArgumentParser(prog="python -m audit", description=__doc__)
+    parser.add_argument("--hours", type=float, default=24, help="how far to look back (24)")
+    now = datetime.now(UTC)
+    arguments = parser.parse_args()
+    since = now - timedelta(hours=arguments.hours)
+    sys.exit(bool(asyncio.run(audit(read_settings(), since, now - SETTLED_AFTER))))
+
+
+if __name__ == "__main__":
+    main()

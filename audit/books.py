@@ -1,0 +1,76 @@
+"""What everybody has written down about one order: the books that must agree.
+
+Each source is read as it stands and nothing is derived from another: the invariants compare.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from domain.money import Money
+from domain.payment import Payment, PaymentStatus
+
+
+class Movement(StrEnum):
+    CAPTURE = "capture"
+    REFUND = "refund"
+
+
+class Effect(NamedTuple):
+    """Money that moved at the gateway. `charge_key` names the charge, its own or the refunded."""
+
+    movement: Movement
+    charge_key: str
+    amount: Money
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.movement is Movement.CAPTURE else -1
+
+
+class Record(NamedTuple):
+    """One record of Kafka, a copy or not; `id` is its header `ce_id`."""
+
+    id: str
+    topic: str
+    key: str
+    value: bytes
+
+
+class Saga(NamedTuple):
+    """A run of the order's workflow. `ending` is what it returned, if it completed."""
+
+    run_id: str
+    status: str
+    ending: Payment | None
+
+
+class Answer(NamedTuple):
+    """What a caller was told over HTTP: the status, and the payment that the answer showed."""
+
+    status: int
+    payment_id: UUID | None
+    payment_status: str | None
+
+
+class OrderState(NamedTuple):
+    """The order as Ordering has it."""
+
+    status: str
+    paid_by: UUID | None
+
+
+@dataclass
+class Books:
+    """Everything known about one order. Sources that were not read are None or empty."""
+
+    order_id: UUID
+    payments: list[Payment] = field(default_factory=list)
+    transitions: Mapping[UUID, Sequence[PaymentStatus]] = field(default_factory=dict)
+    effects: list[Effect] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    sagas: list[Saga] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    order: OrderState | None = None
