@@ -58,9 +58,13 @@ audit: install ## Compare all books of the running system: gateway, PostgreSQL, 
 test: install ## Run all tests (ARGS="-k refund" chooses)
 	$(PYTHON) -m pytest -n 2 $(ARGS)
 
+.PHONY: simulate
+simulate: install ## Try every pair of faults on simulated neighbours, and RUNS=n random cases
+	$(PYTHON) -m tests.simulation $(if $(RUNS),--runs $(RUNS)) $(ARGS)
+
 .PHONY: unit
 unit: install ## Run the tests that need no servers of ours
-	$(PYTHON) -m pytest tests/unit tests/workflow tests/replay -n 2 $(ARGS)
+	$(PYTHON) -m pytest tests/unit tests/workflow tests/simulation tests/replay -n 2 $(ARGS)
 
 .PHONY: check
 check: install ## Check style, types and layers

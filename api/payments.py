@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import NamedTuple
+from uuid import UUID
 
 from api.dependencies import Parts
 from api.errors import STATUSES
@@ -35,11 +36,17 @@ async def pay(instruction: PaymentInstruction, key: str | None, parts: Parts) ->
     if earlier is not None and _is_lasting(earlier):
         return Outcome(earlier, replayed=True)
     if earlier is None or not earlier.is_final:
-        instruction = instruction.model_copy(update={"payment_id": claim.payment_id})
+        instruction = _taken_up(instruction, claim.payment_id)
     payment = await _pay(instruction, parts)
     if payment.id != claim.payment_id:
         await parts.keys.reassign(claim, payment.id)
     return Outcome(payment)
+
+
+def _taken_up(instruction: PaymentInstruction, payment_id: UUID) -> PaymentInstruction:
+    """The same payment; unless it is new, an earlier workflow of it may have been lost."""
+    resumed = payment_id != instruction.payment_id
+    return instruction.model_copy(update={"payment_id": payment_id, "resumed": resumed})
 
 
 def _claim(instruction: PaymentInstruction, key: str) -> KeyClaim:

@@ -7,6 +7,7 @@ awaited before the effect (`before`) or after it (`after`); raising there is the
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from temporalio import activity
@@ -19,6 +20,7 @@ from domain.payment import TRANSITIONS, Announcement, Payment, PaymentStatus
 from domain.verification import Order, Reservation
 
 Fault = Callable[[], Awaitable[None]]
+Result = TypeVar("Result")
 
 REFUNDED = ["refund", "record_failed", "payment-failed", "record_announcement"]
 """The calls that undo a charge."""
@@ -58,15 +60,22 @@ class World:
         self.events: list[PaymentEvent] = []
         self.resumed: list[Payment] = []
         self.decline: Charge | None = None
+        self.unrecordable = False
 
-    async def enter(self, operation: str) -> None:
+    async def perform(self, operation: str, effect: Callable[[], Result]) -> Result:
+        """Have the effect, unless a fault of the operation prevents it or loses its answer."""
         self.calls.append(operation)
         if fault := self.before.get(operation):
             await fault()
-
-    async def leave(self, operation: str) -> None:
+        result = effect()
         if fault := self.after.get(operation):
             await fault()
+        return result
+
+    @property
+    def unfinished(self) -> list[Payment]:
+        """The payments that have not ended, or of whose ending nobody was told."""
+        return [each for each in self.payments.values() if not each.is_final or each.is_unannounced]
 
     @property
     def net_minor_units(self) -> int:
@@ -127,7 +136,9 @@ class FakeOrdering(Ordering):
         self._world = world
 
     async def fetch_order(self, order_id: UUID) -> Order:
-        await self._world.enter("fetch_order")
+        return await self._world.perform("fetch_order", lambda: self._find(order_id))
+
+    def _find(self, order_id: UUID) -> Order:
         if order_id not in self._world.orders:
             raise PaymentError(ErrorCode.ORDER_NOT_FOUND, "Order not found.")
         return self._world.orders[order_id]
@@ -138,7 +149,9 @@ class FakeInventory(Inventory):
         self._world = world
 
     async def fetch_reservation(self, reservation_id: UUID) -> Reservation:
-        await self._world.enter("fetch_reservation")
+        return await self._world.perform("fetch_reservation", lambda: self._find(reservation_id))
+
+    def _find(self, reservation_id: UUID) -> Reservation:
         if reservation_id not in self._world.reservations:
             raise PaymentError(ErrorCode.RESERVATION_NOT_ACTIVE, "There is no such reservation.")
         return self._world.reservations[reservation_id]
@@ -149,11 +162,26 @@ class FakeGateway(PaymentGateway):
         self._world = world
 
     async def charge(self, request: ChargeRequest) -> Charge:
-        await self._world.enter("charge")
-        charge = self._world.charges.setdefault(request.key, self._decide(request))
-        if charge.state is ChargeState.CAPTURED and request not in self._world.captures:
+        return await self._world.perform("charge", lambda: self._capture(request))
+
+    async def find_charge(self, key: str) -> Charge | None:
+        return await self._world.perform("find_charge", lambda: self._world.charges.get(key))
+
+    async def void_charge(self, key: str) -> Charge:
+        voided = Charge(key=key, state=ChargeState.VOIDED)
+        return await self._world.perform(
+            "void_charge", lambda: self._world.charges.setdefault(key, voided)
+        )
+
+    async def refund(self, request: RefundRequest) -> None:
+        await self._world.perform("refund", lambda: self._give_back(request))
+
+    def _capture(self, request: ChargeRequest) -> Charge:
+        if known := self._world.charges.get(request.key):
+            return known
+        charge = self._world.charges[request.key] = self._decide(request)
+        if charge.state is ChargeState.CAPTURED:
             self._world.captures.append(request)
-        await self._world.leave("charge")
         return charge
 
     def _decide(self, request: ChargeRequest) -> Charge:
@@ -167,25 +195,13 @@ class FakeGateway(PaymentGateway):
             simulated_response="Success - TransactionId: txn_0123456789abcdef",
         )
 
-    async def find_charge(self, key: str) -> Charge | None:
-        await self._world.enter("find_charge")
-        return self._world.charges.get(key)
-
-    async def void_charge(self, key: str) -> Charge:
-        await self._world.enter("void_charge")
-        charge = self._world.charges.setdefault(key, Charge(key=key, state=ChargeState.VOIDED))
-        await self._world.leave("void_charge")
-        return charge
-
-    async def refund(self, request: RefundRequest) -> None:
-        await self._world.enter("refund")
-        if request not in self._world.refunds:
-            self._world.refunds.append(request)
+    def _give_back(self, request: RefundRequest) -> None:
+        if request in self._world.refunds:
+            return
+        self._world.refunds.append(request)
         charge = self._world.charges[request.charge_key]
-        self._world.charges[request.charge_key] = charge.model_copy(
-            update={"state": ChargeState.REFUNDED}
-        )
-        await self._world.leave("refund")
+        refunded = charge.model_copy(update={"state": ChargeState.REFUNDED})
+        self._world.charges[request.charge_key] = refunded
 
 
 class FakePayments(Payments):
@@ -193,12 +209,27 @@ class FakePayments(Payments):
         self._world = world
 
     async def record_pending(self, payment: Payment) -> Payment:
-        await self._world.enter("record_pending")
-        recorded = self._claim(payment)
-        await self._world.leave("record_pending")
-        return recorded
+        return await self._world.perform("record_pending", lambda: self._claim(payment))
+
+    async def record_succeeded(self, payment: Payment) -> None:
+        await self._world.perform("record_succeeded", lambda: self._succeed(payment))
+
+    async def record_failed(self, payment: Payment) -> None:
+        await self._world.perform("record_failed", lambda: self._move(payment))
+
+    async def record_announcement(self, payment: Payment) -> None:
+        await self._world.perform("record_announcement", lambda: self._announce(payment))
+
+    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
+        found = await self._world.perform("unfinished_since", lambda: self._unfinished(moment))
+        return found[:limit]
+
+    def _unfinished(self, moment: datetime) -> list[Payment]:
+        return [each for each in self._world.unfinished if each.created_at < moment]
 
     def _claim(self, payment: Payment) -> Payment:
+        if payment.id in self._world.payments:
+            return self._world.payments[payment.id]
         for other in self._world.payments.values():
             if other.order_id == payment.order_id and other.status is not PaymentStatus.FAILED:
                 if other.id != payment.id and not other.is_final:
@@ -206,31 +237,10 @@ class FakePayments(Payments):
                 return other
         return self._move(payment)
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
-        await self._world.enter("unfinished_since")
-        unfinished = [
-            payment
-            for payment in self._world.payments.values()
-            if (not payment.is_final or payment.is_unannounced) and payment.created_at < moment
-        ]
-        return unfinished[:limit]
-
-    async def record_announcement(self, payment: Payment) -> None:
-        await self._world.enter("record_announcement")
-        recorded = self._world.payments[payment.id]
-        if recorded.is_unannounced:
-            self._world.payments[payment.id] = recorded.announced(payment.announcement)
-        await self._world.leave("record_announcement")
-
-    async def record_succeeded(self, payment: Payment) -> None:
-        await self._world.enter("record_succeeded")
+    def _succeed(self, payment: Payment) -> None:
+        if self._world.unrecordable:
+            raise PaymentError(ErrorCode.RECORD_REFUSED, "No success can be recorded.")
         self._move(payment)
-        await self._world.leave("record_succeeded")
-
-    async def record_failed(self, payment: Payment) -> None:
-        await self._world.enter("record_failed")
-        self._move(payment)
-        await self._world.leave("record_failed")
 
     def _move(self, payment: Payment) -> Payment:
         recorded = self._world.payments.get(payment.id)
@@ -243,6 +253,11 @@ class FakePayments(Payments):
         self._world.transitions[payment.id].append(payment.status)
         return payment
 
+    def _announce(self, payment: Payment) -> None:
+        recorded = self._world.payments[payment.id]
+        if recorded.is_unannounced:
+            self._world.payments[payment.id] = recorded.announced(payment.announcement)
+
 
 class FakeSagas(Sagas):
     """Counts what would be taken up again."""
@@ -251,8 +266,7 @@ class FakeSagas(Sagas):
         self._world = world
 
     async def resume(self, payment: Payment) -> bool:
-        await self._world.enter("resume")
-        self._world.resumed.append(payment)
+        await self._world.perform("resume", lambda: self._world.resumed.append(payment))
         return True
 
 
@@ -261,6 +275,4 @@ class FakePublisher(EventPublisher):
         self._world = world
 
     async def publish(self, event: PaymentEvent) -> None:
-        await self._world.enter(event.topic)
-        self._world.events.append(event)
-        await self._world.leave(event.topic)
+        await self._world.perform(event.topic, lambda: self._world.events.append(event))

@@ -95,6 +95,15 @@ async def test_a_finished_payment_is_answered_again(
     assert len(backstage.started) == 1
 
 
+async def test_a_payment_taken_up_again_knows_that_it_may_have_charged(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    for _ in range(2):
+        await http.post("/payments", content=BODY, headers=KEY)
+
+    assert [instruction.resumed for instruction in backstage.started] == [False, True]
+
+
 @pytest.mark.parametrize("code", [ErrorCode.ORDERING_UNAVAILABLE, ErrorCode.INTERNAL_ERROR])
 async def test_a_payment_that_failed_for_our_reasons_is_tried_anew(
     http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode

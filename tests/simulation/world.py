@@ -1,0 +1,121 @@
+"""A world that has the faults of a case, and one face for all worlds of one worker."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Never
+
+from temporalio import activity
+from temporalio.client import Client
+
+from domain.errors import PaymentError
+from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from tests.fakes import UNAVAILABLE, Result, World
+from tests.simulation.faults import REFUSALS, Case, Fault, Kind
+
+OUTAGE = timedelta(hours=6)
+SYSTEMS = {
+    "charge": "gateway",
+    "find_charge": "gateway",
+    "void_charge": "gateway",
+    "refund": "gateway",
+    TOPIC_SUCCEEDED: "kafka",
+    TOPIC_FAILED: "kafka",
+}
+AFTER = {Kind.LOST, Kind.GARBAGE}
+BEFORE = set(Kind) - AFTER - {Kind.DUPLICATE}
+
+
+class FaultyWorld(World):
+    """Every fault of the case strikes once, at the next call of its operation."""
+
+    def __init__(self, case: Case, client: Client) -> None:
+        super().__init__()
+        self.struck: list[Fault] = []
+        self._waiting = list(case.faults)
+        self._client = client
+        self._outages: dict[str, datetime] = {}
+        self._late: list[tuple[str, Callable[[], object]]] = []
+
+    async def perform(self, operation: str, effect: Callable[[], Result]) -> Result:
+        self.calls.append(operation)
+        late = [each for each in self._late if each[0] == _system(operation)]
+        try:
+            self._suffer_outage(operation)
+            return await self._strike(self._next_fault(operation), operation, effect)
+        finally:
+            for each in late:
+                self._arrive(*each)
+
+    def let_the_late_arrive(self) -> None:
+        """What is still on its way has its effect now."""
+        for each in list(self._late):
+            self._arrive(*each)
+
+    def _arrive(self, system: str, effect: Callable[[], object]) -> None:
+        if (system, effect) in self._late:
+            self._late.remove((system, effect))
+            with suppress(PaymentError):
+                effect()
+
+    def _next_fault(self, operation: str) -> Kind | None:
+        for fault in self._waiting:
+            if fault.operation == operation:
+                self._waiting.remove(fault)
+                self.struck.append(fault)
+                return fault.kind
+        return None
+
+    async def _strike(
+        self, kind: Kind | None, operation: str, effect: Callable[[], Result]
+    ) -> Result:
+        """The fault in three acts: what prevents the effect, the effect, what hides its answer."""
+        if kind in BEFORE:
+            await self._befall(kind, operation, effect)
+        result = effect()
+        if kind is Kind.DUPLICATE:
+            return effect()
+        if kind in AFTER:
+            await self._befall(kind, operation, effect)
+        return result
+
+    async def _befall(self, kind: Kind, operation: str, effect: Callable[[], object]) -> None:
+        if kind is Kind.CANCELLED:
+            await self._workflow().cancel()
+            return
+        if kind is Kind.REFUSED:
+            raise PaymentError(REFUSALS[operation], "Refused.")
+        if kind is Kind.GARBAGE:
+            raise ValueError("not what was expected")
+        if kind is Kind.LATE:
+            self._late.append((_system(operation), effect))
+        elif kind is Kind.OUTAGE:
+            self._outages[operation] = activity.info().started_time + OUTAGE
+        _no_answer(operation)
+
+    def _suffer_outage(self, operation: str) -> None:
+        ends_at = self._outages.get(operation)
+        if ends_at and activity.info().started_time < ends_at:
+            _no_answer(operation)
+
+    def _workflow(self) -> Any:
+        return self._client.get_workflow_handle(activity.info().workflow_id or "")
+
+
+class Worlds(World):
+    """Whichever world the running activity's workflow belongs to."""
+
+    def __init__(self, by_workflow: Mapping[str, World]) -> None:
+        self._by_workflow = by_workflow
+
+    def __getattribute__(self, name: str) -> Any:
+        worlds = object.__getattribute__(self, "_by_workflow")
+        return getattr(worlds[activity.info().workflow_id or ""], name)
+
+
+def _system(operation: str) -> str:
+    return SYSTEMS.get(operation, "database")
+
+
+def _no_answer(operation: str) -> Never:
+    raise PaymentError(UNAVAILABLE[operation], f"{operation} does not answer.")
