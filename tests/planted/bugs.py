@@ -234,7 +234,7 @@ DOMAIN = (
         "domain/errors.py",
         "ErrorCode.GATEWAY_UNAVAILABLE: _UNAVAILABLE,",
         "ErrorCode.GATEWAY_UNAVAILABLE: _REFUSED,",
-        ERRORS,
+        POLICIES,
     ),
     Bug(
         "decline is tried again",
@@ -719,7 +719,8 @@ ADAPTER = (
         "another reservation's answer is trusted",
         "activities/adapters/inventory.py",
         "        if answer.id not in {None, reservation_id}:\n"
-        '            raise self._neighbour.unavailable("its answer is about another reservation")\n',
+        "            raise self._neighbour.unavailable("
+        '"its answer is about another reservation")\n',
         "",
         ADAPTERS,
     ),
