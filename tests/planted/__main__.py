@@ -22,7 +22,8 @@ TESTS_FAILED = 1
 NOT_COLLECTED = {2, 4}
 TEST_SECONDS = 30
 TEST_SECONDS_WITH_SERVERS = 90
-RUN_SECONDS = 300
+RUN_SECONDS = 120
+END_SECONDS = 30
 PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
 FAILED = re.compile(r"^FAILED (\S+)", re.MULTILINE)
 BROKEN = re.compile(r"^ERROR (\S+)", re.MULTILINE)
@@ -51,7 +52,7 @@ def main() -> int:
 def _passes_without_bugs(directory: Path, selections: Sequence[str]) -> bool:
     """Tests that fail by themselves catch nothing."""
     copy = _copy(directory / "unchanged")
-    code, output = _pytest(copy, selections, RUN_SECONDS * 2)
+    code, output = _pytest(copy, selections, RUN_SECONDS * 5)
     if code:
         print(output, "\nThese tests fail without any bug: see to them first.", sep="")
     return code == 0
@@ -124,9 +125,17 @@ def _pytest(copy: Path, selections: Sequence[str], seconds: float) -> tuple[int 
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGINT)  # as from a keyboard: the servers are ended too
-        return None, process.communicate()[0]
+        return None, _end(process)
     return process.returncode, output
+
+
+def _end(process: subprocess.Popen[str]) -> str:
+    os.killpg(process.pid, signal.SIGINT)  # as from a keyboard: the servers are ended too
+    try:
+        return process.communicate(timeout=END_SECONDS)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()[0]
 
 
 if __name__ == "__main__":

@@ -365,13 +365,6 @@ WORKFLOWS = (
         SAGA,
     ),
     Bug(
-        "unreachable Kafka undoes the payment",
-        "workflows/payment.py",
-        "await self._until_done(self._publish, refusals=frozenset({ErrorCode.EVENT_REFUSED}))",
-        "await self._publish()",
-        SAGA,
-    ),
-    Bug(
         "order paid before is charged again",
         "workflows/payment.py",
         "        self._payment = _value(claimed)\n",
