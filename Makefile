@@ -66,6 +66,10 @@ simulate: install ## Try every pair of faults on simulated neighbours, and RUNS=
 unit: install ## Run the tests that need no servers of ours
 	$(PYTHON) -m pytest tests/unit tests/workflow tests/simulation tests/replay -n 2 $(ARGS)
 
+.PHONY: planted
+planted: install ## Plant each known bug in a copy of the tree and see that a test catches it (ARGS="--only refund")
+	@$(PYTHON) -m tests.planted $(ARGS)
+
 .PHONY: check
 check: install ## Check style, types and layers
 	.venv/bin/ruff check

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
-from db.engine import create_engine
+from db.engine import STATEMENT_SECONDS, create_engine
 from db.payments import PaymentStore
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.money import Money
@@ -57,6 +58,16 @@ async def test_payment_comes_back_as_it_was(store: PaymentStore) -> None:
     await store.record_failed(failed)
 
     assert await store.find(payment.id) == failed
+
+
+@pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout"])
+async def test_every_wait_has_an_end(shop: Shop, setting: str) -> None:
+    engine = create_engine(shop.stack.environment()["DATABASE_URL"], application_name="tests")
+    async with engine.connect() as connection:
+        seconds = await connection.scalar(text(f"SHOW {setting}"))
+    await engine.dispose()
+
+    assert seconds == f"{STATEMENT_SECONDS}s"
 
 
 async def test_unknown_payment_is_none(store: PaymentStore) -> None:

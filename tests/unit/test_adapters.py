@@ -280,6 +280,7 @@ async def test_a_missing_reservation_is_not_active() -> None:
     [
         *(Answers(body) for body in ("[]", "null", "{}", '{"status": null}', '{"status": []}')),
         Answers({"status": "active", "orderId": "order"}),
+        Answers({"status": "active", "id": str(ORDER)}),
         Answers({"status": "active", "expiresAt": "soon"}),
         *(Answers({"status": "active"}, status) for status in (302, 400)),
         Answers({"type": "about:blank", "title": "Forbidden", "status": 403}, 403),

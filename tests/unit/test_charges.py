@@ -1,5 +1,6 @@
 """What the money activities do to the gateway by themselves, without the saga around them."""
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -34,6 +35,18 @@ async def test_first_try_charges_without_asking(world: World) -> None:
     await ActivityEnvironment().run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
 
     assert world.calls == ["charge"]
+
+
+async def test_a_charge_under_way_shows_that_its_worker_lives(world: World) -> None:
+    environment, beaten = ActivityEnvironment(), asyncio.Event()
+    environment.on_heartbeat = lambda *_: beaten.set()
+
+    async def wait_for_a_beat() -> None:
+        await asyncio.wait_for(beaten.wait(), timeout=1)
+
+    world.before["charge"] = wait_for_a_beat
+
+    await environment.run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
 
 
 async def test_later_try_repeats_the_charge_it_finds(world: World) -> None:

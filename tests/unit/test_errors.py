@@ -78,3 +78,9 @@ def test_a_decline_is_told_with_its_reason(code: ErrorCode, reason: str) -> None
 )
 def test_a_foreign_code_is_read_as_the_other(text: str | None, code: ErrorCode) -> None:
     assert ErrorCode.read(text, otherwise=ErrorCode.PROCESSOR_ERROR) is code
+
+
+def test_a_refusal_is_never_tried_again() -> None:
+    assert {code for code in ErrorCode if RULES[code].retryable} == {
+        code for code in ErrorCode if code.endswith("UNAVAILABLE")
+    } | {ErrorCode.TOO_MANY_REQUESTS}

@@ -5,10 +5,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporalio import activity
 
 from domain.errors import ErrorCode, FailureReason
 from domain.gateway import Charge, ChargeState
-from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key
+from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, refund_key
 from domain.payment import Payment, PaymentStatus
 from domain.verification import CONFIRMED
 from tests.builders import a_payment, a_reservation, an_order
@@ -186,6 +187,23 @@ async def test_event_refused_after_one_that_may_have_arrived_undoes_nothing(desk
     payment = await desk.pay(instruction)
 
     assert payment.status is PaymentStatus.SUCCEEDED
+    assert desk.world.calls.count("record_announcement") == 3
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_event_refused_in_a_later_round_undoes_nothing(desk: Desk) -> None:
+    down = desk.world.down(TOPIC_SUCCEEDED)
+    refuse = desk.world.times(1, refusal(ErrorCode.EVENT_REFUSED))
+
+    async def dark_for_a_round() -> None:
+        is_later_round = activity.info().attempt == 1 < desk.world.calls.count(TOPIC_SUCCEEDED)
+        await (refuse if is_later_round else down)()
+
+    desk.world.before[TOPIC_SUCCEEDED] = dark_for_a_round
+
+    payment = await desk.pay()
+
+    assert payment.status is PaymentStatus.SUCCEEDED
     assert_everybody_agrees(desk.world, payment)
 
 
@@ -289,6 +307,21 @@ async def test_capture_whose_answer_is_lost_for_hours_is_kept(desk: Desk) -> Non
     assert_everybody_agrees(desk.world, payment)
 
 
+async def test_charge_is_tried_no_longer_than_its_reservation_holds(desk: Desk) -> None:
+    for operation in ("charge", "find_charge"):
+        desk.world.before[operation] = desk.world.down(operation)
+    instruction = desk.an_instruction()
+    soon = (await desk.now()) + timedelta(minutes=1)
+    held = a_reservation(instruction, expires_at=soon)
+    desk.world.reservations[held.id] = held
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.PROCESSOR_TIMEOUT
+    assert payment.processed_at is not None
+    assert payment.processed_at < soon + timedelta(minutes=1)
+
+
 async def test_capture_that_outlives_its_reservation_is_refunded(desk: Desk) -> None:
     make_gateway_capture_and_go_dark(desk.world, 6 * HOUR)
     instruction = desk.an_instruction()
@@ -359,6 +392,7 @@ async def test_refund_refused_for_good_is_tried_until_it_is_accepted(desk: Desk)
     payment = await desk.pay()
 
     assert desk.world.calls.count("refund") == 6
+    assert {request.key for request in desk.world.refunds} == {refund_key(payment.id)}
     assert_everybody_agrees(desk.world, payment)
 
 

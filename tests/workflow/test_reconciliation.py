@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
+from api.sagas import PaymentSagas, Saga
 from domain import names
 from domain.errors import ErrorCode
 from domain.names import TOPIC_SUCCEEDED, workflow_id
@@ -80,10 +81,37 @@ async def test_terminated_payment_whose_order_is_gone_is_refunded(desk: Desk) ->
     assert_everybody_agrees(desk.world, payment)
 
 
-async def test_running_and_young_payments_are_left_alone(desk: Desk) -> None:
+async def test_young_payments_are_left_alone(desk: Desk) -> None:
     young = desk.an_instruction().model_copy(
-        update={"requested_at": await desk.now() + timedelta(hours=1)}
+        update={"requested_at": await desk.now() - ABANDONED_AFTER / 2}
     )
     desk.world.payments[young.payment_id] = Payment.pending(young)
 
     assert await reconcile(desk) == 0
+
+
+async def test_running_payments_are_left_alone(desk: Desk) -> None:
+    created_at = await desk.now() - 2 * ABANDONED_AFTER
+    instruction = desk.an_instruction().model_copy(update={"requested_at": created_at})
+    taken_up: list[int] = []
+
+    async def look_after_them() -> None:
+        taken_up.append(await reconcile(desk))
+
+    desk.world.before["charge"] = look_after_them
+
+    payment = await desk.pay(instruction)
+
+    assert set(taken_up) == {0}
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_callers_of_a_lost_workflow_are_told_no_ending(desk: Desk) -> None:
+    instruction = await a_payment_that_lost_its_workflow(desk)
+    lost: WorkflowHandle[PaymentWorkflow, Payment] = desk.client.get_workflow_handle_for(
+        PaymentWorkflow.run, workflow_id(instruction.order_id)
+    )
+
+    sagas = PaymentSagas(desk.client, wait=timedelta(seconds=5))
+
+    assert await sagas.ending(Saga(instruction.payment_id, lost)) is None

@@ -1,0 +1,966 @@
+"""Mistakes that a developer might make, each with the tests that must fail because of it."""
+
+from typing import NamedTuple
+
+MONEY = "tests/unit/test_money.py"
+EXACT_JSON = "tests/unit/test_exact_json.py"
+PAYMENT = "tests/unit/test_payment.py"
+EVENTS = "tests/unit/test_events.py"
+VERIFICATION = "tests/unit/test_verification.py"
+ERRORS = "tests/unit/test_errors.py"
+POLICIES = "tests/unit/test_policies.py"
+CHARGES = "tests/unit/test_charges.py"
+FAILURES = "tests/unit/test_failures.py"
+ADAPTERS = "tests/unit/test_adapters.py"
+KAFKA = "tests/unit/test_kafka.py"
+DATABASE_FAILURES = "tests/unit/test_database_failures.py"
+SCHEMAS = "tests/unit/test_schemas.py"
+HTTP = "tests/unit/test_http.py"
+IDEMPOTENCY = "tests/unit/test_idempotency.py"
+REDIS = "tests/unit/test_redis.py"
+SAGA = "tests/workflow/test_payment.py"
+CANCELLATION = "tests/workflow/test_cancellation.py"
+RECONCILIATION = "tests/workflow/test_reconciliation.py"
+SCHEMA = "tests/integration/test_schema.py"
+STORE = "tests/integration/test_store.py"
+REPETITION = "tests/integration/test_repetition.py"
+
+
+class Bug(NamedTuple):
+    """In `file`, `before` becomes `after`; then the tests of `caught_by` must fail."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+    caught_by: str
+    at_import: bool = False
+    """Whether the tests may fail by not even being collected."""
+
+
+DOMAIN = (
+    Bug(
+        "float amounts",
+        "domain/money.py",
+        "units = Decimal(amount).scaleb(exponent)",
+        "units = Decimal(float(amount) * 10**exponent)",
+        MONEY,
+    ),
+    Bug(
+        "fractions of a cent are cut off",
+        "domain/money.py",
+        "if units != units.to_integral_value():",
+        "if units < 0:",
+        MONEY,
+    ),
+    Bug(
+        "every currency has cents",
+        "domain/money.py",
+        ".scaleb(-EXPONENTS[self.currency])",
+        ".scaleb(-2)",
+        MONEY,
+    ),
+    Bug(
+        "JSON numbers are read as floats",
+        "domain/exact_json.py",
+        "parse_float=str",
+        "parse_float=float",
+        EXACT_JSON,
+    ),
+    Bug(
+        "JSON numbers are written as floats",
+        "domain/exact_json.py",
+        'orjson.Fragment(format(value, "f"))',
+        "orjson.Fragment(str(float(value)))",
+        EXACT_JSON,
+    ),
+    Bug(
+        "event id from uuid4",
+        "domain/names.py",
+        'return uuid5(_EVENT_NAMESPACE, f"{payment_id}/{topic}")',
+        "from uuid import uuid4\n\n    return uuid4()",
+        EVENTS,
+    ),
+    Bug(
+        "both events of a payment have one id",
+        "domain/names.py",
+        'f"{payment_id}/{topic}"',
+        "str(payment_id)",
+        EVENTS,
+    ),
+    Bug(
+        "refund and charge share a key",
+        "domain/names.py",
+        "_refund",
+        "_charge",
+        "tests/unit/test_names.py",
+    ),
+    Bug(
+        "events are keyed by payment",
+        "domain/events.py",
+        "return str(self.payment.order_id)",
+        "return str(self.payment.id)",
+        EVENTS,
+    ),
+    Bug(
+        "events have members that are null",
+        "domain/events.py",
+        " if value is not None}",
+        "}",
+        EVENTS,
+    ),
+    Bug(
+        "payment-failed frees whatever reservation was asked for",
+        "domain/events.py",
+        "return self.payment.released_reservation_id",
+        "return self.payment.reservation_id",
+        EVENTS,
+    ),
+    Bug(
+        "payment-failed names a confirmed reservation",
+        "domain/verification.py",
+        " and self.status != CONFIRMED",
+        "",
+        VERIFICATION,
+    ),
+    Bug(
+        "payment-failed frees another order's seat",
+        "domain/verification.py",
+        "return self.order_id == order_id and ",
+        "return ",
+        VERIFICATION,
+    ),
+    Bug(
+        "customer is not compared",
+        "domain/verification.py",
+        "if order.customer_id != str(instruction.customer_id):",
+        "if not order.customer_id:",
+        VERIFICATION,
+    ),
+    Bug(
+        "currency is not compared",
+        "domain/verification.py",
+        "if order.currency not in {None, price.currency}:",
+        'if order.currency == "":',
+        VERIFICATION,
+    ),
+    Bug(
+        "order can be underpaid",
+        "domain/verification.py",
+        "if order.total != price.amount:",
+        "if order.total < price.amount:",
+        VERIFICATION,
+    ),
+    Bug(
+        "order need only not be paid",
+        "domain/verification.py",
+        "if order.state != PENDING:",
+        'if order.state == "paid":',
+        VERIFICATION,
+    ),
+    Bug(
+        "reservation of another order is taken",
+        "domain/verification.py",
+        "    if reservation.order_id not in {None, instruction.order_id}:\n"
+        '        raise _not_active("it holds another order\'s seats")\n',
+        "",
+        VERIFICATION,
+    ),
+    Bug(
+        "reservation may lapse during the charge",
+        "domain/verification.py",
+        "reservation.lapses_before(now + charge_time)",
+        "reservation.lapses_before(now)",
+        VERIFICATION,
+    ),
+    Bug(
+        "voided charge counts as money taken",
+        "domain/gateway.py",
+        "if charge.state is not ChargeState.CAPTURED:",
+        "if charge.state is ChargeState.DECLINED:",
+        PAYMENT,
+    ),
+    Bug(
+        "decline is told as a timeout",
+        "domain/gateway.py",
+        "if self.state is not ChargeState.VOIDED:",
+        "if self.state is ChargeState.CAPTURED:",
+        PAYMENT,
+    ),
+    Bug(
+        "fingerprint ignores the amount",
+        "domain/payment.py",
+        '"requested_at", "resumed"}',
+        '"requested_at", "resumed", "amount"}',
+        IDEMPOTENCY,
+    ),
+    Bug(
+        "fingerprint depends on the time",
+        "domain/payment.py",
+        '{"payment_id", "requested_at", "resumed"}',
+        '{"payment_id", "resumed"}',
+        f"{PAYMENT}::test_the_same_request_has_the_same_fingerprint",
+    ),
+    Bug(
+        "failure may become a success",
+        "domain/payment.py",
+        "PaymentStatus.FAILED: frozenset(),",
+        "PaymentStatus.FAILED: frozenset({PaymentStatus.SUCCEEDED}),",
+        PAYMENT,
+    ),
+    Bug(
+        "success counts as told before it is",
+        "domain/payment.py",
+        '"announcement": Announcement.DUE,',
+        '"announcement": Announcement.MADE,',
+        SAGA,
+    ),
+    Bug(
+        "success that may be undone is answered as such",
+        "domain/payment.py",
+        "        if self.is_settled:\n            return self\n",
+        "        if self.is_final:\n            return self\n",
+        HTTP,
+    ),
+    Bug(
+        "resumed payment counts as a new one",
+        "domain/payment.py",
+        "resumed=True,",
+        "resumed=False,",
+        RECONCILIATION,
+    ),
+    Bug(
+        "retryable code marked non-retryable",
+        "domain/errors.py",
+        "ErrorCode.GATEWAY_UNAVAILABLE: _UNAVAILABLE,",
+        "ErrorCode.GATEWAY_UNAVAILABLE: _REFUSED,",
+        POLICIES,
+    ),
+    Bug(
+        "decline is tried again",
+        "domain/errors.py",
+        "ErrorCode.CARD_DECLINED: Rule(False, ",
+        "ErrorCode.CARD_DECLINED: Rule(True, ",
+        ERRORS,
+    ),
+    Bug(
+        "record refused is tried again",
+        "domain/errors.py",
+        "ErrorCode.RECORD_REFUSED: _REFUSED,",
+        "ErrorCode.RECORD_REFUSED: _UNAVAILABLE,",
+        ERRORS,
+    ),
+)
+
+WORKFLOWS = (
+    Bug(
+        "gateway key is random",
+        "workflows/payment.py",
+        "            key=names.charge_key(self._instruction.payment_id),\n            payment_id=",
+        "            key=names.charge_key(workflow.uuid4()),\n            payment_id=",
+        SAGA,
+    ),
+    Bug(
+        "no refund is registered",
+        "workflows/payment.py",
+        "        self._compensations.add(self._refund)\n        self._charge = ",
+        "        self._charge = ",
+        SAGA,
+    ),
+    Bug(
+        "failure undoes nothing",
+        "workflows/payment.py",
+        "        await self._compensations.unwind()\n",
+        "",
+        SAGA,
+    ),
+    Bug(
+        "resumed payment forgets the refund",
+        "workflows/payment.py",
+        "        if self._instruction.resumed:\n"
+        "            self._compensations.add(self._refund)\n",
+        "",
+        RECONCILIATION,
+    ),
+    Bug(
+        "only a charge of this run is refunded",
+        "workflows/payment.py",
+        "if self._charge is not None and self._charge.state is not ChargeState.CAPTURED:",
+        "if self._charge is None or self._charge.state is not ChargeState.CAPTURED:",
+        RECONCILIATION,
+    ),
+    Bug(
+        "refunds while the outcome is unknown",
+        "workflows/payment.py",
+        "            charge = await self._until_done(self._settle_charge)\n"
+        "            return charge.explained_by(error)\n",
+        "            raise error from None\n",
+        SAGA,
+    ),
+    Bug(
+        "unknown outcome is given up",
+        "workflows/payment.py",
+        "await self._until_done(self._settle_charge)",
+        "await self._settle_charge()",
+        SAGA,
+    ),
+    Bug(
+        "void does not say why",
+        "workflows/payment.py",
+        "return charge.explained_by(error)",
+        "return charge",
+        SAGA,
+    ),
+    Bug(
+        "refund is given up",
+        "workflows/payment.py",
+        "await self._until_done(self._give_back)",
+        "await self._give_back()",
+        SAGA,
+    ),
+    Bug(
+        "record of a failure is given up",
+        "workflows/payment.py",
+        "await self._until_done(self._record_failure)",
+        "await self._record_failure()",
+        SAGA,
+    ),
+    Bug(
+        "refund goes to the charge's key",
+        "workflows/payment.py",
+        "key=names.refund_key(payment_id),",
+        "key=names.charge_key(payment_id),",
+        SAGA,
+    ),
+    Bug(
+        "publishes before it records",
+        "workflows/payment.py",
+        '        with self._view.step("record succeeded"):\n',
+        "        await self._publish_success()\n"
+        '        with self._view.step("record succeeded"):\n',
+        SAGA,
+    ),
+    Bug(
+        "failure is published before it is recorded",
+        "workflows/payment.py",
+        "        await self._until_done(self._record_failure)\n"
+        "        await self._finish_announcing()\n",
+        "        await self._finish_announcing()\n"
+        "        await self._until_done(self._record_failure)\n",
+        SAGA,
+    ),
+    Bug(
+        "failure is recorded and never told",
+        "workflows/payment.py",
+        "self._record_failure)\n        await self._finish_announcing()\n",
+        "self._record_failure)\n",
+        SAGA,
+    ),
+    Bug(
+        "catch-all turns errors into success",
+        "workflows/payment.py",
+        "            await self._compensate(error)\n",
+        "            self._payment = self._payment.failed(error, workflow.now()).succeeded("
+        "at=workflow.now())\n",
+        SAGA,
+    ),
+    Bug(
+        "order paid before is charged again",
+        "workflows/payment.py",
+        "        self._payment = _value(claimed)\n",
+        "        _value(claimed)\n",
+        SAGA,
+    ),
+    Bug(
+        "success that nobody was told of stays untold",
+        "workflows/payment.py",
+        "                await self._finish_announcing()\n            else:",
+        "                pass\n            else:",
+        SAGA,
+    ),
+    Bug(
+        "payment-failed for an unverified order",
+        "workflows/payment.py",
+        "Announcement.DUE if self._order_is_verified else Announcement.NONE",
+        "Announcement.DUE",
+        SAGA,
+    ),
+    Bug(
+        "order counts as verified before it is",
+        "workflows/payment.py",
+        "        verify_order(_value(order), self._instruction)\n"
+        "        self._order_is_verified = True\n",
+        "        self._order_is_verified = True\n"
+        "        verify_order(_value(order), self._instruction)\n",
+        SAGA,
+    ),
+    Bug(
+        "order is not verified",
+        "workflows/payment.py",
+        "verify_order(_value(order), self._instruction)",
+        "_value(order)",
+        SAGA,
+    ),
+    Bug(
+        "failure frees a seat that is sold",
+        "workflows/payment.py",
+        "if reservation is None or not reservation.may_be_released(self._instruction.order_id):",
+        "if reservation is None:",
+        SAGA,
+    ),
+    Bug(
+        "reservation time budget ignored",
+        "workflows/payment.py",
+        "return min(CHARGE_BUDGET, expires_at - workflow.now()) if expires_at else CHARGE_BUDGET",
+        "return CHARGE_BUDGET if expires_at else CHARGE_BUDGET",
+        SAGA,
+    ),
+    Bug(
+        "capture for a lapsed reservation is kept",
+        "workflows/payment.py",
+        "self._reservation.lapses_before(workflow.now())",
+        "self._reservation.lapses_before(self._instruction.requested_at)",
+        SAGA,
+    ),
+    Bug(
+        "cancellation skips the refund",
+        "workflows/payment.py",
+        "return await uninterrupted(self._pay())",
+        "return await self._pay()",
+        CANCELLATION,
+    ),
+    Bug(
+        "cancelled payment is charged",
+        "workflows/payment.py",
+        "        self._turn_back_if_cancelled()\n        self._compensations.add(",
+        "        self._compensations.add(",
+        CANCELLATION,
+    ),
+    Bug(
+        "cancellation during the charge is overlooked",
+        "workflows/payment.py",
+        "            )\n        self._turn_back_if_cancelled()\n",
+        "            )\n",
+        CANCELLATION,
+    ),
+    Bug(
+        "refusal counts though an earlier round may have arrived",
+        "workflows/compensation.py",
+        "        refusals = frozenset()\n        await workflow.sleep",
+        "        await workflow.sleep",
+        SAGA,
+    ),
+    Bug(
+        "operators are not called",
+        "workflows/compensation.py",
+        "            on_failure(error)\n",
+        "",
+        SAGA,
+    ),
+    Bug(
+        "first local failure is final",
+        "workflows/steps.py",
+        "        if not RULES[failure.code].retryable:\n            raise failure from error\n",
+        "        raise failure from error\n",
+        SAGA,
+    ),
+    Bug(
+        "local refusal is tried again",
+        "workflows/steps.py",
+        "        if not RULES[failure.code].retryable:\n            raise failure from error\n",
+        "        del failure\n",
+        SAGA,
+    ),
+    Bug(
+        "steps are tried three times",
+        "workflows/policies.py",
+        "maximum_interval=maximum)",
+        "maximum_interval=maximum, maximum_attempts=3)",
+        POLICIES,
+    ),
+    Bug(
+        "dead worker is not noticed",
+        "workflows/policies.py",
+        "pauses=(0.2, 5), heartbeat=5",
+        "pauses=(0.2, 5)",
+        POLICIES,
+    ),
+    Bug(
+        "hold shorter than a charge is taken",
+        "workflows/policies.py",
+        "CHARGE_TIME = _seconds(20)",
+        "CHARGE_TIME = _seconds(2)",
+        POLICIES,
+    ),
+    Bug(
+        "gateway is waited for beyond the step's time",
+        "workflows/worker.py",
+        "GATEWAY_SECONDS = 8",
+        "GATEWAY_SECONDS = 30",
+        POLICIES,
+    ),
+    Bug(
+        "worker grace 0",
+        "workflows/worker.py",
+        "GRACE = timedelta(seconds=25)",
+        "GRACE = timedelta(0)",
+        POLICIES,
+    ),
+    Bug(
+        "worker knows no grace",
+        "workflows/worker.py",
+        '            "graceful_shutdown_timeout": GRACE,\n',
+        "",
+        POLICIES,
+    ),
+    Bug(
+        "error codes are lost on the way",
+        "workflows/worker.py",
+        '            "interceptors": [PaymentErrorInterceptor()],\n',
+        "",
+        SAGA,
+    ),
+    Bug(
+        "workflow id is the payment's",
+        "workflows/start.py",
+        "id=names.workflow_id(instruction.order_id),",
+        "id=names.workflow_id(instruction.payment_id),",
+        RECONCILIATION,
+    ),
+    Bug(
+        "running payment counts as taken up",
+        "workflows/start.py",
+        "return False",
+        "return True",
+        RECONCILIATION,
+    ),
+    Bug(
+        "young payments are taken up",
+        "workflows/reconciliation.py",
+        "workflow.now() - ABANDONED_AFTER,",
+        "workflow.now(),",
+        RECONCILIATION,
+    ),
+)
+
+ACTIVITIES = (
+    Bug(
+        "lookup is skipped on the second try",
+        "activities/charges.py",
+        "if activity.info().attempt > 1:",
+        "if activity.info().attempt > 2:",
+        CHARGES,
+    ),
+    Bug(
+        "no heartbeat",
+        "activities/charges.py",
+        "            activity.heartbeat()\n",
+        "",
+        CHARGES,
+    ),
+    Bug(
+        "unseen charge is left open",
+        "activities/charges.py",
+        "return await self._gateway.void_charge(key)",
+        "return await self._gateway.find_charge(key) or Charge(key=key, state=ChargeState.VOIDED)",
+        SAGA,
+    ),
+    Bug(
+        "void is not asked before refund",
+        "activities/charges.py",
+        "charge = await self._gateway.void_charge(request.charge_key)",
+        "charge = await self._gateway.find_charge(request.charge_key) or Charge("
+        "key=request.charge_key, state=ChargeState.VOIDED)",
+        CHARGES,
+    ),
+    Bug(
+        "declined charge is refunded",
+        "activities/charges.py",
+        "        if charge.state is not ChargeState.CAPTURED:\n            return charge\n",
+        "",
+        CHARGES,
+    ),
+    Bug(
+        "late refusal undoes an event that may have arrived",
+        "activities/events.py",
+        " and activity.info().attempt == 1",
+        "",
+        SAGA,
+    ),
+    Bug(
+        "event that may have arrived is not noted",
+        "activities/events.py",
+        "            await self._note(event, Announcement.BEGUN)\n",
+        "",
+        SAGA,
+    ),
+    Bug(
+        "event that has arrived is not noted",
+        "activities/events.py",
+        "        await self._note(event, Announcement.MADE)\n",
+        "",
+        SAGA,
+    ),
+    Bug(
+        "event is noted before it is published",
+        "activities/events.py",
+        "            await self._publisher.publish(event)\n",
+        "            await self._note(event, Announcement.MADE)\n"
+        "            await self._publisher.publish(event)\n",
+        SAGA,
+    ),
+    Bug(
+        "final error is tried again",
+        "activities/failures.py",
+        "non_retryable=not retryable,",
+        "non_retryable=False,",
+        FAILURES,
+    ),
+    Bug(
+        "timeout counts as a refusal",
+        "activities/failures.py",
+        'return PaymentError(unavailable, "No answer in time.")',
+        'return PaymentError(ErrorCode.PROCESSOR_ERROR, "No answer in time.")',
+        FAILURES,
+    ),
+    Bug(
+        "reconciler takes up nothing",
+        "activities/reconciliation.py",
+        "self._payments.unfinished_since(unfinished_since, AT_ONCE)",
+        "self._payments.unfinished_since(unfinished_since, 0)",
+        RECONCILIATION,
+    ),
+)
+
+ADAPTER = (
+    Bug(
+        "5xx counts as decline",
+        "activities/adapters/http.py",
+        "if answer.is_server_error or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:",
+        "if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:",
+        ADAPTERS,
+    ),
+    Bug(
+        "neighbours are waited for without end",
+        "activities/adapters/http.py",
+        "asyncio.timeout(self._seconds)",
+        "asyncio.timeout(None)",
+        f"{ADAPTERS}::test_no_usable_answer_means_unavailable[silence]",
+    ),
+    Bug(
+        "redirects are followed",
+        "activities/adapters/http.py",
+        "follow_redirects=False",
+        "follow_redirects=True",
+        ADAPTERS,
+    ),
+    Bug(
+        "charge is sent without its key",
+        "activities/adapters/gateway.py",
+        "body=body, key=request.key)\n        if status not in CHARGE_ANSWERED:",
+        "body=body)\n        if status not in CHARGE_ANSWERED:",
+        ADAPTERS,
+    ),
+    Bug(
+        "404 of look-up counts as declined",
+        "activities/adapters/gateway.py",
+        "return None if status == HTTPStatus.NOT_FOUND else self._charge(answer, key)",
+        "return (\n"
+        "            Charge(key=key, state=ChargeState.DECLINED)\n"
+        "            if status == HTTPStatus.NOT_FOUND\n"
+        "            else self._charge(answer, key)\n"
+        "        )",
+        ADAPTERS,
+    ),
+    Bug(
+        "unreadable answer counts as a refusal",
+        "activities/adapters/gateway.py",
+        'raise self._neighbour.unavailable("its answer is not a charge") from error',
+        'raise PaymentError(ErrorCode.PROCESSOR_ERROR, "Its answer is no charge.") from error',
+        ADAPTERS,
+    ),
+    Bug(
+        "another key's charge is trusted",
+        "activities/adapters/gateway.py",
+        "        if charge.key != key:\n"
+        '            raise self._neighbour.unavailable("its answer is about another charge")\n',
+        "",
+        ADAPTERS,
+    ),
+    Bug(
+        "refused refund counts as done",
+        "activities/adapters/gateway.py",
+        "if status not in {HTTPStatus.OK, HTTPStatus.CREATED}:",
+        "if status == HTTPStatus.NOT_FOUND:",
+        ADAPTERS,
+    ),
+    Bug(
+        "order without a state counts as pending",
+        "activities/adapters/ordering.py",
+        "answer.state or (PENDING if self._accept_stateless else None)",
+        "answer.state or PENDING",
+        ADAPTERS,
+    ),
+    Bug(
+        "total of an order is a float",
+        "activities/adapters/ordering.py",
+        "    total: Decimal = Field(\n        max_digits=30, ",
+        "    total: float = Field(\n        ",
+        ADAPTERS,
+    ),
+    Bug(
+        "another reservation's answer is trusted",
+        "activities/adapters/inventory.py",
+        "        if answer.id not in {None, reservation_id}:\n"
+        "            raise self._neighbour.unavailable("
+        '"its answer is about another reservation")\n',
+        "",
+        ADAPTERS,
+    ),
+    Bug(
+        "kafka acks=1",
+        "activities/adapters/kafka.py",
+        'acks="all", enable_idempotence=True',
+        "acks=1, enable_idempotence=False",
+        KAFKA,
+    ),
+    Bug(
+        "producer is kept after a timeout",
+        "activities/adapters/kafka.py",
+        "            await self._discard(producer)\n            if missing:",
+        "            if missing:",
+        KAFKA,
+    ),
+    Bug(
+        "silent broker counts as a missing topic",
+        "activities/adapters/kafka.py",
+        "    except (KafkaError, TimeoutError):\n        return False",
+        "    except (KafkaError, TimeoutError):\n        return True",
+        KAFKA,
+    ),
+    Bug(
+        "events have no partition key",
+        "activities/adapters/kafka.py",
+        "                    key=event.key.encode(),\n",
+        "",
+        KAFKA,
+    ),
+    Bug(
+        "events do not carry their id",
+        "activities/adapters/kafka.py",
+        '        ("ce_id", str(event.id).encode()),\n',
+        "",
+        EVENTS,
+    ),
+)
+
+DB = (
+    Bug(
+        "no unique index",
+        "db/migrations/versions/0001_payments.py",
+        "CREATE UNIQUE INDEX",
+        "CREATE INDEX",
+        f"{SCHEMA}::test_second_live_payment_is_refused",
+    ),
+    Bug(
+        "transitions are not guarded",
+        "db/migrations/versions/0001_payments.py",
+        "        ON_UPDATE,\n",
+        "",
+        f"{SCHEMA}::test_illegal_transition_is_refused",
+    ),
+    Bug(
+        "success that was told may become a failure",
+        "db/migrations/versions/0004_announcements.py",
+        "(NEW.status = 'pending' OR OLD.announcement <> 'due')",
+        "NEW.status = 'pending'",
+        f"{STORE}::test_success_that_may_have_been_told_stands",
+    ),
+    Bug(
+        "record failed overwrites success",
+        "db/payments.py",
+        "        if recorded is None or recorded.status is not PaymentStatus.FAILED:\n",
+        "        if recorded is None:\n",
+        f"{STORE}::test_success_that_may_have_been_told_stands",
+    ),
+    Bug(
+        "second failure overwrites the first",
+        "db/payments.py",
+        "where=payments.c.status.in_(_LIVE)\n    & payments",
+        "where=payments",
+        f"{STORE}::test_first_failure_is_the_one_that_stays",
+    ),
+    Bug(
+        "success of a failed payment is ignored",
+        "db/payments.py",
+        "if recorded is None or recorded.status is not PaymentStatus.SUCCEEDED:",
+        "if recorded is None:",
+        f"{STORE}::test_success_of_what_is_not_pending_is_refused",
+    ),
+    Bug(
+        "order held by another payment is claimed",
+        "db/payments.py",
+        "if holder.id != payment.id and not holder.is_final:",
+        "if holder.id == payment.id and not holder.is_final:",
+        f"{STORE}::test_only_one_of_many_claims_an_order",
+    ),
+    Bug(
+        "announcement goes back",
+        "db/payments.py",
+        'bindparam("payment_id"), payments.c.announcement.in_(_UNANNOUNCED))',
+        'bindparam("payment_id"))',
+        f"{STORE}::test_announcement_does_not_go_back",
+    ),
+    Bug(
+        "untold payments are not looked for",
+        "db/payments.py",
+        "(payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(_UNANNOUNCED),",
+        "payments.c.status == PaymentStatus.PENDING,",
+        f"{STORE}::test_unfinished_payments_are_found_by_their_age",
+    ),
+    Bug(
+        "statement timeout removed",
+        "db/engine.py",
+        '                "statement_timeout": str(1000 * STATEMENT_SECONDS),\n',
+        "",
+        f"{STORE}::test_every_wait_has_an_end",
+    ),
+    Bug(
+        "deadlock counts as a refusal",
+        "db/failures.py",
+        '("22", "23")',
+        '("22", "23", "40")',
+        DATABASE_FAILURES,
+    ),
+    Bug(
+        "lost connection is a bug",
+        "db/failures.py",
+        "except (SQLAlchemyError, OSError, TimeoutError) as error:",
+        "except SQLAlchemyError as error:",
+        DATABASE_FAILURES,
+    ),
+)
+
+API = (
+    Bug(
+        "idempotency key not scoped to the caller",
+        "api/payments.py",
+        'caller = f"customer:{instruction.customer_id}"',
+        'caller = "customer"',
+        IDEMPOTENCY,
+    ),
+    Bug(
+        "key is taken for another request",
+        "api/payments.py",
+        "if claim.fingerprint != instruction.fingerprint:",
+        "if claim.key != key:",
+        IDEMPOTENCY,
+    ),
+    Bug(
+        "repeated request is a new payment",
+        "api/payments.py",
+        "if earlier is None or not earlier.is_final:",
+        "if earlier is not None and not earlier.is_final:",
+        IDEMPOTENCY,
+    ),
+    Bug(
+        "5xx answers are replayed for a key",
+        "api/payments.py",
+        "return STATUSES[payment.error_code] < HTTPStatus.INTERNAL_SERVER_ERROR",
+        "return True",
+        IDEMPOTENCY,
+    ),
+    Bug(
+        "recorded success is answered before it is told",
+        "api/payments.py",
+        "if live is not None and live.is_settled:",
+        "if live is not None and live.is_final:",
+        HTTP,
+    ),
+    Bug(
+        "first of two keys is taken",
+        "api/idempotency.py",
+        "if len(values) > 1 or ",
+        "if ",
+        IDEMPOTENCY,
+    ),
+    Bug(
+        "stranger is shown the payment",
+        "api/routes.py",
+        "    if payment.customer_id != asked_by:\n",
+        "    if payment.customer_id is None:\n",
+        HTTP,
+    ),
+    Bug(
+        "nobody is limited",
+        "api/routes.py",
+        "    dependencies=[Depends(limit_rate)],\n",
+        "",
+        HTTP,
+    ),
+    Bug(
+        "payment id is the order's",
+        "api/schemas.py",
+        "payment_id=uuid4(),",
+        "payment_id=self.order_id,",
+        SCHEMAS,
+    ),
+    Bug(
+        "amount is read in dollars whatever the currency",
+        "api/schemas.py",
+        'fields.data.get("currency", DEFAULT_CURRENCY)',
+        "DEFAULT_CURRENCY",
+        SCHEMAS,
+    ),
+    Bug(
+        "503 without Retry-After",
+        "api/errors.py",
+        "if status is HTTPStatus.SERVICE_UNAVAILABLE:",
+        "if status is HTTPStatus.BAD_GATEWAY:",
+        HTTP,
+    ),
+    Bug(
+        "redis failure is a 500",
+        "api/redis.py",
+        "except (RedisError, OSError, TimeoutError):",
+        "except TimeoutError:",
+        REDIS,
+    ),
+    Bug(
+        "dead redis is asked every time",
+        "api/redis.py",
+        "            self._paused_until = time.monotonic() + PAUSE_SECONDS\n",
+        "",
+        REDIS,
+    ),
+    Bug(
+        "without redis nobody is limited",
+        "api/redis.py",
+        "allowed = await self._local.hit(self._limit, caller)",
+        "allowed = True",
+        REDIS,
+    ),
+    Bug(
+        "redis answer is trusted without id check",
+        "api/redis.py",
+        "return payment if payment and payment.id == payment_id else None",
+        "return payment",
+        REDIS,
+    ),
+    Bug(
+        "different payment is joined",
+        "api/sagas.py",
+        "if memo[names.MEMO_FINGERPRINT] != instruction.fingerprint:",
+        "if names.MEMO_FINGERPRINT not in memo:",
+        f"{REPETITION}::test_running_payment_is_joined_by_the_same_request_only",
+    ),
+    Bug(
+        "lost workflow is a 500",
+        "api/sagas.py",
+        "except (TimeoutError, RPCError, WorkflowFailureError):",
+        "except (TimeoutError, RPCError):",
+        RECONCILIATION,
+    ),
+)
+
+BUGS = (*DOMAIN, *WORKFLOWS, *ACTIVITIES, *ADAPTER, *DB, *API)
