@@ -90,22 +90,6 @@ async def test_young_payments_are_left_alone(desk: Desk) -> None:
     assert await reconcile(desk) == 0
 
 
-async def test_running_payments_are_left_alone(desk: Desk) -> None:
-    created_at = await desk.now() - 2 * ABANDONED_AFTER
-    instruction = desk.an_instruction().model_copy(update={"requested_at": created_at})
-    taken_up: list[int] = []
-
-    async def look_after_them() -> None:
-        taken_up.append(await reconcile(desk))
-
-    desk.world.before["charge"] = look_after_them
-
-    payment = await desk.pay(instruction)
-
-    assert set(taken_up) == {0}
-    assert_everybody_agrees(desk.world, payment)
-
-
 async def test_callers_of_a_lost_workflow_are_told_no_ending(desk: Desk) -> None:
     instruction = await a_payment_that_lost_its_workflow(desk)
     lost: WorkflowHandle[PaymentWorkflow, Payment] = desk.client.get_workflow_handle_for(
