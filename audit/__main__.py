@@ -1,6 +1,6 @@
 """The audit as a command: `python -m audit`. It reads, compares and writes nothing.
 
-Its exit code is 0 if everybody agrees, and 1 if not.
+Its exit code is 0 if everybody agrees, 1 if not, and 2 if a source could not be read.
 """
 
 import asyncio
@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+from temporalio.client import Client
+
 from activities.adapters.http import create_client
 from audit.books import Books
 from audit.invariants import INVARIANTS, Violation, violations
-from audit.sources import Sources, read_books
+from audit.sources import Sources, UnreadableError, read_books
 from bootstrap import temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
@@ -25,29 +27,33 @@ SETTLED_AFTER = timedelta(minutes=3)
 """A payment younger than this may still be under way, or waiting to be taken up again."""
 
 
-async def audit(settings: Settings, since: datetime, until: datetime) -> list[Violation]:
-    """Compare the books of all orders last paid between the two moments."""
-    async with _sources(settings) as sources:
+async def read_settled(settings: Settings, since: datetime, until: datetime) -> list[Books]:
+    """The books of the orders paid since then, but for those that were paid after `until`."""
+    async with open_sources(settings) as sources:
         books = await read_books(sources, since)
-    settled = [each for each in books.values() if _is_settled(each, until)]
-    found = [violation for each in settled for violation in violations(each)]
-    print("\n".join(report(settled, found)))
-    return found
+    return [each for each in books.values() if _is_settled(each, until)]
 
 
 @asynccontextmanager
-async def _sources(settings: Settings) -> AsyncIterator[Sources]:
+async def open_sources(settings: Settings) -> AsyncIterator[Sources]:
     engine = create_engine(str(settings.database_url), application_name="payment-audit")
     async with (
         create_client(str(settings.gateway_url)) as gateway,
         create_client(str(settings.ordering_url)) as ordering,
     ):
-        client = await temporal.connect(settings)
+        client = await _connect(settings)
         servers = settings.kafka_bootstrap_servers
         try:
             yield Sources(PaymentHistory(engine), gateway, ordering, servers, client)
         finally:
             await engine.dispose()
+
+
+async def _connect(settings: Settings) -> Client:
+    try:
+        return await temporal.connect(settings)
+    except RuntimeError as error:
+        raise UnreadableError(str(error)) from error
 
 
 def _is_settled(books: Books, until: datetime) -> bool:
@@ -88,7 +94,14 @@ def main() -> None:
     now = datetime.now(UTC)
     arguments = parser.parse_args()
     since = now - timedelta(hours=arguments.hours)
-    sys.exit(bool(asyncio.run(audit(read_settings(), since, now - SETTLED_AFTER))))
+    try:
+        books = asyncio.run(read_settled(read_settings(), since, now - SETTLED_AFTER))
+    except UnreadableError as error:
+        print(f"Nothing was compared. {error}")
+        sys.exit(2)
+    found = [violation for each in books for violation in violations(each)]
+    print("\n".join(report(books, found)))
+    sys.exit(bool(found))
 
 
 if __name__ == "__main__":

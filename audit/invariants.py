@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
-from audit.books import Answer, Books, Effect, Movement, OrderState
+from audit.books import Books, Effect, Movement, OrderState
 from domain import exact_json, names
 from domain.errors import ErrorCode
 from domain.events import PaymentEvent
@@ -29,6 +29,7 @@ UNTOLD = frozenset(
 )
 """Failures of which no consumer may hear: the order was not seen to be the caller's, or is not."""
 
+SUCCEEDED = PaymentStatus.SUCCEEDED
 PAID = frozenset({"paid", "fulfilled"})
 RUNNING = "running"
 COMPLETED = "completed"
@@ -61,7 +62,7 @@ def _every_payment_has_ended(books: Books) -> Iterator[str]:
 
 
 def _one_payment_is_kept(books: Books) -> Iterator[str]:
-    kept = [payment.id for payment in books.payments if payment.status is PaymentStatus.SUCCEEDED]
+    kept = [payment.id for payment in books.payments if payment.status is SUCCEEDED]
     if len(kept) > 1:
         yield f"payments {', '.join(map(str, kept))} have all succeeded"
 
@@ -80,7 +81,7 @@ def _one_capture_per_payment(books: Books) -> Iterator[str]:
 
 def _money_is_what_the_status_says(books: Books) -> Iterator[str]:
     for payment in books.payments:
-        wanted = payment.amount.minor_units if payment.status is PaymentStatus.SUCCEEDED else 0
+        wanted = payment.amount.minor_units if payment.status is SUCCEEDED else 0
         if payment.is_final and (kept := _net(books, payment)) != wanted:
             yield f"of payment {payment.id}, {payment.status}, {kept} is kept instead of {wanted}"
 
@@ -116,8 +117,8 @@ def _events_say_what_is_recorded(books: Books) -> Iterator[str]:
     """Each payment's one event with its fixed id, however many copies, the same to the byte."""
     expected: dict[str, tuple[str, str, bytes]] = {}
     for payment in books.payments:
-        if payment.announcement is Announcement.MADE:
-            event = PaymentEvent(payment=payment)
+        if payment.status is SUCCEEDED or payment.announcement is Announcement.MADE:
+            event = PaymentEvent.of(payment)
             value = exact_json.dumps(event.value)
             expected[str(event.id)] = (event.topic, event.key, value)
     found = {(each.id, each.topic, each.key, each.value) for each in books.records}
@@ -151,17 +152,14 @@ def _answers_were_true(books: Books) -> Iterator[str]:
             continue
         payment = recorded.get(answer.payment_id)
         if payment is None or payment.status != answer.payment_status:
-            yield f"HTTP {answer.status} showed payment {answer.payment_id} {_said(answer)}"
-
-
-def _said(answer: Answer) -> str:
-    return f"as {answer.payment_status}, which it is not"
+            shown = f"payment {answer.payment_id} as {answer.payment_status}"
+            yield f"HTTP {answer.status} showed {shown}, which it is not"
 
 
 def _ordering_has_heard(books: Books) -> Iterator[str]:
     if books.order is None:
         return
-    paid_by = [each.id for each in books.payments if each.status is PaymentStatus.SUCCEEDED]
+    paid_by = [each.id for each in books.payments if each.status is SUCCEEDED]
     if paid_by and not _is_paid(books.order, paid_by[0]):
         yield f"payment {paid_by[0]} is kept, and the order is {books.order.status}"
     if not paid_by and books.order.status == "paid" and books.order.paid_by is not None:

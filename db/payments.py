@@ -13,7 +13,7 @@ from db.statements import Values, execute, fetch, fetch_all
 from db.tables import payments
 from domain.errors import ErrorCode, PaymentError
 from domain.money import EXPONENTS, Money
-from domain.payment import Announcement, Payment, PaymentStatus
+from domain.payment import UNANNOUNCED, Announcement, Payment, PaymentStatus
 
 _LIVE = (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED)
 _ENDING = (
@@ -28,7 +28,6 @@ _ENDING = (
     "announcement",
     "released_reservation_id",
 )
-_UNANNOUNCED = (Announcement.DUE, Announcement.BEGUN)
 
 _insert = insert(payments)
 _CLAIM = _insert.on_conflict_do_nothing()
@@ -45,14 +44,14 @@ _FAIL = _insert.on_conflict_do_update(
 )
 _ANNOUNCE = (
     update(payments)
-    .where(payments.c.id == bindparam("payment_id"), payments.c.announcement.in_(_UNANNOUNCED))
+    .where(payments.c.id == bindparam("payment_id"), payments.c.announcement != Announcement.MADE)
     .values(announcement=bindparam("announced"))
 )
 _BY_ID = select(payments).where(payments.c.id == bindparam("payment_id"))
 _UNFINISHED_SINCE = (
     select(payments)
     .where(
-        (payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(_UNANNOUNCED),
+        (payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(UNANNOUNCED),
         payments.c.created_at < bindparam("moment"),
     )
     .order_by(payments.c.created_at)
@@ -100,22 +99,12 @@ class PaymentStore:
         return holder
 
     async def record_succeeded(self, payment: Payment) -> None:
-        if await self._execute(_SUCCEED, {**_to_row(payment), "payment_id": payment.id}) == 1:
-            return
-        recorded = await self.find(payment.id)
-        if recorded is None or recorded.status is not PaymentStatus.SUCCEEDED:
-            raise PaymentError(
-                ErrorCode.RECORD_REFUSED, "The payment is no longer pending; it cannot succeed."
-            )
+        if await self._execute(_SUCCEED, {**_to_row(payment), "payment_id": payment.id}) == 0:
+            await self._confirm(payment, "The payment is no longer pending; it cannot succeed.")
 
     async def record_failed(self, payment: Payment) -> None:
-        if await self._execute(_FAIL, _to_row(payment)) == 1:
-            return
-        recorded = await self.find(payment.id)
-        if recorded is None or recorded.status is not PaymentStatus.FAILED:
-            raise PaymentError(
-                ErrorCode.RECORD_REFUSED, "The payment's success has been told; it cannot fail."
-            )
+        if await self._execute(_FAIL, _to_row(payment)) == 0:
+            await self._confirm(payment, "The payment's success has been told; it cannot fail.")
 
     async def record_announcement(self, payment: Payment) -> None:
         values = {"payment_id": payment.id, "announced": payment.announcement}
@@ -123,6 +112,12 @@ class PaymentStore:
 
     async def ping(self) -> None:
         await self._execute(text("SELECT 1"), {})
+
+    async def _confirm(self, payment: Payment, otherwise: str) -> None:
+        """Raise PaymentError(RECORD_REFUSED) unless the payment has got this status before."""
+        recorded = await self.find(payment.id)
+        if recorded is None or recorded.status is not payment.status:
+            raise PaymentError(ErrorCode.RECORD_REFUSED, otherwise)
 
     async def _execute(self, statement: Executable, values: Values) -> int:
         return await execute(self._engine, statement, values)
@@ -142,10 +137,10 @@ def _to_row(payment: Payment) -> dict[str, Any]:
 
 def to_payment(row: Mapping[Any, Any]) -> Payment:
     amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
-    plain = {name: _plain(value) for name, value in row.items()}
-    return Payment.model_validate({**plain, "amount": amount})
+    members = {name: plain(value) for name, value in row.items()}
+    return Payment.model_validate({**members, "amount": amount})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The driver answers ids of a class of its own, a UUID without a JSON form."""
     return UUID(int=value.int) if isinstance(value, UUID) else value

@@ -8,10 +8,9 @@ from uuid import UUID
 
 import asyncpg
 import httpx
-from aiokafka import AIOKafkaConsumer
 
+from audit.sources import read_records
 from domain import exact_json
-from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 
 
 @dataclass(frozen=True)
@@ -45,21 +44,11 @@ async def read_books(
 
 async def read_topics(servers: str) -> dict[str, tuple[str, ...]]:
     """The topics of each order's distinct events, read from the beginning to now."""
-    consumer = AIOKafkaConsumer(
-        *(TOPIC_SUCCEEDED, TOPIC_FAILED),
-        bootstrap_servers=servers,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=50,
-    )
-    events: dict[str, dict[bytes, str]] = {}
-    async with consumer:
-        ends = await consumer.end_offsets(consumer.assignment())
-        while [each for each, end in ends.items() if await consumer.position(each) < end]:
-            for records in (await consumer.getmany(timeout_ms=100)).values():
-                for record in records:
-                    event_id = dict(record.headers)["ce_id"]
-                    events.setdefault(record.key.decode(), {})[event_id] = record.topic
-    return {order_id: tuple(by_id.values()) for order_id, by_id in events.items()}
+    by_order = await read_records(servers)
+    return {
+        order_id: tuple({record.id: record.topic for record in records}.values())
+        for order_id, records in by_order.items()
+    }
 
 
 def _kept(charge: dict[str, Any]) -> Decimal:

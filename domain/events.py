@@ -1,6 +1,6 @@
 """What the world is told when a payment has ended, exactly as its consumers read it."""
 
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -20,17 +20,18 @@ class PaymentEvent(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     payment: Payment
+    reservation_id: UUID | None
+    """The reservation that consumers confirm on success, or whose seats they free on failure."""
+
+    @classmethod
+    def of(cls, payment: Payment) -> Self:
+        succeeded = payment.status is PaymentStatus.SUCCEEDED
+        told = payment.reservation_id if succeeded else payment.released_reservation_id
+        return cls(payment=payment, reservation_id=told)
 
     @property
     def id(self) -> UUID:
         return names.event_id(self.payment.id, self.topic)
-
-    @property
-    def reservation_id(self) -> UUID | None:
-        """What consumers confirm on success, or whose seats they free on failure."""
-        if self.payment.status is PaymentStatus.SUCCEEDED:
-            return self.payment.reservation_id
-        return self.payment.released_reservation_id
 
     @property
     def topic(self) -> str:

@@ -32,12 +32,16 @@ class Announcement(StrEnum):
     """How far the world has been told how the payment ended."""
 
     NONE = "none"
-    """There is nothing to tell: it has not ended, or its order was never verified."""
+    """There is nothing to tell: it has not ended, or its order was never verified.
+
+    Version 0.1.0 notes nothing: what it has recorded as a success counts as told."""
     DUE = "due"
     BEGUN = "begun"
     """An event was sent whose arrival is unknown: from here on the ending stands."""
     MADE = "made"
 
+
+UNANNOUNCED = frozenset({Announcement.DUE, Announcement.BEGUN})
 
 TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = MappingProxyType(
     {
@@ -169,9 +173,8 @@ class Payment(BaseModel):
     @property
     def is_settled(self) -> bool:
         """Whether nothing can change any more: a success whose event may be refused can."""
-        if self.status is PaymentStatus.SUCCEEDED:
-            return self.announcement in {Announcement.BEGUN, Announcement.MADE}
-        return self.is_final
+        undoable = self.status is PaymentStatus.SUCCEEDED and self.announcement is Announcement.DUE
+        return self.is_final and not undoable
 
     @property
     def as_answered(self) -> Self:
@@ -182,4 +185,4 @@ class Payment(BaseModel):
 
     @property
     def is_unannounced(self) -> bool:
-        return self.announcement in {Announcement.DUE, Announcement.BEGUN}
+        return self.announcement in UNANNOUNCED

@@ -25,8 +25,6 @@ Result = TypeVar("Result")
 REFUNDED = ["refund", "record_failed", "payment-failed", "record_announcement"]
 """The calls that undo a charge."""
 
-TOLD = {Announcement.BEGUN, Announcement.MADE}
-
 UNAVAILABLE = {
     "fetch_order": ErrorCode.ORDERING_UNAVAILABLE,
     "fetch_reservation": ErrorCode.INVENTORY_UNAVAILABLE,
@@ -71,11 +69,6 @@ class World:
         if fault := self.after.get(operation):
             await fault()
         return result
-
-    @property
-    def unfinished(self) -> list[Payment]:
-        """The payments that have not ended, or of whose ending nobody was told."""
-        return [each for each in self.payments.values() if not each.is_final or each.is_unannounced]
 
     @property
     def net_minor_units(self) -> int:
@@ -225,17 +218,19 @@ class FakePayments(Payments):
         return found[:limit]
 
     def _unfinished(self, moment: datetime) -> list[Payment]:
-        return [each for each in self._world.unfinished if each.created_at < moment]
+        return [
+            each
+            for each in self._world.payments.values()
+            if (not each.is_final or each.is_unannounced) and each.created_at < moment
+        ]
 
     def _claim(self, payment: Payment) -> Payment:
-        if payment.id in self._world.payments:
-            return self._world.payments[payment.id]
         for other in self._world.payments.values():
             if other.order_id == payment.order_id and other.status is not PaymentStatus.FAILED:
                 if other.id != payment.id and not other.is_final:
                     raise PaymentError(ErrorCode.PAYMENT_IN_PROGRESS, "Another payment runs.")
                 return other
-        return self._move(payment)
+        return self._world.payments.get(payment.id) or self._move(payment)
 
     def _succeed(self, payment: Payment) -> None:
         if self._world.unrecordable:
@@ -247,7 +242,7 @@ class FakePayments(Payments):
         if recorded is not None:
             if recorded.status is payment.status:
                 return recorded
-            if payment.status not in TRANSITIONS[recorded.status] or recorded.announcement in TOLD:
+            if payment.status not in TRANSITIONS[recorded.status] or recorded.is_settled:
                 raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment cannot go there.")
         self._world.payments[payment.id] = payment
         self._world.transitions[payment.id].append(payment.status)
@@ -255,7 +250,7 @@ class FakePayments(Payments):
 
     def _announce(self, payment: Payment) -> None:
         recorded = self._world.payments[payment.id]
-        if recorded.is_unannounced:
+        if recorded.announcement is not Announcement.MADE:
             self._world.payments[payment.id] = recorded.announced(payment.announcement)
 
 

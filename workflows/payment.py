@@ -220,7 +220,7 @@ class PaymentWorkflow:
             )
 
     async def _publish(self) -> None:
-        event = PaymentEvent(payment=self._payment)
+        event = PaymentEvent.of(self._payment)
         with self._view.step(f"publish {event.topic}"):
             await execute(EventActivities.publish_event, event, summary=f"publish {event.topic}")
         self._payment = self._payment.announced()

@@ -4,22 +4,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from domain.errors import ErrorCode
+from audit.invariants import UNTOLD
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, event_id
 from tests.integration.shop import Answer, Order, Shop
 from tests.integration.waiting import eventually
 
 Row = dict[str, Any]
-
-UNTOLD = {
-    ErrorCode.ORDER_NOT_FOUND,
-    ErrorCode.ORDER_NOT_PENDING,
-    ErrorCode.CUSTOMER_MISMATCH,
-    ErrorCode.AMOUNT_MISMATCH,
-    ErrorCode.CURRENCY_MISMATCH,
-    ErrorCode.ORDERING_UNAVAILABLE,
-}
-"""Failures of which no consumer may hear, because the order was not seen to be the caller's."""
 
 HISTORIES = (["pending", "succeeded"], ["pending", "failed"], ["pending", "succeeded", "failed"])
 

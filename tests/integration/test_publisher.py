@@ -52,7 +52,7 @@ async def an_event(shop: Shop) -> PaymentEvent:
     """An event of an order that Ordering knows, so that nobody counts it as nonsense."""
     order = await shop.an_order()
     payment = a_payment(order_id=order.id, reservation_id=uuid4(), transaction_id="txn_1")
-    return PaymentEvent(payment=payment.succeeded(NOON))
+    return PaymentEvent.of(payment.succeeded(NOON))
 
 
 async def test_repetition_is_the_same_to_the_byte(publisher: KafkaPublisher, shop: Shop) -> None:
@@ -70,7 +70,7 @@ async def test_topic_that_is_missing_refuses_for_good(
     publisher: KafkaPublisher, shop: Shop
 ) -> None:
     event = await an_event(shop)
-    lost = EventForNobody(payment=event.payment)
+    lost = EventForNobody.of(event.payment)
 
     assert await code_of_failure(publisher, lost) is ErrorCode.EVENT_REFUSED
     await publisher.publish(event)

@@ -28,14 +28,12 @@ SCHEMA = """
 INSERT = """
     INSERT INTO bc_payment.payments (id, order_id, customer_id, amount_minor, currency,
         currency_exponent, payment_method, status, error_code, created_at, processed_at,
-        is_simulated, announcement)
-    VALUES ($1, $2, $3, 15000, 'USD', 2, 'credit_card', $4, $5, now(), $6, true,
-        CASE $4 WHEN 'succeeded' THEN 'due' ELSE 'none' END)
+        is_simulated)
+    VALUES ($1, $2, $3, 15000, 'USD', 2, 'credit_card', $4, $5, now(), $6, true)
 """
 UPDATE = """
     UPDATE bc_payment.payments SET status = $2,
         processed_at = CASE WHEN $2 <> 'pending' THEN now() END,
-        announcement = CASE $2 WHEN 'succeeded' THEN 'due' ELSE 'none' END,
         error_code = CASE WHEN $2 = 'failed' THEN 'CARD_DECLINED' END
     WHERE id = $1
 """

@@ -13,7 +13,7 @@ from db.engine import STATEMENT_SECONDS, create_engine
 from db.payments import PaymentStore
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.money import Money
-from domain.payment import Announcement, Payment
+from domain.payment import Announcement, Payment, PaymentStatus
 from tests.builders import NOON, a_payment
 from tests.integration.shop import Shop
 
@@ -183,6 +183,28 @@ async def test_success_that_may_have_been_told_stands(store: PaymentStore, shop:
                 WHERE id = $1""",
             payment.id,
         )
+
+
+@pytest.mark.parametrize("ending", ["stands", "is undone"])
+async def test_success_that_an_earlier_version_records_is_accepted(
+    store: PaymentStore, shop: Shop, ending: str
+) -> None:
+    payment = await recorded(store, "pending")
+    await shop.database.execute(
+        """UPDATE bc_payment.payments SET status = 'succeeded', processed_at = created_at
+            WHERE id = $1""",
+        payment.id,
+    )
+
+    found = await store.find(payment.id)
+    assert found is not None
+    assert found.as_answered.status is PaymentStatus.SUCCEEDED
+    if ending == "is undone":
+        await store.record_failed(ended(payment, "failed"))
+        assert await store.find(payment.id) == ended(payment, "failed")
+    else:
+        await store.record_announcement(found.announced())
+        assert await store.find(payment.id) == found.announced()
 
 
 async def test_announcement_does_not_go_back(store: PaymentStore) -> None:

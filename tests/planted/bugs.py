@@ -112,8 +112,8 @@ DOMAIN = (
     Bug(
         "payment-failed frees whatever reservation was asked for",
         "domain/events.py",
-        "return self.payment.released_reservation_id",
-        "return self.payment.reservation_id",
+        "succeeded else payment.released_reservation_id",
+        "succeeded else payment.reservation_id",
         EVENTS,
     ),
     Bug(
@@ -772,15 +772,15 @@ DB = (
     Bug(
         "success that was told may become a failure",
         "db/migrations/versions/0004_announcements.py",
-        "(NEW.status = 'pending' OR OLD.announcement <> 'due')",
+        "(NEW.status = 'pending' OR OLD.announcement IN ('begun', 'made'))",
         "NEW.status = 'pending'",
         f"{STORE}::test_success_that_may_have_been_told_stands",
     ),
     Bug(
         "record failed overwrites success",
         "db/payments.py",
-        "        if recorded is None or recorded.status is not PaymentStatus.FAILED:\n",
-        "        if recorded is None:\n",
+        'await self._confirm(payment, "The payment\'s success has been told; it cannot fail.")',
+        "pass",
         f"{STORE}::test_success_that_may_have_been_told_stands",
     ),
     Bug(
@@ -793,8 +793,8 @@ DB = (
     Bug(
         "success of a failed payment is ignored",
         "db/payments.py",
-        "if recorded is None or recorded.status is not PaymentStatus.SUCCEEDED:",
-        "if recorded is None:",
+        'await self._confirm(payment, "The payment is no longer pending; it cannot succeed.")',
+        "pass",
         f"{STORE}::test_success_of_what_is_not_pending_is_refused",
     ),
     Bug(
@@ -807,14 +807,14 @@ DB = (
     Bug(
         "announcement goes back",
         "db/payments.py",
-        'bindparam("payment_id"), payments.c.announcement.in_(_UNANNOUNCED))',
+        'bindparam("payment_id"), payments.c.announcement != Announcement.MADE)',
         'bindparam("payment_id"))',
         f"{STORE}::test_announcement_does_not_go_back",
     ),
     Bug(
         "untold payments are not looked for",
         "db/payments.py",
-        "(payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(_UNANNOUNCED),",
+        "(payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(UNANNOUNCED),",
         "payments.c.status == PaymentStatus.PENDING,",
         f"{STORE}::test_unfinished_payments_are_found_by_their_age",
     ),

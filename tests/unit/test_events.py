@@ -77,14 +77,14 @@ SUCCEEDED = PENDING.charged(
 FAILED = PENDING.failed(PaymentError(ErrorCode.CARD_DECLINED, "Declined."), at=NOON)
 
 EVENTS: dict[str, PaymentEvent] = {
-    "success": PaymentEvent(payment=SUCCEEDED),
-    "bare success": PaymentEvent(
-        payment=PENDING.model_copy(update={"reservation_id": None}).succeeded(NOON)
+    "success": PaymentEvent.of(SUCCEEDED),
+    "bare success": PaymentEvent.of(
+        PENDING.model_copy(update={"reservation_id": None}).succeeded(NOON)
     ),
-    "failure": PaymentEvent(payment=FAILED.model_copy(update={"released_reservation_id": R})),
-    "failure that frees nothing": PaymentEvent(payment=FAILED),
+    "failure": PaymentEvent.of(FAILED.model_copy(update={"released_reservation_id": R})),
+    "failure that frees nothing": PaymentEvent.of(FAILED),
     **{
-        str(code): PaymentEvent(payment=PENDING.failed(PaymentError(code, "Why."), NOON))
+        str(code): PaymentEvent.of(PENDING.failed(PaymentError(code, "Why."), NOON))
         for code in ErrorCode
     },
 }
@@ -146,7 +146,7 @@ def test_a_failure_names_no_reservation_but_the_one_to_free() -> None:
 def test_the_amount_is_a_number_with_all_its_digits(amount: str, currency: str) -> None:
     payment = SUCCEEDED.model_copy(update={"amount": Money.parse(amount, currency)})
 
-    text = exact_json.dumps(PaymentEvent(payment=payment).value).decode()
+    text = exact_json.dumps(PaymentEvent.of(payment).value).decode()
 
     assert f'"amount":{amount},"currency":"{currency}"' in text
 

@@ -42,6 +42,11 @@ BROKEN = [
     ("neighbours", "activities.verification", "httpx"),
     ("neighbours", "api.readiness", "aiokafka"),
     ("redis", "db.payments", "redis"),
+    ("layers", "api.payments", "audit.books"),
+    ("composition", "audit.sources", "bootstrap.settings"),
+    ("production", "audit.sources", "tests"),
+    ("database", "audit.sources", "sqlalchemy"),
+    ("neighbours", "audit.invariants", "httpx"),
 ]
 
 

@@ -22,7 +22,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from tests.builders import NOON, a_payment
 
-EVENT = PaymentEvent(payment=a_payment().succeeded(at=NOON))
+EVENT = PaymentEvent.of(a_payment().succeeded(at=NOON))
 
 Fault = Callable[[], Awaitable[None]]
 

@@ -17,7 +17,7 @@ from domain.errors import ErrorCode, FailureReason
 from domain.events import PaymentEvent
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
 from domain.money import Money
-from domain.payment import Payment, PaymentInstruction, PaymentMethod, PaymentStatus
+from domain.payment import Announcement, Payment, PaymentInstruction, PaymentMethod, PaymentStatus
 from domain.verification import Order, Reservation
 from tests.builders import NOON
 
@@ -124,8 +124,8 @@ PAYLOADS: list[tuple[Any, Any]] = [
         {"key": "pay_1_refund", "charge_key": "pay_1_charge", "amount": MONEY},
     ),
     (
-        PaymentEvent(payment=PAYMENT),
-        {"payment": PAYMENT_PAYLOAD},
+        PaymentEvent(payment=PAYMENT, reservation_id=UUID(R)),
+        {"payment": PAYMENT_PAYLOAD, "reservation_id": R},
     ),
     (
         Order(id=UUID(O), customer_id=C, state="pending", total=Decimal("150.00"), currency="USD"),
@@ -211,6 +211,7 @@ def test_members_with_defaults_may_be_absent(kind: type, payload: Any) -> None:
         (PaymentStatus, "pending succeeded failed"),
         (PaymentMethod, "credit_card debit_card wallet bank_transfer"),
         (ChargeState, "captured declined voided refunded"),
+        (Announcement, "none due begun made"),
     ],
 )
 def test_words_are_kept_for_ever(kind: Any, words: str) -> None:
