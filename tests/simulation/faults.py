@@ -41,7 +41,7 @@ class Scenario(StrEnum):
     UNRESERVED = "unreserved"
     DECLINED = "declined"
     LAPSING = "lapsing"
-    """The reservation lapses ten minutes after the start."""
+    """The reservation lapses half an hour after the start."""
     UNRECORDABLE = "unrecordable"
     """The success can never be recorded: the payment is refunded."""
     REJECTED = "rejected"

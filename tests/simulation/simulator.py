@@ -36,7 +36,8 @@ from workflows.start import TemporalSagas, start_payment
 from workflows.worker import build_worker, payment_activities
 
 DECLINE = Charge(key="", state=ChargeState.DECLINED, error_code=ErrorCode.CARD_DECLINED)
-SOON = timedelta(minutes=10)
+SOON = timedelta(minutes=30)
+"""More than the clock leaps while nothing runs: to the last deadline of a finished step."""
 PATIENCE = 60.0
 """Seconds of this machine's time that a case may take."""
 
