@@ -35,8 +35,10 @@ async def pay(instruction: PaymentInstruction, key: str | None, parts: Parts) ->
     earlier = await parts.payments.find(claim.payment_id)
     if earlier is not None and _is_lasting(earlier):
         return Outcome(earlier, replayed=True)
-    if earlier is None or not earlier.is_final:
+    if earlier is None:
         instruction = _taken_up(instruction, claim.payment_id)
+    elif not earlier.is_final:
+        instruction = earlier.to_resume()
     payment = await _pay(instruction, parts)
     if payment.id != claim.payment_id:
         await parts.keys.reassign(claim, payment.id)

@@ -11,8 +11,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from domain.errors import RULES, ErrorCode, FailureReason, PaymentError
-from domain.gateway import Charge
+from domain.gateway import Charge, ChargeRequest
 from domain.money import Money
+from domain.names import charge_key
 
 
 class PaymentMethod(StrEnum):
@@ -67,6 +68,16 @@ class PaymentInstruction(BaseModel):
     requested_at: datetime
     resumed: bool = False
     """An earlier run was lost, and may have charged: whatever ends this one settles that too."""
+
+    @property
+    def charge(self) -> ChargeRequest:
+        return ChargeRequest(
+            key=charge_key(self.payment_id),
+            payment_id=self.payment_id,
+            order_id=self.order_id,
+            amount=self.amount,
+            payment_method=self.payment_method,
+        )
 
     @property
     def fingerprint(self) -> str:

@@ -16,7 +16,7 @@ from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
-from domain.payment import TRANSITIONS, Announcement, Payment, PaymentStatus
+from domain.payment import TRANSITIONS, Announcement, Payment, PaymentInstruction, PaymentStatus
 from domain.verification import Order, Reservation
 
 Fault = Callable[[], Awaitable[None]]
@@ -24,6 +24,14 @@ Result = TypeVar("Result")
 
 REFUNDED = ["refund", "record_failed", "payment-failed", "record_announcement"]
 """The calls that undo a charge."""
+
+CAPTURED = Charge(
+    key="",
+    state=ChargeState.CAPTURED,
+    transaction_id="txn_0123456789abcdef",
+    is_simulated=True,
+    simulated_response="Success - TransactionId: txn_0123456789abcdef",
+)
 
 UNAVAILABLE = {
     "fetch_order": ErrorCode.ORDERING_UNAVAILABLE,
@@ -51,6 +59,8 @@ class World:
         self.orders: dict[UUID, Order] = {}
         self.reservations: dict[UUID, Reservation] = {}
         self.charges: dict[str, Charge] = {}
+        self.forgotten_keys: set[str] = set()
+        """Charges that can be looked up, and would be made a second time if sent again."""
         self.captures: list[ChargeRequest] = []
         self.refunds: list[RefundRequest] = []
         self.payments: dict[UUID, Payment] = {}
@@ -69,6 +79,13 @@ class World:
         if fault := self.after.get(operation):
             await fault()
         return result
+
+    def lose_after_capture(self, instruction: PaymentInstruction) -> None:
+        """Leave what a run leaves that is terminated when it has charged."""
+        self.payments[instruction.payment_id] = Payment.pending(instruction)
+        charge = instruction.charge
+        self.charges[charge.key] = CAPTURED.model_copy(update={"key": charge.key})
+        self.captures.append(charge)
 
     @property
     def net_minor_units(self) -> int:
@@ -170,7 +187,8 @@ class FakeGateway(PaymentGateway):
         await self._world.perform("refund", lambda: self._give_back(request))
 
     def _capture(self, request: ChargeRequest) -> Charge:
-        if known := self._world.charges.get(request.key):
+        known = self._world.charges.get(request.key)
+        if known is not None and request.key not in self._world.forgotten_keys:
             return known
         charge = self._world.charges[request.key] = self._decide(request)
         if charge.state is ChargeState.CAPTURED:
@@ -178,15 +196,7 @@ class FakeGateway(PaymentGateway):
         return charge
 
     def _decide(self, request: ChargeRequest) -> Charge:
-        if self._world.decline is not None:
-            return self._world.decline.model_copy(update={"key": request.key})
-        return Charge(
-            key=request.key,
-            state=ChargeState.CAPTURED,
-            transaction_id="txn_0123456789abcdef",
-            is_simulated=True,
-            simulated_response="Success - TransactionId: txn_0123456789abcdef",
-        )
+        return (self._world.decline or CAPTURED).model_copy(update={"key": request.key})
 
     def _give_back(self, request: RefundRequest) -> None:
         if request in self._world.refunds:

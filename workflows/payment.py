@@ -14,12 +14,12 @@ from activities.verification import VerificationActivities
 from domain import names
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
-from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, verify_charge
+from domain.gateway import Charge, ChargeState, RefundRequest, verify_charge
 from domain.payment import Announcement, Payment, PaymentInstruction
 from domain.verification import Order, Reservation, verify_order, verify_reservation
 from workflows.compensation import Compensations, Step, uninterrupted, until_done
 from workflows.operator_view import OperatorView
-from workflows.policies import CHARGE_BUDGET, CHARGE_TIME
+from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, CHARGEABLE_FOR
 from workflows.steps import execute
 
 T = TypeVar("T")
@@ -47,9 +47,9 @@ class PaymentWorkflow:
         return await uninterrupted(self._pay())
 
     async def _pay(self) -> Payment:
-        if self._instruction.resumed:
-            self._compensations.add(self._refund)
         try:
+            if self._instruction.resumed:
+                await self._take_up()
             await self._claim_and_verify()
             if self._payment.is_final:
                 await self._finish_announcing()
@@ -61,6 +61,14 @@ class PaymentWorkflow:
             await self._compensate(error)
         self._view.ended(self._payment)
         return self._payment
+
+    async def _take_up(self) -> None:
+        """What may have charged is not given up because the database is down."""
+        self._compensations.add(self._refund)
+        if workflow.patched("resumed-payments-claim-first"):
+            await self._until_done(
+                self._record_pending, refusals=frozenset({ErrorCode.PAYMENT_IN_PROGRESS})
+            )
 
     async def _claim_and_verify(self) -> None:
         claimed, order, reservation = await asyncio.gather(
@@ -96,6 +104,7 @@ class PaymentWorkflow:
     async def _settled_charge(self) -> Charge:
         """Charge; if the outcome stays unknown, find it out without charging again."""
         try:
+            self._turn_back_if_too_old()
             return await self._take_charge()
         except PaymentError as error:
             charge = await self._until_done(self._settle_charge)
@@ -121,6 +130,15 @@ class PaymentWorkflow:
     def _turn_back_if_cancelled(self) -> None:
         if workflow.cancellation_reason() is not None:
             raise PaymentError(ErrorCode.PAYMENT_CANCELLED, "The payment was cancelled.")
+
+    def _turn_back_if_too_old(self) -> None:
+        """Only a payment that lost its workflow, or waited long for a worker, is that old."""
+        is_old = workflow.now() - self._instruction.requested_at > CHARGEABLE_FOR
+        if is_old and workflow.patched("charge-keys-are-forgotten"):
+            raise PaymentError(
+                ErrorCode.PROCESSOR_TIMEOUT,
+                "The payment was requested too long ago to be charged. Nothing was charged.",
+            )
 
     def _charge_budget(self) -> timedelta:
         """As long as a charge is worth trying: never beyond the reservation it pays for."""
@@ -159,13 +177,7 @@ class PaymentWorkflow:
             )
 
     async def _take_charge(self) -> Charge:
-        request = ChargeRequest(
-            key=names.charge_key(self._instruction.payment_id),
-            payment_id=self._instruction.payment_id,
-            order_id=self._instruction.order_id,
-            amount=self._instruction.amount,
-            payment_method=self._instruction.payment_method,
-        )
+        request = self._instruction.charge
         with self._view.step("charge"):
             return await execute(
                 ChargeActivities.charge,

@@ -102,6 +102,10 @@ CHARGE_TIME = _seconds(20)
 CHARGE_BUDGET = STEPS[ChargeActivities.charge].schedule_to_close
 """How long a charge is tried; after that the gateway is only asked what became of it."""
 
+CHARGEABLE_FOR = timedelta(hours=23)
+"""How long after its request a payment may be charged. Gateways know a charge's key for a day:
+sent later, it would charge a second time."""
+
 PAUSE_AFTER_FAILURE = _seconds(60)
 LONGEST_PAUSE = _seconds(3600)
 """Between rounds of a step that must not be given up: a first pause, doubled up to the longest."""

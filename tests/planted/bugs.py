@@ -256,8 +256,8 @@ WORKFLOWS = (
     Bug(
         "gateway key is random",
         "workflows/payment.py",
-        "            key=names.charge_key(self._instruction.payment_id),\n            payment_id=",
-        "            key=names.charge_key(workflow.uuid4()),\n            payment_id=",
+        "request = self._instruction.charge\n",
+        'request = self._instruction.charge.model_copy(update={"key": str(workflow.uuid4())})\n',
         SAGA,
     ),
     Bug(
@@ -275,11 +275,24 @@ WORKFLOWS = (
         SAGA,
     ),
     Bug(
+        "charge is sent again after its key is forgotten",
+        "workflows/payment.py",
+        "            self._turn_back_if_too_old()\n",
+        "",
+        RECONCILIATION,
+    ),
+    Bug(
+        "resumed payment gives its order up when the database is down",
+        "workflows/payment.py",
+        'workflow.patched("resumed-payments-claim-first")',
+        "False",
+        RECONCILIATION,
+    ),
+    Bug(
         "resumed payment forgets the refund",
         "workflows/payment.py",
-        "        if self._instruction.resumed:\n"
-        "            self._compensations.add(self._refund)\n",
-        "",
+        "        self._compensations.add(self._refund)\n        if workflow",
+        "        if workflow",
         RECONCILIATION,
     ),
     Bug(
@@ -857,10 +870,18 @@ API = (
         IDEMPOTENCY,
     ),
     Bug(
+        "payment taken up by its key is as young as the request",
+        "api/payments.py",
+        "instruction = earlier.to_resume()",
+        "instruction = _taken_up(instruction, claim.payment_id)",
+        IDEMPOTENCY,
+    ),
+    Bug(
         "repeated request is a new payment",
         "api/payments.py",
-        "if earlier is None or not earlier.is_final:",
-        "if earlier is not None and not earlier.is_final:",
+        "    if earlier is None:\n"
+        "        instruction = _taken_up(instruction, claim.payment_id)\n    elif",
+        "    if",
         IDEMPOTENCY,
     ),
     Bug(

@@ -14,7 +14,7 @@ from typing import Any
 from domain.errors import ErrorCode
 from domain.gateway import Charge, ChargeState
 from tests.fakes import World, refusal
-from tests.workflow.conftest import Desk, time_skipping
+from tests.workflow.conftest import Desk, server_time, time_skipping
 
 HISTORIES = Path(__file__).with_name("histories")
 OUTAGE = timedelta(hours=2)
@@ -56,7 +56,7 @@ async def record() -> None:
     HISTORIES.mkdir(exist_ok=True)
     async with time_skipping() as client:
         for name, arrange in SCENARIOS.items():
-            desk = Desk(client)
+            desk = Desk(client, await server_time(client))
             arrange(desk.world)
             async with desk.worker():
                 handle = await desk.start(desk.an_instruction())

@@ -44,6 +44,8 @@ class Scenario(StrEnum):
     """The reservation lapses half an hour after the start."""
     UNRECORDABLE = "unrecordable"
     """The success can never be recorded: the payment is refunded."""
+    STALE = "stale"
+    """The workflow was lost a day ago, after the capture; the gateway has forgotten the key."""
     REJECTED = "rejected"
     """The order is not pending."""
 
@@ -102,6 +104,7 @@ COURSES = {
     Scenario.DECLINED: (*_VERIFIED, "charge", *_TOLD),
     Scenario.LAPSING: _PAID,
     Scenario.UNRECORDABLE: (*_PAID[:5], "void_charge", "refund", *_TOLD),
+    Scenario.STALE: (*_VERIFIED, "void_charge", *_PAID[4:]),
     Scenario.REJECTED: (*_VERIFIED, "record_failed"),
 }
 """The operations that each scenario comes to without faults."""

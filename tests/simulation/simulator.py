@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import uuid4
 
-from google.protobuf.empty_pb2 import Empty
 from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -31,7 +30,7 @@ from tests.fakes import (
 from tests.invariants import books_of
 from tests.simulation.faults import Case, Fault, Scenario
 from tests.simulation.world import FaultyWorld, Worlds
-from tests.workflow.conftest import time_skipping
+from tests.workflow.conftest import server_time, time_skipping
 from workflows.start import TemporalSagas, start_payment
 from workflows.worker import build_worker, payment_activities
 
@@ -59,10 +58,11 @@ class Simulator:
 
     async def run(self, case: Case) -> Finding:
         """Pay, then again as a caller does who got no answer, and compare all books."""
-        instruction = an_instruction(reservation_id=uuid4())
+        now = await server_time(self._client)
+        instruction = an_instruction(reservation_id=uuid4(), requested_at=now)
         world = FaultyWorld(case, self._client)
         self._worlds[workflow_id(instruction.order_id)] = world
-        instruction = await self._set_up(world, case.scenario, instruction)
+        instruction = _set_up(world, case.scenario, instruction)
         try:
             async with asyncio.timeout(PATIENCE):
                 endings = [await self._pay(each) for each in _twice(instruction)]
@@ -74,30 +74,9 @@ class Simulator:
         books.order = _heard(world, instruction)
         return Finding(case, world.struck, violations(books))
 
-    async def _set_up(
-        self, world: FaultyWorld, scenario: Scenario, instruction: PaymentInstruction
-    ) -> PaymentInstruction:
-        if scenario is Scenario.UNRESERVED:
-            instruction = instruction.model_copy(update={"reservation_id": None})
-        elif scenario is Scenario.DECLINED:
-            world.decline = DECLINE
-        elif scenario is Scenario.UNRECORDABLE:
-            world.unrecordable = True
-        state = "draft" if scenario is Scenario.REJECTED else PENDING
-        world.orders[instruction.order_id] = an_order(instruction, state=state)
-        if instruction.reservation_id is not None:
-            ends_at = await self._now() + SOON if scenario is Scenario.LAPSING else None
-            held = a_reservation(instruction, expires_at=ends_at)
-            world.reservations[held.id] = held
-        return instruction
-
     async def _pay(self, instruction: PaymentInstruction) -> Payment:
         handle = await start_payment(self._client, instruction)
         return await handle.result()
-
-    async def _now(self) -> datetime:
-        answer = await self._client.test_service.get_current_time(Empty())
-        return answer.time.ToDatetime(UTC)
 
 
 @asynccontextmanager
@@ -132,6 +111,29 @@ class HeardPublisher(FakePublisher):
         if order.state == PENDING:
             state = "paid" if event.topic == TOPIC_SUCCEEDED else "cancelled"
             self._world.orders[order.id] = order.model_copy(update={"state": state})
+
+
+def _set_up(
+    world: FaultyWorld, scenario: Scenario, instruction: PaymentInstruction
+) -> PaymentInstruction:
+    ends_at = instruction.requested_at + SOON if scenario is Scenario.LAPSING else None
+    if scenario is Scenario.UNRESERVED:
+        instruction = instruction.model_copy(update={"reservation_id": None})
+    elif scenario is Scenario.STALE:
+        asked_at = instruction.requested_at - timedelta(days=1)
+        instruction = instruction.model_copy(update={"requested_at": asked_at, "resumed": True})
+        world.lose_after_capture(instruction)
+        world.forgotten_keys.add(instruction.charge.key)
+    elif scenario is Scenario.DECLINED:
+        world.decline = DECLINE
+    elif scenario is Scenario.UNRECORDABLE:
+        world.unrecordable = True
+    state = "draft" if scenario is Scenario.REJECTED else PENDING
+    world.orders[instruction.order_id] = an_order(instruction, state=state)
+    if instruction.reservation_id is not None:
+        held = a_reservation(instruction, expires_at=ends_at)
+        world.reservations[held.id] = held
+    return instruction
 
 
 def _twice(instruction: PaymentInstruction) -> tuple[PaymentInstruction, PaymentInstruction]:

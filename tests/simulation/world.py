@@ -34,7 +34,7 @@ class FaultyWorld(World):
         self.struck: list[Fault] = []
         self._waiting = list(case.faults)
         self._client = client
-        self._outages: dict[str, datetime] = {}
+        self._outages: dict[str, datetime | None] = {}
         self._late: list[tuple[str, Callable[[], object]]] = []
 
     async def perform(self, operation: str, effect: Callable[[], Result]) -> Result:
@@ -90,12 +90,19 @@ class FaultyWorld(World):
         if kind is Kind.LATE:
             self._late.append((_system(operation), effect))
         elif kind is Kind.OUTAGE:
-            self._outages[operation] = activity.info().started_time + OUTAGE
+            self._outages[operation] = None
         _no_answer(operation)
 
     def _suffer_outage(self, operation: str) -> None:
-        ends_at = self._outages.get(operation)
-        if ends_at and activity.info().started_time < ends_at:
+        """It begins at the first try that knows the server's time; a local one does not."""
+        if operation not in self._outages:
+            return
+        if activity.info().is_local:
+            _no_answer(operation)
+        now = activity.info().started_time
+        ends_at = self._outages[operation] or now + OUTAGE
+        self._outages[operation] = ends_at
+        if now < ends_at:
             _no_answer(operation)
 
     def _workflow(self) -> Any:

@@ -104,6 +104,17 @@ async def test_a_payment_taken_up_again_knows_that_it_may_have_charged(
     assert [instruction.resumed for instruction in backstage.started] == [False, True]
 
 
+async def test_a_payment_taken_up_again_is_as_old_as_it_is(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    await http.post("/payments", content=BODY, headers=KEY)
+    backstage.recorded = [PENDING]
+
+    await http.post("/payments", content=BODY, headers=KEY)
+
+    assert backstage.started[-1] == PENDING.to_resume()
+
+
 @pytest.mark.parametrize("code", [ErrorCode.ORDERING_UNAVAILABLE, ErrorCode.INTERNAL_ERROR])
 async def test_a_payment_that_failed_for_our_reasons_is_tried_anew(
     http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode

@@ -49,6 +49,12 @@ async def time_skipping() -> AsyncIterator[Client]:
         yield environment.client
 
 
+async def server_time(client: Client) -> datetime:
+    """The time of a server whose clock is ahead of this machine's."""
+    answer = await client.test_service.get_current_time(Empty())
+    return answer.time.ToDatetime(UTC)
+
+
 @pytest.fixture(scope="session")
 async def temporal() -> AsyncIterator[Client]:
     async with time_skipping() as client:
@@ -60,6 +66,7 @@ class Desk:
     """Where a test hands in a payment."""
 
     client: Client
+    opened_at: datetime
     world: World = field(default_factory=World)
 
     async def start(
@@ -73,13 +80,10 @@ class Desk:
         handle = await self.start(instruction or self.an_instruction())
         return await handle.result()
 
-    async def now(self) -> datetime:
-        """The server's time, which tests skip ahead."""
-        answer = await self.client.test_service.get_current_time(Empty())
-        return answer.time.ToDatetime(UTC)
-
     def an_instruction(self, *, reserved: bool = True) -> PaymentInstruction:
-        instruction = an_instruction(reservation_id=uuid4() if reserved else None)
+        instruction = an_instruction(
+            reservation_id=uuid4() if reserved else None, requested_at=self.opened_at
+        )
         self.world.orders[instruction.order_id] = an_order(instruction)
         if instruction.reservation_id is not None:
             self.world.reservations[instruction.reservation_id] = a_reservation(instruction)
@@ -101,7 +105,7 @@ class Desk:
 @pytest.fixture
 async def idle_desk(temporal: Client) -> Desk:
     """A desk whose worker the test starts."""
-    return Desk(temporal)
+    return Desk(temporal, await server_time(temporal))
 
 
 @pytest.fixture

@@ -311,7 +311,7 @@ async def test_charge_is_tried_no_longer_than_its_reservation_holds(desk: Desk) 
     for operation in ("charge", "find_charge"):
         desk.world.before[operation] = desk.world.down(operation)
     instruction = desk.an_instruction()
-    soon = (await desk.now()) + timedelta(minutes=1)
+    soon = desk.opened_at + timedelta(minutes=1)
     held = a_reservation(instruction, expires_at=soon)
     desk.world.reservations[held.id] = held
 
@@ -325,7 +325,7 @@ async def test_charge_is_tried_no_longer_than_its_reservation_holds(desk: Desk) 
 async def test_capture_that_outlives_its_reservation_is_refunded(desk: Desk) -> None:
     make_gateway_capture_and_go_dark(desk.world, 6 * HOUR)
     instruction = desk.an_instruction()
-    soon = (await desk.now()) + timedelta(minutes=10)
+    soon = desk.opened_at + timedelta(minutes=10)
     held = a_reservation(instruction, expires_at=soon)
     desk.world.reservations[held.id] = held
 

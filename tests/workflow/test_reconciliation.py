@@ -1,10 +1,12 @@
 """Payments whose workflow was lost are taken up again, and nothing of the lost run remains."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from api.sagas import PaymentSagas, Saga
@@ -36,12 +38,16 @@ async def ending(desk: Desk, instruction: PaymentInstruction) -> Payment:
     handle: WorkflowHandle[PaymentWorkflow, Payment] = desk.client.get_workflow_handle_for(
         PaymentWorkflow.run, workflow_id(instruction.order_id)
     )
-    return await handle.result()
+    await desk.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+    try:
+        return await handle.result()
+    finally:
+        await desk.client.test_service.lock_time_skipping(LockTimeSkippingRequest())
 
 
 async def a_payment_that_lost_its_workflow(desk: Desk) -> PaymentInstruction:
     """Terminated after the capture, before the success was recorded."""
-    created_at = await desk.now() - 2 * ABANDONED_AFTER
+    created_at = desk.opened_at - 2 * ABANDONED_AFTER
     instruction = desk.an_instruction().model_copy(update={"requested_at": created_at})
     desk.world.before["record_succeeded"] = desk.world.down("record_succeeded")
     handle = await desk.start(instruction)
@@ -69,6 +75,23 @@ async def test_terminated_payment_is_completed(desk: Desk) -> None:
     assert_everybody_agrees(desk.world, payment)
 
 
+@pytest.mark.parametrize("captured", [True, False])
+async def test_payment_of_another_day_is_not_charged(desk: Desk, captured: bool) -> None:
+    yesterday = desk.opened_at - timedelta(hours=24)
+    instruction = desk.an_instruction().model_copy(update={"requested_at": yesterday})
+    desk.world.payments[instruction.payment_id] = Payment.pending(instruction)
+    desk.world.forgotten_keys.add(instruction.charge.key)
+    if captured:
+        desk.world.lose_after_capture(instruction)
+
+    await reconcile(desk)
+
+    payment = await ending(desk, instruction)
+    assert payment.error_code == (None if captured else ErrorCode.PROCESSOR_TIMEOUT)
+    assert len(desk.world.captures) == captured
+    assert_everybody_agrees(desk.world, payment)
+
+
 async def test_terminated_payment_whose_order_is_gone_is_refunded(desk: Desk) -> None:
     instruction = await a_payment_that_lost_its_workflow(desk)
     desk.world.orders[instruction.order_id] = an_order(instruction, state="cancelled")
@@ -81,9 +104,41 @@ async def test_terminated_payment_whose_order_is_gone_is_refunded(desk: Desk) ->
     assert_everybody_agrees(desk.world, payment)
 
 
+async def test_resumed_payment_waits_for_the_database(desk: Desk) -> None:
+    world, asked_at = desk.world, desk.opened_at - 2 * ABANDONED_AFTER
+    instruction = desk.an_instruction().model_copy(update={"requested_at": asked_at})
+    world.lose_after_capture(instruction)
+    world.before["record_pending"] = world.down_for("record_pending", timedelta(hours=1))
+
+    await reconcile(desk)
+
+    payment = await ending(desk, instruction)
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert_everybody_agrees(world, payment)
+
+
+async def test_running_payments_are_left_alone(desk: Desk) -> None:
+    asked_at = desk.opened_at - 2 * ABANDONED_AFTER
+    instruction = desk.an_instruction().model_copy(update={"requested_at": asked_at})
+    charging, reconciled = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        charging.set()
+        await reconciled.wait()
+
+    desk.world.before["charge"] = wait
+    handle = await desk.start(instruction)
+    await charging.wait()
+
+    assert await reconcile(desk) == 0
+
+    reconciled.set()
+    assert_everybody_agrees(desk.world, await handle.result())
+
+
 async def test_young_payments_are_left_alone(desk: Desk) -> None:
     young = desk.an_instruction().model_copy(
-        update={"requested_at": await desk.now() - ABANDONED_AFTER / 2}
+        update={"requested_at": desk.opened_at - ABANDONED_AFTER / 2}
     )
     desk.world.payments[young.payment_id] = Payment.pending(young)
 
