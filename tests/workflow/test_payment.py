@@ -1,11 +1,13 @@
 """How a payment ends: each step refused, failing for good, recovering, or losing its answer."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from temporalio import activity
+from temporalio.client import WorkflowHistory
 
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.gateway import Charge, ChargeState
@@ -16,6 +18,7 @@ from tests.builders import a_payment, a_reservation, an_order
 from tests.fakes import REFUNDED, World, refusal
 from tests.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
+from workflows.operator_view import NEEDS_ATTENTION
 
 HOUR = timedelta(hours=1)
 DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
@@ -82,6 +85,7 @@ async def test_missing_order_causes_no_charge_and_no_event(desk: Desk) -> None:
     payment = await desk.pay(instruction)
 
     assert_rejected(desk.world, payment, ErrorCode.ORDER_NOT_FOUND)
+    assert desk.world.calls.count("fetch_order") == 1
 
 
 @pytest.mark.parametrize("operation", ["fetch_order", "record_pending"])
@@ -388,12 +392,27 @@ async def test_compensation_whose_answer_is_lost_has_one_effect(desk: Desk, oper
 async def test_refund_refused_for_good_is_tried_until_it_is_accepted(desk: Desk) -> None:
     desk.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
     desk.world.before["refund"] = desk.world.times(5, refusal(ErrorCode.REFUND_REFUSED))
+    handle = await desk.start(desk.an_instruction())
 
-    payment = await desk.pay()
+    payment = await handle.result()
 
     assert desk.world.calls.count("refund") == 6
+    assert attention_flags(await handle.fetch_history()) == [True, False]
     assert {request.key for request in desk.world.refunds} == {refund_key(payment.id)}
     assert_everybody_agrees(desk.world, payment)
+
+
+def attention_flags(history: WorkflowHistory) -> list[bool]:
+    """The flag that calls operators, each time it was raised or lowered."""
+    upserted = (
+        each.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
+        for each in history.events
+    )
+    return [
+        json.loads(fields[NEEDS_ATTENTION.name].data)
+        for fields in upserted
+        if NEEDS_ATTENTION.name in fields
+    ]
 
 
 async def test_new_attempt_after_a_failure(desk: Desk) -> None:
