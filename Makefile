@@ -62,9 +62,13 @@ test: install ## Run all tests (ARGS="-k refund" chooses)
 simulate: install ## Try every pair of faults on simulated neighbours, and RUNS=n random cases
 	$(PYTHON) -m tests.simulation $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 
+.PHONY: chaos
+chaos: install ## Pay PAYMENTS=n orders while processes and connections are broken, then audit
+	$(PYTHON) -m tests.chaos $(if $(PAYMENTS),--payments $(PAYMENTS)) $(ARGS)
+
 .PHONY: unit
 unit: install ## Run the tests that need no servers of ours
-	$(PYTHON) -m pytest tests/unit tests/workflow tests/simulation tests/replay -n 2 $(ARGS)
+	$(PYTHON) -m pytest tests/unit tests/workflow tests/simulation tests/chaos tests/replay -n 2 $(ARGS)
 
 .PHONY: planted
 planted: install ## Plant each known bug in a copy of the tree and see that a test catches it (ARGS="--only refund")

@@ -102,6 +102,19 @@ class Process:
         self._pid_file.unlink(missing_ok=True)
         self._start_file.unlink(missing_ok=True)
 
+    def suspend(self) -> None:
+        """Send SIGSTOP to it and to all that it started."""
+        self._signal_family(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_family(signal.SIGCONT)
+
+    def _signal_family(self, number: signal.Signals) -> None:
+        if process := self._living():
+            for member in _family(process):
+                with suppress(psutil.NoSuchProcess):
+                    member.send_signal(number)
+
     def _living(self) -> psutil.Process | None:
         self._reap()
         with suppress(OSError, ValueError, psutil.NoSuchProcess):

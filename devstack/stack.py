@@ -96,6 +96,13 @@ class Stack:
         """End one part with SIGKILL."""
         await self._parts[name].process.kill()
 
+    def freeze(self, name: str) -> None:
+        """Suspend one part with SIGSTOP: its connections stay open, and nothing answers."""
+        self._parts[name].process.suspend()
+
+    def thaw(self, name: str) -> None:
+        self._parts[name].process.resume()
+
     async def restart(self, name: str, *, environment: Mapping[str, str] | None = None) -> None:
         """Stop one part and start it again. Raises StackError."""
         await self.stop(name)

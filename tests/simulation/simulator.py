@@ -50,7 +50,11 @@ class Finding(NamedTuple):
 
 
 class Simulator:
-    """One server whose time runs ahead, one worker, and a world for each case."""
+    """One server whose time runs ahead, one worker, and a world for each case.
+
+    The worker keeps nothing in memory: every task begins with a replay of the history, as if the
+    worker before had died.
+    """
 
     def __init__(self, client: Client, worlds: dict[str, FaultyWorld]) -> None:
         self._client = client
@@ -95,7 +99,8 @@ async def simulating() -> AsyncIterator[Simulator]:
             HeardPublisher(world),
             TemporalSagas(client),
         )
-        async with build_worker(client, activities, graceful_shutdown_timeout=timedelta(0)):
+        options = {"max_cached_workflows": 0, "graceful_shutdown_timeout": timedelta(0)}
+        async with build_worker(client, activities, **options):
             yield Simulator(client, worlds)
 
 

@@ -1,0 +1,171 @@
+"""Chaos on live processes: `python -m tests.chaos`.
+
+A system of its own is started, paid at and struck with faults of every kind. Then everything heals,
+and the audit compares all books, and what the customers were told. The exit code is 1 if a promise
+was broken.
+"""
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from tempfile import mkdtemp
+from typing import Annotated
+from uuid import UUID
+
+import httpx
+import typer
+import uvloop
+from rich.console import Console
+from rich.progress import Progress
+from temporalio.client import Client
+
+from audit.__main__ import read_settled
+from audit.books import Answer, Books
+from audit.invariants import violations
+from bootstrap.settings import Settings
+from devstack.ports import HOST, Ports
+from devstack.stack import Stack
+from tests.chaos.faults import LINKED, Battlefield
+from tests.chaos.links import Link
+from tests.chaos.nemesis import Nemesis
+from tests.chaos.report import Run, show
+from tests.chaos.settling import until_settled
+from tests.chaos.shoppers import SECONDS, Shoppers
+
+PAGE = Path(".chaos/report.html")
+BEHAVIOUR = {"PAYMENT_WAIT_SECONDS": "10", "GATEWAY_SUCCESS_RATE": "0.95"}
+
+console = Console(highlight=False)
+
+
+def main(
+    payments: Annotated[int, typer.Option(help="How many purchases are made.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the faults and the purchases.")] = 1,
+    at_once: Annotated[int, typer.Option(help="Customers at the same time.")] = 40,
+    hands: Annotated[int, typer.Option(help="Faults at the same time.")] = 2,
+) -> None:
+    """Strike the running system while customers pay, and compare the books afterwards."""
+    directory = Path(mkdtemp(prefix="chaos-"))
+    run = uvloop.run(_run(directory, payments, seed, at_once, hands))
+    show(run, PAGE)
+    if run.violations:
+        console.print(f"What the servers have written is in {directory}.")
+    else:
+        shutil.rmtree(directory)
+    raise typer.Exit(bool(run.violations))
+
+
+async def _run(directory: Path, payments: int, seed: int, at_once: int, hands: int) -> Run:
+    began = datetime.now(UTC)
+    async with _battlefield(directory, Random(seed)) as field, _shoppers(field, seed) as shoppers:
+        nemesis = Nemesis(field, field.dice, hands)
+        started = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(nemesis.rage())
+            await _shop(shoppers, nemesis, payments, at_once)
+            seconds = time.monotonic() - started
+            nemesis.stop()
+        healed = time.monotonic()
+        await field.stack.up()
+        with console.status("Waiting until every payment has ended"):
+            await until_settled(_settings(field.stack), field.temporal)
+        settled_after = time.monotonic() - healed
+        read = await read_settled(_settings(field.stack), began, datetime.now(UTC))
+    books = _with_answers(read, shoppers.answers)
+    return Run(
+        command=" ".join(["python -m tests.chaos", *sys.argv[1:]]),
+        payments=payments,
+        seconds=seconds,
+        settled_after=settled_after,
+        shoppers=shoppers,
+        struck=nemesis.struck,
+        died=nemesis.died,
+        books=books,
+        violations=[violation for each in books for violation in violations(each)],
+    )
+
+
+@asynccontextmanager
+async def _battlefield(directory: Path, dice: Random) -> AsyncIterator[Battlefield]:
+    ports = Ports.free()
+    links = {name: Link(asdict(ports)[name]) for name in LINKED}
+    stack = Stack(directory, ports, ephemeral=True)
+    async with AsyncExitStack() as opened:
+        for link in links.values():
+            await opened.enter_async_context(link.opened())
+        try:
+            await stack.up(environment=BEHAVIOUR | _through(links))
+            temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
+            yield Battlefield(stack, links, temporal, dice)
+        finally:
+            await stack.down()
+
+
+def _through(links: Mapping[str, Link]) -> dict[str, str]:
+    """The settings by which our processes reach all others through links."""
+    address = {name: f"{HOST}:{link.port}" for name, link in links.items()}
+    return {
+        "DATABASE_URL": f"postgresql://payments:payments@{address['postgres']}/payments",
+        "REDIS_URL": f"redis://{address['valkey']}/0",
+        "TEMPORAL_ADDRESS": address["temporal"],
+        "ORDERING_URL": f"http://{address['ordering']}",
+        "INVENTORY_URL": f"http://{address['inventory']}",
+        "GATEWAY_URL": f"http://{address['gateway']}",
+    }
+
+
+@asynccontextmanager
+async def _shoppers(field: Battlefield, seed: int) -> AsyncIterator[Shoppers]:
+    limits = httpx.Limits(max_connections=None)
+    async with (
+        httpx.AsyncClient(
+            base_url=f"http://{HOST}:{field.links['api'].port}",
+            timeout=SECONDS,
+            limits=limits,
+            trust_env=False,
+        ) as api,
+        httpx.AsyncClient(timeout=SECONDS, limits=limits, trust_env=False) as neighbours,
+    ):
+        yield Shoppers(api, neighbours, field.stack.environment(), seed)
+
+
+async def _shop(shoppers: Shoppers, nemesis: Nemesis, payments: int, at_once: int) -> None:
+    numbers = iter(range(payments))
+    with Progress(console=console) as progress:
+        task = progress.add_task("Paying", total=payments)
+
+        async def queue() -> None:
+            for number in numbers:
+                await shoppers.buy(number)
+                told = f"Paying, {len(nemesis.struck)} faults"
+                progress.update(task, advance=1, description=told)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(queue())
+
+
+def _settings(stack: Stack) -> Settings:
+    """Straight to the servers: every link has healed, but what is compared is what they hold."""
+    settings = {name.lower(): value for name, value in stack.environment().items()}
+    return Settings.model_validate(settings)
+
+
+def _with_answers(
+    read: Sequence[Books], answers: Mapping[UUID, Sequence[Answer]]
+) -> Sequence[Books]:
+    books = {each.order_id: each for each in read}
+    for order_id, told in answers.items():
+        books.setdefault(order_id, Books(order_id)).answers = list(told)
+    return list(books.values())
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,127 @@
+"""What can befall the running system: every kind of fault, as something that begins and ends.
+
+A kind reads `postgres:killed`, as those of the enumeration read `charge:lost`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    suppress,
+)
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import NamedTuple
+
+import asyncpg
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
+
+from devstack.failures import StackError
+from devstack.stack import NEIGHBOURS, SERVERS, Stack
+from tests.chaos.links import Link
+
+PROCESSES = (*SERVERS, *NEIGHBOURS, "worker", "api")
+LINKED = ("api", "postgres", "valkey", "temporal", *NEIGHBOURS)
+"""Kafka is missing: it tells its clients an address of its own."""
+SLOW_SECONDS = 0.5
+VICTIMS = 5
+RUNNING = 'WorkflowType = "PaymentWorkflow" AND ExecutionStatus = "Running"'
+BACKENDS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name IN ('payment-api', 'payment-worker')"""
+
+Strike = Callable[[], AbstractAsyncContextManager[None]]
+
+
+class Kind(NamedTuple):
+    """A fault of one part; it lasts as long as the context that `strike` gives."""
+
+    target: str
+    manner: str
+    strike: Strike
+
+    def __str__(self) -> str:
+        return f"{self.target}:{self.manner}"
+
+
+@dataclass(frozen=True)
+class Battlefield:
+    """The running system, and the handles by which it is struck."""
+
+    stack: Stack
+    links: Mapping[str, Link]
+    temporal: Client
+    dice: Random
+
+    def kinds(self) -> list[Kind]:
+        return [
+            *(Kind(name, "killed", partial(self._killed, name)) for name in PROCESSES),
+            *(Kind(name, "frozen", partial(self._frozen, name)) for name in PROCESSES),
+            *(Kind(name, "stopped", partial(self._stopped, name)) for name in PROCESSES),
+            *(kind for name in LINKED for kind in _kinds_of(name, self.links[name])),
+            Kind("postgres", "backends terminated", self._backends_terminated),
+            Kind("workflows", "terminated", partial(self._workflows, WorkflowHandle.terminate)),
+            Kind("workflows", "cancelled", partial(self._workflows, WorkflowHandle.cancel)),
+        ]
+
+    async def revive(self, name: str) -> None:
+        """Start a part; what it needs may be down as well."""
+        while True:
+            with suppress(StackError):
+                return await self.stack.up([name])
+            await asyncio.sleep(1)
+
+    @asynccontextmanager
+    async def _killed(self, name: str) -> AsyncIterator[None]:
+        await self.stack.kill(name)
+        yield
+        await self.revive(name)
+
+    @asynccontextmanager
+    async def _stopped(self, name: str) -> AsyncIterator[None]:
+        await self.stack.stop(name)
+        yield
+        await self.revive(name)
+
+    @asynccontextmanager
+    async def _frozen(self, name: str) -> AsyncIterator[None]:
+        self.stack.freeze(name)
+        yield
+        self.stack.thaw(name)
+
+    @asynccontextmanager
+    async def _backends_terminated(self) -> AsyncIterator[None]:
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection = await asyncpg.connect(self.stack.environment()["DATABASE_URL"])
+            await connection.execute(BACKENDS)
+            await connection.close()
+        yield
+
+    @asynccontextmanager
+    async def _workflows(self, befall: Callable[..., Awaitable[None]]) -> AsyncIterator[None]:
+        with suppress(RPCError):
+            running = [each async for each in self.temporal.list_workflows(RUNNING)]
+            for each in self.dice.sample(running, min(VICTIMS, len(running))):
+                handle = self.temporal.get_workflow_handle(each.id, run_id=each.run_id)
+                await befall(handle)
+        yield
+
+
+def _kinds_of(name: str, link: Link) -> Iterator[Kind]:
+    manners: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
+        "cut": link.cut,
+        "slowed": partial(link.slowed, SLOW_SECONDS),
+        "stalled": link.stalled,
+        "truncated": link.truncated,
+    }
+    for manner, begin in manners.items():
+        yield Kind(name, f"link {manner}", partial(_during, begin))
+
+
+@asynccontextmanager
+async def _during(begin: Callable[[], AbstractContextManager[None]]) -> AsyncIterator[None]:
+    with begin():
+        yield

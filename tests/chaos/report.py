@@ -1,0 +1,107 @@
+"""What a run came to: tables for the terminal, and the same as a page."""
+
+import statistics
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from audit.__main__ import report as audit_report
+from audit.books import Books
+from audit.invariants import Violation
+from tests.chaos.nemesis import Struck
+from tests.chaos.shoppers import Shoppers, Success
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that is told of a run; times in seconds."""
+
+    command: str
+    payments: int
+    seconds: float
+    settled_after: float
+    """From the end of the faults until every payment had ended and was announced."""
+    shoppers: Shoppers
+    struck: Sequence[Struck]
+    died: Sequence[str]
+    books: Collection[Books]
+    violations: Sequence[Violation]
+
+
+def show(run: Run, page: Path) -> None:
+    console = Console(record=True, highlight=False, width=100)
+    console.print(f"\n[bold]Chaos[/bold]  {run.command}\n")
+    console.print(_load(run))
+    console.print(_faults(run.struck, run.shoppers.successes))
+    for line in audit_report(run.books, run.violations):
+        console.print(line, markup=False)
+    verdict = "[red]violated[/red]" if run.violations else "[green]held[/green]"
+    console.print(f"\nEvery promise: {verdict}. Nothing was repaired by hand.")
+    page.parent.mkdir(exist_ok=True)
+    console.save_html(str(page))
+    console.print(f"The same as a page: {page}")
+
+
+def _load(run: Run) -> Table:
+    table = _table("The load", "")
+    rate = run.payments / run.seconds
+    told = Counter(each.status for answers in run.shoppers.answers.values() for each in answers)
+    rows = {
+        "purchases": f"{run.payments} in {run.seconds:.0f} s, {rate:.1f} a second",
+        "answers": ", ".join(f"{status}: {count}" for status, count in sorted(told.items())),
+        "requests without an answer": str(run.shoppers.unanswered),
+        "customers who left without one": str(run.shoppers.left),
+        "faults": f"{len(run.struck)}, of {len({each.kind for each in run.struck})} kinds",
+        "parts that died unstruck": ", ".join(run.died) or "none",
+        "all settled after the last fault": f"{run.settled_after:.1f} s",
+    }
+    for row in rows.items():
+        table.add_row(*row)
+    return table
+
+
+def _faults(struck: Sequence[Struck], successes: Sequence[Success]) -> Table:
+    """Recovery: from a fault's end until a payment asked for after it was answered as paid."""
+    table = _table("Fault", "times", "recovery, median", "worst")
+    for kind, times in sorted(_recoveries(struck, successes).items()):
+        worst = f"{max(times):.1f} s" if times else ""
+        median = f"{statistics.median(times):.1f} s" if times else ""
+        table.add_row(kind, str(sum(each.kind == kind for each in struck)), median, worst)
+    return table
+
+
+def _recoveries(
+    struck: Sequence[Struck], successes: Sequence[Success]
+) -> Mapping[str, list[float]]:
+    asked = sorted(successes)
+    moments = [each.asked for each in asked]
+    earliest = list(_earliest_answers(asked))
+    recoveries: dict[str, list[float]] = defaultdict(list)
+    for each in struck:
+        recoveries[each.kind]
+        after = bisect_left(moments, each.ended)
+        if after < len(asked):
+            recoveries[each.kind].append(earliest[after] - each.ended)
+    return recoveries
+
+
+def _earliest_answers(asked: Sequence[Success]) -> Iterator[float]:
+    """For each payment, when it or any that was asked for later was first answered."""
+    earliest = float("inf")
+    answers = []
+    for each in reversed(asked):
+        earliest = min(earliest, each.answered)
+        answers.append(earliest)
+    return reversed(answers)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(*columns, title_justify="left", box=None, padding=(0, 3, 0, 0))
+    for column in table.columns[1:]:
+        column.justify = "left" if len(columns) < 3 else "right"
+    return table
