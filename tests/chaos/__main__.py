@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import httpx
@@ -45,31 +45,47 @@ BEHAVIOUR = {"PAYMENT_WAIT_SECONDS": "10", "GATEWAY_SUCCESS_RATE": "0.95"}
 console = Console(highlight=False)
 
 
+class Load(NamedTuple):
+    """How hard the system is tried."""
+
+    payments: int
+    seed: int
+    at_once: int
+    hands: int
+    only: str
+
+
 def main(
     payments: Annotated[int, typer.Option(help="How many purchases are made.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the faults and the purchases.")] = 1,
     at_once: Annotated[int, typer.Option(help="Customers at the same time.")] = 40,
     hands: Annotated[int, typer.Option(help="Faults at the same time.")] = 2,
+    only: Annotated[str, typer.Option(help="Only kinds with this in their name.")] = "",
 ) -> None:
     """Strike the running system while customers pay, and compare the books afterwards."""
     directory = Path(mkdtemp(prefix="chaos-"))
-    run = uvloop.run(_run(directory, payments, seed, at_once, hands))
+    load = Load(payments, seed, at_once, hands, only)
+    run = uvloop.run(_run(directory, load))
     show(run, PAGE)
-    if run.violations:
+    if run.violations or run.has_bugs:
         console.print(f"What the servers have written is in {directory}.")
     else:
         shutil.rmtree(directory)
     raise typer.Exit(bool(run.violations))
 
 
-async def _run(directory: Path, payments: int, seed: int, at_once: int, hands: int) -> Run:
+async def _run(directory: Path, load: Load) -> Run:
     began = datetime.now(UTC)
-    async with _battlefield(directory, Random(seed)) as field, _shoppers(field, seed) as shoppers:
-        nemesis = Nemesis(field, field.dice, hands)
+    async with (
+        _battlefield(directory, Random(load.seed)) as field,
+        _shoppers(field, load.seed) as shoppers,
+    ):
+        kinds = [each for each in field.kinds() if load.only in str(each)]
+        nemesis = Nemesis(field, kinds, load.hands)
         started = time.monotonic()
         async with asyncio.TaskGroup() as group:
             group.create_task(nemesis.rage())
-            await _shop(shoppers, nemesis, payments, at_once)
+            await _shop(shoppers, nemesis, load)
             seconds = time.monotonic() - started
             nemesis.stop()
         healed = time.monotonic()
@@ -81,7 +97,7 @@ async def _run(directory: Path, payments: int, seed: int, at_once: int, hands: i
     books = _with_answers(read, shoppers.answers)
     return Run(
         command=" ".join(["python -m tests.chaos", *sys.argv[1:]]),
-        payments=payments,
+        payments=load.payments,
         seconds=seconds,
         settled_after=settled_after,
         shoppers=shoppers,
@@ -136,10 +152,10 @@ async def _shoppers(field: Battlefield, seed: int) -> AsyncIterator[Shoppers]:
         yield Shoppers(api, neighbours, field.stack.environment(), seed)
 
 
-async def _shop(shoppers: Shoppers, nemesis: Nemesis, payments: int, at_once: int) -> None:
-    numbers = iter(range(payments))
+async def _shop(shoppers: Shoppers, nemesis: Nemesis, load: Load) -> None:
+    numbers = iter(range(load.payments))
     with Progress(console=console) as progress:
-        task = progress.add_task("Paying", total=payments)
+        task = progress.add_task("Paying", total=load.payments)
 
         async def queue() -> None:
             for number in numbers:
@@ -148,7 +164,7 @@ async def _shop(shoppers: Shoppers, nemesis: Nemesis, payments: int, at_once: in
                 progress.update(task, advance=1, description=told)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(at_once):
+            for _ in range(load.at_once):
                 group.create_task(queue())
 
 

@@ -4,6 +4,7 @@ A kind reads `postgres:killed`, as those of the enumeration read `charge:lost`.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
@@ -68,7 +69,10 @@ class Battlefield:
         ]
 
     async def revive(self, name: str) -> None:
-        """Start a part; what it needs may be down as well."""
+        """Start a part, which begins a new log; what it needs may be down as well."""
+        log = self.stack.log(name)
+        with suppress(FileNotFoundError):
+            log.rename(log.with_suffix(f".{time.time():.0f}.log"))
         while True:
             with suppress(StackError):
                 return await self.stack.up([name])

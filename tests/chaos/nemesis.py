@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from random import Random
 from typing import NamedTuple
 
 from devstack.states import State
@@ -29,7 +28,7 @@ class Nemesis:
     """`hands` faults at once, never two of the same part; whatever dies otherwise is revived."""
 
     battlefield: Battlefield
-    dice: Random
+    kinds: Sequence[Kind]
     hands: int
     struck: list[Struck] = field(default_factory=list)
     died: list[str] = field(default_factory=list)
@@ -49,22 +48,21 @@ class Nemesis:
         self._stopping.set()
 
     def _deal(self) -> Iterator[Kind]:
-        kinds = self.battlefield.kinds()
         while True:
-            yield from self.dice.sample(kinds, len(kinds))
+            yield from self.battlefield.dice.sample(self.kinds, len(self.kinds))
 
     async def _strike_from(self, deck: Iterator[Kind]) -> None:
         while not self._stopping.is_set():
             kind = next(deck)
             if kind.target not in self._under_fire:
                 await self._strike(kind)
-            await asyncio.sleep(self.dice.uniform(*PAUSE))
+            await asyncio.sleep(self.battlefield.dice.uniform(*PAUSE))
 
     async def _strike(self, kind: Kind) -> None:
         self._under_fire.add(kind.target)
         began = time.monotonic()
         async with kind.strike():
-            await asyncio.sleep(self.dice.uniform(*LASTS))
+            await asyncio.sleep(self.battlefield.dice.uniform(*LASTS))
         self.struck.append(Struck(str(kind), began, time.monotonic()))
         self._under_fire.discard(kind.target)
 

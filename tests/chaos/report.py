@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from rich.console import Console
@@ -32,6 +33,17 @@ class Run:
     books: Collection[Books]
     violations: Sequence[Violation]
 
+    @property
+    def told(self) -> Counter[int]:
+        """How often each HTTP status was answered."""
+        answers = self.shoppers.answers.values()
+        return Counter(each.status for told in answers for each in told)
+
+    @property
+    def has_bugs(self) -> bool:
+        """Whether anybody was answered what only a bug of ours answers."""
+        return HTTPStatus.INTERNAL_SERVER_ERROR in self.told
+
 
 def show(run: Run, page: Path) -> None:
     console = Console(record=True, highlight=False, width=100)
@@ -50,10 +62,9 @@ def show(run: Run, page: Path) -> None:
 def _load(run: Run) -> Table:
     table = _table("The load", "")
     rate = run.payments / run.seconds
-    told = Counter(each.status for answers in run.shoppers.answers.values() for each in answers)
     rows = {
         "purchases": f"{run.payments} in {run.seconds:.0f} s, {rate:.1f} a second",
-        "answers": ", ".join(f"{status}: {count}" for status, count in sorted(told.items())),
+        "answers": ", ".join(f"{status}: {count}" for status, count in sorted(run.told.items())),
         "requests without an answer": str(run.shoppers.unanswered),
         "customers who left without one": str(run.shoppers.left),
         "faults": f"{len(run.struck)}, of {len({each.kind for each in run.struck})} kinds",
