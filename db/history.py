@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.payments import plain, to_payment
+from db.payments import to_payment
 from db.statements import fetch_all
 from db.tables import payment_transitions, payments
 from domain.payment import Payment, PaymentStatus
@@ -39,7 +39,7 @@ class PaymentHistory:
     async def orders_since(self, moment: datetime) -> set[UUID]:
         """The orders that anybody has tried to pay since then."""
         rows = await fetch_all(self._engine, _ORDERS_SINCE, {"moment": moment})
-        return {plain(row["order_id"]) for row in rows}
+        return {row["order_id"] for row in rows}
 
     async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment]:
         rows = await fetch_all(self._engine, _OF_ORDERS, {"orders": list(orders)})
@@ -49,6 +49,6 @@ class PaymentHistory:
         """Of each payment the statuses that it has had, in their order."""
         paths: dict[UUID, Path] = {}
         for row in await fetch_all(self._engine, _PATHS_OF_ORDERS, {"orders": list(orders)}):
-            path = paths.setdefault(plain(row["payment_id"]), [])
+            path = paths.setdefault(row["payment_id"], [])
             path.append(PaymentStatus(row["to_status"]))
         return paths

@@ -1,6 +1,6 @@
 """The payment store: every statement about payments, each a transaction of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy import Executable, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.statements import Values, execute, fetch, fetch_all
+from db.statements import Row, Values, execute, fetch, fetch_all
 from db.tables import payments
 from domain.errors import ErrorCode, PaymentError
 from domain.money import EXPONENTS, Money
@@ -135,12 +135,6 @@ def _to_row(payment: Payment) -> dict[str, Any]:
     return row
 
 
-def to_payment(row: Mapping[Any, Any]) -> Payment:
+def to_payment(row: Row) -> Payment:
     amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
-    members = {name: plain(value) for name, value in row.items()}
-    return Payment.model_validate({**members, "amount": amount})
-
-
-def plain(value: Any) -> Any:
-    """The driver answers ids of a class of its own, a UUID without a JSON form."""
-    return UUID(int=value.int) if isinstance(value, UUID) else value
+    return Payment.model_validate({**row, "amount": amount})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Executable, RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.failures import as_payment_errors
 
 Values = Mapping[str, Any]
+Row = Mapping[str, Any]
 
 
 async def execute(engine: AsyncEngine, statement: Executable, values: Values) -> int:
@@ -18,14 +20,24 @@ async def execute(engine: AsyncEngine, statement: Executable, values: Values) ->
             return (await connection.execute(statement, values)).rowcount
 
 
-async def fetch(engine: AsyncEngine, query: Executable, values: Values) -> RowMapping | None:
+async def fetch(engine: AsyncEngine, query: Executable, values: Values) -> Row | None:
     """The only row that the query finds, or None."""
     with as_payment_errors():
         async with engine.connect() as connection:
-            return (await connection.execute(query, values)).mappings().one_or_none()
+            row = (await connection.execute(query, values)).mappings().one_or_none()
+    return _plain(row) if row else None
 
 
-async def fetch_all(engine: AsyncEngine, query: Executable, values: Values) -> Sequence[RowMapping]:
+async def fetch_all(engine: AsyncEngine, query: Executable, values: Values) -> Sequence[Row]:
     with as_payment_errors():
         async with engine.connect() as connection:
-            return (await connection.execute(query, values)).mappings().all()
+            rows = (await connection.execute(query, values)).mappings().all()
+    return [_plain(row) for row in rows]
+
+
+def _plain(row: RowMapping) -> Row:
+    """The driver answers ids of a class of its own, a UUID without a JSON form."""
+    return {
+        str(name): UUID(int=value.int) if isinstance(value, UUID) else value
+        for name, value in row.items()
+    }

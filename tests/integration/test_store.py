@@ -8,9 +8,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import STATEMENT_SECONDS, create_engine
+from db.idempotency import IdempotencyKeys, KeyClaim
 from db.payments import PaymentStore
+from domain import exact_json
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.money import Money
 from domain.payment import Announcement, Payment, PaymentStatus
@@ -21,11 +24,16 @@ DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 
 
 @pytest.fixture(scope="module")
-async def store(shop: Shop) -> AsyncIterator[PaymentStore]:
+async def engine(shop: Shop) -> AsyncIterator[AsyncEngine]:
     url = shop.stack.environment()["DATABASE_URL"]
     engine = create_engine(url, application_name="tests")
-    yield PaymentStore(engine)
+    yield engine
     await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+async def store(engine: AsyncEngine) -> PaymentStore:
+    return PaymentStore(engine)
 
 
 def ended(payment: Payment, ending: str) -> Payment:
@@ -42,6 +50,16 @@ async def recorded(store: PaymentStore, status: str) -> Payment:
     if status == "failed":
         await store.record_failed(ended(payment, status))
     return payment
+
+
+async def test_key_comes_back_as_it_was(engine: AsyncEngine) -> None:
+    keys, claim = IdempotencyKeys(engine), KeyClaim("tests", str(uuid4()), "fingerprint", uuid4())
+    await keys.claim(claim)
+
+    again = await keys.claim(claim._replace(payment_id=uuid4()))
+
+    assert again == claim
+    assert exact_json.dumps(again.payment_id) == exact_json.dumps(claim.payment_id)
 
 
 async def test_payment_comes_back_as_it_was(store: PaymentStore) -> None:

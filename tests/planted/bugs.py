@@ -832,6 +832,13 @@ DB = (
         f"{STORE}::test_unfinished_payments_are_found_by_their_age",
     ),
     Bug(
+        "ids are answered as the driver made them",
+        "db/statements.py",
+        "UUID(int=value.int) if isinstance(value, UUID) else value",
+        "value",
+        f"{STORE}::test_key_comes_back_as_it_was",
+    ),
+    Bug(
         "statement timeout removed",
         "db/engine.py",
         '                "statement_timeout": str(1000 * STATEMENT_SECONDS),\n',
