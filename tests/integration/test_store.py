@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.engine import STATEMENT_SECONDS, create_engine
+from db.engine import POOL_WAIT_SECONDS, STATEMENT_SECONDS, create_engine
 from db.idempotency import IdempotencyKeys, KeyClaim
 from db.payments import PaymentStore
 from domain import exact_json
@@ -19,6 +19,7 @@ from domain.money import Money
 from domain.payment import Announcement, Payment, PaymentStatus
 from tests.builders import NOON, a_payment
 from tests.integration.shop import Shop
+from tests.integration.waiting import eventually
 
 DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 
@@ -86,6 +87,45 @@ async def test_every_wait_has_an_end(shop: Shop, setting: str) -> None:
     await engine.dispose()
 
     assert seconds == f"{STATEMENT_SECONDS}s"
+
+
+async def test_pool_without_a_free_connection_is_an_outage(shop: Shop) -> None:
+    url = shop.stack.environment()["DATABASE_URL"]
+    engine = create_engine(url, application_name="tests", pool_size=1)
+    async with engine.connect():
+        with pytest.raises(PaymentError) as refusal:
+            async with asyncio.timeout(2 * POOL_WAIT_SECONDS):
+                await PaymentStore(engine).find(uuid4())
+    await engine.dispose()
+
+    assert refusal.value.code is ErrorCode.DATABASE_UNAVAILABLE
+
+
+async def test_backend_lost_while_a_success_is_recorded_is_an_outage(
+    store: PaymentStore, shop: Shop
+) -> None:
+    payment = await recorded(store, "pending")
+    async with shop.database.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM bc_payment.payments WHERE id = $1 FOR UPDATE", payment.id)
+        recording = asyncio.create_task(store.record_succeeded(payment.succeeded(NOON)))
+        await eventually("the record waits for the row", lambda: terminate_waiting(other))
+        with pytest.raises(PaymentError) as refusal:
+            await recording
+
+    assert refusal.value.code is ErrorCode.DATABASE_UNAVAILABLE
+    await store.record_succeeded(payment.succeeded(NOON))
+    assert await store.find(payment.id) == payment.succeeded(NOON)
+
+
+async def terminate_waiting(
+    other: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
+) -> bool | None:
+    """End the backend that waits for a lock which `other` holds."""
+    terminated: bool | None = await other.fetchval(
+        """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"""
+    )
+    return terminated
 
 
 async def test_unknown_payment_is_none(store: PaymentStore) -> None:
