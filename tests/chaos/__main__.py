@@ -56,10 +56,10 @@ class Load(NamedTuple):
 
 
 def main(
-    payments: Annotated[int, typer.Option(help="How many purchases are made.")] = 1000,
+    payments: Annotated[int, typer.Option(min=1, help="How many purchases are made.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the faults and the purchases.")] = 1,
-    at_once: Annotated[int, typer.Option(help="Customers at the same time.")] = 40,
-    hands: Annotated[int, typer.Option(help="Faults at the same time.")] = 2,
+    at_once: Annotated[int, typer.Option(min=1, help="Customers at the same time.")] = 40,
+    hands: Annotated[int, typer.Option(min=0, help="Faults at the same time.")] = 2,
     only: Annotated[str, typer.Option(help="Only kinds with this in their name.")] = "",
 ) -> None:
     """Strike the running system while customers pay, and compare the books afterwards."""
@@ -67,11 +67,11 @@ def main(
     load = Load(payments, seed, at_once, hands, only)
     run = uvloop.run(_run(directory, load))
     show(run, PAGE)
-    if run.violations or run.has_bugs:
-        console.print(f"What the servers have written is in {directory}.")
-    else:
+    if run.is_clean:
         shutil.rmtree(directory)
-    raise typer.Exit(bool(run.violations))
+    else:
+        console.print(f"What the servers have written is in {directory}.")
+    raise typer.Exit(not run.is_clean)
 
 
 async def _run(directory: Path, load: Load) -> Run:
@@ -81,6 +81,8 @@ async def _run(directory: Path, load: Load) -> Run:
         _shoppers(field, load.seed) as shoppers,
     ):
         kinds = [each for each in field.kinds() if load.only in str(each)]
+        if not kinds:
+            raise typer.BadParameter(f"No kind of fault has {load.only!r} in its name.")
         nemesis = Nemesis(field, kinds, load.hands)
         started = time.monotonic()
         async with asyncio.TaskGroup() as group:

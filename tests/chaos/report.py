@@ -40,9 +40,13 @@ class Run:
         return Counter(each.status for told in answers for each in told)
 
     @property
-    def has_bugs(self) -> bool:
-        """Whether anybody was answered what only a bug of ours answers."""
-        return HTTPStatus.INTERNAL_SERVER_ERROR in self.told
+    def bugs(self) -> int:
+        """How often was answered what only a bug of ours answers."""
+        return self.told[HTTPStatus.INTERNAL_SERVER_ERROR]
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.violations and not self.bugs
 
 
 def show(run: Run, page: Path) -> None:
@@ -52,7 +56,9 @@ def show(run: Run, page: Path) -> None:
     console.print(_faults(run.struck, run.shoppers.successes))
     for line in audit_report(run.books, run.violations):
         console.print(line, markup=False)
-    verdict = "[red]violated[/red]" if run.violations else "[green]held[/green]"
+    if run.bugs:
+        console.print(f"✗ {run.bugs} answers were 500: a bug, which the log of the API tells")
+    verdict = "[green]held[/green]" if run.is_clean else "[red]broken[/red]"
     console.print(f"\nEvery promise: {verdict}. Nothing was repaired by hand.")
     page.parent.mkdir(exist_ok=True)
     console.save_html(str(page))
