@@ -1,5 +1,7 @@
 """What the routes are given: built once in `api/main.py`, found on the application's state."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -10,6 +12,7 @@ from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
 from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
+from domain.errors import ErrorCode, PaymentError
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Parts:
     sagas: PaymentSagas
     cache: PaymentCache
     rate_limit: RateLimit
+    places: asyncio.Semaphore
+    """For the callers who wait for their payment: Temporal allows 1200 such calls."""
     readiness: Readiness
 
 
@@ -41,3 +46,14 @@ async def limit_rate(request: Request, parts: FromParts) -> None:
     seconds = await parts.rate_limit.seconds_to_wait(caller)
     if seconds:
         raise TooManyRequests(seconds)
+
+
+async def admit(parts: FromParts) -> AsyncIterator[None]:
+    """Raises PaymentError(SERVICE_UNAVAILABLE) while all places are taken: nobody queues here."""
+    if parts.places.locked():
+        raise PaymentError(
+            ErrorCode.SERVICE_UNAVAILABLE,
+            "Too many payments are being waited for. Send the same request again.",
+        )
+    async with parts.places:
+        yield

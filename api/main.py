@@ -1,5 +1,6 @@
 """The API process: the application, what it is made of, and its start."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -31,6 +32,13 @@ from db.payments import PaymentStore
 from domain.errors import ErrorCode, PaymentError
 
 DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
+
+HTTP_ERRORS = {
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    413: ErrorCode.BODY_TOO_LARGE,
+    415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+}
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -76,6 +84,7 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         sagas=sagas,
         cache=cache,
         rate_limit=RateLimit(str(settings.redis_url), parse(settings.rate_limit)),
+        places=asyncio.Semaphore(settings.payments_at_once),
         readiness=Readiness(
             required={"postgresql": payments.ping, "temporal": sagas.ping},
             others={"redis": cache.ping, **_neighbour_checks(settings)},
@@ -119,9 +128,7 @@ def _answer_failures(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
-        code = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}.get(
-            error.status_code, ErrorCode.INVALID_REQUEST
-        )
+        code = HTTP_ERRORS.get(error.status_code, ErrorCode.INVALID_REQUEST)
         return problem(request, PaymentError(code, f"{error.detail}."), headers=error.headers)
 
 

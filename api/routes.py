@@ -1,14 +1,15 @@
 """The addresses of the service: pay, read a payment, and say how the service is."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
-from api.dependencies import FromParts, limit_rate
+from api.dependencies import FromParts, admit, limit_rate
 from api.errors import RETRY_AFTER_SECONDS, problem
 from api.idempotency import REPLAYED, idempotency_key
 from api.payments import pay
@@ -17,6 +18,7 @@ from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
 
+MOST_BODY_BYTES = 65_536
 STILL_RUNNING = "The payment is still being processed. Ask for it at the address in Location."
 
 FAILURES: dict[int | str, dict[str, Any]] = {
@@ -25,6 +27,8 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     404: {"description": "There is no such order."},
     409: {"description": "Another payment of this order is being processed."},
     422: {"description": "The payment gateway declined or failed. Nothing was charged."},
+    413: {"description": f"The body is larger than {MOST_BODY_BYTES} bytes."},
+    415: {"description": "The body is not JSON by its `Content-Type`."},
     429: {"description": "Too many requests; `Retry-After` says when to come back."},
     503: {"description": "A dependency does not answer. Send the same request again."},
 }
@@ -34,17 +38,31 @@ class _ExactRequest(Request):
     async def json(self) -> Any:
         return exact_json.loads(await self.body())
 
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        received = 0
+        async for chunk in super().stream():
+            received += len(chunk)
+            if received > MOST_BODY_BYTES:
+                raise HTTPException(413, f"The body is larger than {MOST_BODY_BYTES} bytes")
+            yield chunk
+
 
 class _ExactRoute(APIRoute):
-    """A route whose bodies are read without making floats of their numbers."""
+    """A route that reads small JSON bodies only, and makes no floats of their numbers."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_exactly(request: Request) -> Response:
+            if request.method == "POST" and _media_type(request) != "application/json":
+                raise HTTPException(415, "Send the header Content-Type: application/json")
             return await handle(_ExactRequest(request.scope, request.receive))
 
         return handle_exactly
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 payments = APIRouter(
@@ -58,6 +76,7 @@ service = APIRouter(tags=["service"])
 
 @payments.post(
     "",
+    dependencies=[Depends(admit)],
     response_model=PaymentEnvelope,
     responses={
         202: {"model": PaymentEnvelope, "description": "Still being processed; see Location."},

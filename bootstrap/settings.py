@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         le=300,
         description="How long `POST /payments` waits for the ending before it answers 202.",
     )
+    payments_at_once: int = Field(
+        default=400,
+        ge=1,
+        le=1000,
+        description="How many callers may wait for their payment at a time; others get a 503.",
+    )
     rate_limit: Annotated[str, AfterValidator(_rate)] = Field(
         default="120/minute", description="Requests allowed per caller, such as `10/second`."
     )

@@ -15,17 +15,31 @@ def dumps(value: Any) -> bytes:
 def loads(text: bytes | str) -> Any:
     """Parse JSON, leaving every number as the text it was written in.
 
-    Raises ValueError for anything that is not JSON in UTF-8, or that could not be written again:
-    lone surrogates, nesting beyond reason.
+    Raises ValueError for anything that is not JSON in UTF-8, that could not be written again (lone
+    surrogates, nesting beyond reason), or that two readers would read differently: an object that
+    names a member twice.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8")
     try:
-        value = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+        value = json.loads(
+            text,
+            parse_int=str,
+            parse_float=str,
+            parse_constant=str,
+            object_pairs_hook=_members,
+        )
         orjson.dumps(value)
     except (RecursionError, TypeError):
         raise ValueError("holds a lone surrogate or is nested too deeply") from None
     return value
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("names a member twice")
+    return members
 
 
 def _number(value: object) -> orjson.Fragment:

@@ -1,5 +1,6 @@
 """The HTTP interface itself: what it refuses, how it says so, and what it tells about itself."""
 
+import asyncio
 import re
 
 import pytest
@@ -53,7 +54,7 @@ def a_body(**members: str) -> bytes:
         (b"", ""),
         (b"{", ""),
         (b'{"orderId": "\xff"}', ""),
-        (b"[" * 100_000, ""),
+        (b"[" * 60_000, ""),
     ],
     ids=lambda value: value.decode(errors="replace")[-60:] if isinstance(value, bytes) else "",
 )
@@ -162,3 +163,12 @@ async def test_documentation_tells_every_answer(shop: Shop) -> None:
 
     described = set(paths["/payments"]["post"]["responses"])
     assert {"200", "202", "400", "401", "404", "409", "422", "429", "503"} <= described
+
+
+async def test_a_large_body_is_refused_and_harms_nobody(shop: Shop) -> None:
+    order = await shop.an_order()
+
+    refused, paid = await asyncio.gather(shop.post(b" " * 20_000_000), shop.pay(order))
+
+    assert_problem(refused, 413, "BODY_TOO_LARGE")
+    assert paid.status == 200

@@ -1,5 +1,6 @@
 """What is behind the routes in tests of the HTTP interface, and what every answer must have."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -42,6 +43,7 @@ class Backstage:
     failure: Exception | None = None
     wait: int = 0
     down: tuple[str, ...] = ()
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started: list[PaymentInstruction] = field(default_factory=list)
     claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
 
@@ -81,7 +83,7 @@ class Backstage:
         readiness = Readiness(
             {"postgresql": self._check("postgresql")}, {"redis": self._check("redis")}
         )
-        return Parts(fake, fake, fake, fake, fake, readiness)
+        return Parts(fake, fake, fake, fake, fake, self.places, readiness)
 
     def _fail(self) -> None:
         if self.failure:

@@ -27,8 +27,10 @@ def test_what_is_no_number_is_read_as_usual() -> None:
     assert exact_json.loads(b'[true, null, "1", "\xc3\xa9"]') == [True, None, "1", "é"]
 
 
-def test_of_a_repeated_member_the_last_counts() -> None:
-    assert exact_json.loads('{"amount": 1, "amount": 2}') == {"amount": "2"}
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"a": {"b": 1, "c": 2, "b": 1}}]'])
+def test_a_member_that_is_named_twice_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="names a member twice"):
+        exact_json.loads(text)
 
 
 @pytest.mark.parametrize(

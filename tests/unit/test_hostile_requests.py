@@ -1,10 +1,12 @@
 """Whatever a caller sends is answered: with a 400 that says what is wrong and repeats nothing."""
 
 import json
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
+from api.routes import MOST_BODY_BYTES
 from domain.errors import ErrorCode
 from tests.unit.backstage import BODY, ORDER, SUCCEEDED, Backstage, envelope, problem
 
@@ -51,9 +53,10 @@ HOSTILE: dict[str, str | bytes] = {
     "surrogate method": with_member('"paymentMethod": "\\udfff"'),
     "surrogate name": with_member('"\\ud800": 1'),
     "nul": BODY.replace(ORDER, "\\u0000" * 36),
-    "last wins": with_member('"amount": "x"'),
-    "deep array": "[" * 100_000,
-    "deep object": '{"a":' * 100_000,
+    "named twice": with_member('"amount": 150.00'),
+    "named twice, unknown": with_member('"a": 1, "a": 1'),
+    "deep array": "[" * 60_000,
+    "deep object": '{"a":' * 13_000,
     "deep member": with_member('"reservationId":' + "[" * 500 + "]" * 500),
     "binary": b"\x00\xff\xfe",
     "latin-1": with_member('"currency": "é"').encode("latin-1"),
@@ -88,7 +91,47 @@ async def test_a_body_that_is_not_json_is_said_to_be_that(
 async def test_only_json_is_read(http: httpx.AsyncClient, media_type: str) -> None:
     answer = await http.post("/payments", content=BODY, headers={"content-type": media_type})
 
-    problem(answer, ErrorCode.INVALID_REQUEST)
+    problem(answer, ErrorCode.UNSUPPORTED_MEDIA_TYPE)
+
+
+@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON"])
+async def test_json_may_name_its_charset(
+    http: httpx.AsyncClient, backstage: Backstage, media_type: str
+) -> None:
+    backstage.outcome = SUCCEEDED
+
+    envelope(await http.post("/payments", content=BODY, headers={"content-type": media_type}), 200)
+
+
+async def test_a_large_body_is_not_read_to_its_end(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 100 * MOST_BODY_BYTES:
+            sent += 1024
+            yield b" " * 1024
+
+    answer = await http.post("/payments", content=endless())
+
+    problem(answer, ErrorCode.BODY_TOO_LARGE)
+    assert sent < 2 * MOST_BODY_BYTES
+    assert backstage.started == []
+
+
+async def test_callers_beyond_the_places_are_turned_away_at_once(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.outcome = SUCCEEDED
+    async with backstage.places, backstage.places:
+        turned_away = await http.post("/payments", content=BODY)
+
+    problem(turned_away, ErrorCode.SERVICE_UNAVAILABLE)
+    assert turned_away.headers["retry-after"]
+    assert backstage.started == []
+    envelope(await http.post("/payments", content=BODY), 200)
 
 
 async def test_what_is_unknown_is_ignored(http: httpx.AsyncClient, backstage: Backstage) -> None:
