@@ -20,7 +20,7 @@ from activities.adapters.http import create_client
 from api import routes
 from api.dependencies import Parts, TooManyRequests
 from api.errors import problem
-from api.middleware import AnswerBugs, AnyCasePaths
+from api.middleware import AnswerBugs, AnyCasePaths, NameRequests
 from api.readiness import Check, Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
@@ -63,8 +63,9 @@ def create_app(settings: Settings) -> FastAPI:
         allow_origins=settings.cors_origins,
         allow_methods=["GET", "POST"],
         allow_headers=["*"],
-        expose_headers=["Location", "Retry-After", "Idempotent-Replayed"],
+        expose_headers=["Location", "Retry-After", "Idempotent-Replayed", "X-Request-Id"],
     )
+    app.add_middleware(NameRequests)
     _answer_failures(app)
     return app
 

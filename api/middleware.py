@@ -1,14 +1,48 @@
-"""What surrounds every request: paths in any case, and an answer even for our own bugs."""
+"""What surrounds every request: its id, paths in any case, an answer even for our own bugs."""
 
 import logging
+from uuid import UUID, uuid4
 
+import structlog
 from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
 from domain.errors import ErrorCode, PaymentError
 
 log = logging.getLogger(__name__)
+
+
+class NameRequests:
+    """The answer and every log line of a request carry its id: the caller's, if that is a UUID.
+
+    Other text is not taken over: it would bring into the logs whatever a caller likes.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _uuid_or_new(Headers(scope=scope).get("x-request-id", ""))
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_named)
+
+
+def _uuid_or_new(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return str(uuid4())
 
 
 class AnyCasePaths:

@@ -5,9 +5,10 @@ from uuid import UUID
 
 import httpx
 import pytest
+import structlog
 from starlette.types import Receive, Scope, Send
 
-from api.middleware import AnswerBugs
+from api.middleware import AnswerBugs, NameRequests
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
 from tests.unit.backstage import (
@@ -371,3 +372,35 @@ async def test_a_bug_in_the_middle_of_an_answer_ends_it() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
         with pytest.raises(ZeroDivisionError):
             await client.get("/")
+
+
+@pytest.mark.parametrize("path", ["/health", "/nowhere", f"/payments/{ORDER}"])
+async def test_a_request_keeps_the_id_that_its_caller_gave(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    answer = await http.get(path, headers={"x-request-id": CUSTOMER})
+
+    assert answer.headers["x-request-id"] == CUSTOMER
+
+
+@pytest.mark.parametrize("given", ["", "4111111111111111", CANARY, "x" * 10_000])
+async def test_a_request_id_is_never_free_text(http: httpx.AsyncClient, given: str) -> None:
+    answer = await http.get("/health", headers={"x-request-id": given})
+
+    assert UUID(answer.headers["x-request-id"]).version == 4
+
+
+async def test_what_is_logged_during_a_request_has_its_id() -> None:
+    seen: dict[str, object] = {}
+
+    async def log_something(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.update(structlog.contextvars.get_contextvars())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    transport = httpx.ASGITransport(NameRequests(log_something))
+    async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
+        await client.get("/", headers={"x-request-id": CUSTOMER})
+
+    assert seen == {"request_id": CUSTOMER}
+    assert structlog.contextvars.get_contextvars() == {}
