@@ -17,6 +17,8 @@ from audit.invariants import Violation
 from tests.chaos.nemesis import Struck
 from tests.chaos.shoppers import Shoppers, Success
 
+RECOVERY = "Recovery: from the fault's end until a payment asked for after it was answered as paid."
+
 
 @dataclass(frozen=True)
 class Run:
@@ -52,8 +54,9 @@ class Run:
 def show(run: Run, page: Path) -> None:
     console = Console(record=True, highlight=False, width=100)
     console.print(f"\n[bold]Chaos[/bold]  {run.command}\n")
-    console.print(_load(run))
+    console.print(_load(run), "")
     console.print(_faults(run.struck, run.shoppers.successes))
+    console.print(f"[dim]{RECOVERY}[/dim]\n\n[bold]The books[/bold]")
     for line in audit_report(run.books, run.violations):
         console.print(line, markup=False)
     if run.bugs:
@@ -83,7 +86,6 @@ def _load(run: Run) -> Table:
 
 
 def _faults(struck: Sequence[Struck], successes: Sequence[Success]) -> Table:
-    """Recovery: from a fault's end until a payment asked for after it was answered as paid."""
     table = _table("Fault", "times", "recovery, median", "worst")
     for kind, times in sorted(_recoveries(struck, successes).items()):
         worst = f"{max(times):.1f} s" if times else ""
