@@ -1,12 +1,14 @@
 """What the routes are given: built once in `api/main.py`, found on the application's state."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.identity import READ, WRITE, Identity, Principal
 from api.readiness import Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
@@ -22,6 +24,7 @@ class Parts:
     sagas: PaymentSagas
     cache: PaymentCache
     rate_limit: RateLimit
+    identity: Identity
     places: asyncio.Semaphore
     """For the callers who wait for their payment: Temporal allows 1200 such calls."""
     readiness: Readiness
@@ -32,6 +35,12 @@ def _parts(request: Request) -> Parts:
 
 
 FromParts = Annotated[Parts, Depends(_parts)]
+
+
+Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(auto_error=False, bearerFormat="JWT", description="If an issuer is set.")),
+]
 
 
 class TooManyRequests(Exception):  # noqa: N818 (HTTP's own name for it)
@@ -57,3 +66,19 @@ async def admit(parts: FromParts) -> AsyncIterator[None]:
         )
     async with parts.places:
         yield
+
+
+def _with_scope(scope: str) -> Callable[..., Awaitable[Principal]]:
+    """The caller. Raises PaymentError if it is not known, or may not do this at all."""
+
+    async def authorize(parts: FromParts, bearer: Bearer) -> Principal:
+        caller = await parts.identity.principal(bearer.credentials if bearer else None)
+        if scope not in caller.scopes:
+            raise PaymentError(ErrorCode.INSUFFICIENT_SCOPE, f"The token lacks the scope {scope}.")
+        return caller
+
+    return authorize
+
+
+Payer = Annotated[Principal, Depends(_with_scope(WRITE))]
+Reader = Annotated[Principal, Depends(_with_scope(READ))]

@@ -46,6 +46,8 @@ STATUSES: Mapping[ErrorCode, HTTPStatus] = MappingProxyType(
         ErrorCode.INVALID_REQUEST: HTTPStatus.BAD_REQUEST,
         ErrorCode.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.PAYMENT_NOT_FOUND: HTTPStatus.NOT_FOUND,
+        ErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+        ErrorCode.INSUFFICIENT_SCOPE: HTTPStatus.FORBIDDEN,
         ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
         ErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
         ErrorCode.BODY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -95,6 +97,8 @@ def _media_type(request: Request) -> str:
 def _headers(status: HTTPStatus) -> dict[str, str]:
     if status is HTTPStatus.UNAUTHORIZED:  # RFC 9110 section 11.6.1 asks for it
         return {"www-authenticate": 'Bearer error="invalid_token"'}
+    if status is HTTPStatus.FORBIDDEN:
+        return {"www-authenticate": 'Bearer error="insufficient_scope"'}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         return {"retry-after": str(RETRY_AFTER_SECONDS)}
     return {}

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -16,10 +17,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from activities.adapters import kafka
-from activities.adapters.http import create_client
+from activities.adapters.http import Neighbour, create_client
 from api import routes
 from api.dependencies import Parts, TooManyRequests
 from api.errors import problem
+from api.identity import TRUSTING, Identity, IssuerKeys
 from api.middleware import AnswerBugs, AnyCasePaths, NameRequests
 from api.readiness import Check, Readiness
 from api.redis import PaymentCache, RateLimit
@@ -33,6 +35,7 @@ from domain.errors import ErrorCode, PaymentError
 
 DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
 
+ISSUER_SECONDS = 3.0
 HTTP_ERRORS = {
     404: ErrorCode.NOT_FOUND,
     405: ErrorCode.METHOD_NOT_ALLOWED,
@@ -85,12 +88,28 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         sagas=sagas,
         cache=cache,
         rate_limit=RateLimit(str(settings.redis_url), parse(settings.rate_limit)),
+        identity=await _build_identity(settings, stack),
         places=asyncio.Semaphore(settings.payments_at_once),
         readiness=Readiness(
             required={"postgresql": payments.ping, "temporal": sagas.ping},
             others={"redis": cache.ping, **_neighbour_checks(settings)},
         ),
     )
+
+
+async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity:
+    if settings.auth_issuer is None:
+        return TRUSTING
+    issuer = str(settings.auth_issuer).rstrip("/")
+    address = urlsplit(str(settings.auth_keys_url or f"{issuer}/.well-known/jwks.json"))
+    client = create_client(f"{address.scheme}://{address.netloc}")
+    await stack.enter_async_context(client)
+    neighbour = Neighbour(client, "The issuer", ErrorCode.SERVICE_UNAVAILABLE, ISSUER_SECONDS)
+
+    async def fetch() -> Any:
+        return (await neighbour.ask("GET", address.path))[1]
+
+    return Identity(IssuerKeys(fetch), issuer, settings.auth_audience)
 
 
 def _neighbour_checks(settings: Settings) -> dict[str, Check]:

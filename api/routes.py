@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api.dependencies import FromParts, admit, limit_rate
+from api.dependencies import FromParts, Payer, Reader, admit, limit_rate
 from api.errors import RETRY_AFTER_SECONDS, problem
 from api.idempotency import REPLAYED, idempotency_key
 from api.payments import pay
@@ -23,7 +23,8 @@ STILL_RUNNING = "The payment is still being processed. Ask for it at the address
 
 FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"description": "A field, the order's state or price, or the reservation is not right."},
-    401: {"description": "The order belongs to another customer."},
+    401: {"description": "The order belongs to another customer, or the token is not valid."},
+    403: {"description": "The token lacks the scope."},
     404: {"description": "There is no such order."},
     409: {"description": "Another payment of this order is being processed."},
     422: {"description": "The payment gateway declined or failed. Nothing was charged."},
@@ -83,8 +84,12 @@ service = APIRouter(tags=["service"])
         **{status: {"model": PaymentEnvelope, **each} for status, each in FAILURES.items()},
     },
 )
-async def create_payment(body: PaymentRequest, request: Request, parts: FromParts) -> Response:
+async def create_payment(
+    body: PaymentRequest, request: Request, parts: FromParts, caller: Payer
+) -> Response:
     """Pay an order. Repeating the request never pays it twice."""
+    if not caller.acts_for(body.customer_id):
+        raise PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The token is another customer's.")
     instruction = body.to_instruction(requested_at=datetime.now(UTC))
     outcome = await pay(instruction, idempotency_key(request), parts)
     answer = _answer(request, outcome.payment, asked_by=body.customer_id)
@@ -99,11 +104,11 @@ async def create_payment(body: PaymentRequest, request: Request, parts: FromPart
     responses={"4XX": {"model": PaymentEnvelope, "description": "There is no such payment."}},
 )
 async def get_payment(
-    payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts
+    payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
 ) -> Response:
     """Read a payment as it stands; `success` says whether the payment succeeded."""
     payment = await parts.cache.get(payment_id) or await parts.payments.find(payment_id)
-    if payment is None:
+    if payment is None or not caller.acts_for(payment.customer_id):
         raise PaymentError(ErrorCode.PAYMENT_NOT_FOUND, "There is no such payment.")
     return _json(PaymentEnvelope.of(payment.as_answered, payment.error_message))
 

@@ -67,6 +67,17 @@ class Settings(BaseSettings):
         le=300,
         description="How long `POST /payments` waits for the ending before it answers 202.",
     )
+    auth_issuer: HttpUrl | None = Field(
+        default=None,
+        description="Who issues the bearer tokens that callers must send. Without it, every caller "
+        "is trusted.",
+    )
+    auth_audience: str = Field(
+        default="payments", description="The audience that tokens must be issued for."
+    )
+    auth_keys_url: HttpUrl | None = Field(
+        default=None, description="The issuer's JWK Set, if not at `/.well-known/jwks.json`."
+    )
     payments_at_once: int = Field(
         default=400,
         ge=1,

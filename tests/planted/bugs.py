@@ -16,6 +16,7 @@ KAFKA = "tests/unit/test_kafka.py"
 DATABASE_FAILURES = "tests/unit/test_database_failures.py"
 SCHEMAS = "tests/unit/test_schemas.py"
 HTTP = "tests/unit/test_http.py"
+IDENTITY = "tests/unit/test_identity.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
 REDIS = "tests/unit/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
@@ -862,6 +863,62 @@ DB = (
 )
 
 API = (
+    Bug(
+        "expired tokens are accepted",
+        "api/identity.py",
+        "LEEWAY_SECONDS = 30",
+        "LEEWAY_SECONDS = 3600",
+        IDENTITY,
+    ),
+    Bug(
+        "tokens for anybody else are accepted",
+        "api/identity.py",
+        'options={"require": REQUIRED}',
+        'options={"require": REQUIRED, "verify_aud": False}',
+        IDENTITY,
+    ),
+    Bug(
+        "tokens need not expire",
+        "api/identity.py",
+        'REQUIRED = ["exp", ',
+        "REQUIRED = [",
+        IDENTITY,
+    ),
+    Bug(
+        "scopes are not checked",
+        "api/dependencies.py",
+        "if scope not in caller.scopes:",
+        "if not caller.scopes:",
+        IDENTITY,
+    ),
+    Bug(
+        "customers read each other's payments",
+        "api/routes.py",
+        "if payment is None or not caller.acts_for(payment.customer_id):",
+        "if payment is None:",
+        IDENTITY,
+    ),
+    Bug(
+        "customers pay with each other's name",
+        "api/routes.py",
+        "if not caller.acts_for(body.customer_id):",
+        "if not caller.subject and not caller.is_service:",
+        IDENTITY,
+    ),
+    Bug(
+        "keys are forgotten while the issuer is down",
+        "api/identity.py",
+        "        self._asked_at = time.monotonic()\n",
+        "        self._asked_at = time.monotonic()\n        self._keys = {}\n",
+        IDENTITY,
+    ),
+    Bug(
+        "bodies are read to their end",
+        "api/routes.py",
+        "if received > MOST_BODY_BYTES:",
+        "if received > 1000 * MOST_BODY_BYTES:",
+        "tests/unit/test_hostile_requests.py",
+    ),
     Bug(
         "idempotency key not scoped to the caller",
         "api/payments.py",

@@ -10,6 +10,7 @@ import httpx
 
 from api.dependencies import Parts
 from api.errors import STATUSES
+from api.identity import TRUSTING, Identity
 from api.readiness import Readiness
 from db.idempotency import KeyClaim
 from domain.errors import ErrorCode, PaymentError
@@ -43,6 +44,7 @@ class Backstage:
     failure: Exception | None = None
     wait: int = 0
     down: tuple[str, ...] = ()
+    identity: Identity = TRUSTING
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started: list[PaymentInstruction] = field(default_factory=list)
     claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
@@ -83,7 +85,7 @@ class Backstage:
         readiness = Readiness(
             {"postgresql": self._check("postgresql")}, {"redis": self._check("redis")}
         )
-        return Parts(fake, fake, fake, fake, fake, self.places, readiness)
+        return Parts(fake, fake, fake, fake, fake, self.identity, self.places, readiness)
 
     def _fail(self) -> None:
         if self.failure:

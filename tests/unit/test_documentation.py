@@ -12,7 +12,8 @@ def rows() -> Iterator[str]:
     for name, field in Settings.model_fields.items():
         default = field.default
         shown = ",".join(default) if isinstance(default, tuple) else default
-        yield f"| `{name.upper()}` | `{shown}` | {field.description} |"
+        said = "not set" if shown is None else f"`{shown}`"
+        yield f"| `{name.upper()}` | {said} | {field.description} |"
 
 
 def test_every_setting_is_documented() -> None:

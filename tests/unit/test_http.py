@@ -77,7 +77,7 @@ async def test_a_payment_that_fails(
     body = problem(answer, code)
     assert body["errorMessage"] == f"It is {code}."
     assert ("retry-after" in answer.headers) is (answer.status_code == 503)
-    assert ("www-authenticate" in answer.headers) is (answer.status_code == 401)
+    assert ("www-authenticate" in answer.headers) is (answer.status_code in {401, 403})
     if code is ErrorCode.CUSTOMER_MISMATCH:
         assert body["payment"] is None
     else:

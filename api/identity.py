@@ -1,0 +1,115 @@
+"""Who calls: bearer tokens (RFC 6750, claims of RFC 9068), checked with their issuer's keys."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import jwt
+
+from domain.errors import ErrorCode, PaymentError
+
+ALGORITHMS = ("RS256", "ES256", "EdDSA")
+LEEWAY_SECONDS = 30
+FRESH_SECONDS = 600
+PAUSE_SECONDS = 30
+"""Between two questions to the issuer, however many tokens name unknown keys."""
+WRITE = "payments:write"
+READ = "payments:read"
+REQUIRED = ["exp", "iss", "aud", "sub"]
+
+FetchKeys = Callable[[], Awaitable[Any]]
+
+
+class Principal(NamedTuple):
+    """A caller: a customer, who acts for itself, or a service, which acts for any."""
+
+    subject: str
+    scopes: frozenset[str]
+    is_service: bool
+
+    def acts_for(self, customer_id: UUID) -> bool:
+        return self.is_service or self.subject == str(customer_id)
+
+
+ANYBODY = Principal("", frozenset({WRITE, READ}), is_service=True)
+
+
+class IssuerKeys:
+    """The issuer's public keys. While it does not answer, the last ones count."""
+
+    def __init__(self, fetch: FetchKeys) -> None:
+        self._fetch = fetch
+        self._keys: Mapping[str, jwt.PyJWK] = {}
+        self._asked_at = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def find(self, key_id: str) -> jwt.PyJWK | None:
+        """Raises PaymentError(SERVICE_UNAVAILABLE) if no keys are known at all."""
+        async with self._asking:
+            if self._is_due(key_id):
+                await self._ask()
+        if not self._keys:
+            raise PaymentError(
+                ErrorCode.SERVICE_UNAVAILABLE,
+                "Callers cannot be identified just now. Send the same request again.",
+            )
+        return self._keys.get(key_id)
+
+    def _is_due(self, key_id: str) -> bool:
+        wait = FRESH_SECONDS if key_id in self._keys else PAUSE_SECONDS
+        return time.monotonic() >= self._asked_at + wait
+
+    async def _ask(self) -> None:
+        self._asked_at = time.monotonic()
+        try:
+            keys = jwt.PyJWKSet.from_dict(await self._fetch()).keys
+        except (PaymentError, jwt.PyJWTError, AttributeError):
+            return
+        self._keys = {key.key_id: key for key in keys if key.key_id}
+
+
+class Identity:
+    """The principal of a token; without keys to check tokens with, everybody is trusted."""
+
+    def __init__(self, keys: IssuerKeys | None, issuer: str, audience: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+
+    async def principal(self, token: str | None) -> Principal:
+        """Raises PaymentError: UNAUTHENTICATED unless the token is right in every respect."""
+        if self._keys is None:
+            return ANYBODY
+        try:
+            claims = await self._claims(self._keys, token or "")
+        except jwt.PyJWTError as error:
+            raise PaymentError(
+                ErrorCode.UNAUTHENTICATED, "Send a valid bearer token of the right issuer."
+            ) from error
+        return Principal(
+            claims["sub"],
+            frozenset(str(claims.get("scope", "")).split()),
+            is_service=claims.get("client_id") == claims["sub"],
+        )
+
+    async def _claims(self, keys: IssuerKeys, token: str) -> dict[str, Any]:
+        header = jwt.get_unverified_header(token)
+        key = await keys.find(str(header.get("kid")))
+        if key is None or header["alg"] != key.algorithm_name:
+            raise jwt.InvalidKeyError
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=ALGORITHMS,
+            issuer=[self._issuer, f"{self._issuer}/"],
+            audience=self._audience,
+            leeway=LEEWAY_SECONDS,
+            options={"require": REQUIRED},
+        )
+        return claims
+
+
+TRUSTING = Identity(None, issuer="", audience="")
+"""For a service that only trusted callers can reach."""

@@ -1,0 +1,49 @@
+"""Bearer tokens of an issuer that is asked over HTTP."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from domain import exact_json
+from tests.integration.replica import another_api
+from tests.integration.shop import Shop
+from tests.tokens import a_token, key_set
+
+
+class Issuer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        is_known = self.path == "/.well-known/jwks.json"
+        self.send_response(200 if is_known else 404)
+        self.end_headers()
+        self.wfile.write(exact_json.dumps(key_set() if is_known else {}))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def issuer() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Issuer) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+async def test_customers_pay_for_themselves_only(shop: Shop, issuer: str) -> None:
+    order = await shop.an_order()
+    content = exact_json.dumps(order.request())
+
+    async with another_api(shop, auth_issuer=issuer) as guarded:
+        nobody = await guarded.post(content)
+        stranger = await guarded.post(content, authorization=bearer(issuer, "somebody"))
+        paid = await guarded.post(content, authorization=bearer(issuer, order.customer_id))
+
+    assert (nobody.status, nobody.body["code"]) == (401, "UNAUTHENTICATED")
+    assert (stranger.status, stranger.body["code"]) == (401, "CUSTOMER_MISMATCH")
+    assert paid.status == 200
+
+
+def bearer(issuer: str, subject: str) -> str:
+    return f"Bearer {a_token(iss=issuer, sub=subject)}"

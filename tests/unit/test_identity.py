@@ -1,0 +1,212 @@
+"""Who may do what: hostile tokens, and every caller at every address about every payment."""
+
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from api import identity
+from api.identity import READ, WRITE, Identity, IssuerKeys
+from domain.errors import ErrorCode, PaymentError
+from tests.tokens import AUDIENCE, ISSUER, PRIVATE, RSA, a_token, claims, key_set
+from tests.unit.backstage import BODY, CUSTOMER, STRANGER, SUCCEEDED, Backstage, envelope, problem
+
+STRANGE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+PUBLIC_PEM = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def forged(header: dict[str, Any], signature: bytes = b"") -> str:
+    parts = [json.dumps(header).encode(), json.dumps(claims()).encode(), signature]
+    return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def signed_as(key: Any, algorithm: str, **headers: Any) -> str:
+    return jwt.encode(claims(), key, algorithm, headers={"kid": "RS256", **headers})
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def guarded(backstage: Backstage) -> Backstage:
+    async def fetch() -> Any:
+        return key_set()
+
+    backstage.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    backstage.outcome = SUCCEEDED
+    backstage.recorded = [SUCCEEDED]
+    return backstage
+
+
+@pytest.fixture
+def client(guarded: Backstage, http: httpx.AsyncClient, app: Any) -> httpx.AsyncClient:
+    app.state.parts = guarded.parts()
+    return http
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE)
+async def test_a_token_of_the_issuer_is_accepted(client: httpx.AsyncClient, algorithm: str) -> None:
+    answer = await client.post("/payments", content=BODY, headers=bearer(a_token(algorithm)))
+
+    envelope(answer, 200)
+
+
+HOSTILE: dict[str, Callable[[], str]] = {
+    "nothing": lambda: "",
+    "no token": lambda: "x",
+    "dots": lambda: "..",
+    "unsigned": lambda: forged({"alg": "none", "kid": "RS256"}),
+    "unsigned in capitals": lambda: forged({"alg": "NONE", "kid": "RS256"}),
+    "unsigned as signed": lambda: forged({"alg": "RS256", "kid": "RS256"}),
+    "signature of another kind": lambda: forged({"alg": "EdDSA", "kid": "RS256"}, b"x" * 64),
+    "public key as secret": lambda: forged({"alg": "HS256", "kid": "RS256"}, b"x" * 32),
+    "strange key": lambda: signed_as(STRANGE, "RS256"),
+    "strange key in the header": lambda: signed_as(STRANGE, "RS256", jwk=key_set()["keys"][0]),
+    "unknown key": lambda: signed_as(RSA, "RS256", kid="other"),
+    "key id is no text": lambda: forged({"alg": "RS256", "kid": ["RS256"]}, b"x"),
+    "algorithm not allowed": lambda: signed_as(RSA, "PS256"),
+    "stronger algorithm": lambda: signed_as(RSA, "RS512"),
+    "critical extension": lambda: signed_as(RSA, "RS256", crit=["exp"]),
+    "unknown critical extension": lambda: signed_as(RSA, "RS256", crit=["x"], x=1),
+    "expired": lambda: a_token(exp=time.time() - 31),
+    "not yet valid": lambda: a_token(nbf=time.time() + 31),
+    "never expires": lambda: a_token(exp=None),
+    "expires some day": lambda: a_token(exp="tomorrow"),
+    "another issuer": lambda: a_token(iss="https://issuer.example.evil"),
+    "no issuer": lambda: a_token(iss=None),
+    "another audience": lambda: a_token(aud="refunds"),
+    "no audience": lambda: a_token(aud=None),
+    "no subject": lambda: a_token(sub=None),
+    "subject is no text": lambda: a_token(sub=7),
+}
+
+
+@pytest.mark.parametrize("token", HOSTILE.values(), ids=HOSTILE)
+async def test_a_hostile_token_is_refused(
+    client: httpx.AsyncClient, guarded: Backstage, token: Callable[[], str]
+) -> None:
+    sent = token()
+
+    answer = await client.post("/payments", content=BODY, headers=bearer(sent))
+
+    problem(answer, ErrorCode.UNAUTHENTICATED)
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert not sent or sent not in answer.text
+    assert guarded.started == []
+
+
+async def test_the_public_key_is_no_secret(client: httpx.AsyncClient) -> None:
+    head = forged({"alg": "HS256", "kid": "RS256"}).rpartition(".")[0]
+    signature = jwt.get_algorithm_by_name("HS256").sign(head.encode(), PUBLIC_PEM)
+    token = f"{head}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+    answer = await client.post("/payments", content=BODY, headers=bearer(token))
+
+    problem(answer, ErrorCode.UNAUTHENTICATED)
+
+
+@pytest.mark.parametrize("given", [None, "Basic eDp5", "Bearer", "bearer ", "Token x"])
+async def test_who_sends_no_token_is_nobody(client: httpx.AsyncClient, given: str | None) -> None:
+    headers = {"authorization": given} if given else {}
+
+    problem(
+        await client.get(f"/payments/{SUCCEEDED.id}", headers=headers), ErrorCode.UNAUTHENTICATED
+    )
+
+
+CALLERS = {"customer": (CUSTOMER, False), "stranger": (STRANGER, False), "service": ("shop", True)}
+SCOPES = ("", READ, WRITE, f"{WRITE} {READ}")
+ADDRESSES = {"POST": WRITE, "GET": READ}
+
+
+@pytest.mark.parametrize(("caller", "scope", "method"), [*product(CALLERS, SCOPES, ADDRESSES)])
+async def test_everybody_may_do_what_is_theirs_and_no_more(
+    client: httpx.AsyncClient, caller: str, scope: str, method: str
+) -> None:
+    subject, is_service = CALLERS[caller]
+    token = a_token(sub=subject, scope=scope, client_id=subject if is_service else "shop-front")
+    path = "/payments" if method == "POST" else f"/payments/{SUCCEEDED.id}"
+
+    answer = await client.request(
+        method, path, content=BODY if method == "POST" else None, headers=bearer(token)
+    )
+
+    if ADDRESSES[method] not in scope.split():
+        problem(answer, ErrorCode.INSUFFICIENT_SCOPE)
+    elif caller != "stranger":
+        envelope(answer, 200)
+    elif method == "POST":
+        problem(answer, ErrorCode.CUSTOMER_MISMATCH)
+    else:
+        problem(answer, ErrorCode.PAYMENT_NOT_FOUND)
+
+
+class Issuer:
+    """An issuer that may be down, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.is_down = False
+        self.keys: Any = key_set()
+
+    async def fetch(self) -> Any:
+        self.asked += 1
+        if self.is_down:
+            raise PaymentError(ErrorCode.SERVICE_UNAVAILABLE, "The issuer is not available.")
+        return self.keys
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr("api.identity.time.monotonic", lambda: now[0])
+    return now
+
+
+async def test_keys_are_asked_for_now_and_then(clock: list[float]) -> None:
+    issuer = Issuer()
+    keys = IssuerKeys(issuer.fetch)
+    for _ in range(3):
+        assert await keys.find("RS256")
+        assert await keys.find("unknown") is None
+    assert issuer.asked == 1
+
+    clock[0] += identity.PAUSE_SECONDS
+    await keys.find("unknown")
+    clock[0] += identity.FRESH_SECONDS
+    await keys.find("RS256")
+
+    assert issuer.asked == 3
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"keys": []}, {"keys": [{}]}, {"keys": 7}])
+async def test_the_last_good_keys_count_while_the_issuer_is_down(
+    clock: list[float], answer: Any
+) -> None:
+    issuer = Issuer()
+    keys = IssuerKeys(issuer.fetch)
+    await keys.find("RS256")
+    issuer.is_down, issuer.keys = answer is None, answer
+    clock[0] += identity.FRESH_SECONDS
+
+    assert await keys.find("RS256")
+    assert issuer.asked == 2
+
+
+async def test_without_any_keys_nobody_can_be_identified() -> None:
+    issuer = Issuer()
+    issuer.is_down = True
+
+    with pytest.raises(PaymentError) as refusal:
+        await IssuerKeys(issuer.fetch).find("RS256")
+
+    assert refusal.value.code is ErrorCode.SERVICE_UNAVAILABLE
