@@ -46,6 +46,7 @@ STATUSES: Mapping[ErrorCode, HTTPStatus] = MappingProxyType(
         ErrorCode.INVALID_REQUEST: HTTPStatus.BAD_REQUEST,
         ErrorCode.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.PAYMENT_NOT_FOUND: HTTPStatus.NOT_FOUND,
+        ErrorCode.PAYMENT_ENDED: HTTPStatus.CONFLICT,
         ErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
         ErrorCode.INSUFFICIENT_SCOPE: HTTPStatus.FORBIDDEN,
         ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,

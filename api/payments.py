@@ -45,6 +45,18 @@ async def pay(instruction: PaymentInstruction, key: str | None, parts: Parts) ->
     return Outcome(payment)
 
 
+async def cancel(payment: Payment, parts: Parts) -> None:
+    """Request that the payment turns back. Whether it does, its ending tells.
+
+    Raises PaymentError: PAYMENT_ENDED if it cannot any more.
+    """
+    if payment.is_final:
+        raise PaymentError(
+            ErrorCode.PAYMENT_ENDED, "The payment has ended. It can no longer be cancelled."
+        )
+    await parts.sagas.cancel(payment.order_id)
+
+
 def _taken_up(instruction: PaymentInstruction, payment_id: UUID) -> PaymentInstruction:
     """The same payment; unless it is new, an earlier workflow of it may have been lost."""
     resumed = payment_id != instruction.payment_id

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from api.dependencies import FromParts, Payer, Reader, admit, limit_rate
 from api.errors import RETRY_AFTER_SECONDS, problem
 from api.idempotency import REPLAYED, idempotency_key
-from api.payments import pay
+from api.identity import Principal
+from api.payments import cancel, pay
 from api.schemas import Id, PaymentEnvelope, PaymentRequest
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
@@ -55,11 +56,16 @@ class _ExactRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_exactly(request: Request) -> Response:
-            if request.method == "POST" and _media_type(request) != "application/json":
+            if _has_body(request) and _media_type(request) != "application/json":
                 raise HTTPException(415, "Send the header Content-Type: application/json")
             return await handle(_ExactRequest(request.scope, request.receive))
 
         return handle_exactly
+
+
+def _has_body(request: Request) -> bool:
+    headers = request.headers
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _media_type(request: Request) -> str:
@@ -107,10 +113,26 @@ async def get_payment(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
 ) -> Response:
     """Read a payment as it stands; `success` says whether the payment succeeded."""
-    payment = await parts.cache.get(payment_id) or await parts.payments.find(payment_id)
-    if payment is None or not caller.acts_for(payment.customer_id):
-        raise PaymentError(ErrorCode.PAYMENT_NOT_FOUND, "There is no such payment.")
+    found = await parts.cache.get(payment_id) or await parts.payments.find(payment_id)
+    payment = _own(caller, found)
     return _json(PaymentEnvelope.of(payment.as_answered, payment.error_message))
+
+
+@payments.post(
+    "/{paymentId}/cancel",
+    status_code=202,
+    response_model=PaymentEnvelope,
+    responses={
+        "4XX": {"model": PaymentEnvelope, "description": "There is no such payment that runs."}
+    },
+)
+async def cancel_payment(
+    payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Payer
+) -> Response:
+    """Turn a running payment back; unless it comes too late, it ends as PAYMENT_CANCELLED."""
+    payment = _own(caller, await parts.payments.find(payment_id))
+    await cancel(payment, parts)
+    return _still_running(payment)
 
 
 @service.get("/health")
@@ -137,11 +159,22 @@ def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
         error = PaymentError(payment.error_code, payment.error_message or payment.error_code)
         shown = None if error.code is ErrorCode.CUSTOMER_MISMATCH else payment
         return problem(request, error, payment=shown)
+    return _still_running(payment)
+
+
+def _still_running(payment: Payment) -> Response:
     return _json(
         PaymentEnvelope.of(payment, STILL_RUNNING),
         status=202,
         headers={"location": f"/payments/{payment.id}", "retry-after": str(RETRY_AFTER_SECONDS)},
     )
+
+
+def _own(caller: Principal, payment: Payment | None) -> Payment:
+    """Somebody else's payment is none, so that nobody learns of it."""
+    if payment is None or not caller.acts_for(payment.customer_id):
+        raise PaymentError(ErrorCode.PAYMENT_NOT_FOUND, "There is no such payment.")
+    return payment
 
 
 def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -50,6 +50,14 @@ class PaymentSagas:
         except (TimeoutError, RPCError, WorkflowFailureError):
             return None
 
+    async def cancel(self, order_id: UUID) -> None:
+        """Request that the order's running payment turns back, if it still can."""
+        try:
+            workflow = self._client.get_workflow_handle(names.workflow_id(order_id))
+            await workflow.cancel(rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            raise _unavailable() from error
+
     async def ping(self) -> None:
         await self._client.service_client.check_health(timeout=RPC_TIMEOUT)
 
@@ -72,5 +80,5 @@ class PaymentSagas:
 def _unavailable() -> PaymentError:
     return PaymentError(
         ErrorCode.SERVICE_UNAVAILABLE,
-        "Payments cannot be accepted just now. Send the same request again.",
+        "This cannot be done just now. Send the same request again.",
     )

@@ -47,6 +47,7 @@ class Backstage:
     identity: Identity = TRUSTING
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started: list[PaymentInstruction] = field(default_factory=list)
+    cancelled: list[UUID] = field(default_factory=list)
     claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
 
     async def find(self, payment_id: UUID) -> Payment | None:
@@ -70,6 +71,9 @@ class Backstage:
 
     async def ending(self, _: FakeSaga) -> Payment | None:
         return self.outcome
+
+    async def cancel(self, order_id: UUID) -> None:
+        self.cancelled.append(order_id)
 
     async def get(self, payment_id: UUID) -> Payment | None:
         return self.cached.get(payment_id)

@@ -404,3 +404,34 @@ async def test_what_is_logged_during_a_request_has_its_id() -> None:
 
     assert seen == {"request_id": CUSTOMER}
     assert structlog.contextvars.get_contextvars() == {}
+
+
+async def test_a_running_payment_is_turned_back(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [PENDING]
+
+    answer = await http.post(f"/payments/{PENDING.id}/cancel")
+
+    assert envelope(answer, 202)["payment"]["id"] == str(PENDING.id)
+    assert answer.headers["location"] == f"/payments/{PENDING.id}"
+    assert backstage.cancelled == [PENDING.order_id]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "code"),
+    [
+        ([], ErrorCode.PAYMENT_NOT_FOUND),
+        ([SUCCEEDED], ErrorCode.PAYMENT_ENDED),
+        ([SUCCEEDED.announced(Announcement.DUE)], ErrorCode.PAYMENT_ENDED),
+        ([failed(ErrorCode.CARD_DECLINED)], ErrorCode.PAYMENT_ENDED),
+    ],
+    ids=["unknown", "succeeded", "not told yet", "failed"],
+)
+async def test_what_does_not_run_is_not_turned_back(
+    http: httpx.AsyncClient, backstage: Backstage, recorded: list[Payment], code: ErrorCode
+) -> None:
+    backstage.recorded = recorded
+
+    problem(await http.post(f"/payments/{PENDING.id}/cancel"), code)
+    assert backstage.cancelled == []
