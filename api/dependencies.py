@@ -14,12 +14,14 @@ from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
 from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
+from db.search import PaymentSearch
 from domain.errors import ErrorCode, PaymentError
 
 
 @dataclass(frozen=True)
 class Parts:
     payments: PaymentStore
+    search: PaymentSearch
     keys: IdempotencyKeys
     sagas: PaymentSagas
     cache: PaymentCache

@@ -31,6 +31,7 @@ from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
+from db.search import PaymentSearch
 from domain.errors import ErrorCode, PaymentError
 
 DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
@@ -84,6 +85,7 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
     cache = PaymentCache(redis)
     return Parts(
         payments=payments,
+        search=PaymentSearch(engine),
         keys=IdempotencyKeys(engine),
         sagas=sagas,
         cache=cache,

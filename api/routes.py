@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
@@ -13,6 +13,7 @@ from api.dependencies import FromParts, Payer, Reader, admit, limit_rate
 from api.errors import RETRY_AFTER_SECONDS, problem
 from api.idempotency import REPLAYED, idempotency_key
 from api.identity import Principal
+from api.pages import PaymentPage, PaymentQuery
 from api.payments import cancel, pay
 from api.schemas import Id, PaymentEnvelope, PaymentRequest
 from domain import exact_json
@@ -102,6 +103,19 @@ async def create_payment(
     if outcome.replayed:
         answer.headers.update(REPLAYED)
     return answer
+
+
+@payments.get(
+    "",
+    response_model=PaymentPage,
+    responses={"4XX": {"model": PaymentEnvelope, "description": "A parameter is not right."}},
+)
+async def list_payments(
+    query: Annotated[PaymentQuery, Query()], parts: FromParts, caller: Reader
+) -> Response:
+    """List payments, the newest first; a customer sees its own."""
+    found = await parts.search.page(query.to_search(caller.customer_id), query.limit + 1)
+    return _json(PaymentPage.of(found, query.limit))
 
 
 @payments.get(

@@ -86,7 +86,7 @@ async def test_unknown_address_is_not_found(shop: Shop) -> None:
     assert_problem(await shop.get("/refunds"), 404, "NOT_FOUND")
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "GET"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 async def test_other_methods_are_refused(shop: Shop, method: str) -> None:
     answer = await shop.send(method, "/payments")
 

@@ -864,6 +864,20 @@ DB = (
 
 API = (
     Bug(
+        "pages are chained by time alone",
+        "db/search.py",
+        "yield tuple_(*wanted.after) > _PLACE",
+        "yield wanted.after.created_at > _columns.created_at",
+        "tests/integration/test_search.py",
+    ),
+    Bug(
+        "customers list each other's payments",
+        "api/routes.py",
+        "query.to_search(caller.customer_id)",
+        "query.to_search(None)",
+        IDENTITY,
+    ),
+    Bug(
         "expired tokens are accepted",
         "api/identity.py",
         "LEEWAY_SECONDS = 30",

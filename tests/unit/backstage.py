@@ -13,6 +13,7 @@ from api.errors import STATUSES
 from api.identity import TRUSTING, Identity
 from api.readiness import Readiness
 from db.idempotency import KeyClaim
+from db.search import Search
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from tests.builders import NOON, a_payment
@@ -47,6 +48,7 @@ class Backstage:
     identity: Identity = TRUSTING
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started: list[PaymentInstruction] = field(default_factory=list)
+    searches: list[Search] = field(default_factory=list)
     cancelled: list[UUID] = field(default_factory=list)
     claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
 
@@ -58,6 +60,10 @@ class Backstage:
         self._fail()
         of_order = (each for each in self.recorded if each.order_id == order_id)
         return next((each for each in of_order if each.status is not PaymentStatus.FAILED), None)
+
+    async def page(self, wanted: Search, limit: int) -> list[Payment]:
+        self.searches.append(wanted)
+        return self.recorded[:limit]
 
     async def claim(self, wanted: KeyClaim) -> KeyClaim:
         return self.claims.setdefault((wanted.caller, wanted.key), wanted)
@@ -89,7 +95,17 @@ class Backstage:
         readiness = Readiness(
             {"postgresql": self._check("postgresql")}, {"redis": self._check("redis")}
         )
-        return Parts(fake, fake, fake, fake, fake, self.identity, self.places, readiness)
+        return Parts(
+            payments=fake,
+            search=fake,
+            keys=fake,
+            sagas=fake,
+            cache=fake,
+            rate_limit=fake,
+            identity=self.identity,
+            places=self.places,
+            readiness=readiness,
+        )
 
     def _fail(self) -> None:
         if self.failure:

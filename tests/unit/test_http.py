@@ -215,7 +215,7 @@ async def test_an_unknown_payment_is_not_found(http: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [
-        ("GET", "/payments", ErrorCode.METHOD_NOT_ALLOWED),
+        ("PUT", "/payments", ErrorCode.METHOD_NOT_ALLOWED),
         ("DELETE", f"/payments/{ORDER}", ErrorCode.METHOD_NOT_ALLOWED),
         ("PUT", "/health", ErrorCode.METHOD_NOT_ALLOWED),
         ("GET", "/refunds", ErrorCode.NOT_FOUND),

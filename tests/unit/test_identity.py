@@ -6,6 +6,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 import httpx
 import jwt
@@ -151,6 +152,28 @@ async def test_everybody_may_do_what_is_theirs_and_no_more(
         problem(answer, told_to_strangers)
     else:
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("subject", "client_id", "owner"),
+    [
+        (CUSTOMER, "shop-front", UUID(CUSTOMER)),
+        ("no-customer", "shop-front", UUID(int=0)),
+        ("shop", "shop", None),
+    ],
+)
+async def test_customers_list_their_own_payments(
+    client: httpx.AsyncClient,
+    guarded: Backstage,
+    subject: str,
+    client_id: str,
+    owner: UUID | None,
+) -> None:
+    token = a_token(sub=subject, client_id=client_id)
+
+    await client.get("/payments", headers=bearer(token))
+
+    assert [search.owner_id for search in guarded.searches] == [owner]
 
 
 class Issuer:

@@ -1,0 +1,86 @@
+"""Lists of payments over HTTP: what may be asked, and how a page and its cursor look."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from api.schemas import Id, PaymentBody
+from db.search import Position, Search
+from domain.payment import Payment, PaymentStatus
+
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""Times that every part of the system can represent, in every zone."""
+
+
+def _position(text: object) -> Position:
+    try:
+        return _decoded(str(text))
+    except (ValueError, TypeError):
+        raise ValueError("must be the nextCursor of the page before") from None
+
+
+def _decoded(cursor: str) -> Position:
+    moment, _, payment_id = urlsafe_b64decode(cursor).decode().partition(" ")
+    created_at = datetime.fromisoformat(moment)
+    if not FIRST <= created_at < LAST:
+        raise ValueError("out of range")
+    return Position(created_at, UUID(payment_id))
+
+
+def _cursor(payment: Payment) -> str:
+    return urlsafe_b64encode(f"{payment.created_at.isoformat()} {payment.id}".encode()).decode()
+
+
+Time = Annotated[AwareDatetime, Field(ge=FIRST, lt=LAST)]
+Cursor = Annotated[Position, BeforeValidator(_position), WithJsonSchema({"type": "string"})]
+
+
+class PaymentQuery(BaseModel):
+    """Which payments are listed. Parameters that are not named here are ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+    order_id: Id | None = None
+    customer_id: Id | None = None
+    status: PaymentStatus | None = None
+    created_from: Time | None = None
+    created_before: Time | None = None
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: Cursor | None = None
+
+    def to_search(self, owner_id: UUID | None) -> Search:
+        return Search(
+            owner_id=owner_id,
+            order_id=self.order_id,
+            customer_id=self.customer_id,
+            status=self.status,
+            created_from=self.created_from,
+            created_before=self.created_before,
+            after=self.cursor,
+        )
+
+
+class PaymentPage(BaseModel):
+    """The newest payments first. `nextCursor` asks for those that follow; null at the end."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
+
+    success: bool = True
+    error_message: str | None = None
+    payments: list[PaymentBody]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, found: Sequence[Payment], limit: int) -> dict[str, Any]:
+        """The page of at most `limit` payments, of which one more shows that others follow."""
+        shown = found[:limit]
+        page = cls(
+            payments=[PaymentBody.of(payment.as_answered) for payment in shown],
+            next_cursor=_cursor(shown[-1]) if len(found) > limit else None,
+        )
+        return page.model_dump(by_alias=True)

@@ -1,0 +1,77 @@
+"""Finding payments: the newest first, page by page."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, case, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.payments import to_payment
+from db.statements import fetch_all
+from db.tables import payments
+from domain.payment import Announcement, Payment, PaymentStatus
+
+_columns = payments.c
+_PLACE = tuple_(_columns.created_at, _columns.id)
+_SHOWN_STATUS = case(
+    (
+        (_columns.status == PaymentStatus.SUCCEEDED) & (_columns.announcement == Announcement.DUE),
+        PaymentStatus.PENDING.value,
+    ),
+    else_=_columns.status,
+)
+"""As `Payment.as_answered` shows it: a success that may yet be undone is pending."""
+
+
+class Position(NamedTuple):
+    """A payment's place in the list, the same however many come before it later."""
+
+    created_at: datetime
+    id: UUID
+
+
+class Search(NamedTuple):
+    """Which payments are wanted. What is None does not matter."""
+
+    owner_id: UUID | None = None
+    order_id: UUID | None = None
+    customer_id: UUID | None = None
+    status: PaymentStatus | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    after: Position | None = None
+
+
+class PaymentSearch:
+    """Raises only PaymentError(DATABASE_UNAVAILABLE)."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def page(self, wanted: Search, limit: int) -> Sequence[Payment]:
+        query = (
+            select(payments)
+            .where(*_conditions(wanted))
+            .order_by(_columns.created_at.desc(), _columns.id.desc())
+            .limit(limit)
+        )
+        return [to_payment(row) for row in await fetch_all(self._engine, query, {})]
+
+
+def _conditions(wanted: Search) -> Iterator[ColumnElement[bool]]:
+    for column, value in (
+        (_columns.customer_id, wanted.owner_id),
+        (_columns.order_id, wanted.order_id),
+        (_columns.customer_id, wanted.customer_id),
+        (_SHOWN_STATUS, wanted.status),
+    ):
+        if value is not None:
+            yield column == value
+    if wanted.created_from is not None:
+        yield _columns.created_at >= wanted.created_from
+    if wanted.created_before is not None:
+        yield _columns.created_at < wanted.created_before
+    if wanted.after is not None:
+        yield tuple_(*wanted.after) > _PLACE
