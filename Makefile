@@ -86,6 +86,10 @@ format: install ## Format the code and repair what can be repaired
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
+.PHONY: contract
+contract: install ## Write docs/openapi.json, which callers rely on
+	@$(PYTHON) -m tests.contract
+
 .PHONY: lock
 lock: $(UV) ## Pin the packages that pyproject.toml asks for (UPGRADE=1 takes the newest)
 	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt

@@ -15,7 +15,7 @@ from api.idempotency import REPLAYED, idempotency_key
 from api.identity import Principal
 from api.pages import PaymentPage, PaymentQuery
 from api.payments import cancel, pay
-from api.schemas import Id, PaymentEnvelope, PaymentRequest
+from api.schemas import Id, PaymentEnvelope, PaymentProblem, PaymentRequest
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
@@ -88,7 +88,7 @@ service = APIRouter(tags=["service"])
     response_model=PaymentEnvelope,
     responses={
         202: {"model": PaymentEnvelope, "description": "Still being processed; see Location."},
-        **{status: {"model": PaymentEnvelope, **each} for status, each in FAILURES.items()},
+        **{status: {"model": PaymentProblem, **each} for status, each in FAILURES.items()},
     },
 )
 async def create_payment(
@@ -108,7 +108,7 @@ async def create_payment(
 @payments.get(
     "",
     response_model=PaymentPage,
-    responses={"4XX": {"model": PaymentEnvelope, "description": "A parameter is not right."}},
+    responses={"4XX": {"model": PaymentProblem, "description": "A parameter is not right."}},
 )
 async def list_payments(
     query: Annotated[PaymentQuery, Query()], parts: FromParts, caller: Reader
@@ -121,7 +121,7 @@ async def list_payments(
 @payments.get(
     "/{paymentId}",
     response_model=PaymentEnvelope,
-    responses={"4XX": {"model": PaymentEnvelope, "description": "There is no such payment."}},
+    responses={"4XX": {"model": PaymentProblem, "description": "There is no such payment."}},
 )
 async def get_payment(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
@@ -137,7 +137,7 @@ async def get_payment(
     status_code=202,
     response_model=PaymentEnvelope,
     responses={
-        "4XX": {"model": PaymentEnvelope, "description": "There is no such payment that runs."}
+        "4XX": {"model": PaymentProblem, "description": "There is no such payment that runs."}
     },
 )
 async def cancel_payment(

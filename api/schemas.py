@@ -132,3 +132,24 @@ class PaymentEnvelope(BaseModel):
             error_message=message,
             payment=PaymentBody.of(payment),
         ).model_dump(by_alias=True)
+
+
+class FieldError(BaseModel):
+    """What is wrong with one member of the request. The member itself is never repeated."""
+
+    field: str
+    message: str
+
+
+class PaymentProblem(PaymentEnvelope):
+    """A failure: the members of RFC 9457, and those that every answer has."""
+
+    type: str = Field(examples=["urn:payment-service:problem:card-declined"])
+    title: str = Field(examples=["Unprocessable Entity"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["The card was declined."])
+    instance: str = Field(examples=["/payments"])
+    code: ErrorCode
+    errors: list[FieldError] = Field(
+        default=[], description="One for each member that is not right; left out elsewhere."
+    )

@@ -12,6 +12,7 @@ from api.dependencies import Parts
 from api.errors import STATUSES
 from api.identity import TRUSTING, Identity
 from api.readiness import Readiness
+from api.schemas import PaymentProblem
 from db.idempotency import KeyClaim
 from db.search import Search
 from domain.errors import ErrorCode, PaymentError
@@ -132,6 +133,7 @@ def problem(answer: httpx.Response, code: ErrorCode) -> Any:
     """The body of a failure, which carries the members of RFC 9457 and those of the contract."""
     body = envelope(answer, STATUSES[code])
     assert body.keys() - {"errors"} == PROBLEM | ENVELOPE
+    PaymentProblem.model_validate_json(answer.content)
     assert (body["code"], body["status"], body["success"]) == (code, STATUSES[code], False)
     assert body["detail"] == body["errorMessage"] != ""
     assert body["type"].startswith("urn:payment-service:problem:")
