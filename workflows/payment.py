@@ -36,6 +36,7 @@ class PaymentWorkflow:
     def __init__(self, instruction: PaymentInstruction) -> None:
         self._instruction = instruction
         self._payment = Payment.pending(instruction)
+        self._claimed: Payment | None = None
         self._reservation: Reservation | None = None
         self._charge: Charge | None = None
         self._order_is_verified = False
@@ -66,13 +67,13 @@ class PaymentWorkflow:
         """What may have charged is not given up because the database is down."""
         self._compensations.add(self._refund)
         if workflow.patched("resumed-payments-claim-first"):
-            await self._until_done(
+            self._claimed = await self._until_done(
                 self._record_pending, refusals=frozenset({ErrorCode.PAYMENT_IN_PROGRESS})
             )
 
     async def _claim_and_verify(self) -> None:
         claimed, order, reservation = await asyncio.gather(
-            self._record_pending(),
+            self._claim(),
             self._fetch_order(),
             self._fetch_reservation(),
             return_exceptions=True,
@@ -87,6 +88,10 @@ class PaymentWorkflow:
             verify_reservation(
                 self._reservation, self._instruction, workflow.now(), charge_time=CHARGE_TIME
             )
+
+    async def _claim(self) -> Payment:
+        """The payment that holds the order: this one, unless another was quicker."""
+        return self._claimed or await self._record_pending()
 
     async def _charge_once(self) -> None:
         self._turn_back_if_cancelled()

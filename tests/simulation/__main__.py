@@ -31,20 +31,21 @@ def main(
     runs: Annotated[int, typer.Option(help="Random cases of up to six faults.")] = 0,
     seed: Annotated[int, typer.Option(help="The seed of the first random case.")] = 1,
     every_pair: Annotated[bool, typer.Option("--pairs/--no-pairs", help="All pairs.")] = True,
+    scenario: Annotated[Scenario, typer.Option(help="In which pairs strike.")] = Scenario.PAID,
     case: Annotated[str, typer.Option(help="One case, such as `paid charge:lost`.")] = "",
 ) -> None:
     """Try the faults, and compare the books after each case."""
-    cases = [Case.parse(case)] if case else _cases(runs, seed, every_pair)
+    cases = [Case.parse(case)] if case else _cases(runs, seed, scenario if every_pair else None)
     began = time.monotonic()
     findings = list(_findings(cases))
     _report(findings, time.monotonic() - began)
     raise typer.Exit(any(each.violations for each in findings))
 
 
-def _cases(runs: int, seed: int, every_pair: bool) -> list[Case]:
+def _cases(runs: int, seed: int, paired: Scenario | None) -> list[Case]:
     chosen = [*singles(), *(drawn(seed + number) for number in range(runs))]
-    if every_pair:
-        chosen += pairs(Scenario.PAID)
+    if paired is not None:
+        chosen += pairs(paired)
     return chosen
 
 

@@ -39,6 +39,11 @@ async def test_pairs_of_faults(simulator: Simulator, part: int) -> None:
     await assert_no_violations(simulator, sample[part::PARTS])
 
 
+@pytest.mark.parametrize("case", ["stale record_pending:duplicate record_pending:refused"])
+async def test_case_that_once_broke_a_promise(simulator: Simulator, case: str) -> None:
+    await assert_no_violations(simulator, [Case.parse(case)])
+
+
 def test_a_case_is_what_it_says() -> None:
     for case in [*singles(), *pairs(Scenario.LAPSING)]:
         assert Case.parse(str(case)) == case
