@@ -462,7 +462,7 @@ WORKFLOWS = (
         "workflows/compensation.py",
         "        refusals = frozenset()\n        await workflow.sleep",
         "        await workflow.sleep",
-        SAGA,
+        f"{SAGA}::test_event_refused_in_a_later_round_undoes_nothing",
     ),
     Bug(
         "operators are not called",
