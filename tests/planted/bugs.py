@@ -577,7 +577,7 @@ ACTIVITIES = (
         "activities/charges.py",
         "return await self._gateway.void_charge(key)",
         "return await self._gateway.find_charge(key) or Charge(key=key, state=ChargeState.VOIDED)",
-        SAGA,
+        f"{SAGA}::test_charge_refused_by_the_gateway_is_settled_first",
     ),
     Bug(
         "void is not asked before refund",
