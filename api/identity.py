@@ -1,6 +1,7 @@
 """Who calls: bearer tokens (RFC 6750, claims of RFC 9068), checked with their issuer's keys."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -20,31 +21,23 @@ READ = "payments:read"
 NOBODY = UUID(int=0)
 REQUIRED = ["exp", "iss", "aud", "sub"]
 
+log = logging.getLogger(__name__)
+
 FetchKeys = Callable[[], Awaitable[Any]]
 
 
 class Principal(NamedTuple):
     """A caller: a customer, who acts for itself, or a service, which acts for any."""
 
-    subject: str
+    customer_id: UUID | None
+    """The only customer it may act for; None for a service."""
     scopes: frozenset[str]
-    is_service: bool
-
-    @property
-    def customer_id(self) -> UUID | None:
-        """The only customer it may act for; None for a service."""
-        if self.is_service:
-            return None
-        try:
-            return UUID(self.subject)
-        except ValueError:
-            return NOBODY
 
     def acts_for(self, customer_id: UUID) -> bool:
         return self.customer_id in {None, customer_id}
 
 
-ANYBODY = Principal("", frozenset({WRITE, READ}), is_service=True)
+ANYBODY = Principal(None, frozenset({WRITE, READ}))
 
 
 class IssuerKeys:
@@ -58,9 +51,10 @@ class IssuerKeys:
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
         """Raises PaymentError(SERVICE_UNAVAILABLE) if no keys are known at all."""
-        async with self._asking:
-            if self._is_due(key_id):
-                await self._ask()
+        if self._is_due(key_id):
+            async with self._asking:
+                if self._is_due(key_id):
+                    await self._ask()
         if not self._keys:
             raise PaymentError(
                 ErrorCode.SERVICE_UNAVAILABLE,
@@ -73,12 +67,13 @@ class IssuerKeys:
         return time.monotonic() >= self._asked_at + wait
 
     async def _ask(self) -> None:
-        self._asked_at = time.monotonic()
         try:
             keys = jwt.PyJWKSet.from_dict(await self._fetch()).keys
+            self._keys = {key.key_id: key for key in keys if key.key_id} or self._keys
         except (PaymentError, jwt.PyJWTError, AttributeError):
-            return
-        self._keys = {key.key_id: key for key in keys if key.key_id}
+            log.warning("the issuer's keys cannot be read; the last ones count")
+        finally:
+            self._asked_at = time.monotonic()
 
 
 class Identity:
@@ -99,11 +94,7 @@ class Identity:
             raise PaymentError(
                 ErrorCode.UNAUTHENTICATED, "Send a valid bearer token of the right issuer."
             ) from error
-        return Principal(
-            claims["sub"],
-            frozenset(str(claims.get("scope", "")).split()),
-            is_service=claims.get("client_id") == claims["sub"],
-        )
+        return Principal(_customer_id(claims), frozenset(str(claims.get("scope", "")).split()))
 
     async def _claims(self, keys: IssuerKeys, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
@@ -120,6 +111,16 @@ class Identity:
             options={"require": REQUIRED},
         )
         return claims
+
+
+def _customer_id(claims: Mapping[str, Any]) -> UUID | None:
+    """RFC 9068 section 2.2: what acts for itself has its client id as its subject."""
+    if claims.get("client_id") == claims["sub"]:
+        return None
+    try:
+        return UUID(claims["sub"])
+    except ValueError:
+        return NOBODY
 
 
 TRUSTING = Identity(None, issuer="", audience="")

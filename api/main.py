@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -103,13 +102,12 @@ async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity
     if settings.auth_issuer is None:
         return TRUSTING
     issuer = str(settings.auth_issuer).rstrip("/")
-    address = urlsplit(str(settings.auth_keys_url or f"{issuer}/.well-known/jwks.json"))
-    client = create_client(f"{address.scheme}://{address.netloc}")
-    await stack.enter_async_context(client)
+    address = str(settings.auth_keys_url or f"{issuer}/.well-known/jwks.json")
+    client = await stack.enter_async_context(create_client(issuer))
     neighbour = Neighbour(client, "The issuer", ErrorCode.SERVICE_UNAVAILABLE, ISSUER_SECONDS)
 
     async def fetch() -> Any:
-        return (await neighbour.ask("GET", address.path))[1]
+        return (await neighbour.ask("GET", address))[1]
 
     return Identity(IssuerKeys(fetch), issuer, settings.auth_audience)
 
@@ -151,7 +149,10 @@ def _answer_failures(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         code = HTTP_ERRORS.get(error.status_code, ErrorCode.INVALID_REQUEST)
-        return problem(request, PaymentError(code, f"{error.detail}."), headers=error.headers)
+        headers = error.headers
+        if code is ErrorCode.METHOD_NOT_ALLOWED:
+            headers = {"allow": routes.methods_at(request.url.path)}
+        return problem(request, PaymentError(code, f"{error.detail}."), headers=headers)
 
 
 def _field_error(error: dict[str, Any]) -> dict[str, str]:

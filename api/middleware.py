@@ -5,13 +5,17 @@ from uuid import UUID, uuid4
 
 import structlog
 from fastapi import Request
+from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
+from api.schemas import Id
 from domain.errors import ErrorCode, PaymentError
 
 log = logging.getLogger(__name__)
+
+_ID: TypeAdapter[UUID] = TypeAdapter(Id)
 
 
 class NameRequests:
@@ -40,8 +44,8 @@ class NameRequests:
 
 def _uuid_or_new(text: str) -> str:
     try:
-        return str(UUID(text))
-    except ValueError:
+        return str(_ID.validate_python(text))
+    except ValidationError:
         return str(uuid4())
 
 

@@ -54,7 +54,7 @@ async def cancel(payment: Payment, parts: Parts) -> None:
         raise PaymentError(
             ErrorCode.PAYMENT_ENDED, "The payment has ended. It can no longer be cancelled."
         )
-    await parts.sagas.cancel(payment.order_id)
+    await parts.sagas.cancel(payment)
 
 
 def _taken_up(instruction: PaymentInstruction, payment_id: UUID) -> PaymentInstruction:

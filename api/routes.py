@@ -29,9 +29,9 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     403: {"description": "The token lacks the scope."},
     404: {"description": "There is no such order."},
     409: {"description": "Another payment of this order is being processed."},
-    422: {"description": "The payment gateway declined or failed. Nothing was charged."},
     413: {"description": f"The body is larger than {MOST_BODY_BYTES} bytes."},
     415: {"description": "The body is not JSON by its `Content-Type`."},
+    422: {"description": "The payment gateway declined or failed. Nothing was charged."},
     429: {"description": "Too many requests; `Retry-After` says when to come back."},
     503: {"description": "A dependency does not answer. Send the same request again."},
 }
@@ -57,7 +57,7 @@ class _ExactRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_exactly(request: Request) -> Response:
-            if _has_body(request) and _media_type(request) != "application/json":
+            if _has_body(request) and _content_type(request) != "application/json":
                 raise HTTPException(415, "Send the header Content-Type: application/json")
             return await handle(_ExactRequest(request.scope, request.receive))
 
@@ -69,7 +69,7 @@ def _has_body(request: Request) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
-def _media_type(request: Request) -> str:
+def _content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -161,6 +161,16 @@ async def ready(parts: FromParts) -> Response:
     is_ready, dependencies = await parts.readiness.report()
     body = {"status": "ready" if is_ready else "not ready", "dependencies": dependencies}
     return _json(body, status=200 if is_ready else 503)
+
+
+def methods_at(path: str) -> str:
+    """The value of `Allow` (RFC 9110 section 10.2.1): Starlette's has the first route's only."""
+    here = (
+        each
+        for each in [*payments.routes, *service.routes]
+        if isinstance(each, APIRoute) and each.path_regex.match(path)
+    )
+    return ", ".join(sorted({method for each in here for method in each.methods or ()}))
 
 
 def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:

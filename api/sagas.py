@@ -50,11 +50,16 @@ class PaymentSagas:
         except (TimeoutError, RPCError, WorkflowFailureError):
             return None
 
-    async def cancel(self, order_id: UUID) -> None:
-        """Request that the order's running payment turns back, if it still can."""
+    async def cancel(self, payment: Payment) -> None:
+        """Request that this payment turns back, if it still can, and no other of its order."""
+        workflow_id = names.workflow_id(payment.order_id)
         try:
-            workflow = self._client.get_workflow_handle(names.workflow_id(order_id))
-            await workflow.cancel(rpc_timeout=RPC_TIMEOUT)
+            latest = self._client.get_workflow_handle(workflow_id)
+            found = await latest.describe(rpc_timeout=RPC_TIMEOUT)
+            if (await found.memo())[names.MEMO_PAYMENT_ID] != str(payment.id):
+                raise _unavailable()
+            run = self._client.get_workflow_handle(workflow_id, run_id=found.run_id)
+            await run.cancel(rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
             raise _unavailable() from error
 
@@ -80,5 +85,5 @@ class PaymentSagas:
 def _unavailable() -> PaymentError:
     return PaymentError(
         ErrorCode.SERVICE_UNAVAILABLE,
-        "This cannot be done just now. Send the same request again.",
+        "Payments cannot be processed just now. Send the same request again.",
     )

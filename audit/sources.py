@@ -30,7 +30,6 @@ FAILURES = (httpx.HTTPError, KafkaError, RPCError, PaymentError, OSError, Timeou
 MOVEMENTS = {"charge.captured": Movement.CAPTURE, "refund.succeeded": Movement.REFUND}
 EVERY_PAYMENT = f'WorkflowType = "{PaymentWorkflow.__name__}"'
 
-
 Result = TypeVar("Result")
 
 

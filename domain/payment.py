@@ -70,7 +70,7 @@ class PaymentInstruction(BaseModel):
     """An earlier run was lost, and may have charged: whatever ends this one settles that too."""
 
     @property
-    def charge(self) -> ChargeRequest:
+    def charge_request(self) -> ChargeRequest:
         return ChargeRequest(
             key=charge_key(self.payment_id),
             payment_id=self.payment_id,

@@ -83,7 +83,7 @@ class World:
     def lose_after_capture(self, instruction: PaymentInstruction) -> None:
         """Leave what a run leaves that is terminated when it has charged."""
         self.payments[instruction.payment_id] = Payment.pending(instruction)
-        charge = instruction.charge
+        charge = instruction.charge_request
         self.charges[charge.key] = CAPTURED.model_copy(update={"key": charge.key})
         self.captures.append(charge)
 

@@ -140,10 +140,12 @@ class PaymentWorkflow:
         """Only a payment that lost its workflow, or waited long for a worker, is that old."""
         is_old = workflow.now() - self._instruction.requested_at > CHARGEABLE_FOR
         if is_old and workflow.patched("charge-keys-are-forgotten"):
-            raise PaymentError(
+            error = PaymentError(
                 ErrorCode.PROCESSOR_TIMEOUT,
                 "The payment was requested too long ago to be charged. Nothing was charged.",
             )
+            self._view.needs_attention(error)
+            raise error
 
     def _charge_budget(self) -> timedelta:
         """As long as a charge is worth trying: never beyond the reservation it pays for."""
@@ -182,7 +184,7 @@ class PaymentWorkflow:
             )
 
     async def _take_charge(self) -> Charge:
-        request = self._instruction.charge
+        request = self._instruction.charge_request
         with self._view.step("charge"):
             return await execute(
                 ChargeActivities.charge,

@@ -21,6 +21,7 @@ import asyncpg
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
+from audit.sources import EVERY_PAYMENT
 from devstack.failures import StackError
 from devstack.stack import NEIGHBOURS, SERVERS, Stack
 from tests.chaos.links import Link
@@ -30,7 +31,7 @@ LINKED = ("api", "postgres", "valkey", "temporal", *NEIGHBOURS)
 """Kafka is missing: it tells its clients an address of its own."""
 SLOW_SECONDS = 0.5
 VICTIMS = 5
-RUNNING = 'WorkflowType = "PaymentWorkflow" AND ExecutionStatus = "Running"'
+RUNNING = f'{EVERY_PAYMENT} AND ExecutionStatus = "Running"'
 BACKENDS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name IN ('payment-api', 'payment-worker')"""
 
@@ -59,14 +60,17 @@ class Battlefield:
 
     def kinds(self) -> list[Kind]:
         return [
-            *(Kind(name, "killed", partial(self._killed, name)) for name in PROCESSES),
-            *(Kind(name, "frozen", partial(self._frozen, name)) for name in PROCESSES),
-            *(Kind(name, "stopped", partial(self._stopped, name)) for name in PROCESSES),
-            *(kind for name in LINKED for kind in _kinds_of(name, self.links[name])),
+            *(kind for name in PROCESSES for kind in self._kinds_of_process(name)),
+            *(kind for name in LINKED for kind in _kinds_of_link(name, self.links[name])),
             Kind("postgres", "backends terminated", self._backends_terminated),
             Kind("workflows", "terminated", partial(self._workflows, WorkflowHandle.terminate)),
             Kind("workflows", "cancelled", partial(self._workflows, WorkflowHandle.cancel)),
         ]
+
+    def _kinds_of_process(self, name: str) -> Iterator[Kind]:
+        yield Kind(name, "killed", partial(self._down, self.stack.kill, name))
+        yield Kind(name, "stopped", partial(self._down, self.stack.stop, name))
+        yield Kind(name, "frozen", partial(self._frozen, name))
 
     async def revive(self, name: str) -> None:
         """Start a part, which begins a new log; what it needs may be down as well."""
@@ -79,14 +83,8 @@ class Battlefield:
             await asyncio.sleep(1)
 
     @asynccontextmanager
-    async def _killed(self, name: str) -> AsyncIterator[None]:
-        await self.stack.kill(name)
-        yield
-        await self.revive(name)
-
-    @asynccontextmanager
-    async def _stopped(self, name: str) -> AsyncIterator[None]:
-        await self.stack.stop(name)
+    async def _down(self, end: Callable[[str], Awaitable[None]], name: str) -> AsyncIterator[None]:
+        await end(name)
         yield
         await self.revive(name)
 
@@ -114,7 +112,7 @@ class Battlefield:
         yield
 
 
-def _kinds_of(name: str, link: Link) -> Iterator[Kind]:
+def _kinds_of_link(name: str, link: Link) -> Iterator[Kind]:
     manners: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
         "cut": link.cut,
         "slowed": partial(link.slowed, SLOW_SECONDS),

@@ -2,14 +2,16 @@
 
 import statistics
 from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import accumulate
+from math import isfinite
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from audit.__main__ import report as audit_report
 from audit.books import Books
@@ -18,6 +20,8 @@ from tests.chaos.nemesis import Struck
 from tests.chaos.shoppers import Shoppers, Success
 
 RECOVERY = "Recovery: from the fault's end until a payment asked for after it was answered as paid."
+
+PADDING = (0, 3, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Run:
     payments: int
     seconds: float
     settled_after: float
-    """From the end of the faults until every payment had ended and was announced."""
+    """From the end of the faults until every payment had ended and was heard of; or infinity."""
     shoppers: Shoppers
     struck: Sequence[Struck]
     died: Sequence[str]
@@ -48,7 +52,7 @@ class Run:
 
     @property
     def is_clean(self) -> bool:
-        return not self.violations and not self.bugs
+        return not self.violations and not self.bugs and isfinite(self.settled_after)
 
 
 def show(run: Run, page: Path) -> None:
@@ -69,7 +73,7 @@ def show(run: Run, page: Path) -> None:
 
 
 def _load(run: Run) -> Table:
-    table = _table("The load", "")
+    table = Table("The load", "", box=None, padding=PADDING)
     rate = run.payments / run.seconds
     rows = {
         "purchases": f"{run.payments} in {run.seconds:.0f} s, {rate:.1f} a second",
@@ -86,11 +90,13 @@ def _load(run: Run) -> Table:
 
 
 def _faults(struck: Sequence[Struck], successes: Sequence[Success]) -> Table:
-    table = _table("Fault", "times", "recovery, median", "worst")
+    counts = Counter(each.kind for each in struck)
+    figures = (Column(name, justify="right") for name in ("times", "recovery, median", "worst"))
+    table = Table("Fault", *figures, box=None, padding=PADDING)
     for kind, times in sorted(_recoveries(struck, successes).items()):
         worst = f"{max(times):.1f} s" if times else ""
         median = f"{statistics.median(times):.1f} s" if times else ""
-        table.add_row(kind, str(sum(each.kind == kind for each in struck)), median, worst)
+        table.add_row(kind, str(counts[kind]), median, worst)
     return table
 
 
@@ -99,28 +105,17 @@ def _recoveries(
 ) -> Mapping[str, list[float]]:
     asked = sorted(successes)
     moments = [each.asked for each in asked]
-    earliest = list(_earliest_answers(asked))
-    recoveries: dict[str, list[float]] = defaultdict(list)
+    earliest = _earliest_answers(asked)
+    recoveries: dict[str, list[float]] = {}
     for each in struck:
-        recoveries[each.kind]
+        times = recoveries.setdefault(each.kind, [])
         after = bisect_left(moments, each.ended)
         if after < len(asked):
-            recoveries[each.kind].append(earliest[after] - each.ended)
+            times.append(earliest[after] - each.ended)
     return recoveries
 
 
-def _earliest_answers(asked: Sequence[Success]) -> Iterator[float]:
+def _earliest_answers(asked: Sequence[Success]) -> list[float]:
     """For each payment, when it or any that was asked for later was first answered."""
-    earliest = float("inf")
-    answers = []
-    for each in reversed(asked):
-        earliest = min(earliest, each.answered)
-        answers.append(earliest)
-    return reversed(answers)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(*columns, title_justify="left", box=None, padding=(0, 3, 0, 0))
-    for column in table.columns[1:]:
-        column.justify = "left" if len(columns) < 3 else "right"
-    return table
+    backwards = accumulate((each.answered for each in reversed(asked)), min)
+    return list(backwards)[::-1]

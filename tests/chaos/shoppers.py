@@ -41,7 +41,7 @@ class Success(NamedTuple):
 
 @dataclass
 class Shoppers:
-    """`at_once` customers at a time. What each was told is kept, for the audit to compare."""
+    """All customers of a run. What each was told is kept, for the audit to compare."""
 
     api: httpx.AsyncClient
     neighbours: httpx.AsyncClient
@@ -76,10 +76,9 @@ class Shoppers:
 
     async def _tell(self, neighbour: str, path: str, body: object) -> None:
         """Until it has been accepted: the neighbours are struck as well."""
+        url, content = self.addresses[neighbour] + path, exact_json.dumps(body)
         while True:
             try:
-                url = self.addresses[neighbour] + path
-                content = exact_json.dumps(body)
                 answer = await self.neighbours.post(url, content=content, headers=JSON)
             except httpx.TransportError:
                 await asyncio.sleep(PAUSE[0])
@@ -101,26 +100,21 @@ class Shoppers:
         content = exact_json.dumps(request)
         try:
             answer = await self.api.post("/payments", content=content, headers=JSON | key)
-            told = _told(answer)
+            body = exact_json.loads(answer.content)
         except (httpx.TransportError, ValueError):
             self.unanswered += 1
             return False
-        self.answers[request["orderId"]].append(told)
-        if told.status == HTTPStatus.OK:
+        self.answers[request["orderId"]].append(_told(answer.status_code, body))
+        if answer.status_code == HTTPStatus.OK:
             self.successes.append(Success(asked, time.monotonic()))
-        return told.status in DEFINITE or _is_cancelled(answer)
+        return answer.status_code in DEFINITE or body.get("code") == ErrorCode.PAYMENT_CANCELLED
 
 
-def _told(answer: httpx.Response) -> Answer:
-    payment = exact_json.loads(answer.content).get("payment")
+def _told(status: int, body: Mapping[str, Any]) -> Answer:
+    payment = body.get("payment")
     if payment is None:
-        return Answer(answer.status_code, None, None)
-    return Answer(answer.status_code, UUID(payment["id"]), payment["status"])
-
-
-def _is_cancelled(answer: httpx.Response) -> bool:
-    code: str = answer.json().get("code", "")
-    return code == ErrorCode.PAYMENT_CANCELLED
+        return Answer(status, None, None)
+    return Answer(status, UUID(payment["id"]), payment["status"])
 
 
 def _id(dice: Random) -> UUID:

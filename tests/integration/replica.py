@@ -10,15 +10,10 @@ import httpx
 from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 
 from api.main import create_app
-from bootstrap.settings import Settings
 from tests.integration.shop import Shop
+from tests.stacks import settings_of
 from tests.workflow.conftest import time_skipping
 from workflows import worker
-
-
-def settings_of(shop: Shop, **changes: Any) -> Settings:
-    environment = {name.lower(): value for name, value in shop.stack.environment().items()}
-    return Settings(**{**environment, **changes})
 
 
 @asynccontextmanager
@@ -27,7 +22,7 @@ async def another_api(shop: Shop, **changes: Any) -> AsyncIterator[Shop]:
 
     To this replica the shop is a caller whom it has not met before.
     """
-    app = create_app(settings_of(shop, **changes))
+    app = create_app(settings_of(shop.stack, **changes))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(str(uuid4()), 1))
     async with (
         app.router.lifespan_context(app),
@@ -44,7 +39,7 @@ async def hurrying(shop: Shop) -> AsyncIterator[Shop]:
     """
     async with time_skipping() as client, AsyncExitStack() as stack:
         address = client.service_client.config.target_host
-        settings = settings_of(shop, temporal_address=address)
+        settings = settings_of(shop.stack, temporal_address=address)
         activities = await worker._activities(settings, client, stack)
         await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
         async with (

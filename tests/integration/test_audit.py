@@ -10,14 +10,14 @@ from audit.books import Books
 from audit.invariants import violations
 from audit.sources import UnreadableError, read_books
 from tests.integration.agreement import assert_agreement
-from tests.integration.replica import settings_of
 from tests.integration.shop import Order, Shop
+from tests.stacks import settings_of
 
 HOUR = timedelta(hours=1)
 
 
 async def books_of(shop: Shop, order: Order) -> Books:
-    async with open_sources(settings_of(shop)) as sources:
+    async with open_sources(settings_of(shop.stack)) as sources:
         return (await read_books(sources, datetime.now(UTC) - HOUR))[UUID(order.id)]
 
 
@@ -39,12 +39,12 @@ async def test_young_payments_are_left_out(shop: Shop) -> None:
     await shop.pay(order)
     now = datetime.now(UTC)
 
-    books = await read_settled(settings_of(shop), now - HOUR, now - SETTLED_AFTER)
+    books = await read_settled(settings_of(shop.stack), now - HOUR, now - SETTLED_AFTER)
 
     assert UUID(order.id) not in {each.order_id for each in books}
 
 
 async def test_a_source_that_is_down_is_named(shop: Shop) -> None:
-    async with shop.without("gateway"), open_sources(settings_of(shop)) as sources:
+    async with shop.without("gateway"), open_sources(settings_of(shop.stack)) as sources:
         with pytest.raises(UnreadableError, match="gateway's ledger cannot be read"):
             await read_books(sources, datetime.now(UTC))

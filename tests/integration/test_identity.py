@@ -14,7 +14,7 @@ from tests.tokens import a_token, key_set
 
 class Issuer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        is_known = self.path == "/.well-known/jwks.json"
+        is_known = self.path in {"/.well-known/jwks.json", "/keys?set=1"}
         self.send_response(200 if is_known else 404)
         self.end_headers()
         self.wfile.write(exact_json.dumps(key_set() if is_known else {}))
@@ -45,5 +45,14 @@ async def test_customers_pay_for_themselves_only(shop: Shop, issuer: str) -> Non
     assert paid.status == 200
 
 
-def bearer(issuer: str, subject: str) -> str:
-    return f"Bearer {a_token(iss=issuer, sub=subject)}"
+async def test_keys_may_be_anywhere(shop: Shop, issuer: str) -> None:
+    headers = {"authorization": bearer(issuer, "shop", client_id="shop")}
+
+    async with another_api(shop, auth_issuer=issuer, auth_keys_url=f"{issuer}/keys?set=1") as api:
+        listed = await api.send("GET", "/payments", headers=headers)
+
+    assert listed.status == 200
+
+
+def bearer(issuer: str, subject: str, **claims: str) -> str:
+    return f"Bearer {a_token(iss=issuer, sub=subject, **claims)}"

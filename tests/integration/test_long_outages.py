@@ -11,8 +11,9 @@ from tests.integration.replica import hurrying
 from tests.integration.shop import Shop
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def hurried(shop: Shop) -> AsyncIterator[Shop]:
+    """Anew for each test: on a clock that is a day ahead, every request would be an old one."""
     async with hurrying(shop) as hurried:
         yield hurried
 

@@ -11,8 +11,8 @@ from activities.adapters.kafka import create_topics
 from bootstrap import prepare as preparation
 from bootstrap.settings import Settings
 from domain.names import TOPIC_SUCCEEDED
-from tests.integration.replica import settings_of
 from tests.integration.shop import Order, Shop, an_unknown_order
+from tests.stacks import settings_of
 
 SCHEMA = """
     SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
@@ -41,7 +41,7 @@ UPDATE = """
 
 async def test_preparing_again_and_at_once_changes_nothing(shop: Shop) -> None:
     before = await shop.database.fetch(SCHEMA)
-    settings = settings_of(shop)
+    settings = settings_of(shop.stack)
 
     await asyncio.gather(*(prepare(shop, settings) for _ in range(2)))
 

@@ -257,8 +257,9 @@ WORKFLOWS = (
     Bug(
         "gateway key is random",
         "workflows/payment.py",
-        "request = self._instruction.charge\n",
-        'request = self._instruction.charge.model_copy(update={"key": str(workflow.uuid4())})\n',
+        "request = self._instruction.charge_request\n",
+        'key = {"key": str(workflow.uuid4())}\n'
+        "        request = self._instruction.charge_request.model_copy(update=key)\n",
         SAGA,
     ),
     Bug(
@@ -916,14 +917,14 @@ API = (
         "customers pay with each other's name",
         "api/routes.py",
         "if not caller.acts_for(body.customer_id):",
-        "if not caller.subject and not caller.is_service:",
+        "if caller.customer_id == body.order_id:",
         IDENTITY,
     ),
     Bug(
         "keys are forgotten while the issuer is down",
         "api/identity.py",
-        "        self._asked_at = time.monotonic()\n",
-        "        self._asked_at = time.monotonic()\n        self._keys = {}\n",
+        "    async def _ask(self) -> None:\n",
+        "    async def _ask(self) -> None:\n        self._keys = {}\n",
         IDENTITY,
     ),
     Bug(

@@ -31,7 +31,7 @@ def main(
     runs: Annotated[int, typer.Option(help="Random cases of up to six faults.")] = 0,
     seed: Annotated[int, typer.Option(help="The seed of the first random case.")] = 1,
     every_pair: Annotated[bool, typer.Option("--pairs/--no-pairs", help="All pairs.")] = True,
-    scenario: Annotated[Scenario, typer.Option(help="In which pairs strike.")] = Scenario.PAID,
+    scenario: Annotated[Scenario, typer.Option(help="Where pairs are tried.")] = Scenario.PAID,
     case: Annotated[str, typer.Option(help="One case, such as `paid charge:lost`.")] = "",
 ) -> None:
     """Try the faults, and compare the books after each case."""

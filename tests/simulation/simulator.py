@@ -128,7 +128,7 @@ def _set_up(
         asked_at = instruction.requested_at - timedelta(days=1)
         instruction = instruction.model_copy(update={"requested_at": asked_at, "resumed": True})
         world.lose_after_capture(instruction)
-        world.forgotten_keys.add(instruction.charge.key)
+        world.forgotten_keys.add(instruction.charge_request.key)
     elif scenario is Scenario.DECLINED:
         world.decline = DECLINE
     elif scenario is Scenario.UNRECORDABLE:

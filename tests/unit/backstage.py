@@ -50,7 +50,7 @@ class Backstage:
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started: list[PaymentInstruction] = field(default_factory=list)
     searches: list[Search] = field(default_factory=list)
-    cancelled: list[UUID] = field(default_factory=list)
+    cancelled: list[Payment] = field(default_factory=list)
     claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
 
     async def find(self, payment_id: UUID) -> Payment | None:
@@ -79,8 +79,8 @@ class Backstage:
     async def ending(self, _: FakeSaga) -> Payment | None:
         return self.outcome
 
-    async def cancel(self, order_id: UUID) -> None:
-        self.cancelled.append(order_id)
+    async def cancel(self, payment: Payment) -> None:
+        self.cancelled.append(payment)
 
     async def get(self, payment_id: UUID) -> Payment | None:
         return self.cached.get(payment_id)

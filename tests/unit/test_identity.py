@@ -1,5 +1,6 @@
 """Who may do what: hostile tokens, and every caller at every address about every payment."""
 
+import asyncio
 import json
 import time
 from base64 import urlsafe_b64encode
@@ -176,6 +177,9 @@ async def test_customers_list_their_own_payments(
     assert [search.owner_id for search in guarded.searches] == [owner]
 
 
+WITHOUT_ID = {"keys": [{**key, "kid": ""} for key in key_set()["keys"]]}
+
+
 class Issuer:
     """An issuer that may be down, and counts how often it is asked."""
 
@@ -214,7 +218,9 @@ async def test_keys_are_asked_for_now_and_then(clock: list[float]) -> None:
     assert issuer.asked == 3
 
 
-@pytest.mark.parametrize("answer", [None, [], {}, {"keys": []}, {"keys": [{}]}, {"keys": 7}])
+@pytest.mark.parametrize(
+    "answer", [None, [], "x", {}, {"keys": []}, {"keys": [{}]}, {"keys": 7}, WITHOUT_ID]
+)
 async def test_the_last_good_keys_count_while_the_issuer_is_down(
     clock: list[float], answer: Any
 ) -> None:
@@ -226,6 +232,25 @@ async def test_the_last_good_keys_count_while_the_issuer_is_down(
 
     assert await keys.find("RS256")
     assert issuer.asked == 2
+
+
+async def test_nobody_waits_for_the_keys_of_others() -> None:
+    issuer, answered = Issuer(), asyncio.Event()
+    keys = IssuerKeys(issuer.fetch)
+    await keys.find("RS256")
+
+    async def answer_late() -> Any:
+        await answered.wait()
+        return issuer.keys
+
+    keys._fetch, keys._asked_at = answer_late, keys._asked_at - identity.PAUSE_SECONDS
+    waiting = asyncio.create_task(keys.find("unknown"))
+    await asyncio.sleep(0)
+
+    assert await asyncio.wait_for(keys.find("RS256"), timeout=1)
+    assert not waiting.done()
+    answered.set()
+    assert await waiting is None
 
 
 async def test_without_any_keys_nobody_can_be_identified() -> None:

@@ -1,5 +1,6 @@
 """The real workflow and activities on Temporal's time-skipping server, with the world faked."""
 
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from google.protobuf.empty_pb2 import Empty
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -27,7 +28,7 @@ from tests.fakes import (
     FakePublisher,
     World,
 )
-from workflows.operator_view import SEARCH_ATTRIBUTES
+from workflows.operator_view import NEEDS_ATTENTION, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
 from workflows.start import TemporalSagas
 from workflows.worker import build_worker, payment_activities
@@ -53,6 +54,19 @@ async def server_time(client: Client) -> datetime:
     """The time of a server whose clock is ahead of this machine's."""
     answer = await client.test_service.get_current_time(Empty())
     return answer.time.ToDatetime(UTC)
+
+
+def attention_flags(history: WorkflowHistory) -> list[bool]:
+    """The flag that calls operators, each time it was raised or lowered."""
+    upserted = (
+        each.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
+        for each in history.events
+    )
+    return [
+        json.loads(fields[NEEDS_ATTENTION.name].data)
+        for fields in upserted
+        if NEEDS_ATTENTION.name in fields
+    ]
 
 
 @pytest.fixture(scope="session")

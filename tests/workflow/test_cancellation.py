@@ -1,11 +1,15 @@
 """A cancellation request at every await: no refund is lost and no effect is left half done."""
 
+from datetime import timedelta
+
 import pytest
 from temporalio import activity
 
-from domain.errors import ErrorCode
+from api.sagas import PaymentSagas
+from domain.errors import ErrorCode, PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import PaymentStatus
+from tests.builders import a_payment
 from tests.fakes import REFUNDED, Fault, refusal
 from tests.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
@@ -116,3 +120,22 @@ async def test_before_the_first_step(idle_desk: Desk) -> None:
     assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
     assert "charge" not in idle_desk.world.calls
     assert_everybody_agrees(idle_desk.world, payment)
+
+
+async def test_another_payment_of_the_order_is_not_cancelled(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+    sagas = PaymentSagas(desk.client, wait=timedelta(seconds=1))
+    earlier = a_payment(order_id=instruction.order_id)
+    refusals = []
+
+    async def cancel_the_earlier_one() -> None:
+        with pytest.raises(PaymentError) as refusal:
+            await sagas.cancel(earlier)
+        refusals.append(refusal.value.code)
+
+    desk.world.before["charge"] = cancel_the_earlier_one
+
+    payment = await desk.pay(instruction)
+
+    assert refusals == [ErrorCode.SERVICE_UNAVAILABLE]
+    assert payment.status is PaymentStatus.SUCCEEDED

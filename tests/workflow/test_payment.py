@@ -1,13 +1,11 @@
 """How a payment ends: each step refused, failing for good, recovering, or losing its answer."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from temporalio import activity
-from temporalio.client import WorkflowHistory
 
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.gateway import Charge, ChargeState
@@ -17,8 +15,7 @@ from domain.verification import CONFIRMED
 from tests.builders import a_payment, a_reservation, an_order
 from tests.fakes import REFUNDED, World, refusal
 from tests.invariants import assert_everybody_agrees
-from tests.workflow.conftest import Desk
-from workflows.operator_view import NEEDS_ATTENTION
+from tests.workflow.conftest import Desk, attention_flags
 
 HOUR = timedelta(hours=1)
 DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
@@ -400,19 +397,6 @@ async def test_refund_refused_for_good_is_tried_until_it_is_accepted(desk: Desk)
     assert attention_flags(await handle.fetch_history()) == [True, False]
     assert {request.key for request in desk.world.refunds} == {refund_key(payment.id)}
     assert_everybody_agrees(desk.world, payment)
-
-
-def attention_flags(history: WorkflowHistory) -> list[bool]:
-    """The flag that calls operators, each time it was raised or lowered."""
-    upserted = (
-        each.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
-        for each in history.events
-    )
-    return [
-        json.loads(fields[NEEDS_ATTENTION.name].data)
-        for fields in upserted
-        if NEEDS_ATTENTION.name in fields
-    ]
 
 
 async def test_new_attempt_after_a_failure(desk: Desk) -> None:

@@ -16,7 +16,7 @@ from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from tests.builders import an_order
 from tests.invariants import assert_everybody_agrees
-from tests.workflow.conftest import Desk, time_skipping
+from tests.workflow.conftest import Desk, attention_flags, time_skipping
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ABANDONED_AFTER, ReconciliationWorkflow
 
@@ -80,13 +80,15 @@ async def test_payment_of_another_day_is_not_charged(desk: Desk, captured: bool)
     yesterday = desk.opened_at - timedelta(hours=24)
     instruction = desk.an_instruction().model_copy(update={"requested_at": yesterday})
     desk.world.payments[instruction.payment_id] = Payment.pending(instruction)
-    desk.world.forgotten_keys.add(instruction.charge.key)
+    desk.world.forgotten_keys.add(instruction.charge_request.key)
     if captured:
         desk.world.lose_after_capture(instruction)
 
     await reconcile(desk)
 
     payment = await ending(desk, instruction)
+    workflow = desk.client.get_workflow_handle(workflow_id(instruction.order_id))
+    assert attention_flags(await workflow.fetch_history()) == [True, False]
     assert payment.error_code == (None if captured else ErrorCode.PROCESSOR_TIMEOUT)
     assert len(desk.world.captures) == captured
     assert_everybody_agrees(desk.world, payment)

@@ -1,0 +1,85 @@
+"""A Temporal that has lost everything: the database knows the payments, and each is paid once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from temporalio.client import WorkflowHandle
+
+from domain.names import workflow_id
+from domain.payment import Payment, PaymentInstruction
+from tests.builders import an_instruction
+from tests.integration.agreement import assert_agreement
+from tests.integration.replica import hurrying
+from tests.integration.shop import Shop
+from workflows.payment import PaymentWorkflow
+from workflows.start import start_payment
+
+
+@pytest.fixture
+async def wiped(shop: Shop) -> AsyncIterator[Shop]:
+    """The shop as it is on an empty Temporal server."""
+    async with hurrying(shop) as wiped:
+        yield wiped
+
+
+async def run(wiped: Shop, instruction: PaymentInstruction) -> Payment:
+    """The result of the payment's workflow, as a client waits who does not hurry the clock."""
+    started = await start_payment(wiped.temporal, instruction)
+    handle: WorkflowHandle[PaymentWorkflow, Payment] = wiped.temporal.get_workflow_handle_for(
+        PaymentWorkflow.run, started.id
+    )
+    return await handle.result()
+
+
+async def test_paid_order_is_answered_from_the_database(shop: Shop, wiped: Shop) -> None:
+    order = await shop.an_order()
+    first = await shop.pay(order)
+
+    second = await wiped.pay(order, paymentMethod="wallet")
+
+    assert (second.status, second.text) == (200, first.text)
+    assert len(await shop.charges(order)) == 1
+    await assert_agreement(shop, order, second)
+
+
+async def test_paid_order_is_not_charged_by_a_workflow_either(shop: Shop, wiped: Shop) -> None:
+    order = await shop.an_order()
+    answer = await shop.pay(order)
+
+    again = an_instruction(order_id=UUID(order.id), customer_id=UUID(order.customer_id))
+    payment = await run(wiped, again)
+
+    assert str(payment.id) == answer.payment["id"]
+    assert len(await shop.charges(order)) == 1
+    await assert_agreement(shop, order, answer)
+
+
+async def test_running_payment_is_taken_up_where_it_was(shop: Shop, wiped: Shop) -> None:
+    order = await shop.an_order()
+    async with shop.gateway(latencyMs=600):
+        paying = asyncio.create_task(shop.pay(order))
+        await shop.until_captured(order)
+        await shop.temporal.get_workflow_handle(workflow_id(UUID(order.id))).terminate()
+        await paying
+    [row] = await shop.rows(order)
+
+    await run(wiped, resumed(row))
+
+    answer = await wiped.pay(order)
+    assert (answer.status, answer.payment["id"]) == (200, str(row["id"]))
+    assert len(await shop.charges(order)) == 1
+    await assert_agreement(shop, order, answer)
+
+
+def resumed(row: dict[str, Any]) -> PaymentInstruction:
+    """What the reconciliation starts for a row that is left pending."""
+    return an_instruction(
+        payment_id=UUID(str(row["id"])),
+        order_id=UUID(str(row["order_id"])),
+        customer_id=UUID(str(row["customer_id"])),
+        requested_at=row["created_at"],
+        resumed=True,
+    )
