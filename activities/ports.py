@@ -6,12 +6,13 @@ retryable code where nothing is known about the outcome, with another where it i
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from domain.events import PaymentEvent
+from domain.events import Event
 from domain.gateway import Charge, ChargeRequest, RefundRequest
 from domain.payment import Payment
+from domain.refund import Refund
 from domain.verification import Order, Reservation
 
 
@@ -46,7 +47,14 @@ class PaymentGateway(Protocol):
         ...
 
     async def refund(self, request: RefundRequest) -> None:
-        """Give a captured charge back. Raises PaymentError(REFUND_REFUSED) if it will not."""
+        """Give back of a captured charge, or repeat the answer given earlier for the same key.
+
+        Raises PaymentError(REFUND_REFUSED) if it has not, and will not.
+        """
+        ...
+
+    async def is_refunded(self, key: str) -> bool:
+        """Whether a refund was made under this key, however long ago."""
         ...
 
 
@@ -78,16 +86,57 @@ class Payments(Protocol):
         ...
 
 
+class Refunds(Protocol):
+    """The record of refunds. Those of a payment never come to more than it has captured."""
+
+    async def record_pending(self, refund: Refund) -> Refund:
+        """Set the amount aside, and answer the refund as it is recorded.
+
+        Raises PaymentError(REFUND_TOO_LARGE) if the payment has not so much left.
+        """
+        ...
+
+    async def record_ended(self, refund: Refund) -> None:
+        """Move the refund from pending to succeeded, or to failed, which frees the amount."""
+        ...
+
+    async def record_announced(self, refund: Refund) -> None:
+        """Note that the world has been told."""
+        ...
+
+    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Refund]:
+        """Refunds that were pending or unannounced at `moment` and still are, oldest first."""
+        ...
+
+
 class Sagas(Protocol):
+    """False if a workflow carries the payment, or the refund, already."""
+
     async def resume(self, payment: Payment) -> bool:
-        """Take the payment up again. False if a workflow carries it already."""
+        """Take the payment up again."""
+        ...
+
+    async def resume_refund(self, refund: Refund) -> bool:
+        """Take the refund up again."""
         ...
 
 
 class EventPublisher(Protocol):
-    async def publish(self, event: PaymentEvent) -> None:
+    async def publish(self, event: Event) -> None:
         """Return once the broker holds the event.
 
         Raises PaymentError(EVENT_REFUSED) if it never will.
         """
         ...
+
+
+class Ports(NamedTuple):
+    """All of the outside world."""
+
+    ordering: Ordering
+    inventory: Inventory
+    gateway: PaymentGateway
+    payments: Payments
+    refunds: Refunds
+    publisher: EventPublisher
+    sagas: Sagas

@@ -8,12 +8,13 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.identity import READ, WRITE, Identity, Principal
+from api.identity import READ, REFUND, WRITE, Identity, Principal
 from api.readiness import Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
 from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
+from db.refunds import RefundStore
 from db.search import PaymentSearch
 from domain.errors import ErrorCode, PaymentError
 
@@ -21,6 +22,7 @@ from domain.errors import ErrorCode, PaymentError
 @dataclass(frozen=True)
 class Parts:
     payments: PaymentStore
+    refunds: RefundStore
     search: PaymentSearch
     keys: IdempotencyKeys
     sagas: PaymentSagas
@@ -84,3 +86,4 @@ def _with_scope(scope: str) -> Callable[..., Awaitable[Principal]]:
 
 Payer = Annotated[Principal, Depends(_with_scope(WRITE))]
 Reader = Annotated[Principal, Depends(_with_scope(READ))]
+Refunder = Annotated[Principal, Depends(_with_scope(REFUND))]

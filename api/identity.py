@@ -18,6 +18,7 @@ PAUSE_SECONDS = 30
 """Between two questions to the issuer, however many tokens name unknown keys."""
 WRITE = "payments:write"
 READ = "payments:read"
+REFUND = "payments:refund"
 NOBODY = UUID(int=0)
 REQUIRED = ["exp", "iss", "aud", "sub"]
 
@@ -37,7 +38,7 @@ class Principal(NamedTuple):
         return self.customer_id in {None, customer_id}
 
 
-ANYBODY = Principal(None, frozenset({WRITE, READ}))
+ANYBODY = Principal(None, frozenset({WRITE, READ, REFUND}))
 
 
 class IssuerKeys:

@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from limits import parse
 from redis.asyncio import Redis
@@ -17,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from activities.adapters import kafka
 from activities.adapters.http import Neighbour, create_client
-from api import routes
+from api import refund_routes, routes
 from api.dependencies import Parts, TooManyRequests
 from api.errors import problem
 from api.identity import TRUSTING, Identity, IssuerKeys
@@ -30,11 +31,13 @@ from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
+from db.refunds import RefundStore
 from db.search import PaymentSearch
 from domain.errors import ErrorCode, PaymentError
 
 DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
 
+ROUTERS = (routes.payments, refund_routes.refunds, routes.service)
 ISSUER_SECONDS = 3.0
 HTTP_ERRORS = {
     404: ErrorCode.NOT_FOUND,
@@ -57,8 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.include_router(routes.payments)
-    app.include_router(routes.service)
+    for router in ROUTERS:
+        app.include_router(router)
     app.add_middleware(AnyCasePaths)
     app.add_middleware(AnswerBugs)
     app.add_middleware(
@@ -84,6 +87,7 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
     cache = PaymentCache(redis)
     return Parts(
         payments=payments,
+        refunds=RefundStore(engine),
         search=PaymentSearch(engine),
         keys=IdempotencyKeys(engine),
         sagas=sagas,
@@ -151,8 +155,19 @@ def _answer_failures(app: FastAPI) -> None:
         code = HTTP_ERRORS.get(error.status_code, ErrorCode.INVALID_REQUEST)
         headers = error.headers
         if code is ErrorCode.METHOD_NOT_ALLOWED:
-            headers = {"allow": routes.methods_at(request.url.path)}
+            headers = {"allow": _methods_at(request.url.path)}
         return problem(request, PaymentError(code, f"{error.detail}."), headers=headers)
+
+
+def _methods_at(path: str) -> str:
+    """The value of `Allow` (RFC 9110 section 10.2.1): Starlette's has the first route's only."""
+    here = (
+        each
+        for router in ROUTERS
+        for each in router.routes
+        if isinstance(each, APIRoute) and each.path_regex.match(path)
+    )
+    return ", ".join(sorted({method for each in here for method in each.methods or ()}))
 
 
 def _field_error(error: dict[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from api.dependencies import Parts
 from api.errors import STATUSES
+from api.identity import Principal
 from db.idempotency import KeyClaim
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction
@@ -55,6 +56,13 @@ async def cancel(payment: Payment, parts: Parts) -> None:
             ErrorCode.PAYMENT_ENDED, "The payment has ended. It can no longer be cancelled."
         )
     await parts.sagas.cancel(payment)
+
+
+def owned(caller: Principal, payment: Payment | None) -> Payment:
+    """Somebody else's payment is none, so that nobody learns of it."""
+    if payment is None or not caller.acts_for(payment.customer_id):
+        raise PaymentError(ErrorCode.PAYMENT_NOT_FOUND, "There is no such payment.")
+    return payment
 
 
 def _taken_up(instruction: PaymentInstruction, payment_id: UUID) -> PaymentInstruction:

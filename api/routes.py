@@ -1,26 +1,21 @@
 """The addresses of the service: pay, read a payment, and say how the service is."""
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 
 from api.dependencies import FromParts, Payer, Reader, admit, limit_rate
 from api.errors import RETRY_AFTER_SECONDS, problem
+from api.exact_route import MOST_BODY_BYTES, ExactRoute, json_answer
 from api.idempotency import REPLAYED, idempotency_key
-from api.identity import Principal
 from api.pages import PaymentPage, PaymentQuery
-from api.payments import cancel, pay
+from api.payments import cancel, owned, pay
 from api.schemas import Id, PaymentEnvelope, PaymentProblem, PaymentRequest
-from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
 
-MOST_BODY_BYTES = 65_536
 STILL_RUNNING = "The payment is still being processed. Ask for it at the address in Location."
 
 FAILURES: dict[int | str, dict[str, Any]] = {
@@ -37,46 +32,10 @@ FAILURES: dict[int | str, dict[str, Any]] = {
 }
 
 
-class _ExactRequest(Request):
-    async def json(self) -> Any:
-        return exact_json.loads(await self.body())
-
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        received = 0
-        async for chunk in super().stream():
-            received += len(chunk)
-            if received > MOST_BODY_BYTES:
-                raise HTTPException(413, f"The body is larger than {MOST_BODY_BYTES} bytes")
-            yield chunk
-
-
-class _ExactRoute(APIRoute):
-    """A route that reads small JSON bodies only, and makes no floats of their numbers."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handle_exactly(request: Request) -> Response:
-            if _has_body(request) and _content_type(request) != "application/json":
-                raise HTTPException(415, "Send the header Content-Type: application/json")
-            return await handle(_ExactRequest(request.scope, request.receive))
-
-        return handle_exactly
-
-
-def _has_body(request: Request) -> bool:
-    headers = request.headers
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-
-
-def _content_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
 payments = APIRouter(
     prefix="/payments",
     tags=["payments"],
-    route_class=_ExactRoute,
+    route_class=ExactRoute,
     dependencies=[Depends(limit_rate)],
 )
 service = APIRouter(tags=["service"])
@@ -115,7 +74,7 @@ async def list_payments(
 ) -> Response:
     """List payments, the newest first; a customer sees its own."""
     found = await parts.search.page(query.to_search(caller.customer_id), query.limit + 1)
-    return _json(PaymentPage.of(found, query.limit))
+    return json_answer(PaymentPage.of(found, query.limit))
 
 
 @payments.get(
@@ -128,8 +87,8 @@ async def get_payment(
 ) -> Response:
     """Read a payment as it stands; `success` says whether the payment succeeded."""
     found = await parts.cache.get(payment_id) or await parts.payments.find(payment_id)
-    payment = _own(caller, found)
-    return _json(PaymentEnvelope.of(payment.as_answered, payment.error_message))
+    payment = owned(caller, found)
+    return json_answer(PaymentEnvelope.of(payment.as_answered, payment.error_message))
 
 
 @payments.post(
@@ -144,7 +103,7 @@ async def cancel_payment(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Payer
 ) -> Response:
     """Turn a running payment back; unless it comes too late, it ends as PAYMENT_CANCELLED."""
-    payment = _own(caller, await parts.payments.find(payment_id))
+    payment = owned(caller, await parts.payments.find(payment_id))
     await cancel(payment, parts)
     return _still_running(payment)
 
@@ -152,7 +111,7 @@ async def cancel_payment(
 @service.get("/health")
 async def health() -> Response:
     """Whether this process is alive."""
-    return _json({"status": "Healthy", "service": "Payment"})
+    return json_answer({"status": "Healthy", "service": "Payment"})
 
 
 @service.get("/ready", responses={503: {"description": "Payments cannot be accepted."}})
@@ -160,17 +119,7 @@ async def ready(parts: FromParts) -> Response:
     """Whether payments can be accepted, and the state of every dependency."""
     is_ready, dependencies = await parts.readiness.report()
     body = {"status": "ready" if is_ready else "not ready", "dependencies": dependencies}
-    return _json(body, status=200 if is_ready else 503)
-
-
-def methods_at(path: str) -> str:
-    """The value of `Allow` (RFC 9110 section 10.2.1): Starlette's has the first route's only."""
-    here = (
-        each
-        for each in [*payments.routes, *service.routes]
-        if isinstance(each, APIRoute) and each.path_regex.match(path)
-    )
-    return ", ".join(sorted({method for each in here for method in each.methods or ()}))
+    return json_answer(body, status=200 if is_ready else 503)
 
 
 def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
@@ -178,7 +127,7 @@ def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
         error = PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The order belongs to another customer.")
         return problem(request, error)
     if payment.status is PaymentStatus.SUCCEEDED:
-        return _json(PaymentEnvelope.of(payment, None))
+        return json_answer(PaymentEnvelope.of(payment, None))
     if payment.error_code is not None:
         error = PaymentError(payment.error_code, payment.error_message or payment.error_code)
         shown = None if error.code is ErrorCode.CUSTOMER_MISMATCH else payment
@@ -187,24 +136,8 @@ def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
 
 
 def _still_running(payment: Payment) -> Response:
-    return _json(
+    return json_answer(
         PaymentEnvelope.of(payment, STILL_RUNNING),
         status=202,
         headers={"location": f"/payments/{payment.id}", "retry-after": str(RETRY_AFTER_SECONDS)},
-    )
-
-
-def _own(caller: Principal, payment: Payment | None) -> Payment:
-    """Somebody else's payment is none, so that nobody learns of it."""
-    if payment is None or not caller.acts_for(payment.customer_id):
-        raise PaymentError(ErrorCode.PAYMENT_NOT_FOUND, "There is no such payment.")
-    return payment
-
-
-def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        exact_json.dumps(body),
-        status_code=status,
-        media_type="application/json",
-        headers={"cache-control": "no-store", **(headers or {})},
     )

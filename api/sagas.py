@@ -1,19 +1,23 @@
-"""Payments' workflows as the API sees them: started, joined and awaited."""
+"""The workflows of payments and refunds as the API sees them: started, joined and awaited."""
 
 import asyncio
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from domain import names
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction
+from domain.refund import Refund
 from workflows.payment import PaymentWorkflow
-from workflows.start import RPC_TIMEOUT, start_payment
+from workflows.start import RPC_TIMEOUT, start_payment, start_refund
+
+Ending = TypeVar("Ending")
 
 
 class Saga(NamedTuple):
@@ -44,11 +48,15 @@ class PaymentSagas:
 
     async def ending(self, saga: Saga) -> Payment | None:
         """The payment once it has ended; None if that takes too long or cannot be learned now."""
+        return await self._result(saga.handle)
+
+    async def refund(self, refund: Refund) -> Refund | None:
+        """Make the refund, or join it. As it has ended; None if that cannot be learned now."""
         try:
-            async with asyncio.timeout(self._wait.total_seconds()):
-                return await saga.handle.result()
-        except (TimeoutError, RPCError, WorkflowFailureError):
-            return None
+            handle = await start_refund(self._client, refund, WorkflowIDConflictPolicy.USE_EXISTING)
+        except RPCError as error:
+            raise _unavailable() from error
+        return await self._result(handle)
 
     async def cancel(self, payment: Payment) -> None:
         """Request that this payment turns back, if it still can, and no other of its order."""
@@ -65,6 +73,13 @@ class PaymentSagas:
 
     async def ping(self) -> None:
         await self._client.service_client.check_health(timeout=RPC_TIMEOUT)
+
+    async def _result(self, handle: WorkflowHandle[Any, Ending]) -> Ending | None:
+        try:
+            async with asyncio.timeout(self._wait.total_seconds()):
+                return await handle.result()
+        except (TimeoutError, RPCError, WorkflowFailureError):
+            return None
 
     async def _join(self, instruction: PaymentInstruction, run_id: str | None) -> Saga:
         handle: WorkflowHandle[PaymentWorkflow, Payment] = self._client.get_workflow_handle_for(

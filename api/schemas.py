@@ -1,5 +1,6 @@
 """The only place where HTTP bodies and the domain meet."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Self
@@ -19,6 +20,7 @@ from pydantic.alias_generators import to_camel
 from domain.errors import ErrorCode, FailureReason
 from domain.money import CurrencyCode, Money
 from domain.payment import Payment, PaymentInstruction, PaymentMethod, PaymentStatus
+from domain.refund import Refund, RefundStatus
 
 NIL = UUID(int=0)
 UUID_LENGTH = 36
@@ -48,9 +50,13 @@ def _method(value: object) -> object:
 
 def _money(value: object, fields: ValidationInfo) -> Money:
     """Amounts arrive as the text of a JSON number, or as a string of the same form."""
+    return Money.parse(_number_text(value), fields.data.get("currency", DEFAULT_CURRENCY))
+
+
+def _number_text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a plain decimal number such as 150.00")  # noqa: TRY004
-    return Money.parse(value, fields.data.get("currency", DEFAULT_CURRENCY))
+    return value
 
 
 def _unless_null(default: object) -> BeforeValidator:
@@ -86,6 +92,21 @@ class PaymentRequest(BaseModel):
             payment_method=self.payment_method,
             requested_at=requested_at,
         )
+
+
+class RefundRequest(BaseModel):
+    """How much is given back, in the payment's currency; without an amount, all of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    amount: Annotated[str, JsonNumber, BeforeValidator(_number_text)] | None = None
+
+    def to_refund(self, payment: Payment, key: str, requested_at: datetime) -> Refund:
+        """Raises ValueError for no amount of the payment's currency, and PaymentError."""
+        amount = payment.amount
+        if self.amount is not None:
+            amount = Money.parse(self.amount, amount.currency)
+        return Refund.pending(payment, amount, key, requested_at)
 
 
 class PaymentBody(BaseModel):
@@ -131,6 +152,57 @@ class PaymentEnvelope(BaseModel):
             success=payment.status is PaymentStatus.SUCCEEDED,
             error_message=message,
             payment=PaymentBody.of(payment),
+        ).model_dump(by_alias=True)
+
+
+class RefundBody(BaseModel):
+    """A refund as callers read it."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
+
+    id: UUID
+    payment_id: UUID
+    amount: Annotated[Decimal, JsonNumber]
+    currency: str
+    status: RefundStatus
+    error_code: ErrorCode | None
+    error_message: str | None
+    created_at: datetime
+    processed_at: datetime | None
+
+    @classmethod
+    def of(cls, refund: Refund) -> Self:
+        money = {"amount": refund.amount.amount, "currency": refund.amount.currency}
+        return cls.model_validate({**refund.model_dump(), **money})
+
+
+class RefundEnvelope(PaymentEnvelope):
+    """An answer about a refund; `success` says whether the money was given back."""
+
+    refund: RefundBody
+
+    @classmethod
+    def about(cls, refund: Refund, payment: Payment, message: str | None) -> dict[str, Any]:
+        return cls(
+            success=refund.status is RefundStatus.SUCCEEDED,
+            error_message=message,
+            payment=PaymentBody.of(payment),
+            refund=RefundBody.of(refund),
+        ).model_dump(by_alias=True)
+
+
+class RefundList(PaymentEnvelope):
+    """All refunds of a payment, the oldest first."""
+
+    refunds: list[RefundBody]
+
+    @classmethod
+    def of_payment(cls, payment: Payment, refunds: Sequence[Refund]) -> dict[str, Any]:
+        return cls(
+            success=True,
+            error_message=None,
+            payment=PaymentBody.of(payment),
+            refunds=[RefundBody.of(each) for each in refunds],
         ).model_dump(by_alias=True)
 
 

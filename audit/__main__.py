@@ -15,13 +15,12 @@ from temporalio.client import Client
 
 from activities.adapters.http import create_client
 from audit.books import Books
-from audit.invariants import INVARIANTS, Violation, violations
+from audit.invariants import INVARIANTS, Violation, kept_of, violations
 from audit.sources import Sources, UnreadableError, read_books
 from bootstrap import temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.history import PaymentHistory
-from domain.payment import PaymentStatus
 
 SETTLED_AFTER = timedelta(minutes=3)
 """A payment younger than this may still be under way, or waiting to be taken up again."""
@@ -65,6 +64,7 @@ def report(books: Collection[Books], found: Collection[Violation]) -> Iterator[s
     statuses = Counter(payment.status for each in books for payment in each.payments)
     counted = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
     yield f"{len(books)} orders, payments: {counted or 'none'}"
+    yield f"{sum(len(each.refunds) for each in books)} refunds that callers asked for"
     yield f"{sum(len(each.effects) for each in books)} movements of money at the gateway"
     yield f"{sum(len(each.records) for each in books)} records in Kafka"
     yield f"{sum(len(each.sagas) for each in books)} workflow runs"
@@ -83,8 +83,7 @@ def _balances(books: Collection[Books]) -> Mapping[str, tuple[int, int]]:
         for effect in each.effects:
             kept[effect.amount.currency] += effect.sign * effect.amount.minor_units
         for payment in each.payments:
-            if payment.status is PaymentStatus.SUCCEEDED:
-                recorded[payment.amount.currency] += payment.amount.minor_units
+            recorded[payment.amount.currency] += kept_of(payment, each.refunds)
     return {currency: (kept[currency], recorded[currency]) for currency in kept | recorded}
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.money import Money
 from domain.payment import Payment, PaymentStatus
+from domain.refund import Refund
 
 
 class Movement(StrEnum):
@@ -19,9 +20,10 @@ class Movement(StrEnum):
 
 
 class Effect(NamedTuple):
-    """Money that moved at the gateway. `charge_key` names the charge, its own or the refunded."""
+    """Money that moved at the gateway under `key`, of the charge that `charge_key` names."""
 
     movement: Movement
+    key: str
     charge_key: str
     amount: Money
 
@@ -40,11 +42,11 @@ class Record(NamedTuple):
 
 
 class Saga(NamedTuple):
-    """A run of the order's workflow. `ending` is what it returned, if it completed."""
+    """A run of a workflow of the order. `ending` is what it returned, if it completed."""
 
     run_id: str
     status: str
-    ending: Payment | None
+    ending: Payment | Refund | None
 
 
 class Answer(NamedTuple):
@@ -68,6 +70,7 @@ class Books:
 
     order_id: UUID
     payments: list[Payment] = field(default_factory=list)
+    refunds: list[Refund] = field(default_factory=list)
     transitions: Mapping[UUID, Sequence[PaymentStatus]] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)

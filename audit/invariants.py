@@ -13,8 +13,9 @@ from uuid import UUID
 from audit.books import Books, Effect, Movement, OrderState
 from domain import exact_json, names
 from domain.errors import ErrorCode
-from domain.events import PaymentEvent
+from domain.events import Event, PaymentEvent, RefundEvent
 from domain.payment import TRANSITIONS, Announcement, Payment, PaymentStatus
+from domain.refund import Refund, RefundStatus
 
 UNTOLD = frozenset(
     {
@@ -55,10 +56,13 @@ def violations(books: Books) -> list[Violation]:
     ]
 
 
-def _every_payment_has_ended(books: Books) -> Iterator[str]:
+def _everything_has_ended(books: Books) -> Iterator[str]:
     for payment in books.payments:
         if not payment.is_final:
             yield f"payment {payment.id} is {payment.status}"
+    for refund in books.refunds:
+        if not refund.is_final:
+            yield f"refund {refund.id} is {refund.status}"
 
 
 def _one_payment_is_kept(books: Books) -> Iterator[str]:
@@ -67,30 +71,54 @@ def _one_payment_is_kept(books: Books) -> Iterator[str]:
         yield f"payments {', '.join(map(str, kept))} have all succeeded"
 
 
-def _one_capture_per_payment(books: Books) -> Iterator[str]:
+def _every_effect_is_had_once(books: Books) -> Iterator[str]:
     """Counted gross: a refund does not hide a second capture."""
-    captures = Counter(each.charge_key for each in _effects(books, Movement.CAPTURE))
-    refunds = Counter(each.charge_key for each in _effects(books, Movement.REFUND))
-    for key, times in captures.items():
+    for (movement, key), times in Counter(each[:2] for each in books.effects).items():
         if times > 1:
-            yield f"{key} was captured {times} times"
-    for key, times in refunds.items():
-        if times > captures[key] or times > 1:
-            yield f"{key} was captured {captures[key]} times and refunded {times} times"
+            yield f"the {movement} under {key} was made {times} times"
+    captured = {each.charge_key for each in _effects(books, Movement.CAPTURE)}
+    for effect in _effects(books, Movement.REFUND):
+        if effect.charge_key not in captured:
+            yield f"{effect.charge_key} was never captured and {effect.amount} of it refunded"
 
 
-def _money_is_what_the_status_says(books: Books) -> Iterator[str]:
+def _money_is_what_is_recorded(books: Books) -> Iterator[str]:
     for payment in books.payments:
-        wanted = payment.amount.minor_units if payment.status is SUCCEEDED else 0
+        wanted = kept_of(payment, books.refunds)
         if payment.is_final and (kept := _net(books, payment)) != wanted:
             yield f"of payment {payment.id}, {payment.status}, {kept} is kept instead of {wanted}"
 
 
-def _every_effect_has_its_payment(books: Books) -> Iterator[str]:
-    amounts = {names.charge_key(payment.id): payment.amount for payment in books.payments}
+def kept_of(payment: Payment, refunds: Iterable[Refund]) -> int:
+    """What is kept of the payment by the records, in minor units."""
+    if payment.status is not SUCCEEDED:
+        return 0
+    refunded = (
+        refund.amount.minor_units
+        for refund in refunds
+        if refund.payment_id == payment.id and refund.status is RefundStatus.SUCCEEDED
+    )
+    return payment.amount.minor_units - sum(refunded)
+
+
+def _every_effect_is_somebodys(books: Books) -> Iterator[str]:
+    """A capture is a payment's; a refund undoes it whole, or is one that was asked for."""
+    expected = {
+        (names.charge_key(payment.id), make_key(payment.id)): payment.amount
+        for payment in books.payments
+        for make_key in (names.charge_key, names.refund_key)
+    }
+    for refund in books.refunds:
+        expected[refund.request.charge_key, refund.request.key] = refund.amount
     for effect in books.effects:
-        if amounts.get(effect.charge_key) != effect.amount:
-            yield f"{effect.movement} of {effect.amount} under {effect.charge_key} is nobody's"
+        if expected.get((effect.charge_key, effect.key)) != effect.amount:
+            yield f"{effect.movement} of {effect.amount} under {effect.key} is nobody's"
+
+
+def _no_more_is_refunded_than_captured(books: Books) -> Iterator[str]:
+    for payment in books.payments:
+        if _net(books, payment) < 0 or kept_of(payment, books.refunds) < 0:
+            yield f"more of payment {payment.id} is refunded than was captured"
 
 
 def _transitions_are_legal(books: Books) -> Iterator[str]:
@@ -114,13 +142,11 @@ def _failures_are_told_where_they_may_be(books: Books) -> Iterator[str]:
 
 
 def _events_say_what_is_recorded(books: Books) -> Iterator[str]:
-    """Each payment's one event with its fixed id, however many copies, the same to the byte."""
-    expected: dict[str, tuple[str, str, bytes]] = {}
-    for payment in books.payments:
-        if payment.status is SUCCEEDED or payment.announcement is Announcement.MADE:
-            event = PaymentEvent.of(payment)
-            value = exact_json.dumps(event.value)
-            expected[str(event.id)] = (event.topic, event.key, value)
+    """Each ending's one event with its fixed id, however many copies, the same to the byte."""
+    expected = {
+        str(event.id): (event.topic, event.key, exact_json.dumps(event.value))
+        for event in _events(books)
+    }
     found = {(each.id, each.topic, each.key, each.value) for each in books.records}
     for event_id, content in expected.items():
         if (event_id, *content) not in found:
@@ -130,19 +156,34 @@ def _events_say_what_is_recorded(books: Books) -> Iterator[str]:
             yield f"event {event_id} on {topic} is not what is recorded: {value!r}"
 
 
+def _events(books: Books) -> Iterator[Event]:
+    for payment in books.payments:
+        if payment.status is SUCCEEDED or payment.announcement is Announcement.MADE:
+            yield PaymentEvent.of(payment)
+    for refund in books.refunds:
+        if refund.status is RefundStatus.SUCCEEDED:
+            yield RefundEvent(refund=refund)
+
+
 def _every_ending_is_announced(books: Books) -> Iterator[str]:
     for payment in books.payments:
         if payment.is_unannounced:
             yield f"the ending of payment {payment.id} is {payment.announcement} to be told"
+    for refund in books.refunds:
+        if refund.status is RefundStatus.SUCCEEDED and not refund.is_announced:
+            yield f"the success of refund {refund.id} is to be told"
 
 
 def _sagas_have_ended_as_recorded(books: Books) -> Iterator[str]:
-    recorded = {payment.id: payment for payment in books.payments}
+    recorded: dict[UUID, Payment | Refund] = {each.id: each for each in books.payments}
+    recorded |= {each.id: each for each in books.refunds}
     for saga in books.sagas:
         if saga.status == RUNNING or saga.status in BROKEN:
             yield f"workflow run {saga.run_id} is {saga.status}"
+        elif saga.ending and saga.ending.error_code is ErrorCode.REFUND_TOO_LARGE:
+            continue  # which leaves no record
         elif saga.ending and recorded.get(saga.ending.id) != saga.ending:
-            yield f"workflow run {saga.run_id} ended otherwise than payment {saga.ending.id}"
+            yield f"workflow run {saga.run_id} ended otherwise than recorded of {saga.ending.id}"
 
 
 def _answers_were_true(books: Books) -> Iterator[str]:
@@ -187,11 +228,12 @@ def _net(books: Books, payment: Payment) -> int:
 
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
     {
-        "every payment has ended": _every_payment_has_ended,
+        "every payment and refund has ended": _everything_has_ended,
         "one payment is kept": _one_payment_is_kept,
-        "one capture per payment": _one_capture_per_payment,
-        "money is what the status says": _money_is_what_the_status_says,
-        "every effect has its payment": _every_effect_has_its_payment,
+        "every effect is had once": _every_effect_is_had_once,
+        "every effect is somebody's": _every_effect_is_somebodys,
+        "money is what is recorded": _money_is_what_is_recorded,
+        "no more is refunded than captured": _no_more_is_refunded_than_captured,
         "transitions are legal": _transitions_are_legal,
         "failures are told where they may be": _failures_are_told_where_they_may_be,
         "events say what is recorded": _events_say_what_is_recorded,

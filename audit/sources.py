@@ -20,7 +20,9 @@ from domain import exact_json, names
 from domain.errors import PaymentError
 from domain.money import Money
 from domain.payment import Payment
+from domain.refund import Refund
 from workflows.payment import PaymentWorkflow
+from workflows.refund import RefundWorkflow
 
 AT_ONCE = 20
 ORDERS_AT_ONCE = 1000
@@ -29,6 +31,8 @@ SECONDS = 600
 FAILURES = (httpx.HTTPError, KafkaError, RPCError, PaymentError, OSError, TimeoutError, ValueError)
 MOVEMENTS = {"charge.captured": Movement.CAPTURE, "refund.succeeded": Movement.REFUND}
 EVERY_PAYMENT = f'WorkflowType = "{PaymentWorkflow.__name__}"'
+EVERY_REFUND = f'WorkflowType = "{RefundWorkflow.__name__}"'
+ENDINGS = {PaymentWorkflow.__name__: Payment, RefundWorkflow.__name__: Refund}
 
 Result = TypeVar("Result")
 
@@ -63,6 +67,8 @@ async def read_books(sources: Sources, since: datetime) -> Mapping[UUID, Books]:
         each.effects = effects.get(order_id, [])
         each.records = records[str(order_id)]
         each.sagas = sagas[names.workflow_id(order_id)]
+        for refund in each.refunds:
+            each.sagas += sagas[names.refund_workflow_id(refund.id)]
     orders = (_read_order(sources.ordering, each) for each in books.values())
     await _reading("Ordering", _in_parallel(orders))
     return books
@@ -86,6 +92,8 @@ async def _read_payments(
         some = orders[first : first + ORDERS_AT_ONCE]
         for payment in await history.payments_of(some):
             books[payment.order_id].payments.append(payment)
+        for refund in await history.refunds_of(some):
+            books[refund.order_id].refunds.append(refund)
         paths = await history.paths_of(some)
         for order_id in some:
             books[order_id].transitions = paths
@@ -114,14 +122,15 @@ async def _read_ledger(gateway: httpx.AsyncClient, since: datetime) -> dict[UUID
 def _effect(entry: dict[str, Any]) -> Effect:
     data = entry["data"]
     amount = Money.parse(data["amount"], data["currency"])
-    return Effect(MOVEMENTS[entry["type"]], data.get("chargeKey", data["key"]), amount)
+    key = data["key"]
+    return Effect(MOVEMENTS[entry["type"]], key, data.get("chargeKey", key), amount)
 
 
 async def read_records(servers: str) -> Mapping[str, list[Record]]:
-    """By key, which is the order, every record of both topics up to now."""
+    """By key, which is the order, every record of all topics up to now."""
     records = defaultdict(list)
     consumer = AIOKafkaConsumer(
-        *(names.TOPIC_SUCCEEDED, names.TOPIC_FAILED),
+        *names.TOPICS,
         bootstrap_servers=servers,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
@@ -153,7 +162,8 @@ async def _read_sagas(temporal: Client) -> Mapping[str, list[Saga]]:
     async def read(run: WorkflowExecution) -> None:
         sagas[run.id].append(await _saga(temporal, run))
 
-    await _in_parallel([read(run) async for run in temporal.list_workflows(EVERY_PAYMENT)])
+    every = f"{EVERY_PAYMENT} OR {EVERY_REFUND}"
+    await _in_parallel([read(run) async for run in temporal.list_workflows(every)])
     return sagas
 
 
@@ -161,8 +171,8 @@ async def _saga(temporal: Client, run: WorkflowExecution) -> Saga:
     status = run.status.name.lower() if run.status else "unknown"
     if run.status is not WorkflowExecutionStatus.COMPLETED:
         return Saga(run.run_id, status, None)
-    handle: WorkflowHandle[PaymentWorkflow, Payment] = temporal.get_workflow_handle_for(
-        PaymentWorkflow.run, run.id, run_id=run.run_id
+    handle: WorkflowHandle[Any, Payment | Refund] = temporal.get_workflow_handle(
+        run.id, run_id=run.run_id, result_type=ENDINGS[run.workflow_type]
     )
     return Saga(run.run_id, status, await handle.result(follow_runs=False))
 

@@ -21,7 +21,7 @@ from bootstrap import logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.migrate import migrate
-from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from domain.names import TOPICS
 from workflows.operator_view import SEARCH_ATTRIBUTES
 from workflows.reconciliation import schedule
 
@@ -32,7 +32,7 @@ async def main() -> None:
     client = await temporal.connect(settings)
     await asyncio.gather(
         _migrate(settings),
-        create_topics(settings.kafka_bootstrap_servers, [TOPIC_SUCCEEDED, TOPIC_FAILED]),
+        create_topics(settings.kafka_bootstrap_servers, TOPICS),
         _register_search_attributes(client),
         schedule(client),
     )

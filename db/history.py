@@ -8,9 +8,11 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.payments import to_payment
+from db.refunds import EVERY_REFUND, to_refund
 from db.statements import fetch_all
-from db.tables import payment_transitions, payments
+from db.tables import payment_transitions, payments, refunds
 from domain.payment import Payment, PaymentStatus
+from domain.refund import Refund
 
 _ORDERS_SINCE = (
     select(payments.c.order_id).where(payments.c.created_at >= bindparam("moment")).distinct()
@@ -26,6 +28,10 @@ _PATHS_OF_ORDERS = (
     .where(payments.c.order_id.in_(bindparam("orders", expanding=True)))
     .order_by(payment_transitions.c.recorded_at)
 )
+
+_REFUNDS_OF_ORDERS = EVERY_REFUND.where(
+    payments.c.order_id.in_(bindparam("orders", expanding=True))
+).order_by(refunds.c.created_at)
 
 Path = list[PaymentStatus]
 
@@ -44,6 +50,10 @@ class PaymentHistory:
     async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment]:
         rows = await fetch_all(self._engine, _OF_ORDERS, {"orders": list(orders)})
         return [to_payment(row) for row in rows]
+
+    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund]:
+        rows = await fetch_all(self._engine, _REFUNDS_OF_ORDERS, {"orders": list(orders)})
+        return [to_refund(row) for row in rows]
 
     async def paths_of(self, orders: Collection[UUID]) -> dict[UUID, Path]:
         """Of each payment the statuses that it has had, in their order."""

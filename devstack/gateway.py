@@ -50,6 +50,14 @@ async def refund(request: Request) -> Response:
     return answer(refund, 201, _REPLAYED if replayed else None)
 
 
+@router.get("/refunds/{key}")
+async def look_up_refund(request: Request, key: str) -> Response:
+    refund = _books(request).find_refund(key)
+    if refund is None:
+        raise Refusal(404, f"no refund has the key {key}: nothing was given back so far")
+    return answer(refund)
+
+
 @router.get("/charges")
 async def charges(
     request: Request,

@@ -178,6 +178,9 @@ class GatewayBooks:
         charge = self._charges.get(key)
         return charge and self._as_it_stands(charge)
 
+    def find_refund(self, key: str) -> Refund | None:
+        return self._refunds.get(key)
+
     def charges(self) -> Iterator[Charge]:
         """Every charge that had a payment, oldest first."""
         return (self._as_it_stands(charge) for charge in self._charges.values() if charge.order_id)

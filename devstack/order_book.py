@@ -12,9 +12,8 @@ from pydantic import Field
 from devstack.journal import Journal, loads_typed, utc_now
 from devstack.neighbour import Amount, Refusal, UtcTime, UuidText, Wire
 from devstack.payment_events import parse_event
-from domain import exact_json
+from domain import exact_json, names
 from domain.money import CurrencyCode
-from domain.names import TOPIC_SUCCEEDED
 
 OrderStatus = Literal["draft", "pending", "paid", "fulfilled", "cancelled"]
 Outcome = Literal["applied", "repeated", "refused", "rejected"]
@@ -41,6 +40,7 @@ class Order(Wire):
     created_at: UtcTime = Field(default_factory=utc_now)
     paid_at: UtcTime | None = None
     payment_id: str | None = None
+    refunded_amount: Decimal | None = None
 
 
 class ConsumedEvent(Wire):
@@ -62,6 +62,14 @@ class ConsumedEvent(Wire):
         return order_id
 
 
+_APPLIES_TO = {
+    names.TOPIC_SUCCEEDED: {"pending"},
+    names.TOPIC_FAILED: {"pending"},
+    # Topics are not read in step: a refund may be heard of before the payment.
+    names.TOPIC_REFUNDED: {"pending", "paid", "fulfilled"},
+}
+
+
 class Heard(NamedTuple):
     order_id: str | None
     outcome: Outcome
@@ -69,12 +77,12 @@ class Heard(NamedTuple):
 
 
 class OrderBook:
-    """Orders by id. An event settles a pending order; any other event changes nothing."""
+    """Orders by id. An event settles a pending order, or gives back of a paid one."""
 
     def __init__(self, path: Path) -> None:
         self._created: dict[str, Order] = {}
         self._orders: dict[str, Order] = {}
-        self._settled_by: dict[str, tuple[str, str]] = {}
+        self._applied: set[tuple[str, str]] = set()
         self._consumed: set[tuple[str, int, int, int]] = set()
         self._heard: list[Heard] = []
         self.journal = Journal(path, self._apply)
@@ -95,14 +103,11 @@ class OrderBook:
                     self._settle(event)
 
     def _settle(self, event: ConsumedEvent) -> None:
-        order_id, payment_id = event.value["orderId"], event.value["paymentId"]
-        if event.topic == TOPIC_SUCCEEDED:
-            paid_at = datetime.fromisoformat(event.value["processedAt"])
-            change = {"status": "paid", "paid_at": paid_at, "payment_id": payment_id}
-        else:
-            change = {"status": "cancelled"}
-        self._orders[order_id] = self._orders[order_id].model_copy(update=change)
-        self._settled_by[order_id] = (event.topic, payment_id)
+        order = self._orders[event.value["orderId"]]
+        change = _change(order, event.topic, event.value)
+        self._orders[order.id] = order.model_copy(update=change)
+        subject = event.value.get("refundId") or event.value["paymentId"]
+        self._applied.add((event.topic, subject))
 
     def create(self, request: OrderRequest) -> tuple[Order, bool]:
         """The order, and whether it is new.
@@ -154,9 +159,9 @@ class OrderBook:
         order = self._orders.get(event.order_id)
         if order is None:
             return {"value": value, "outcome": "refused", "reason": "there is no such order"}
-        if self._settled_by.get(order.id) == (record.topic, event.payment_id):
+        if (record.topic, event.subject) in self._applied:
             return {"value": value, "outcome": "repeated"}
-        if order.status != "pending":
+        if order.status not in _APPLIES_TO[record.topic]:
             return {"value": value, "outcome": "refused", "reason": f"the order is {order.status}"}
         return {"value": value, "outcome": "applied"}
 
@@ -167,6 +172,18 @@ class OrderBook:
             for event in self._heard
             if order_id in (None, event.order_id) and outcome in (None, event.outcome)
         ]
+
+
+def _change(order: Order, topic: str, event: dict[str, Any]) -> dict[str, Any]:
+    """What an event that applies does to its order."""
+    match topic:
+        case names.TOPIC_SUCCEEDED:
+            paid_at = datetime.fromisoformat(event["processedAt"])
+            return {"status": "paid", "paid_at": paid_at, "payment_id": event["paymentId"]}
+        case names.TOPIC_REFUNDED:
+            return {"refunded_amount": (order.refunded_amount or 0) + Decimal(event["amount"])}
+        case _:
+            return {"status": "cancelled"}
 
 
 def _record_id(record: ConsumerRecord | ConsumedEvent) -> tuple[str, int, int, int]:

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from devstack.journal import loads_typed
 from devstack.neighbour import explain
-from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from domain.names import TOPIC_FAILED, TOPIC_REFUNDED, TOPIC_SUCCEEDED
 
 _log = logging.getLogger(__name__)
 
@@ -29,17 +29,27 @@ ABSENT = ""
 """The default of an optional member: it may be left out, but not be null."""
 
 
-class PaymentEvent(BaseModel):
-    """What both events have in common."""
+class Event(BaseModel):
+    """What all events have in common."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
 
     payment_id: Uuid
     order_id: Uuid
     customer_id: Uuid
-    reservation_id: Uuid = ABSENT
     amount: Decimal = Field(gt=0, le=10**15)
     currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+
+    @property
+    def subject(self) -> str:
+        """What happened once, however often it is told."""
+        return self.payment_id
+
+
+class PaymentEvent(Event):
+    """How a payment has ended."""
+
+    reservation_id: Uuid = ABSENT
     payment_method: Literal["credit_card", "debit_card", "wallet", "bank_transfer"]
 
 
@@ -59,13 +69,23 @@ class PaymentFailed(PaymentEvent):
     error_message: str = ABSENT
 
 
-_EVENTS: dict[str, type[PaymentSucceeded | PaymentFailed]] = {
+class PaymentRefunded(Event):
+    refund_id: Uuid
+    refunded_at: Time
+
+    @property
+    def subject(self) -> str:
+        return self.refund_id
+
+
+_EVENTS: dict[str, type[Event]] = {
     TOPIC_SUCCEEDED: PaymentSucceeded,
     TOPIC_FAILED: PaymentFailed,
+    TOPIC_REFUNDED: PaymentRefunded,
 }
 
 
-def parse_event(topic: str, value: bytes | None) -> PaymentSucceeded | PaymentFailed:
+def parse_event(topic: str, value: bytes | None) -> Event:
     """Raises ValueError with everything that the topic's consumers would reject."""
     try:
         return _EVENTS[topic].model_validate(loads_typed(value or b""))
@@ -74,7 +94,7 @@ def parse_event(topic: str, value: bytes | None) -> PaymentSucceeded | PaymentFa
 
 
 async def follow(servers: str, apply: Callable[[ConsumerRecord], None]) -> None:
-    """Apply every record of both topics at least once, for ever; Kafka may come and go."""
+    """Apply every record of the topics at least once, for ever; Kafka may come and go."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     while True:
         try:

@@ -1,5 +1,6 @@
-"""What the world is told when a payment has ended, exactly as its consumers read it."""
+"""What the world is told of payments and refunds, exactly as its consumers read it."""
 
+from abc import abstractmethod
 from typing import Any, Self
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain import names
 from domain.payment import Payment, PaymentStatus
+from domain.refund import Refund
 
 _TOPICS = {
     PaymentStatus.SUCCEEDED: names.TOPIC_SUCCEEDED,
@@ -14,10 +16,37 @@ _TOPICS = {
 }
 
 
-class PaymentEvent(BaseModel):
-    """A fact about one payment: the same id and the same bytes however often it is published."""
+class Event(BaseModel):
+    """A fact about one subject: the same id and the same bytes however often it is published."""
 
     model_config = ConfigDict(frozen=True)
+
+    @property
+    @abstractmethod
+    def subject(self) -> UUID:
+        """What the event is about: a payment or a refund."""
+
+    @property
+    @abstractmethod
+    def topic(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The partition key: one order's events stay in order."""
+
+    @property
+    @abstractmethod
+    def value(self) -> dict[str, Any]:
+        """The members of the body; absent ones are left out, for consumers refuse null."""
+
+    @property
+    def id(self) -> UUID:
+        return names.event_id(self.subject, self.topic)
+
+
+class PaymentEvent(Event):
+    """How a payment has ended."""
 
     payment: Payment
     reservation_id: UUID | None
@@ -30,8 +59,8 @@ class PaymentEvent(BaseModel):
         return cls(payment=payment, reservation_id=told)
 
     @property
-    def id(self) -> UUID:
-        return names.event_id(self.payment.id, self.topic)
+    def subject(self) -> UUID:
+        return self.payment.id
 
     @property
     def topic(self) -> str:
@@ -39,12 +68,10 @@ class PaymentEvent(BaseModel):
 
     @property
     def key(self) -> str:
-        """The partition key: one order's events stay in order."""
         return str(self.payment.order_id)
 
     @property
     def value(self) -> dict[str, Any]:
-        """The members of the body; absent ones are left out, for consumers refuse null."""
         members = {**self._common_members(), **self._own_members()}
         return {name: value for name, value in members.items() if value is not None}
 
@@ -70,4 +97,35 @@ class PaymentEvent(BaseModel):
             "errorCode": payment.error_code,
             "errorMessage": payment.error_message,
             "attemptedAt": payment.processed_at,
+        }
+
+
+class RefundEvent(Event):
+    """That money was given back which a payment had kept."""
+
+    refund: Refund
+
+    @property
+    def subject(self) -> UUID:
+        return self.refund.id
+
+    @property
+    def topic(self) -> str:
+        return names.TOPIC_REFUNDED
+
+    @property
+    def key(self) -> str:
+        return str(self.refund.order_id)
+
+    @property
+    def value(self) -> dict[str, Any]:
+        refund = self.refund
+        return {
+            "refundId": refund.id,
+            "paymentId": refund.payment_id,
+            "orderId": refund.order_id,
+            "customerId": refund.customer_id,
+            "amount": refund.amount.amount,
+            "currency": refund.amount.currency,
+            "refundedAt": refund.processed_at,
         }

@@ -66,7 +66,7 @@ def verify_charge(charge: Charge) -> None:
 
 
 class RefundRequest(BaseModel):
-    """Give back all that was taken under `charge_key`, once, under the idempotency key `key`."""
+    """Give back `amount` of what was taken under `charge_key`, once: `key` is idempotent."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -8,14 +8,26 @@ RECONCILIATION: Final = "payment-reconciliation"
 DATABASE_SCHEMA: Final = "bc_payment"
 TOPIC_SUCCEEDED: Final = "payment-succeeded"
 TOPIC_FAILED: Final = "payment-failed"
+TOPIC_REFUNDED: Final = "payment-refunded"
+TOPICS: Final = (TOPIC_SUCCEEDED, TOPIC_FAILED, TOPIC_REFUNDED)
 MEMO_FINGERPRINT: Final = "fingerprint"
 MEMO_PAYMENT_ID: Final = "paymentId"
 
 _EVENT_NAMESPACE = uuid5(NAMESPACE_URL, "urn:payment-service:event")
+_REFUND_NAMESPACE = uuid5(NAMESPACE_URL, "urn:payment-service:refund")
 
 
 def workflow_id(order_id: UUID) -> str:
     return f"payment-{order_id}"
+
+
+def refund_workflow_id(refund_id: UUID) -> str:
+    return f"refund-{refund_id}"
+
+
+def refund_id(payment_id: UUID, key: str) -> UUID:
+    """The id of the one refund of a payment that a caller's idempotency key stands for."""
+    return uuid5(_REFUND_NAMESPACE, f"{payment_id}/{key}")
 
 
 def charge_key(payment_id: UUID) -> str:
@@ -28,6 +40,11 @@ def refund_key(payment_id: UUID) -> str:
     return f"pay_{payment_id}_refund"
 
 
-def event_id(payment_id: UUID, topic: str) -> UUID:
-    """The id of the one event that a payment may publish on a topic."""
-    return uuid5(_EVENT_NAMESPACE, f"{payment_id}/{topic}")
+def partial_refund_key(payment_id: UUID, refund_id: UUID) -> str:
+    """The gateway's idempotency key of a refund that a caller asked for."""
+    return f"pay_{payment_id}_refund_{refund_id}"
+
+
+def event_id(subject: UUID, topic: str) -> UUID:
+    """The id of the one event that a payment or a refund may publish on a topic."""
+    return uuid5(_EVENT_NAMESPACE, f"{subject}/{topic}")

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from domain.money import Money
 from domain.payment import Payment, PaymentInstruction, PaymentMethod
+from domain.refund import Refund
 from domain.verification import ACTIVE, PENDING, Order, Reservation
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -28,6 +29,12 @@ def an_instruction(**changes: Any) -> PaymentInstruction:
 
 def a_payment(**changes: Any) -> Payment:
     return Payment.pending(an_instruction()).model_copy(update=changes)
+
+
+def a_refund(payment: Payment, amount: str = "50.00", key: str = "key", **changes: Any) -> Refund:
+    """A refund of a payment that has succeeded for good."""
+    money = Money.parse(amount, payment.amount.currency)
+    return Refund.pending(payment, money, key, NOON).model_copy(update=changes)
 
 
 def an_order(instruction: PaymentInstruction, **changes: Any) -> Order:

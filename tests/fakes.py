@@ -5,18 +5,28 @@ awaited before the effect (`before`) or after it (`after`); raising there is the
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from temporalio import activity
 
-from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway, Payments, Sagas
+from activities.ports import (
+    EventPublisher,
+    Inventory,
+    Ordering,
+    PaymentGateway,
+    Payments,
+    Ports,
+    Refunds,
+    Sagas,
+)
 from domain.errors import ErrorCode, PaymentError
-from domain.events import PaymentEvent
+from domain.events import Event
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
 from domain.payment import TRANSITIONS, Announcement, Payment, PaymentInstruction, PaymentStatus
+from domain.refund import Refund, RefundStatus
 from domain.verification import Order, Reservation
 
 Fault = Callable[[], Awaitable[None]]
@@ -41,6 +51,11 @@ UNAVAILABLE = {
     "find_charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "void_charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "refund": ErrorCode.GATEWAY_UNAVAILABLE,
+    "is_refunded": ErrorCode.GATEWAY_UNAVAILABLE,
+    "record_refund": ErrorCode.DATABASE_UNAVAILABLE,
+    "record_refund_ended": ErrorCode.DATABASE_UNAVAILABLE,
+    "record_refund_announced": ErrorCode.DATABASE_UNAVAILABLE,
+    "payment-refunded": ErrorCode.EVENTS_UNAVAILABLE,
     "record_succeeded": ErrorCode.DATABASE_UNAVAILABLE,
     "record_failed": ErrorCode.DATABASE_UNAVAILABLE,
     "record_announcement": ErrorCode.DATABASE_UNAVAILABLE,
@@ -63,10 +78,13 @@ class World:
         """Charges that can be looked up, and would be made a second time if sent again."""
         self.captures: list[ChargeRequest] = []
         self.refunds: list[RefundRequest] = []
+        """What the gateway has given back."""
+        self.asked_refunds: dict[UUID, Refund] = {}
+        """What callers have asked for, as it is recorded."""
         self.payments: dict[UUID, Payment] = {}
         self.transitions: dict[UUID, list[PaymentStatus]] = defaultdict(list)
-        self.events: list[PaymentEvent] = []
-        self.resumed: list[Payment] = []
+        self.events: list[Event] = []
+        self.resumed: list[Payment | Refund] = []
         self.decline: Charge | None = None
         self.unrecordable = False
 
@@ -90,8 +108,7 @@ class World:
     @property
     def net_minor_units(self) -> int:
         """What was captured and not given back."""
-        captured = sum(request.amount.minor_units for request in self.captures)
-        return captured - sum(request.amount.minor_units for request in self.refunds)
+        return _sum(self.captures) - _sum(self.refunds)
 
     @property
     def topics(self) -> list[str]:
@@ -141,6 +158,10 @@ def refusal(code: ErrorCode) -> Fault:
     return refuse
 
 
+def _sum(requests: Iterable[ChargeRequest | RefundRequest]) -> int:
+    return sum(request.amount.minor_units for request in requests)
+
+
 class FakeOrdering(Ordering):
     def __init__(self, world: World) -> None:
         self._world = world
@@ -186,6 +207,10 @@ class FakeGateway(PaymentGateway):
     async def refund(self, request: RefundRequest) -> None:
         await self._world.perform("refund", lambda: self._give_back(request))
 
+    async def is_refunded(self, key: str) -> bool:
+        given_back = {each.key for each in self._world.refunds}
+        return await self._world.perform("is_refunded", lambda: key in given_back)
+
     def _capture(self, request: ChargeRequest) -> Charge:
         known = self._world.charges.get(request.key)
         if known is not None and request.key not in self._world.forgotten_keys:
@@ -203,8 +228,14 @@ class FakeGateway(PaymentGateway):
             return
         self._world.refunds.append(request)
         charge = self._world.charges[request.charge_key]
-        refunded = charge.model_copy(update={"state": ChargeState.REFUNDED})
-        self._world.charges[request.charge_key] = refunded
+        if self._is_given_back(request.charge_key):
+            charge = charge.model_copy(update={"state": ChargeState.REFUNDED})
+        self._world.charges[request.charge_key] = charge
+
+    def _is_given_back(self, key: str) -> bool:
+        captured = (each for each in self._world.captures if each.key == key)
+        refunded = (each for each in self._world.refunds if each.charge_key == key)
+        return _sum(captured) == _sum(refunded)
 
 
 class FakePayments(Payments):
@@ -264,6 +295,55 @@ class FakePayments(Payments):
             self._world.payments[payment.id] = recorded.announced(payment.announcement)
 
 
+class FakeRefunds(Refunds):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def record_pending(self, refund: Refund) -> Refund:
+        return await self._world.perform("record_refund", lambda: self._set_aside(refund))
+
+    async def record_ended(self, refund: Refund) -> None:
+        await self._world.perform("record_refund_ended", lambda: self._end(refund))
+
+    async def record_announced(self, refund: Refund) -> None:
+        await self._world.perform("record_refund_announced", lambda: self._announce(refund))
+
+    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Refund]:
+        kept = self._world.asked_refunds.values()
+        return [
+            each
+            for each in kept
+            if each.created_at < moment
+            and each.status is not RefundStatus.FAILED
+            and not each.is_announced
+        ][:limit]
+
+    def _set_aside(self, refund: Refund) -> Refund:
+        asked = self._world.asked_refunds
+        others = (
+            each.amount.minor_units
+            for each in asked.values()
+            if each.payment_id == refund.payment_id
+            and each.id != refund.id
+            and each.status is not RefundStatus.FAILED
+        )
+        captured = self._world.payments[refund.payment_id].amount.minor_units
+        if sum(others) + refund.amount.minor_units > captured:
+            raise PaymentError(ErrorCode.REFUND_TOO_LARGE, "The refund is more than what is left.")
+        return asked.setdefault(refund.id, refund)
+
+    def _end(self, refund: Refund) -> None:
+        recorded = self._world.asked_refunds[refund.id]
+        if recorded.is_final and recorded.status is not refund.status:
+            raise PaymentError(ErrorCode.RECORD_REFUSED, "The refund has ended.")
+        if not recorded.is_final:
+            self._world.asked_refunds[refund.id] = refund
+
+    def _announce(self, refund: Refund) -> None:
+        recorded = self._world.asked_refunds[refund.id]
+        self._world.asked_refunds[refund.id] = recorded.announced()
+
+
 class FakeSagas(Sagas):
     """Counts what would be taken up again."""
 
@@ -274,10 +354,26 @@ class FakeSagas(Sagas):
         await self._world.perform("resume", lambda: self._world.resumed.append(payment))
         return True
 
+    async def resume_refund(self, refund: Refund) -> bool:
+        await self._world.perform("resume", lambda: self._world.resumed.append(refund))
+        return True
+
 
 class FakePublisher(EventPublisher):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def publish(self, event: PaymentEvent) -> None:
+    async def publish(self, event: Event) -> None:
         await self._world.perform(event.topic, lambda: self._world.events.append(event))
+
+
+def ports_of(world: World, sagas: Sagas | None = None) -> Ports:
+    return Ports(
+        ordering=FakeOrdering(world),
+        inventory=FakeInventory(world),
+        gateway=FakeGateway(world),
+        payments=FakePayments(world),
+        refunds=FakeRefunds(world),
+        publisher=FakePublisher(world),
+        sagas=sagas or FakeSagas(world),
+    )

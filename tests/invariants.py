@@ -21,14 +21,18 @@ def books_of(world: World, order_id: UUID) -> Books:
     return Books(
         order_id,
         payments=[each for each in world.payments.values() if each.order_id == order_id],
+        refunds=[each for each in world.asked_refunds.values() if each.order_id == order_id],
         transitions=world.transitions,
         effects=[
-            *(Effect(Movement.CAPTURE, each.key, each.amount) for each in world.captures),
-            *(Effect(Movement.REFUND, each.charge_key, each.amount) for each in world.refunds),
+            *(Effect(Movement.CAPTURE, each.key, each.key, each.amount) for each in world.captures),
+            *(
+                Effect(Movement.REFUND, each.key, each.charge_key, each.amount)
+                for each in world.refunds
+            ),
         ],
         records=[
             Record(str(each.id), each.topic, each.key, exact_json.dumps(each.value))
             for each in world.events
-            if each.payment.order_id == order_id
+            if each.key == str(order_id)
         ],
     )

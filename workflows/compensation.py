@@ -33,11 +33,12 @@ async def until_done(
     *,
     on_failure: Callable[[PaymentError], None],
     refusals: frozenset[ErrorCode] = frozenset(),
+    in_any_round: bool = False,
 ) -> Result:
     """Repeat a step for as long as it takes; every failed round is told to `on_failure`.
 
     Raises PaymentError only for the codes in `refusals`, and only in the first round: after that
-    an earlier round may have had its effect.
+    an earlier round may have had its effect. `in_any_round` is for steps that rule this out.
     """
     pause = PAUSE_AFTER_FAILURE
     while True:
@@ -47,7 +48,7 @@ async def until_done(
             if error.code in refusals:
                 raise
             on_failure(error)
-        refusals = frozenset()
+        refusals = refusals if in_any_round else frozenset()
         await workflow.sleep(pause, summary="pause before the next round")
         pause = min(2 * pause, LONGEST_PAUSE)
 

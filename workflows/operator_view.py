@@ -5,10 +5,16 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+)
 
 from domain.errors import PaymentError
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.refund import Refund
 
 ORDER_ID = SearchAttributeKey.for_keyword("OrderId")
 CUSTOMER_ID = SearchAttributeKey.for_keyword("CustomerId")
@@ -35,11 +41,26 @@ def search_attributes(instruction: PaymentInstruction) -> TypedSearchAttributes:
     )
 
 
-class OperatorView:
-    """The payment's story as a table, kept current in the workflow's details."""
+def refund_summary(refund: Refund) -> str:
+    """One line for the workflow list: `50.00 USD back · order … · payment …`."""
+    return f"{refund.amount} back · order {refund.order_id} · payment {refund.payment_id}"
 
-    def __init__(self, instruction: PaymentInstruction) -> None:
-        self._title = f"**{instruction.amount}** for order `{instruction.order_id}`"
+
+def refund_search_attributes(refund: Refund) -> TypedSearchAttributes:
+    """A refund is found with the payments of its order, and has no payment status."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(ORDER_ID, str(refund.order_id)),
+            SearchAttributePair(CUSTOMER_ID, str(refund.customer_id)),
+        ]
+    )
+
+
+class OperatorView:
+    """The story of a payment or a refund as a table, kept current in the workflow's details."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
         self._ending = "in progress"
         self._attention: str | None = None
         self._steps: dict[str, tuple[str, datetime, str]] = {}
@@ -64,13 +85,16 @@ class OperatorView:
         self._attention = wanted
         self._show()
 
-    def ended(self, payment: Payment) -> None:
-        self._ending = payment.status
-        changes = [PAYMENT_STATUS.value_set(payment.status)]
-        if payment.error_code:
-            self._ending += f" · {payment.error_code}: {payment.error_message}"
-            changes.append(FAILURE_CODE.value_set(payment.error_code))
-        workflow.upsert_search_attributes(changes)
+    def ended(self, ending: Payment | Refund) -> None:
+        self._ending = ending.status
+        changes: list[SearchAttributeUpdate[str]] = []
+        if isinstance(ending, Payment):
+            changes.append(PAYMENT_STATUS.value_set(ending.status))
+        if ending.error_code:
+            self._ending += f" · {ending.error_code}: {ending.error_message}"
+            changes.append(FAILURE_CODE.value_set(ending.error_code))
+        if changes:
+            workflow.upsert_search_attributes(changes)
         self._show()
 
     def _set(self, name: str, state: str, note: str) -> None:

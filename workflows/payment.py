@@ -41,7 +41,7 @@ class PaymentWorkflow:
         self._charge: Charge | None = None
         self._order_is_verified = False
         self._compensations = Compensations()
-        self._view = OperatorView(instruction)
+        self._view = OperatorView(f"**{instruction.amount}** for order `{instruction.order_id}`")
 
     @workflow.run
     async def run(self, instruction: PaymentInstruction) -> Payment:  # noqa: ARG002 (see __init__)

@@ -16,6 +16,7 @@ from activities.charges import ChargeActivities
 from activities.events import EventActivities
 from activities.reconciliation import ReconciliationActivities
 from activities.records import RecordActivities
+from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from domain.errors import ErrorCode
 
@@ -86,6 +87,18 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
         ),
         RecordActivities.record_failed: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+        ),
+        RefundActivities.record_refund: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=60, pauses=(0.1, 5), local_first=True
+        ),
+        RefundActivities.make_refund: _policy(
+            ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.5, 30)
+        ),
+        RefundActivities.record_refund_ended: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+        ),
+        RefundActivities.publish_refund: _policy(
+            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.2, 30)
         ),
         ReconciliationActivities.resume_payments: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=30, in_all=50, pauses=(1, 10)

@@ -1,14 +1,17 @@
-"""Starting a payment's workflow: for a caller, or again for a payment that has lost its own."""
+"""Starting the workflow of a payment or a refund: for a caller, or again if it was lost."""
 
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from domain import names
 from domain.payment import Payment, PaymentInstruction
+from domain.refund import Refund
 from workflows import operator_view
 from workflows.payment import PaymentWorkflow
+from workflows.refund import RefundWorkflow
 
 RPC_TIMEOUT = timedelta(seconds=5)
 
@@ -32,6 +35,22 @@ async def start_payment(
     )
 
 
+async def start_refund(
+    client: Client, refund: Refund, conflict_policy: WorkflowIDConflictPolicy
+) -> WorkflowHandle[RefundWorkflow, Refund]:
+    """Raises RPCError, and what `conflict_policy` asks for while the refund is being made."""
+    return await client.start_workflow(
+        RefundWorkflow.run,
+        refund,
+        id=names.refund_workflow_id(refund.id),
+        task_queue=names.TASK_QUEUE,
+        id_conflict_policy=conflict_policy,
+        search_attributes=operator_view.refund_search_attributes(refund),
+        static_summary=operator_view.refund_summary(refund),
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
 class TemporalSagas:
     """The port `Sagas` on Temporal."""
 
@@ -41,6 +60,13 @@ class TemporalSagas:
     async def resume(self, payment: Payment) -> bool:
         try:
             await start_payment(self._client, payment.to_resume())
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
+
+    async def resume_refund(self, refund: Refund) -> bool:
+        try:
+            await start_refund(self._client, refund, WorkflowIDConflictPolicy.FAIL)
         except WorkflowAlreadyStartedError:
             return False
         return True

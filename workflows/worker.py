@@ -24,19 +24,22 @@ from activities.adapters.ordering import HttpOrdering
 from activities.charges import ChargeActivities
 from activities.events import EventActivities
 from activities.failures import PaymentErrorInterceptor
-from activities.ports import EventPublisher, Inventory, Ordering, PaymentGateway, Payments, Sagas
+from activities.ports import Ports
 from activities.reconciliation import ReconciliationActivities
 from activities.records import RecordActivities
+from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from bootstrap import logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.payments import PaymentStore
+from db.refunds import RefundStore
 from domain.errors import ErrorCode
 from domain.names import TASK_QUEUE
 from workflows import sandbox
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
+from workflows.refund import RefundWorkflow
 from workflows.start import TemporalSagas
 
 READ_SECONDS = 2.5
@@ -54,7 +57,7 @@ def build_worker(
         client,
         **{
             "task_queue": TASK_QUEUE,
-            "workflows": [PaymentWorkflow, ReconciliationWorkflow],
+            "workflows": [PaymentWorkflow, RefundWorkflow, ReconciliationWorkflow],
             "workflow_runner": sandbox.RUNNER,
             "activities": activities,
             "interceptors": [PaymentErrorInterceptor()],
@@ -65,20 +68,14 @@ def build_worker(
     )
 
 
-def payment_activities(
-    ordering: Ordering,
-    inventory: Inventory,
-    gateway: PaymentGateway,
-    payments: Payments,
-    publisher: EventPublisher,
-    sagas: Sagas,
-) -> list[Callable[..., Any]]:
-    """Every activity of the saga, bound to what it acts on."""
-    verification = VerificationActivities(ordering, inventory)
-    charges = ChargeActivities(gateway)
-    records = RecordActivities(payments)
-    events = EventActivities(publisher, payments)
-    reconciliation = ReconciliationActivities(payments, sagas)
+def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
+    """Every activity, bound to what it acts on."""
+    verification = VerificationActivities(ports.ordering, ports.inventory)
+    charges = ChargeActivities(ports.gateway)
+    records = RecordActivities(ports.payments)
+    events = EventActivities(ports.publisher, ports.payments)
+    refunding = RefundActivities(ports.gateway, ports.refunds, ports.publisher)
+    reconciliation = ReconciliationActivities(ports.payments, ports.refunds, ports.sagas)
     return [
         verification.fetch_order,
         verification.fetch_reservation,
@@ -89,6 +86,10 @@ def payment_activities(
         records.record_succeeded,
         records.record_failed,
         events.publish_event,
+        refunding.record_refund,
+        refunding.make_refund,
+        refunding.record_refund_ended,
+        refunding.publish_refund,
         reconciliation.resume_payments,
     ]
 
@@ -130,14 +131,18 @@ async def _activities(
     stack.push_async_callback(engine.dispose)
     publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
     stack.push_async_callback(publisher.close)
-    return payment_activities(
-        HttpOrdering(ordering, accept_stateless=settings.order_without_state == "accept"),
-        HttpInventory(inventory) if settings.reservation_check == "on" else UncheckedInventory(),
-        HttpGateway(gateway),
-        PaymentStore(engine),
-        publisher,
-        TemporalSagas(client),
+    ports = Ports(
+        ordering=HttpOrdering(ordering, accept_stateless=settings.order_without_state == "accept"),
+        inventory=HttpInventory(inventory)
+        if settings.reservation_check == "on"
+        else UncheckedInventory(),
+        gateway=HttpGateway(gateway),
+        payments=PaymentStore(engine),
+        refunds=RefundStore(engine),
+        publisher=publisher,
+        sagas=TemporalSagas(client),
     )
+    return payment_activities(ports)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,14 @@ class HttpGateway:
                 ErrorCode.REFUND_REFUSED, f"The payment gateway refused the refund ({status})."
             )
 
+    async def is_refunded(self, key: str) -> bool:
+        status, answer = await self._neighbour.ask("GET", f"/refunds/{key}")
+        if status == HTTPStatus.NOT_FOUND:
+            return False
+        if not isinstance(answer, dict) or answer.get("key") != key:
+            raise self._neighbour.unavailable("its answer is not this refund")
+        return True
+
     def _charge(self, answer: Any, key: str) -> Charge:
         try:
             charge = ChargeAnswer.model_validate(answer).to_charge()

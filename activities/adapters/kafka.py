@@ -21,7 +21,7 @@ from aiokafka.errors import (
 
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
-from domain.events import PaymentEvent
+from domain.events import Event
 
 START_SECONDS = 5
 SEND_SECONDS = 8
@@ -42,7 +42,7 @@ class KafkaPublisher:
         self._bootstrap_servers = bootstrap_servers
         self._producer: asyncio.Task[AIOKafkaProducer] | None = None
 
-    async def publish(self, event: PaymentEvent) -> None:
+    async def publish(self, event: Event) -> None:
         producer = await self._started_producer()
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -100,7 +100,7 @@ class KafkaPublisher:
         await _stop(producer)
 
 
-def headers(event: PaymentEvent) -> Sequence[tuple[str, bytes]]:
+def headers(event: Event) -> Sequence[tuple[str, bytes]]:
     """CloudEvents 1.0 in Kafka's binary mode: metadata that the body has no room for."""
     return [
         ("content-type", b"application/json"),
@@ -108,7 +108,7 @@ def headers(event: PaymentEvent) -> Sequence[tuple[str, bytes]]:
         ("ce_id", str(event.id).encode()),
         ("ce_type", event.topic.encode()),
         ("ce_source", b"/payments"),
-        ("ce_subject", str(event.payment.id).encode()),
+        ("ce_subject", str(event.subject).encode()),
     ]
 
 

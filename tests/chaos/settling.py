@@ -12,7 +12,7 @@ from temporalio.client import Client
 from bootstrap.settings import Settings
 from db.engine import create_engine
 from db.payments import PaymentStore
-from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from domain.names import TOPICS
 from tests.chaos.faults import RUNNING
 
 MINUTES = 30
@@ -50,7 +50,7 @@ async def _started(admin: AIOKafkaAdminClient) -> AsyncIterator[None]:
 async def _is_unheard(settings: Settings) -> bool:
     """Whether Ordering has yet to consume an event."""
     servers = settings.kafka_bootstrap_servers
-    consumer = AIOKafkaConsumer(TOPIC_SUCCEEDED, TOPIC_FAILED, bootstrap_servers=servers)
+    consumer = AIOKafkaConsumer(*TOPICS, bootstrap_servers=servers)
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     async with consumer, _started(admin):
         ends = await consumer.end_offsets(consumer.assignment())

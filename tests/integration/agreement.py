@@ -1,15 +1,21 @@
 """What must hold once payments have ended: everybody tells the same story, to the minor unit."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from audit.__main__ import open_sources
+from audit.books import Books
 from audit.invariants import UNTOLD
+from audit.sources import read_books
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, event_id
 from tests.integration.shop import Answer, Order, Shop
 from tests.integration.waiting import eventually
+from tests.stacks import settings_of
 
 Row = dict[str, Any]
+HOUR = timedelta(hours=1)
 
 HISTORIES = (["pending", "succeeded"], ["pending", "failed"], ["pending", "succeeded", "failed"])
 
@@ -27,6 +33,12 @@ async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:
     await _assert_money(shop, order, rows)
     await _assert_events(shop, order, rows)
     await _assert_order(shop, order, rows)
+
+
+async def books_of(shop: Shop, order: Order) -> Books:
+    """The order's books as the audit reads them."""
+    async with open_sources(settings_of(shop.stack)) as sources:
+        return (await read_books(sources, datetime.now(UTC) - HOUR))[UUID(order.id)]
 
 
 async def _assert_money(shop: Shop, order: Order, rows: list[Row]) -> None:

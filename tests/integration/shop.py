@@ -102,6 +102,12 @@ class Shop:
         headers = {"idempotency-key": key} if key else {}
         return await self.post(exact_json.dumps(order.request(**changes)), **headers)
 
+    async def refund(self, payment_id: str, amount: str | None, key: str) -> Answer:
+        """Post a refund of the payment; without an amount, of all of it."""
+        body = {} if amount is None else {"amount": Decimal(amount)}
+        address = f"/payments/{payment_id}/refunds"
+        return await self.post(exact_json.dumps(body), address, **{"idempotency-key": key})
+
     async def post(self, content: bytes, path: str = "/payments", **headers: str) -> Answer:
         return await self.send("POST", path, content=content, headers=JSON | headers)
 

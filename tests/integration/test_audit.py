@@ -6,19 +6,13 @@ from uuid import UUID
 import pytest
 
 from audit.__main__ import SETTLED_AFTER, open_sources, read_settled
-from audit.books import Books
 from audit.invariants import violations
 from audit.sources import UnreadableError, read_books
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Order, Shop
+from tests.integration.agreement import assert_agreement, books_of
+from tests.integration.shop import Shop
 from tests.stacks import settings_of
 
 HOUR = timedelta(hours=1)
-
-
-async def books_of(shop: Shop, order: Order) -> Books:
-    async with open_sources(settings_of(shop.stack)) as sources:
-        return (await read_books(sources, datetime.now(UTC) - HOUR))[UUID(order.id)]
 
 
 @pytest.mark.parametrize("amount", ["150.00", "150.13"])

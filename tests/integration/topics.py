@@ -1,4 +1,4 @@
-"""Both topics of the real broker, read from their beginning by one consumer."""
+"""All topics of the real broker, read from their beginning by one consumer."""
 
 import asyncio
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer
 
 from devstack.journal import loads_typed
-from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from domain.names import TOPICS
 
 _SECONDS = 20
 
@@ -31,7 +31,7 @@ class Event(NamedTuple):
 
 
 class Topics:
-    """Every record of both topics, by its key, which is the order's id."""
+    """Every record of all topics, by its key, which is the order's id."""
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
@@ -62,7 +62,7 @@ class Topics:
 @asynccontextmanager
 async def following(servers: str) -> AsyncIterator[Topics]:
     consumer = AIOKafkaConsumer(
-        *(TOPIC_SUCCEEDED, TOPIC_FAILED),
+        *TOPICS,
         bootstrap_servers=servers,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=50,

@@ -24,6 +24,9 @@ CANCELLATION = "tests/workflow/test_cancellation.py"
 RECONCILIATION = "tests/workflow/test_reconciliation.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
+REFUND_SAGA = "tests/workflow/test_refund.py"
+REFUND_HTTP = "tests/unit/test_refunds.py"
+REFUNDS = "tests/integration/test_refunds.py"
 REPETITION = "tests/integration/test_repetition.py"
 
 
@@ -78,22 +81,22 @@ DOMAIN = (
     Bug(
         "event id from uuid4",
         "domain/names.py",
-        'return uuid5(_EVENT_NAMESPACE, f"{payment_id}/{topic}")',
+        'return uuid5(_EVENT_NAMESPACE, f"{subject}/{topic}")',
         "from uuid import uuid4\n\n    return uuid4()",
         EVENTS,
     ),
     Bug(
         "both events of a payment have one id",
         "domain/names.py",
-        'f"{payment_id}/{topic}"',
-        "str(payment_id)",
+        'f"{subject}/{topic}"',
+        "str(subject)",
         EVENTS,
     ),
     Bug(
         "refund and charge share a key",
         "domain/names.py",
-        "_refund",
-        "_charge",
+        '_refund"',
+        '_charge"',
         "tests/unit/test_names.py",
     ),
     Bug(
@@ -461,8 +464,8 @@ WORKFLOWS = (
     Bug(
         "refusal counts though an earlier round may have arrived",
         "workflows/compensation.py",
-        "        refusals = frozenset()\n        await workflow.sleep",
-        "        await workflow.sleep",
+        "refusals if in_any_round else frozenset()",
+        "refusals",
         f"{SAGA}::test_event_refused_in_a_later_round_undoes_nothing",
     ),
     Bug(
@@ -545,8 +548,12 @@ WORKFLOWS = (
     Bug(
         "running payment counts as taken up",
         "workflows/start.py",
-        "return False",
-        "return True",
+        """payment.to_resume())
+        except WorkflowAlreadyStartedError:
+            return False""",
+        """payment.to_resume())
+        except WorkflowAlreadyStartedError:
+            return True""",
         RECONCILIATION,
     ),
     Bug(
@@ -908,7 +915,7 @@ API = (
     ),
     Bug(
         "customers read each other's payments",
-        "api/routes.py",
+        "api/payments.py",
         "if payment is None or not caller.acts_for(payment.customer_id):",
         "if payment is None:",
         IDENTITY,
@@ -929,7 +936,7 @@ API = (
     ),
     Bug(
         "bodies are read to their end",
-        "api/routes.py",
+        "api/exact_route.py",
         "if received > MOST_BODY_BYTES:",
         "if received > 1000 * MOST_BODY_BYTES:",
         "tests/unit/test_hostile_requests.py",
@@ -1063,4 +1070,120 @@ API = (
     ),
 )
 
-BUGS = (*DOMAIN, *WORKFLOWS, *ACTIVITIES, *ADAPTER, *DB, *API)
+REFUNDING = (
+    Bug(
+        "refunds pass what was captured",
+        "db/migrations/versions/0006_refunds.py",
+        "IF captured IS NULL OR refunded + NEW.amount_minor > captured THEN",
+        "IF captured IS NULL OR NEW.amount_minor > captured THEN",
+        f"{REFUNDS}::test_refunds_at_once_give_back_no_more_than_was_captured",
+    ),
+    Bug(
+        "refunds are counted without a lock",
+        "db/migrations/versions/0006_refunds.py",
+        "\n        FOR NO KEY UPDATE;",
+        ";",
+        f"{REFUNDS}::test_refunds_at_once_give_back_no_more_than_was_captured",
+    ),
+    Bug(
+        "failures are refunded",
+        "db/migrations/versions/0006_refunds.py",
+        "WHERE id = NEW.payment_id AND status = 'succeeded' AND announcement <> 'due'",
+        "WHERE id = NEW.payment_id",
+        f"{REFUNDS}::test_database_gives_nothing_back_of_a_failure",
+    ),
+    Bug(
+        "refund changes after its end",
+        "db/migrations/versions/0006_refunds.py",
+        "(OLD.status <> 'pending' AND OLD.status <> NEW.status)",
+        "false",
+        f"{REFUNDS}::test_database_changes_no_refund_that_has_ended",
+    ),
+    Bug(
+        "refund is sent without a look-up",
+        "activities/refunds.py",
+        "if not await self._gateway.is_refunded(refund.request.key):",
+        "if refund.request.key:",
+        REFUND_SAGA,
+    ),
+    Bug(
+        "refund is told before it is made",
+        "workflows/refund.py",
+        "            self._refund = await self._settled()\n",
+        "            self._refund = self._refund.succeeded(at=workflow.now())\n",
+        REFUND_SAGA,
+    ),
+    Bug(
+        "refused refund keeps its amount",
+        "workflows/refund.py",
+        "            await self._until_done(self._record_ended)\n",
+        "            if self._refund.status is RefundStatus.SUCCEEDED:\n"
+        "                await self._until_done(self._record_ended)\n",
+        REFUND_SAGA,
+    ),
+    Bug(
+        "refused event ends a refund untold",
+        "activities/refunds.py",
+        "raise PaymentError(ErrorCode.EVENTS_UNAVAILABLE, error.message) from error",
+        "return",
+        REFUND_SAGA,
+    ),
+    Bug(
+        "cancellation ends a refund",
+        "workflows/refund.py",
+        "return await uninterrupted(self._give_back())",
+        "return await self._give_back()",
+        REFUND_SAGA,
+    ),
+    Bug(
+        "refund that runs already is made twice",
+        "workflows/start.py",
+        "id=names.refund_workflow_id(refund.id),",
+        'id=f"{refund.id}-{id(refund)}-{id(object())}",',
+        REFUND_SAGA,
+    ),
+    Bug(
+        "lost refunds stay lost",
+        "activities/reconciliation.py",
+        "if await self._sagas.resume_refund(refund):",
+        "if refund.is_announced:",
+        RECONCILIATION,
+    ),
+    Bug(
+        "refund id does not depend on the key",
+        "domain/names.py",
+        'uuid5(_REFUND_NAMESPACE, f"{payment_id}/{key}")',
+        "uuid5(_REFUND_NAMESPACE, str(payment_id))",
+        REFUND_SAGA,
+    ),
+    Bug(
+        "a refund needs no key",
+        "api/refund_routes.py",
+        "    if key is None:\n        raise",
+        '    if key is None:\n        return "key"\n    if not key:\n        raise',
+        REFUND_HTTP,
+    ),
+    Bug(
+        "one key refunds two amounts",
+        "api/refunds.py",
+        "if refund.amount != asked.amount:",
+        "if refund.id != asked.id:",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "success that may be undone is refunded",
+        "domain/refund.py",
+        "if payment.as_answered.status is not PaymentStatus.SUCCEEDED:",
+        "if payment.status is not PaymentStatus.SUCCEEDED:",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "refunds of other payments are shown",
+        "api/refund_routes.py",
+        "if found is None or found.payment_id != payment.id:",
+        "if found is None:",
+        REFUND_HTTP,
+    ),
+)
+
+BUGS = (*DOMAIN, *WORKFLOWS, *ACTIVITIES, *ADAPTER, *DB, *API, *REFUNDING)

@@ -11,10 +11,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from temporalio.client import WorkflowHistory
+from temporalio.common import WorkflowIDConflictPolicy
+
 from domain.errors import ErrorCode
 from domain.gateway import Charge, ChargeState
+from domain.refund import Refund
 from tests.fakes import World, refusal
 from tests.workflow.conftest import Desk, server_time, time_skipping
+from workflows.start import start_refund
 
 HISTORIES = Path(__file__).with_name("histories")
 OUTAGE = timedelta(hours=2)
@@ -50,6 +55,7 @@ SCENARIOS: dict[str, Callable[[World], None]] = {
     "refunded": _refunded,
     "gateway-dark": _gateway_dark,
 }
+REFUND = "refund-on-request"
 
 
 async def record() -> None:
@@ -62,7 +68,22 @@ async def record() -> None:
                 handle = await desk.start(desk.an_instruction())
                 await handle.result()
                 history = await handle.fetch_history()
-            (HISTORIES / f"{name}.json").write_text(_without_stack_traces(history.to_json()))
+            _keep(name, history)
+        _keep(REFUND, await _refund_on_request(Desk(client, await server_time(client))))
+
+
+async def _refund_on_request(desk: Desk) -> WorkflowHistory:
+    async with desk.worker():
+        payment = await desk.pay()
+        desk.world.before["refund"] = desk.world.down_for("refund", OUTAGE)
+        refund = Refund.pending(payment, payment.amount, "key", desk.opened_at)
+        handle = await start_refund(desk.client, refund, WorkflowIDConflictPolicy.FAIL)
+        await handle.result()
+        return await handle.fetch_history()
+
+
+def _keep(name: str, history: WorkflowHistory) -> None:
+    (HISTORIES / f"{name}.json").write_text(_without_stack_traces(history.to_json()))
 
 
 def _without_stack_traces(history: str) -> str:

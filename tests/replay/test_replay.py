@@ -11,9 +11,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from domain.payment import Payment, PaymentInstruction
-from tests.replay.record import HISTORIES, SCENARIOS
+from tests.replay.record import HISTORIES, REFUND, SCENARIOS
 from workflows import sandbox
 from workflows.payment import PaymentWorkflow
+from workflows.refund import RefundWorkflow
 
 
 def read(name: str) -> WorkflowHistory:
@@ -48,6 +49,10 @@ async def test_recorded_history_replays(name: str) -> None:
     await replayer(PaymentWorkflow).replay_workflow(read(name))
 
 
+async def test_recorded_refund_replays() -> None:
+    await replayer(RefundWorkflow).replay_workflow(read(REFUND))
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_changed_command_order_is_noticed(name: str) -> None:
     with pytest.raises(workflow.NondeterminismError):
@@ -55,4 +60,4 @@ async def test_changed_command_order_is_noticed(name: str) -> None:
 
 
 def test_every_recording_is_replayed() -> None:
-    assert {file.stem for file in HISTORIES.glob("*.json")} == set(SCENARIOS)
+    assert {file.stem for file in HISTORIES.glob("*.json")} == {*SCENARIOS, REFUND}

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 from temporalio.client import Client
@@ -14,19 +14,13 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from audit.books import OrderState, Saga
 from audit.invariants import COMPLETED, Violation, violations
 from domain.errors import ErrorCode
-from domain.events import PaymentEvent
+from domain.events import Event
 from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Payment, PaymentInstruction
 from domain.verification import PENDING
 from tests.builders import a_reservation, an_instruction, an_order
-from tests.fakes import (
-    FakeGateway,
-    FakeInventory,
-    FakeOrdering,
-    FakePayments,
-    FakePublisher,
-)
+from tests.fakes import FakePublisher, ports_of
 from tests.invariants import books_of
 from tests.simulation.faults import Case, Fault, Scenario
 from tests.simulation.world import FaultyWorld, Worlds
@@ -91,14 +85,8 @@ async def simulating() -> AsyncIterator[Simulator]:
         await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
         worlds: dict[str, FaultyWorld] = {}
         world = Worlds(worlds)
-        activities = payment_activities(
-            FakeOrdering(world),
-            FakeInventory(world),
-            FakeGateway(world),
-            FakePayments(world),
-            HeardPublisher(world),
-            TemporalSagas(client),
-        )
+        ports = ports_of(world, TemporalSagas(client))._replace(publisher=HeardPublisher(world))
+        activities = payment_activities(ports)
         options = {"max_cached_workflows": 0, "graceful_shutdown_timeout": timedelta(0)}
         async with build_worker(client, activities, **options):
             yield Simulator(client, worlds)
@@ -107,12 +95,12 @@ async def simulating() -> AsyncIterator[Simulator]:
 class HeardPublisher(FakePublisher):
     """Ordering hears of every event at once."""
 
-    async def publish(self, event: PaymentEvent) -> None:
+    async def publish(self, event: Event) -> None:
         await self._world.perform(event.topic, lambda: self._tell(event))
 
-    def _tell(self, event: PaymentEvent) -> None:
+    def _tell(self, event: Event) -> None:
         self._world.events.append(event)
-        order = self._world.orders[event.payment.order_id]
+        order = self._world.orders[UUID(event.key)]
         if order.state == PENDING:
             state = "paid" if event.topic == TOPIC_SUCCEEDED else "cancelled"
             self._world.orders[order.id] = order.model_copy(update={"state": state})
@@ -148,7 +136,7 @@ def _twice(instruction: PaymentInstruction) -> tuple[PaymentInstruction, Payment
 def _heard(world: FaultyWorld, instruction: PaymentInstruction) -> OrderState:
     """The order, and who paid it, as Ordering knows them from the events."""
     state = world.orders[instruction.order_id].state or ""
-    paid = [event.payment.id for event in world.events if event.topic == TOPIC_SUCCEEDED]
+    paid = [event.subject for event in world.events if event.topic == TOPIC_SUCCEEDED]
     return OrderState(state, paid[0] if state == "paid" else None)
 
 

@@ -17,6 +17,7 @@ from db.idempotency import KeyClaim
 from db.search import Search
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.refund import Refund
 from tests.builders import NOON, a_payment
 
 ORDER, CUSTOMER, STRANGER = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "123")
@@ -36,6 +37,17 @@ class FakeSaga(NamedTuple):
     payment_id: UUID
 
 
+class FakeRefunds:
+    def __init__(self, backstage: "Backstage") -> None:
+        self._recorded = backstage.recorded_refunds
+
+    async def find(self, refund_id: UUID) -> Refund | None:
+        return next((each for each in self._recorded if each.id == refund_id), None)
+
+    async def of_payment(self, payment_id: UUID) -> list[Refund]:
+        return [each for each in self._recorded if each.payment_id == payment_id]
+
+
 @dataclass
 class Backstage:
     """Everything behind the routes, in the state that a test sets."""
@@ -51,6 +63,10 @@ class Backstage:
     started: list[PaymentInstruction] = field(default_factory=list)
     searches: list[Search] = field(default_factory=list)
     cancelled: list[Payment] = field(default_factory=list)
+    recorded_refunds: list[Refund] = field(default_factory=list)
+    asked_refunds: list[Refund] = field(default_factory=list)
+    refunded: Refund | None = None
+    """How every refund ends that is asked for; None while it runs."""
     claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
 
     async def find(self, payment_id: UUID) -> Payment | None:
@@ -82,6 +98,10 @@ class Backstage:
     async def cancel(self, payment: Payment) -> None:
         self.cancelled.append(payment)
 
+    async def refund(self, refund: Refund) -> Refund | None:
+        self.asked_refunds.append(refund)
+        return self.refunded
+
     async def get(self, payment_id: UUID) -> Payment | None:
         return self.cached.get(payment_id)
 
@@ -98,6 +118,7 @@ class Backstage:
         )
         return Parts(
             payments=fake,
+            refunds=FakeRefunds(self),  # type: ignore[arg-type]
             search=fake,
             keys=fake,
             sagas=fake,

@@ -463,6 +463,25 @@ async def test_a_refund_that_did_not_happen(handler: Handler, code: ErrorCode) -
     assert caught.value.code is code
 
 
+@pytest.mark.parametrize(
+    ("handler", "found"),
+    [(Answers({"key": REFUND.key}), True), (Answers({"error": "none"}, 404), False)],
+)
+async def test_a_refund_is_looked_up(handler: Answers, found: bool) -> None:
+    assert await gateway(handler).is_refunded(REFUND.key) is found
+    assert handler.request.url.path == "/base/refunds/pay_1_refund"
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [Answers({"key": "another"}), Answers([]), *(UNUSABLE[name] for name in ("500", "cut"))],
+)
+async def test_a_look_up_without_an_answer_is_none(handler: Handler) -> None:
+    with pytest.raises(PaymentError) as caught:
+        await gateway(handler).is_refunded(REFUND.key)
+    assert caught.value.code is ErrorCode.GATEWAY_UNAVAILABLE
+
+
 # The worker, which puts them together.
 
 

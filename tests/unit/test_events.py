@@ -1,4 +1,4 @@
-"""The bodies and headers of both events, as strict consumers read them."""
+"""The bodies and headers of all events, as strict consumers read them."""
 
 import json
 import re
@@ -12,13 +12,13 @@ import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.adapters.kafka import headers
-from domain import exact_json
+from domain import exact_json, names
 from domain.errors import ErrorCode, PaymentError
-from domain.events import PaymentEvent
+from domain.events import Event, PaymentEvent, RefundEvent
 from domain.gateway import Charge, ChargeState
 from domain.money import Money
 from domain.payment import Payment
-from tests.builders import NOON, an_instruction
+from tests.builders import NOON, a_refund, an_instruction
 
 Check = Callable[[Any], bool]
 
@@ -63,9 +63,15 @@ REQUIRED: dict[str, dict[str, Check]] = {
         "attemptedAt": is_time,
         "status": one_of("failed"),
     },
+    "payment-refunded": {
+        "refundId": is_uuid,
+        "refundedAt": is_time,
+        **{name: COMMON[name] for name in COMMON.keys() - {"paymentMethod"}},
+    },
 }
 OPTIONAL: dict[str, dict[str, Check]] = {
     "payment-succeeded": {"reservationId": is_uuid, "transactionId": is_text},
+    "payment-refunded": {},
     "payment-failed": {"reservationId": is_uuid, "errorCode": is_text, "errorMessage": is_text},
 }
 
@@ -75,13 +81,15 @@ SUCCEEDED = PENDING.charged(
     Charge(key="key", state=ChargeState.CAPTURED, transaction_id="txn_1")
 ).succeeded(at=NOON)
 FAILED = PENDING.failed(PaymentError(ErrorCode.CARD_DECLINED, "Declined."), at=NOON)
+REFUND = a_refund(SUCCEEDED.announced(), "0.50").succeeded(NOON)
 
-EVENTS: dict[str, PaymentEvent] = {
+EVENTS: dict[str, Event] = {
     "success": PaymentEvent.of(SUCCEEDED),
     "bare success": PaymentEvent.of(
         PENDING.model_copy(update={"reservation_id": None}).succeeded(NOON)
     ),
     "failure": PaymentEvent.of(FAILED.model_copy(update={"released_reservation_id": R})),
+    "refund": RefundEvent(refund=REFUND),
     "failure that frees nothing": PaymentEvent.of(FAILED),
     **{
         str(code): PaymentEvent.of(PENDING.failed(PaymentError(code, "Why."), NOON))
@@ -90,12 +98,12 @@ EVENTS: dict[str, PaymentEvent] = {
 }
 
 
-def body(event: PaymentEvent) -> Any:
+def body(event: Event) -> Any:
     return json.loads(exact_json.dumps(event.value), parse_float=Decimal)
 
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
-def test_an_event_fits_its_schema(event: PaymentEvent) -> None:
+def test_an_event_fits_its_schema(event: Event) -> None:
     members, required = body(event), REQUIRED[event.topic]
     allowed = required | OPTIONAL[event.topic]
 
@@ -135,6 +143,18 @@ def test_a_failure_says() -> None:
     }
 
 
+def test_a_refund_says() -> None:
+    assert body(EVENTS["refund"]) == {
+        "refundId": str(REFUND.id),
+        "paymentId": "0f8fad5b-d9cb-469f-a165-708677289501",
+        "orderId": "0f8fad5b-d9cb-469f-a165-708677289502",
+        "customerId": "0f8fad5b-d9cb-469f-a165-708677289503",
+        "amount": Decimal("0.50"),
+        "currency": "USD",
+        "refundedAt": "2026-11-23T12:00:00Z",
+    }
+
+
 def test_a_failure_names_no_reservation_but_the_one_to_free() -> None:
     assert "reservationId" not in body(EVENTS["failure that frees nothing"])
 
@@ -151,11 +171,11 @@ def test_the_amount_is_a_number_with_all_its_digits(amount: str, currency: str) 
     assert f'"amount":{amount},"currency":"{currency}"' in text
 
 
-@pytest.mark.parametrize("name", ["success", "failure"])
+@pytest.mark.parametrize("name", ["success", "failure", "refund"])
 def test_an_event_is_the_same_however_often_it_is_published(name: str) -> None:
     event, converter = EVENTS[name], pydantic_data_converter.payload_converter
 
-    [again] = converter.from_payloads(converter.to_payloads([event]), [PaymentEvent])
+    [again] = converter.from_payloads(converter.to_payloads([event]), [type(event)])
 
     assert exact_json.dumps(again.value) == exact_json.dumps(event.value)
     assert headers(again) == headers(event)
@@ -175,8 +195,8 @@ def test_the_headers_carry_what_the_body_has_no_room_for() -> None:
 
 
 def test_events_of_one_order_stay_in_order_and_differ_in_id() -> None:
-    success, failure = EVENTS["success"], EVENTS["failure"]
+    events = [EVENTS[name] for name in ("success", "failure", "refund")]
 
-    assert success.key == failure.key == "0f8fad5b-d9cb-469f-a165-708677289502"
-    assert success.id != failure.id
-    assert (success.topic, failure.topic) == ("payment-succeeded", "payment-failed")
+    assert {each.key for each in events} == {"0f8fad5b-d9cb-469f-a165-708677289502"}
+    assert len({each.id for each in events}) == len(events)
+    assert [each.topic for each in events] == [*names.TOPICS]

@@ -190,6 +190,15 @@ async def test_a_full_refund_is_made_once(gateway: httpx.AsyncClient) -> None:
     assert await effects(gateway) == ["charge.captured", "refund.succeeded"]
 
 
+async def test_a_refund_is_looked_up_by_its_key(gateway: httpx.AsyncClient) -> None:
+    await charge(gateway, "k")
+    assert (await gateway.get("/refunds/r")).status_code == 404
+
+    made = await refund(gateway, "r", "k", "1.00")
+
+    assert (await gateway.get("/refunds/r")).content == made.content
+
+
 async def test_refunds_add_up_to_no_more_than_was_captured(gateway: httpx.AsyncClient) -> None:
     await charge(gateway, "k", "150.00")
 

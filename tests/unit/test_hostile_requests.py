@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from api.routes import MOST_BODY_BYTES
+from api.exact_route import MOST_BODY_BYTES
 from domain.errors import ErrorCode
 from tests.unit.backstage import BODY, ORDER, SUCCEEDED, Backstage, envelope, problem
 

@@ -5,7 +5,8 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from itertools import product
+from functools import partial
+from itertools import combinations, product
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +15,23 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from fastapi.routing import APIRoute
 
 from api import identity
-from api.identity import READ, WRITE, Identity, IssuerKeys
+from api.identity import READ, REFUND, WRITE, Identity, IssuerKeys
+from api.main import ROUTERS
 from domain.errors import ErrorCode, PaymentError
 from tests.tokens import AUDIENCE, ISSUER, PRIVATE, RSA, a_token, claims, key_set
-from tests.unit.backstage import BODY, CUSTOMER, STRANGER, SUCCEEDED, Backstage, envelope, problem
+from tests.unit.backstage import (
+    BODY,
+    CUSTOMER,
+    ORDER,
+    STRANGER,
+    SUCCEEDED,
+    Backstage,
+    envelope,
+    problem,
+)
 
 STRANGE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PUBLIC_PEM = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -126,14 +138,33 @@ async def test_who_sends_no_token_is_nobody(client: httpx.AsyncClient, given: st
 
 
 CALLERS = {"customer": (CUSTOMER, False), "stranger": (STRANGER, False), "service": ("shop", True)}
-SCOPES = ("", READ, WRITE, f"{WRITE} {READ}")
+SCOPES = [" ".join(some) for n in range(4) for some in combinations((READ, WRITE, REFUND), n)]
 PAYMENT = f"/payments/{SUCCEEDED.id}"
 ADDRESSES = {
     ("POST", "/payments"): (WRITE, 200, ErrorCode.CUSTOMER_MISMATCH),
     ("GET", PAYMENT): (READ, 200, ErrorCode.PAYMENT_NOT_FOUND),
     ("POST", f"{PAYMENT}/cancel"): (WRITE, 409, ErrorCode.PAYMENT_NOT_FOUND),
+    ("POST", f"{PAYMENT}/refunds"): (REFUND, 202, ErrorCode.PAYMENT_NOT_FOUND),
+    ("GET", f"{PAYMENT}/refunds"): (READ, 200, ErrorCode.PAYMENT_NOT_FOUND),
+    ("GET", f"{PAYMENT}/refunds/{ORDER}"): (READ, 404, ErrorCode.PAYMENT_NOT_FOUND),
 }
 """The scope that each needs, what is answered to those who may, and what to strangers."""
+
+
+def test_no_address_is_forgotten() -> None:
+    routes = [each for router in ROUTERS for each in router.routes if isinstance(each, APIRoute)]
+    left = [each for each in routes if not any(map(partial(_leads_to, each), ADDRESSES))]
+
+    assert [(each.path, each.methods) for each in left] == [
+        ("/payments", {"GET"}),
+        ("/health", {"GET"}),
+        ("/ready", {"GET"}),
+    ]
+
+
+def _leads_to(route: APIRoute, address: tuple[str, str]) -> bool:
+    method, path = address
+    return method in (route.methods or ()) and bool(route.path_regex.match(path))
 
 
 @pytest.mark.parametrize(("caller", "scope", "address"), [*product(CALLERS, SCOPES, ADDRESSES)])
@@ -144,7 +175,8 @@ async def test_everybody_may_do_what_is_theirs_and_no_more(
     token = a_token(sub=subject, scope=scope, client_id=subject if is_service else "shop-front")
     content = BODY if address == ("POST", "/payments") else None
 
-    answer = await client.request(*address, content=content, headers=bearer(token))
+    headers = bearer(token) | {"idempotency-key": "key"}
+    answer = await client.request(*address, content=content, headers=headers)
 
     needed, status, told_to_strangers = ADDRESSES[address]
     if needed not in scope.split():

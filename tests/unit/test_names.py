@@ -10,6 +10,7 @@ from domain import names
 from tests.builders import an_instruction
 from workflows import operator_view
 from workflows.payment import PaymentWorkflow
+from workflows.refund import RefundWorkflow
 
 ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 
@@ -26,6 +27,14 @@ ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
         (names.MEMO_PAYMENT_ID, "paymentId"),
         (names.workflow_id(ID), "payment-0f8fad5b-d9cb-469f-a165-70867728950e"),
         (names.charge_key(ID), "pay_0f8fad5b-d9cb-469f-a165-70867728950e_charge"),
+        (names.TOPIC_REFUNDED, "payment-refunded"),
+        (names.refund_workflow_id(ID), "refund-0f8fad5b-d9cb-469f-a165-70867728950e"),
+        (str(names.refund_id(ID, "key")), "f9a488a2-26b2-5dc5-8a57-daa6e490642a"),
+        (
+            names.partial_refund_key(ID, UUID(int=1)),
+            "pay_0f8fad5b-d9cb-469f-a165-70867728950e_refund_00000000-0000-0000-0000-000000000001",
+        ),
+        (str(names.event_id(ID, "payment-refunded")), "13816828-8b96-53b6-965a-b2ce3a8ac233"),
         (names.refund_key(ID), "pay_0f8fad5b-d9cb-469f-a165-70867728950e_refund"),
         (
             str(names.event_id(ID, "payment-succeeded")),
@@ -33,6 +42,7 @@ ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
         ),
         (str(names.event_id(ID, "payment-failed")), "86879735-be9a-5eea-924d-a894fd18e928"),
         (workflow._Definition.must_from_class(PaymentWorkflow).name, "PaymentWorkflow"),
+        (workflow._Definition.must_from_class(RefundWorkflow).name, "RefundWorkflow"),
     ],
 )
 def test_names_are_kept_for_ever(name: str, pinned: str) -> None:

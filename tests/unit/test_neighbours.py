@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from devstack import inventory, ordering
 from devstack.neighbour import NeighbourSettings
-from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from domain.names import TOPIC_FAILED, TOPIC_REFUNDED, TOPIC_SUCCEEDED
 
 CUSTOMER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 PAYMENT = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -67,6 +67,12 @@ def failed(order_id: str, **members: Any) -> dict[str, Any]:
     event = succeeded(order_id, status="failed", failureReason="card_declined")
     event["attemptedAt"] = event.pop("processedAt")
     return event | members
+
+
+def refunded(order_id: str) -> dict[str, Any]:
+    event = {"paymentId": PAYMENT, "orderId": order_id, "customerId": CUSTOMER}
+    event |= {"refundId": str(uuid4()), "refundedAt": "2026-01-02T03:04:05.678Z"}
+    return {**event, "currency": "USD", "amount": 10.25}
 
 
 def consume(app: FastAPI, topic: str, event: Any, offset: int = 0) -> None:
@@ -166,6 +172,32 @@ async def test_a_repeated_event_is_no_contradiction(start: Start) -> None:
 
     outcomes = [event["outcome"] for event in await listed(app, "/events")]
     assert outcomes == ["applied", "repeated", "refused"]
+
+
+async def test_refunds_of_a_paid_order_add_up(start: Start) -> None:
+    app = start(ordering)
+    order = await new_order(app)
+    first, second = refunded(order["id"]), refunded(order["id"])
+
+    for event in (first, succeeded(order["id"]), first, second):
+        topic = TOPIC_REFUNDED if "refundId" in event else TOPIC_SUCCEEDED
+        consume(app, topic, event, offset=len(await listed(app, "/events")))
+
+    outcomes = [event["outcome"] for event in await listed(app, "/events")]
+    assert outcomes == ["applied", "applied", "repeated", "applied"]
+    paid = (await client(app).get(f"/orders/{order['id']}")).json()
+    assert (paid["status"], paid["refundedAmount"]) == ("paid", 20.5)
+
+
+async def test_a_refund_of_a_cancelled_order_is_refused(start: Start) -> None:
+    app = start(ordering)
+    order = await new_order(app)
+
+    consume(app, TOPIC_FAILED, failed(order["id"]))
+    consume(app, TOPIC_REFUNDED, refunded(order["id"]), offset=1)
+
+    [refused] = await listed(app, "/events/refused")
+    assert refused["topic"] == TOPIC_REFUNDED
 
 
 async def test_an_event_of_an_unknown_order_is_refused(start: Start) -> None:

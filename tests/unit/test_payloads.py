@@ -14,10 +14,11 @@ import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from domain.errors import ErrorCode, FailureReason
-from domain.events import PaymentEvent
+from domain.events import PaymentEvent, RefundEvent
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
 from domain.money import Money
 from domain.payment import Announcement, Payment, PaymentInstruction, PaymentMethod, PaymentStatus
+from domain.refund import Refund, RefundStatus
 from domain.verification import Order, Reservation
 from tests.builders import NOON
 
@@ -67,6 +68,30 @@ PAYMENT_PAYLOAD = {
     "is_simulated": True,
     "simulated_response": "Failed - CARD_DECLINED: Declined.",
     "transaction_id": "txn_1",
+}
+REFUND = Refund(
+    id=UUID(R),
+    payment_id=UUID(P),
+    order_id=UUID(O),
+    customer_id=UUID(C),
+    amount=INSTRUCTION.amount,
+    status=RefundStatus.FAILED,
+    error_code=ErrorCode.REFUND_REFUSED,
+    error_message="Refused.",
+    created_at=NOON,
+    processed_at=NOON,
+)
+REFUND_PAYLOAD = {
+    "id": R,
+    "payment_id": P,
+    "order_id": O,
+    "customer_id": C,
+    "amount": MONEY,
+    "status": "failed",
+    "error_code": "REFUND_REFUSED",
+    "error_message": "Refused.",
+    "created_at": "2026-11-23T12:00:00Z",
+    "processed_at": "2026-11-23T12:00:00Z",
 }
 
 PAYLOADS: list[tuple[Any, Any]] = [
@@ -127,6 +152,8 @@ PAYLOADS: list[tuple[Any, Any]] = [
         PaymentEvent(payment=PAYMENT, reservation_id=UUID(R)),
         {"payment": PAYMENT_PAYLOAD, "reservation_id": R},
     ),
+    (REFUND, REFUND_PAYLOAD),
+    (RefundEvent(refund=REFUND), {"refund": REFUND_PAYLOAD}),
     (
         Order(id=UUID(O), customer_id=C, state="pending", total=Decimal("150.00"), currency="USD"),
         {"id": O, "customer_id": C, "state": "pending", "total": "150.00", "currency": "USD"},

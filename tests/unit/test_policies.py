@@ -19,15 +19,7 @@ from activities.records import RecordActivities
 from activities.verification import VerificationActivities
 from db.engine import CONNECT_SECONDS, STATEMENT_SECONDS
 from domain.errors import RULES
-from tests.fakes import (
-    FakeGateway,
-    FakeInventory,
-    FakeOrdering,
-    FakePayments,
-    FakePublisher,
-    FakeSagas,
-    World,
-)
+from tests.fakes import World, ports_of
 from workflows import worker
 from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, LOCAL_TRY, STEPS
 from workflows.worker import GATEWAY_SECONDS, GRACE, READ_SECONDS, payment_activities
@@ -62,6 +54,10 @@ def test_activities_are_known_by_these_names() -> None:
         "record_succeeded",
         "record_failed",
         "publish_event",
+        "record_refund",
+        "make_refund",
+        "record_refund_ended",
+        "publish_refund",
         "resume_payments",
     }
 
@@ -71,15 +67,7 @@ def test_every_activity_has_a_policy() -> None:
 
 
 def test_the_worker_runs_every_activity() -> None:
-    world = World()
-    run = payment_activities(
-        FakeOrdering(world),
-        FakeInventory(world),
-        FakeGateway(world),
-        FakePayments(world),
-        FakePublisher(world),
-        FakeSagas(world),
-    )
+    run = payment_activities(ports_of(World()))
 
     assert sorted(map(str, map(name_of, run))) == sorted(map(str, map(name_of, STEPS)))
 

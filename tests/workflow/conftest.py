@@ -20,14 +20,7 @@ from api.sagas import PaymentSagas
 from bootstrap.prepare import add_search_attributes
 from domain.payment import Payment, PaymentInstruction
 from tests.builders import a_reservation, an_instruction, an_order
-from tests.fakes import (
-    FakeGateway,
-    FakeInventory,
-    FakeOrdering,
-    FakePayments,
-    FakePublisher,
-    World,
-)
+from tests.fakes import World, ports_of
 from workflows.operator_view import NEEDS_ATTENTION, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
 from workflows.start import TemporalSagas
@@ -104,15 +97,7 @@ class Desk:
         return instruction
 
     def worker(self, **options: object) -> Worker:
-        world = self.world
-        activities = payment_activities(
-            FakeOrdering(world),
-            FakeInventory(world),
-            FakeGateway(world),
-            FakePayments(world),
-            FakePublisher(world),
-            TemporalSagas(self.client),
-        )
+        activities = payment_activities(ports_of(self.world, TemporalSagas(self.client)))
         return build_worker(self.client, activities, **options)
 
 

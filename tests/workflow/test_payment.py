@@ -41,7 +41,7 @@ async def test_pays_once_and_tells_once(desk: Desk) -> None:
     assert payment.transaction_id == "txn_0123456789abcdef"
     assert set(desk.world.calls[:3]) == VERIFICATION
     assert desk.world.calls[3:] == FORWARD[3:]
-    assert desk.world.events[0].reservation_id == instruction.reservation_id
+    assert desk.world.events[0].value["reservationId"] == instruction.reservation_id
     assert_everybody_agrees(desk.world, payment)
 
 
@@ -127,7 +127,7 @@ async def test_lapsed_reservation_fails_the_verified_order(
     assert payment.error_code is ErrorCode.RESERVATION_NOT_ACTIVE
     assert "charge" not in desk.world.calls
     assert desk.world.topics == [TOPIC_FAILED]
-    assert desk.world.events[0].reservation_id == (held.id if released else None)
+    assert desk.world.events[0].value.get("reservationId") == (held.id if released else None)
     assert_everybody_agrees(desk.world, payment)
 
 
@@ -138,7 +138,7 @@ async def test_unreachable_inventory_fails_the_verified_order(desk: Desk) -> Non
 
     assert payment.error_code is ErrorCode.INVENTORY_UNAVAILABLE
     assert "charge" not in desk.world.calls
-    assert desk.world.events[0].reservation_id is None
+    assert "reservationId" not in desk.world.events[0].value
     assert_everybody_agrees(desk.world, payment)
 
 

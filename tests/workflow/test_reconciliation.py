@@ -8,17 +8,22 @@ from uuid import uuid4
 import pytest
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
 
 from api.sagas import PaymentSagas, Saga
+from audit.invariants import violations
 from domain import names
 from domain.errors import ErrorCode
 from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.refund import Refund
 from tests.builders import an_order
-from tests.invariants import assert_everybody_agrees
+from tests.invariants import assert_everybody_agrees, books_of
 from tests.workflow.conftest import Desk, attention_flags, time_skipping
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ABANDONED_AFTER, ReconciliationWorkflow
+from workflows.refund import RefundWorkflow
+from workflows.start import start_refund
 
 
 @pytest.fixture
@@ -156,3 +161,23 @@ async def test_callers_of_a_lost_workflow_are_told_no_ending(desk: Desk) -> None
     sagas = PaymentSagas(desk.client, wait=timedelta(seconds=5))
 
     assert await sagas.ending(Saga(instruction.payment_id, lost)) is None
+
+
+async def test_refund_that_lost_its_workflow_is_taken_up(desk: Desk) -> None:
+    payment = await desk.pay(desk.an_instruction())
+    refund = Refund.pending(payment, payment.amount, "key", desk.opened_at - 2 * ABANDONED_AFTER)
+    handle = await start_refund(desk.client, refund, WorkflowIDConflictPolicy.FAIL)
+    desk.world.after["refund"] = handle.terminate
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    desk.world.after.clear()
+
+    assert await reconcile(desk) == 1
+
+    again: WorkflowHandle[RefundWorkflow, Refund] = desk.client.get_workflow_handle_for(
+        RefundWorkflow.run, handle.id
+    )
+    await again.result()
+    assert len(desk.world.refunds) == 1
+    assert await reconcile(desk) == 0
+    assert violations(books_of(desk.world, refund.order_id)) == []

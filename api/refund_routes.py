@@ -1,0 +1,140 @@
+"""The addresses of refunds: give money back, and read what was given back."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+
+from api.dependencies import FromParts, Parts, Reader, Refunder, admit, limit_rate
+from api.errors import RETRY_AFTER_SECONDS, problem
+from api.exact_route import ExactRoute, json_answer
+from api.idempotency import REPLAYED, idempotency_key
+from api.identity import Principal
+from api.payments import owned
+from api.refunds import refund
+from api.schemas import (
+    Id,
+    PaymentProblem,
+    RefundEnvelope,
+    RefundList,
+    RefundRequest,
+)
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment
+from domain.refund import Refund, RefundStatus
+
+STILL_RUNNING = "The refund is still being made. Ask for it at the address in Location."
+FAILURES = {
+    400: "The amount or the Idempotency-Key is not right.",
+    401: "The token is not valid.",
+    403: "The token lacks the scope.",
+    404: "There is no such payment.",
+    409: "The payment has not succeeded.",
+    422: "More than what is left, the gateway refuses, or the key came with another amount.",
+    429: "Too many requests; `Retry-After` says when to come back.",
+    503: "A dependency does not answer. Send the same request again.",
+}
+
+refunds = APIRouter(
+    prefix="/payments/{paymentId}/refunds",
+    tags=["refunds"],
+    route_class=ExactRoute,
+    dependencies=[Depends(limit_rate)],
+)
+
+PaymentId = Annotated[Id, Path(alias="paymentId")]
+
+
+@refunds.post(
+    "",
+    status_code=201,
+    dependencies=[Depends(admit)],
+    response_model=RefundEnvelope,
+    responses={
+        202: {"model": RefundEnvelope, "description": "Still being made; see Location."},
+        **{each: {"model": PaymentProblem, "description": FAILURES[each]} for each in FAILURES},
+    },
+)
+async def create_refund(
+    payment_id: PaymentId,
+    request: Request,
+    parts: FromParts,
+    caller: Refunder,
+    body: RefundRequest | None = None,
+) -> Response:
+    """Give back part of a payment, or all of it. Every refund has its own `Idempotency-Key`."""
+    key = _required_key(request)
+    payment = await _payment(payment_id, caller, parts)
+    asked = _asked(body or RefundRequest(), payment, key)
+    outcome = await refund(asked, parts)
+    answer = _answer(request, outcome.refund, payment)
+    if outcome.replayed:
+        answer.headers.update(REPLAYED)
+    return answer
+
+
+@refunds.get(
+    "",
+    response_model=RefundList,
+    responses={"4XX": {"model": PaymentProblem, "description": "There is no such payment."}},
+)
+async def list_refunds(payment_id: PaymentId, parts: FromParts, caller: Reader) -> Response:
+    """List the refunds of a payment, the oldest first."""
+    payment = await _payment(payment_id, caller, parts)
+    found = await parts.refunds.of_payment(payment.id)
+    return json_answer(RefundList.of_payment(payment, found))
+
+
+@refunds.get(
+    "/{refundId}",
+    response_model=RefundEnvelope,
+    responses={"4XX": {"model": PaymentProblem, "description": "There is no such refund."}},
+)
+async def get_refund(
+    payment_id: PaymentId,
+    refund_id: Annotated[Id, Path(alias="refundId")],
+    parts: FromParts,
+    caller: Reader,
+) -> Response:
+    """Read a refund as it stands; `success` says whether the money was given back."""
+    payment = await _payment(payment_id, caller, parts)
+    found = await parts.refunds.find(refund_id)
+    if found is None or found.payment_id != payment.id:
+        raise PaymentError(ErrorCode.REFUND_NOT_FOUND, "There is no such refund.")
+    return json_answer(RefundEnvelope.about(found, payment, found.error_message))
+
+
+def _required_key(request: Request) -> str:
+    key = idempotency_key(request)
+    if key is None:
+        raise PaymentError(
+            ErrorCode.INVALID_REQUEST,
+            "Send an Idempotency-Key: a repetition could not be told from a second refund.",
+        )
+    return key
+
+
+async def _payment(payment_id: Id, caller: Principal, parts: Parts) -> Payment:
+    return owned(caller, await parts.payments.find(payment_id)).as_answered
+
+
+def _asked(body: RefundRequest, payment: Payment, key: str) -> Refund:
+    try:
+        return body.to_refund(payment, key, requested_at=datetime.now(UTC))
+    except ValueError as error:
+        raise RequestValidationError([{"loc": ("body", "amount"), "msg": str(error)}]) from error
+
+
+def _answer(request: Request, made: Refund, payment: Payment) -> Response:
+    if made.error_code is not None:
+        error = PaymentError(made.error_code, made.error_message or made.error_code)
+        return problem(request, error, payment=payment)
+    address = {"location": f"/payments/{payment.id}/refunds/{made.id}"}
+    if made.status is RefundStatus.SUCCEEDED:
+        body = RefundEnvelope.about(made, payment, None)
+        return json_answer(body, HTTPStatus.CREATED, address)
+    body = RefundEnvelope.about(made, payment, STILL_RUNNING)
+    wait = {"retry-after": str(RETRY_AFTER_SECONDS)}
+    return json_answer(body, HTTPStatus.ACCEPTED, address | wait)

@@ -1,0 +1,103 @@
+"""The refund store: every statement about refunds, each a transaction of its own."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.statements import Row, execute, fetch, fetch_all
+from db.tables import payments, refunds
+from domain.errors import ErrorCode, PaymentError
+from domain.money import Money
+from domain.refund import Refund, RefundStatus
+
+_ENDING = ("status", "error_code", "error_message", "processed_at")
+_CLAIM = insert(refunds).on_conflict_do_nothing()
+_END = (
+    update(refunds)
+    .where(refunds.c.id == bindparam("refund_id"), refunds.c.status == RefundStatus.PENDING)
+    .values({name: bindparam(name) for name in _ENDING})
+)
+_ANNOUNCE = update(refunds).where(refunds.c.id == bindparam("refund_id")).values(is_announced=True)
+EVERY_REFUND = select(
+    refunds, payments.c.order_id, payments.c.customer_id, payments.c.currency
+).join_from(refunds, payments)
+_BY_ID = EVERY_REFUND.where(refunds.c.id == bindparam("refund_id"))
+_OF_PAYMENT = EVERY_REFUND.where(refunds.c.payment_id == bindparam("payment_id")).order_by(
+    refunds.c.created_at, refunds.c.id
+)
+_UNFINISHED_SINCE = (
+    EVERY_REFUND.where(
+        (refunds.c.status == RefundStatus.PENDING)
+        | ((refunds.c.status == RefundStatus.SUCCEEDED) & ~refunds.c.is_announced),
+        refunds.c.created_at < bindparam("moment"),
+    )
+    .order_by(refunds.c.created_at)
+    .limit(bindparam("most"))
+)
+
+
+class RefundStore:
+    """The port `Refunds` on PostgreSQL, and what the API reads.
+
+    Every method is safe to repeat and raises only PaymentError: `DATABASE_UNAVAILABLE` where the
+    outcome is unknown, another code where it is no.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def find(self, refund_id: UUID) -> Refund | None:
+        row = await fetch(self._engine, _BY_ID, {"refund_id": refund_id})
+        return to_refund(row) if row else None
+
+    async def of_payment(self, payment_id: UUID) -> Sequence[Refund]:
+        """The oldest first."""
+        rows = await fetch_all(self._engine, _OF_PAYMENT, {"payment_id": payment_id})
+        return [to_refund(row) for row in rows]
+
+    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Refund]:
+        rows = await fetch_all(self._engine, _UNFINISHED_SINCE, {"moment": moment, "most": limit})
+        return [to_refund(row) for row in rows]
+
+    async def record_pending(self, refund: Refund) -> Refund:
+        try:
+            await execute(self._engine, _CLAIM, _to_row(refund))
+        except PaymentError as error:
+            if error.code is ErrorCode.RECORD_REFUSED:
+                raise PaymentError(
+                    ErrorCode.REFUND_TOO_LARGE, "The refund is more than what is left to refund."
+                ) from error
+            raise
+        return await self._recorded(refund)
+
+    async def record_ended(self, refund: Refund) -> None:
+        if await execute(self._engine, _END, {**_to_row(refund), "refund_id": refund.id}) == 0:
+            recorded = await self._recorded(refund)
+            if recorded.status is not refund.status:
+                raise PaymentError(
+                    ErrorCode.RECORD_REFUSED, f"The refund is {recorded.status} already."
+                )
+
+    async def record_announced(self, refund: Refund) -> None:
+        await execute(self._engine, _ANNOUNCE, {"refund_id": refund.id})
+
+    async def _recorded(self, refund: Refund) -> Refund:
+        found = await self.find(refund.id)
+        if found is None:
+            raise PaymentError(ErrorCode.RECORD_REFUSED, "The refund has no record.")
+        return found
+
+
+def _to_row(refund: Refund) -> dict[str, Any]:
+    row = refund.model_dump(exclude={"amount", "order_id", "customer_id"})
+    return {**row, "amount_minor": refund.amount.minor_units}
+
+
+def to_refund(row: Row) -> Refund:
+    amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
+    return Refund.model_validate({**row, "amount": amount})

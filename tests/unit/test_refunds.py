@@ -1,0 +1,177 @@
+"""Refunds over HTTP: which are asked for, and how each is answered."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.errors import ErrorCode, PaymentError
+from domain.money import Money
+from domain.payment import Payment, PaymentStatus
+from domain.refund import Refund
+from tests.builders import NOON, a_refund
+from tests.unit.backstage import PENDING, SUCCEEDED, Backstage, envelope, failed, problem
+
+ADDRESS = f"/payments/{SUCCEEDED.id}/refunds"
+KEY = {"idempotency-key": "key"}
+ASKED = a_refund(SUCCEEDED)
+MADE = ASKED.succeeded(NOON)
+REFUSED = ASKED.failed(PaymentError(ErrorCode.REFUND_REFUSED, "Why."), NOON)
+
+
+@pytest.fixture(autouse=True)
+def _paid(backstage: Backstage) -> None:
+    backstage.recorded = [SUCCEEDED]
+
+
+async def refund(http: httpx.AsyncClient, body: Any = None, **headers: str) -> httpx.Response:
+    content = None if body is None else json.dumps(body)
+    return await http.post(ADDRESS, content=content, headers=KEY | headers)
+
+
+async def test_part_of_a_payment_is_given_back(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.refunded = MADE
+
+    answer = await refund(http, {"amount": 50})
+
+    body = envelope(answer, 201)
+    assert (body["success"], body["payment"]["id"]) == (True, str(SUCCEEDED.id))
+    assert '"amount":50.00,"currency":"USD","status":"succeeded"' in answer.text
+    assert answer.headers["location"] == f"{ADDRESS}/{MADE.id}"
+    assert body["refund"]["id"] == str(MADE.id)
+    [asked] = backstage.asked_refunds
+    assert asked.model_copy(update={"created_at": NOON}) == ASKED
+
+
+@pytest.mark.parametrize("body", [None, {}, {"amount": None}])
+async def test_without_an_amount_all_of_it_is_given_back(
+    http: httpx.AsyncClient, backstage: Backstage, body: Any
+) -> None:
+    await refund(http, body)
+
+    assert [asked.amount for asked in backstage.asked_refunds] == [SUCCEEDED.amount]
+
+
+async def test_a_refund_that_takes_long_is_accepted(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    answer = await refund(http, {"amount": 50})
+
+    body = envelope(answer, 202)
+    assert (body["success"], body["refund"]["status"]) == (False, "pending")
+    assert answer.headers["location"] == f"{ADDRESS}/{ASKED.id}"
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_a_refund_that_has_been_made_is_not_asked_for_again(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded_refunds.append(MADE)
+
+    answer = await refund(http, {"amount": 50})
+
+    assert envelope(answer, 201)["refund"]["id"] == str(MADE.id)
+    assert answer.headers["idempotent-replayed"] == "true"
+    assert backstage.asked_refunds == []
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_a_key_stands_for_one_amount(
+    http: httpx.AsyncClient, backstage: Backstage, recorded: bool
+) -> None:
+    backstage.refunded = MADE
+    if recorded:
+        backstage.recorded_refunds.append(MADE)
+
+    problem(await refund(http, {"amount": 50.01}), ErrorCode.IDEMPOTENCY_KEY_REUSED)
+
+
+@pytest.mark.parametrize("code", [ErrorCode.REFUND_TOO_LARGE, ErrorCode.REFUND_REFUSED])
+async def test_a_refund_that_is_refused(
+    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+) -> None:
+    backstage.refunded = ASKED.failed(PaymentError(code, "Why."), NOON)
+
+    body = problem(await refund(http, {"amount": 50}), code)
+
+    assert (body["detail"], body["payment"]["status"]) == ("Why.", "succeeded")
+
+
+async def test_a_refund_needs_a_key(http: httpx.AsyncClient, backstage: Backstage) -> None:
+    answer = await http.post(ADDRESS, content='{"amount":50}')
+
+    assert "Idempotency-Key" in problem(answer, ErrorCode.INVALID_REQUEST)["detail"]
+    assert backstage.asked_refunds == []
+
+
+@pytest.mark.parametrize(
+    "amount", [0, -1, 0.001, "", "x", "1e2", True, [], {}, "1" * 17, 1e400, "\u0661"]
+)
+async def test_an_amount_that_is_none(
+    http: httpx.AsyncClient, backstage: Backstage, amount: Any
+) -> None:
+    body = problem(await refund(http, {"amount": amount}), ErrorCode.INVALID_REQUEST)
+
+    assert [each["field"] for each in body["errors"]] == ["amount"]
+    assert backstage.asked_refunds == []
+
+
+async def test_the_amount_is_one_of_the_payments_currency(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    yen = Money.parse("150", "JPY")
+    backstage.recorded = [SUCCEEDED.model_copy(update={"amount": yen})]
+
+    problem(await refund(http, {"amount": 1.5}), ErrorCode.INVALID_REQUEST)
+    await refund(http, {"amount": 15})
+
+    assert [asked.amount for asked in backstage.asked_refunds] == [Money.parse("15", "JPY")]
+
+
+@pytest.mark.parametrize(
+    "payment", [PENDING, failed(ErrorCode.CARD_DECLINED), PENDING.succeeded(at=NOON)]
+)
+async def test_only_a_success_that_stands_is_given_back(
+    http: httpx.AsyncClient, backstage: Backstage, payment: Payment
+) -> None:
+    backstage.recorded = [payment]
+
+    body = problem(await refund(http), ErrorCode.PAYMENT_NOT_REFUNDABLE)
+
+    assert body["payment"] is None
+    assert backstage.asked_refunds == []
+
+
+async def test_refunds_are_listed(http: httpx.AsyncClient, backstage: Backstage) -> None:
+    backstage.recorded_refunds += [MADE, a_refund(SUCCEEDED, "1.00", "other")]
+
+    body = envelope(await http.get(ADDRESS), 200)
+
+    assert [each["status"] for each in body["refunds"]] == ["succeeded", "pending"]
+    assert body["payment"]["status"] == PaymentStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("made", [MADE, ASKED, REFUSED])
+async def test_a_refund_is_read(
+    http: httpx.AsyncClient, backstage: Backstage, made: Refund
+) -> None:
+    backstage.recorded_refunds.append(made)
+
+    body = envelope(await http.get(f"{ADDRESS}/{made.id}"), 200)
+
+    assert body["refund"]["errorCode"] == made.error_code
+    assert (body["success"], body["errorMessage"]) == (made is MADE, made.error_message)
+
+
+async def test_a_refund_of_another_payment_is_not_shown(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    other = SUCCEEDED.model_copy(update={"id": PENDING.order_id})
+    backstage.recorded_refunds.append(a_refund(other))
+
+    answer = await http.get(f"{ADDRESS}/{a_refund(other).id}")
+
+    problem(answer, ErrorCode.REFUND_NOT_FOUND)

@@ -1,0 +1,163 @@
+"""A refund that a caller asked for: once, never more than was captured, whatever goes wrong."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from temporalio.client import WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+
+from audit.invariants import violations
+from domain.errors import ErrorCode
+from domain.money import Money
+from domain.names import TOPIC_REFUNDED
+from domain.payment import Payment
+from domain.refund import Refund, RefundStatus
+from tests.fakes import refusal
+from tests.invariants import books_of
+from tests.workflow.conftest import Desk, attention_flags
+from workflows.refund import RefundWorkflow
+from workflows.start import start_refund
+
+HOUR = timedelta(hours=1)
+STEPS = [
+    "record_refund",
+    "is_refunded",
+    "refund",
+    "record_refund_ended",
+    TOPIC_REFUNDED,
+    "record_refund_announced",
+]
+
+
+async def start(desk: Desk, refund: Refund) -> WorkflowHandle[RefundWorkflow, Refund]:
+    return await start_refund(desk.client, refund, WorkflowIDConflictPolicy.USE_EXISTING)
+
+
+async def paid(desk: Desk) -> Payment:
+    payment = await desk.pay()
+    desk.world.calls.clear()
+    return payment
+
+
+def asked(desk: Desk, payment: Payment, amount: str = "50.00", key: str = "key") -> Refund:
+    return Refund.pending(payment, Money.parse(amount, "USD"), key, desk.opened_at)
+
+
+async def make(desk: Desk, refund: Refund) -> Refund:
+    return await (await start(desk, refund)).result()
+
+
+def assert_given_back(desk: Desk, refund: Refund) -> None:
+    assert refund.status is RefundStatus.SUCCEEDED
+    assert desk.world.asked_refunds[refund.id] == refund
+    assert [each.amount for each in desk.world.refunds] == [refund.amount]
+    assert_books_agree(desk, refund)
+
+
+def assert_nothing_given_back(desk: Desk, refund: Refund, code: ErrorCode) -> None:
+    assert (refund.status, refund.error_code) == (RefundStatus.FAILED, code)
+    assert desk.world.refunds == []
+    assert_books_agree(desk, refund)
+
+
+def assert_books_agree(desk: Desk, refund: Refund) -> None:
+    assert violations(books_of(desk.world, refund.order_id)) == []
+
+
+async def test_refund_is_given_back_recorded_and_told(desk: Desk) -> None:
+    refund = await make(desk, asked(desk, await paid(desk)))
+
+    assert desk.world.calls == STEPS
+    assert_given_back(desk, refund)
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_refund_outlasts_an_outage_of_hours(desk: Desk, step: str) -> None:
+    refund = asked(desk, await paid(desk))
+    desk.world.before[step] = desk.world.down_for(step, 6 * HOUR)
+
+    assert_given_back(desk, await make(desk, refund))
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_refund_whose_answer_is_lost_is_made_once(desk: Desk, step: str) -> None:
+    refund = asked(desk, await paid(desk))
+    desk.world.after[step] = desk.world.times(1, desk.world.down(step))
+
+    assert_given_back(desk, await make(desk, refund))
+
+
+async def test_refund_is_looked_up_before_it_is_sent_again(desk: Desk) -> None:
+    """The gateway may have forgotten its key by then."""
+    refund = asked(desk, await paid(desk))
+    desk.world.after["refund"] = desk.world.times(1, desk.world.down("refund"))
+
+    await make(desk, refund)
+
+    assert desk.world.calls.count("refund") == 1
+
+
+async def test_refund_of_more_than_is_left_is_none(desk: Desk) -> None:
+    payment = await paid(desk)
+    first = await make(desk, asked(desk, payment, "100.00", "first"))
+    desk.world.calls.clear()
+
+    second = await make(desk, asked(desk, payment, "50.01", "second"))
+
+    assert second.error_code is ErrorCode.REFUND_TOO_LARGE
+    assert desk.world.calls == ["record_refund"]
+    assert_given_back(desk, first)
+
+
+async def test_refund_that_the_gateway_refuses_frees_its_amount(desk: Desk) -> None:
+    payment = await paid(desk)
+    desk.world.before["refund"] = refusal(ErrorCode.REFUND_REFUSED)
+    refused = await make(desk, asked(desk, payment, "150.00", "first"))
+    assert_nothing_given_back(desk, refused, ErrorCode.REFUND_REFUSED)
+    desk.world.before.clear()
+
+    refund = await make(desk, asked(desk, payment, "150.00", "second"))
+
+    assert_given_back(desk, refund)
+
+
+async def test_refused_refund_stays_refused(desk: Desk) -> None:
+    refund = asked(desk, await paid(desk))
+    desk.world.before["refund"] = refusal(ErrorCode.REFUND_REFUSED)
+    first = await make(desk, refund)
+    desk.world.before.clear()
+
+    assert await make(desk, refund) == first
+    assert_nothing_given_back(desk, first, ErrorCode.REFUND_REFUSED)
+
+
+async def test_refund_that_is_asked_for_twice_is_made_once(desk: Desk) -> None:
+    refund = asked(desk, await paid(desk))
+
+    first, second = await asyncio.gather(start(desk, refund), start(desk, refund))
+    made = await first.result()
+
+    assert first.result_run_id == second.result_run_id
+    assert await make(desk, refund) == made
+    assert_given_back(desk, made)
+
+
+async def test_event_that_kafka_refuses_undoes_nothing(desk: Desk) -> None:
+    refund = asked(desk, await paid(desk))
+    desk.world.before[TOPIC_REFUNDED] = desk.world.times(50, refusal(ErrorCode.EVENT_REFUSED))
+    handle = await start(desk, refund)
+
+    made = await handle.result()
+
+    assert attention_flags(await handle.fetch_history()) == [True, False]
+    assert_given_back(desk, made)
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_cancellation_stops_no_refund(desk: Desk, step: str) -> None:
+    refund = asked(desk, await paid(desk))
+    handle = await start(desk, refund)
+    desk.world.before[step] = handle.cancel
+
+    assert_given_back(desk, await handle.result())
