@@ -12,6 +12,7 @@ from api.identity import READ, REFUND, WRITE, Identity, Principal
 from api.readiness import Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
+from api.timeline import Timeline
 from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
 from db.refunds import RefundStore
@@ -26,6 +27,7 @@ class Parts:
     search: PaymentSearch
     keys: IdempotencyKeys
     sagas: PaymentSagas
+    timeline: Timeline
     cache: PaymentCache
     rate_limit: RateLimit
     identity: Identity

@@ -17,8 +17,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from activities.adapters import kafka
+from activities.adapters.gateway_timeline import GatewayTimeline
 from activities.adapters.http import Neighbour, create_client
-from api import refund_routes, routes
+from activities.adapters.kafka_timeline import KafkaTimeline
+from api import refund_routes, routes, timeline
 from api.dependencies import Parts, TooManyRequests
 from api.errors import problem
 from api.identity import TRUSTING, Identity, IssuerKeys
@@ -26,6 +28,7 @@ from api.middleware import AnswerBugs, AnyCasePaths, NameRequests
 from api.readiness import Check, Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
+from api.timeline import Timeline
 from bootstrap import logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
@@ -33,7 +36,10 @@ from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
 from db.refunds import RefundStore
 from db.search import PaymentSearch
+from db.timeline import DatabaseTimeline
 from domain.errors import ErrorCode, PaymentError
+from domain.timeline import Source
+from workflows.history import WorkflowTimeline
 
 DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
 
@@ -91,6 +97,14 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         search=PaymentSearch(engine),
         keys=IdempotencyKeys(engine),
         sagas=sagas,
+        timeline=Timeline(
+            {
+                Source.POSTGRESQL: DatabaseTimeline(engine),
+                Source.GATEWAY: GatewayTimeline(await _gateway(settings, stack)),
+                Source.TEMPORAL: WorkflowTimeline(client),
+                Source.KAFKA: KafkaTimeline(settings.kafka_bootstrap_servers),
+            }
+        ),
         cache=cache,
         rate_limit=RateLimit(str(settings.redis_url), parse(settings.rate_limit)),
         identity=await _build_identity(settings, stack),
@@ -100,6 +114,11 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
             others={"redis": cache.ping, **_neighbour_checks(settings)},
         ),
     )
+
+
+async def _gateway(settings: Settings, stack: AsyncExitStack) -> Neighbour:
+    client = await stack.enter_async_context(create_client(str(settings.gateway_url)))
+    return Neighbour(client, "The gateway", ErrorCode.GATEWAY_UNAVAILABLE, timeline.SECONDS)
 
 
 async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity:

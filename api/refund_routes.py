@@ -69,7 +69,7 @@ async def create_refund(
     payment = await _payment(payment_id, caller, parts)
     asked = _asked(body or RefundRequest(), payment, key)
     outcome = await refund(asked, parts)
-    answer = _answer(request, outcome.refund, payment)
+    answer = _answer(request, outcome.refund, payment.as_answered)
     if outcome.replayed:
         answer.headers.update(REPLAYED)
     return answer
@@ -84,7 +84,7 @@ async def list_refunds(payment_id: PaymentId, parts: FromParts, caller: Reader) 
     """List the refunds of a payment, the oldest first."""
     payment = await _payment(payment_id, caller, parts)
     found = await parts.refunds.of_payment(payment.id)
-    return json_answer(RefundList.of_payment(payment, found))
+    return json_answer(RefundList.of_payment(payment.as_answered, found))
 
 
 @refunds.get(
@@ -103,7 +103,7 @@ async def get_refund(
     found = await parts.refunds.find(refund_id)
     if found is None or found.payment_id != payment.id:
         raise PaymentError(ErrorCode.REFUND_NOT_FOUND, "There is no such refund.")
-    return json_answer(RefundEnvelope.about(found, payment, found.error_message))
+    return json_answer(RefundEnvelope.about(found, payment.as_answered, found.error_message))
 
 
 def _required_key(request: Request) -> str:
@@ -117,7 +117,7 @@ def _required_key(request: Request) -> str:
 
 
 async def _payment(payment_id: Id, caller: Principal, parts: Parts) -> Payment:
-    return owned(caller, await parts.payments.find(payment_id)).as_answered
+    return owned(caller, await parts.payments.find(payment_id))
 
 
 def _asked(body: RefundRequest, payment: Payment, key: str) -> Refund:

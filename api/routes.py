@@ -13,6 +13,7 @@ from api.idempotency import REPLAYED, idempotency_key
 from api.pages import PaymentPage, PaymentQuery
 from api.payments import cancel, owned, pay
 from api.schemas import Id, PaymentEnvelope, PaymentProblem, PaymentRequest
+from api.timeline import TimelineEnvelope
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
 
@@ -89,6 +90,21 @@ async def get_payment(
     found = await parts.cache.get(payment_id) or await parts.payments.find(payment_id)
     payment = owned(caller, found)
     return json_answer(PaymentEnvelope.of(payment.as_answered, payment.error_message))
+
+
+@payments.get(
+    "/{paymentId}/timeline",
+    response_model=TimelineEnvelope,
+    responses={"4XX": {"model": PaymentProblem, "description": "There is no such payment."}},
+)
+async def get_timeline(
+    payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
+) -> Response:
+    """What PostgreSQL, the gateway, Temporal and Kafka tell of a payment, in one order."""
+    payment = owned(caller, await parts.payments.find(payment_id))
+    refunds = await parts.refunds.of_payment(payment.id)
+    story = await parts.timeline.story(payment, refunds)
+    return json_answer(TimelineEnvelope.telling(payment.as_answered, story))
 
 
 @payments.post(

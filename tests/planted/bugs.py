@@ -1076,14 +1076,14 @@ REFUNDING = (
         "db/migrations/versions/0006_refunds.py",
         "IF captured IS NULL OR refunded + NEW.amount_minor > captured THEN",
         "IF captured IS NULL OR NEW.amount_minor > captured THEN",
-        f"{REFUNDS}::test_refunds_at_once_give_back_no_more_than_was_captured",
+        f"{REFUNDS}::test_database_gives_no_more_back_than_was_captured",
     ),
     Bug(
         "refunds are counted without a lock",
         "db/migrations/versions/0006_refunds.py",
         "\n        FOR NO KEY UPDATE;",
         ";",
-        f"{REFUNDS}::test_refunds_at_once_give_back_no_more_than_was_captured",
+        f"{REFUNDS}::test_database_counts_refunds_of_a_payment_one_after_the_other",
     ),
     Bug(
         "failures are refunded",

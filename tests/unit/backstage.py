@@ -13,11 +13,13 @@ from api.errors import STATUSES
 from api.identity import TRUSTING, Identity
 from api.readiness import Readiness
 from api.schemas import PaymentProblem
+from api.timeline import Tell, Timeline
 from db.idempotency import KeyClaim
 from db.search import Search
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
+from domain.timeline import Source
 from tests.builders import NOON, a_payment
 
 ORDER, CUSTOMER, STRANGER = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "123")
@@ -65,6 +67,7 @@ class Backstage:
     cancelled: list[Payment] = field(default_factory=list)
     recorded_refunds: list[Refund] = field(default_factory=list)
     asked_refunds: list[Refund] = field(default_factory=list)
+    tellers: dict[Source, Tell] = field(default_factory=dict)
     refunded: Refund | None = None
     """How every refund ends that is asked for; None while it runs."""
     claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
@@ -122,6 +125,7 @@ class Backstage:
             search=fake,
             keys=fake,
             sagas=fake,
+            timeline=Timeline(self.tellers),
             cache=fake,
             rate_limit=fake,
             identity=self.identity,

@@ -144,6 +144,7 @@ ADDRESSES = {
     ("POST", "/payments"): (WRITE, 200, ErrorCode.CUSTOMER_MISMATCH),
     ("GET", PAYMENT): (READ, 200, ErrorCode.PAYMENT_NOT_FOUND),
     ("POST", f"{PAYMENT}/cancel"): (WRITE, 409, ErrorCode.PAYMENT_NOT_FOUND),
+    ("GET", f"{PAYMENT}/timeline"): (READ, 200, ErrorCode.PAYMENT_NOT_FOUND),
     ("POST", f"{PAYMENT}/refunds"): (REFUND, 202, ErrorCode.PAYMENT_NOT_FOUND),
     ("GET", f"{PAYMENT}/refunds"): (READ, 200, ErrorCode.PAYMENT_NOT_FOUND),
     ("GET", f"{PAYMENT}/refunds/{ORDER}"): (READ, 404, ErrorCode.PAYMENT_NOT_FOUND),

@@ -1,0 +1,72 @@
+"""The timeline of real payments: what everybody tells, in one order."""
+
+from typing import Any
+
+from tests.integration.shop import Shop
+
+
+async def story(shop: Shop, payment_id: str) -> dict[str, list[str]]:
+    """By source, the events in the order of the answer."""
+    body = (await shop.get(f"/payments/{payment_id}/timeline")).body
+    assert [each["at"] for each in body["timeline"]] == sorted(
+        each["at"] for each in body["timeline"]
+    )
+    told: dict[str, list[str]] = {source: [] for source in body["silent"]}
+    for each in body["timeline"]:
+        told.setdefault(each["source"], []).append(each["event"])
+    return told
+
+
+async def test_everybody_tells_of_a_payment_and_its_refund(shop: Shop) -> None:
+    order = await shop.an_order()
+    payment_id = (await shop.pay(order)).payment["id"]
+    await shop.refund(payment_id, "1.00", "key")
+
+    told = await story(shop, payment_id)
+
+    assert told["postgresql"] == [
+        "payment is pending",
+        "payment is succeeded",
+        "refund is pending",
+        "refund is succeeded",
+    ]
+    assert told["gateway"] == ["charge is captured", "refund is succeeded"]
+    assert sorted(told["kafka"]) == ["record of payment-refunded", "record of payment-succeeded"]
+    steps = ["charge done", "record_succeeded done", "publish_event done"]
+    assert [each for each in told["temporal"] if each in steps] == steps
+    assert told["temporal"].count("workflow completed") == 2
+
+
+async def test_a_compensated_payment_tells_why(shop: Shop) -> None:
+    order = await shop.an_order("150.13")
+    payment_id = (await shop.pay(order)).payment["id"]
+
+    answer: Any = (await shop.get(f"/payments/{payment_id}/timeline")).body["timeline"]
+
+    failed = [each for each in answer if each["event"] == "payment is failed"]
+    assert [each["detail"] for each in failed] == ["CARD_DECLINED"]
+    assert "charge is declined" in [each["event"] for each in answer]
+
+
+async def test_who_is_down_is_named_and_the_others_tell(shop: Shop) -> None:
+    order = await shop.an_order()
+    payment_id = (await shop.pay(order)).payment["id"]
+
+    async with shop.without("gateway", "kafka"):
+        told = await story(shop, payment_id)
+
+    assert (told["gateway"], told["kafka"]) == ([], [])
+    assert told["postgresql"] == ["payment is pending", "payment is succeeded"]
+    assert told["temporal"]
+
+
+async def test_only_the_payment_that_is_asked_for_is_told_of(shop: Shop) -> None:
+    order = await shop.an_order()
+    async with shop.gateway(successRate=0):
+        first = (await shop.pay(order)).payment["id"]
+    assert (await shop.pay(order)).payment["id"] != first
+
+    told = await story(shop, first)
+
+    assert told["temporal"].count("workflow started") == 1
+    assert told["kafka"] == ["record of payment-failed"]

@@ -1,0 +1,92 @@
+"""The timeline: every source in one order, and none that holds up the others."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NoReturn
+
+import httpx
+import pytest
+
+from api import timeline
+from api.timeline import Tell
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment
+from domain.refund import Refund
+from domain.timeline import Entry, Source
+from tests.builders import NOON
+from tests.replay.test_replay import read
+from tests.unit.backstage import SUCCEEDED, Backstage, envelope
+from workflows.history import entries_of
+
+ADDRESS = f"/payments/{SUCCEEDED.id}/timeline"
+
+
+def telling(*entries: Entry) -> Tell:
+    async def tell(_: Payment, __: Sequence[Refund]) -> Sequence[Entry]:
+        return entries
+
+    return tell
+
+
+def at(seconds: int, source: Source) -> Entry:
+    return Entry(NOON + timedelta(seconds=seconds), source, f"event {seconds}")
+
+
+async def fall_silent(_: Payment, __: Sequence[Refund]) -> NoReturn:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def fail(_: Payment, __: Sequence[Refund]) -> NoReturn:
+    raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "The gateway is not available.")
+
+
+async def test_all_sources_are_told_in_one_order(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [SUCCEEDED]
+    backstage.tellers |= {
+        Source.KAFKA: telling(at(3, Source.KAFKA)),
+        Source.POSTGRESQL: telling(at(4, Source.POSTGRESQL), at(1, Source.POSTGRESQL)),
+    }
+
+    body = envelope(await http.get(ADDRESS), 200)
+
+    assert [each["event"] for each in body["timeline"]] == ["event 1", "event 3", "event 4"]
+    assert body["timeline"][1]["source"] == "kafka"
+    assert body["silent"] == []
+
+
+async def test_who_does_not_answer_is_named(
+    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "SECONDS", 0.01)
+    backstage.recorded = [SUCCEEDED]
+    backstage.tellers |= {
+        Source.TEMPORAL: fall_silent,
+        Source.GATEWAY: fail,
+        Source.KAFKA: telling(at(1, Source.KAFKA)),
+    }
+
+    body = envelope(await http.get(ADDRESS), 200)
+
+    assert body["silent"] == ["gateway", "temporal"]
+    assert [each["event"] for each in body["timeline"]] == ["event 1"]
+
+
+def test_a_run_tells_its_steps_and_their_tries() -> None:
+    told = [(each.event, each.detail) for each in entries_of(read("refunded").events)]
+
+    assert told[0] == ("workflow started", None)
+    assert {("fetch_order done", None), ("charge done", None)} < set(told)
+    assert ("record_succeeded failed", "Refused: RECORD_REFUSED.") in told
+    assert ("refund_charge done", None) in told
+    assert told[-1] == ("workflow completed", None)
+
+
+def test_a_step_tells_how_often_it_was_tried() -> None:
+    told = {each.event: each.detail for each in entries_of(read("refund-on-request").events)}
+
+    assert (told["make_refund failed"] or "").startswith("refund does not answer.; after ")
+    assert told["make_refund done"] is None
