@@ -87,7 +87,7 @@ format: install ## Format the code and repair what can be repaired
 	.venv/bin/ruff format
 
 .PHONY: contract
-contract: install ## Write docs/openapi.json, which callers rely on
+contract: install ## Write docs/openapi.json and docs/asyncapi.json, which others rely on
 	@$(PYTHON) -m tests.contract
 
 .PHONY: lock

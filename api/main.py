@@ -41,6 +41,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.timeline import Source
 from workflows.history import WorkflowTimeline
 
+VERSION = "0.1.0"
 DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
 
 ROUTERS = (routes.payments, refund_routes.refunds, routes.service)
@@ -62,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPIOffline(
         title="Payment service",
+        version=VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,

@@ -1,19 +1,87 @@
 """What the world is told of payments and refunds, exactly as its consumers read it."""
 
 from abc import abstractmethod
-from typing import Any, Self
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
 
 from domain import names
-from domain.payment import Payment, PaymentStatus
+from domain.errors import ErrorCode, FailureReason
+from domain.money import CurrencyCode
+from domain.payment import Payment, PaymentMethod, PaymentStatus
 from domain.refund import Refund
+
+Amount = Annotated[Decimal, WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+
+Absent = SkipJsonSchema[None]
+"""A member that may be left out, and is never null."""
 
 _TOPICS = {
     PaymentStatus.SUCCEEDED: names.TOPIC_SUCCEEDED,
     PaymentStatus.FAILED: names.TOPIC_FAILED,
 }
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for member in schema["properties"].values():
+        member.pop("default", None)
+
+
+class EventBody(BaseModel):
+    """What is in a record's value. The order of the members never changes: copies are compared."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        frozen=True,
+        json_schema_extra=_without_defaults,
+    )
+
+
+class PaymentEnded(EventBody):
+    payment_id: UUID
+    order_id: UUID
+    customer_id: UUID
+    reservation_id: UUID | Absent = None
+    amount: Amount
+    currency: CurrencyCode
+    payment_method: PaymentMethod
+    status: PaymentStatus
+
+
+class PaymentSucceeded(PaymentEnded):
+    """A payment has succeeded: its reservation, if it names one, is to be confirmed."""
+
+    status: Literal[PaymentStatus.SUCCEEDED]
+    transaction_id: str | Absent = None
+    processed_at: datetime
+
+
+class PaymentFailed(PaymentEnded):
+    """A payment has failed: its order is to be cancelled, and the reservation it names freed."""
+
+    status: Literal[PaymentStatus.FAILED]
+    failure_reason: FailureReason
+    error_code: ErrorCode
+    error_message: str
+    attempted_at: datetime
+
+
+class PaymentRefunded(EventBody):
+    """Money was given back that a payment had kept; the payment stays succeeded."""
+
+    refund_id: UUID
+    payment_id: UUID
+    order_id: UUID
+    customer_id: UUID
+    amount: Amount
+    currency: CurrencyCode
+    refunded_at: datetime
 
 
 class Event(BaseModel):
@@ -37,8 +105,12 @@ class Event(BaseModel):
 
     @property
     @abstractmethod
+    def body(self) -> EventBody: ...
+
+    @property
     def value(self) -> dict[str, Any]:
         """The members of the body; absent ones are left out, for consumers refuse null."""
+        return self.body.model_dump(by_alias=True, exclude_none=True)
 
     @property
     def id(self) -> UUID:
@@ -71,33 +143,18 @@ class PaymentEvent(Event):
         return str(self.payment.order_id)
 
     @property
-    def value(self) -> dict[str, Any]:
-        members = {**self._common_members(), **self._own_members()}
-        return {name: value for name, value in members.items() if value is not None}
-
-    def _common_members(self) -> dict[str, Any]:
+    def body(self) -> PaymentSucceeded | PaymentFailed:
         payment = self.payment
-        return {
-            "paymentId": payment.id,
-            "orderId": payment.order_id,
-            "customerId": payment.customer_id,
-            "reservationId": self.reservation_id,
+        members = {
+            **payment.model_dump(exclude={"reservation_id"}),
+            "payment_id": payment.id,
+            "reservation_id": self.reservation_id,
             "amount": payment.amount.amount,
             "currency": payment.amount.currency,
-            "paymentMethod": payment.payment_method,
-            "status": payment.status,
         }
-
-    def _own_members(self) -> dict[str, Any]:
-        payment = self.payment
         if payment.status is PaymentStatus.SUCCEEDED:
-            return {"transactionId": payment.transaction_id, "processedAt": payment.processed_at}
-        return {
-            "failureReason": payment.failure_reason,
-            "errorCode": payment.error_code,
-            "errorMessage": payment.error_message,
-            "attemptedAt": payment.processed_at,
-        }
+            return PaymentSucceeded(**members)
+        return PaymentFailed(**members, attempted_at=payment.processed_at)
 
 
 class RefundEvent(Event):
@@ -118,14 +175,14 @@ class RefundEvent(Event):
         return str(self.refund.order_id)
 
     @property
-    def value(self) -> dict[str, Any]:
+    def body(self) -> PaymentRefunded:
         refund = self.refund
-        return {
-            "refundId": refund.id,
-            "paymentId": refund.payment_id,
-            "orderId": refund.order_id,
-            "customerId": refund.customer_id,
-            "amount": refund.amount.amount,
-            "currency": refund.amount.currency,
-            "refundedAt": refund.processed_at,
-        }
+        return PaymentRefunded(
+            refund_id=refund.id,
+            payment_id=refund.payment_id,
+            order_id=refund.order_id,
+            customer_id=refund.customer_id,
+            amount=refund.amount.amount,
+            currency=refund.amount.currency,
+            refunded_at=refund.processed_at,
+        )

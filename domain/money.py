@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Self
 
 from iso4217 import Currency
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 MAX_MINOR_UNITS = 10**15
 """The largest amount: above any payment, below what BIGINT and JSON readers keep exactly."""
@@ -24,7 +24,11 @@ def _known_currency(code: str) -> str:
     return code
 
 
-CurrencyCode = Annotated[str, AfterValidator(_known_currency)]
+CurrencyCode = Annotated[
+    str,
+    AfterValidator(_known_currency),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["USD"]}),
+]
 
 
 class Money(BaseModel):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -51,7 +51,7 @@ async def publisher(shop: Shop) -> AsyncIterator[KafkaPublisher]:
 async def an_event(shop: Shop) -> PaymentEvent:
     """An event of an order that Ordering knows, so that nobody counts it as nonsense."""
     order = await shop.an_order()
-    payment = a_payment(order_id=order.id, reservation_id=uuid4(), transaction_id="txn_1")
+    payment = a_payment(order_id=UUID(order.id), reservation_id=uuid4(), transaction_id="txn_1")
     return PaymentEvent.of(payment.succeeded(NOON))
 
 

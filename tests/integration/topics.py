@@ -1,6 +1,7 @@
 """All topics of the real broker, read from their beginning by one consumer."""
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,9 @@ from aiokafka import AIOKafkaConsumer
 
 from devstack.journal import loads_typed
 from domain.names import TOPICS
+from tests.contract import event_validator
 
+VALIDATORS = {topic: event_validator(topic) for topic in TOPICS}
 _SECONDS = 20
 
 
@@ -56,6 +59,7 @@ class Topics:
             for record in records:
                 headers = {name: value.decode() for name, value in record.headers}
                 key = record.key.decode()
+                VALIDATORS[record.topic].validate(json.loads(record.value))
                 self._events[key].append(Event(record.topic, key, headers, record.value))
 
 

@@ -109,8 +109,8 @@ DOMAIN = (
     Bug(
         "events have members that are null",
         "domain/events.py",
-        " if value is not None}",
-        "}",
+        "by_alias=True, exclude_none=True",
+        "by_alias=True",
         EVENTS,
     ),
     Bug(

@@ -1,12 +1,13 @@
 """What the documentation says about configuration and HTTP is what the code does."""
 
+import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
+import pytest
+
+from api.main import VERSION
 from bootstrap.settings import Settings
-from tests.contract import FILE, contract
-
-CONFIGURATION = Path(__file__).parents[2] / "docs" / "configuration.md"
+from tests.contract import CONTRACTS, DOCS, text_of
 
 
 def rows() -> Iterator[str]:
@@ -17,12 +18,23 @@ def rows() -> Iterator[str]:
         yield f"| `{name.upper()}` | {said} | {field.description} |"
 
 
-def test_the_contract_is_the_one_that_callers_know() -> None:
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_the_contract_is_the_one_that_others_know(contract: str) -> None:
     """If the change is meant, `make contract` writes it down."""
-    assert FILE.read_text() == contract()
+    assert (DOCS / contract).read_text() == text_of(contract)
+
+
+def test_there_is_one_version() -> None:
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
+
+    assert project["version"] == VERSION
 
 
 def test_every_setting_is_documented() -> None:
-    documented = [line for line in CONFIGURATION.read_text().splitlines() if line.startswith("| `")]
+    documented = [
+        line
+        for line in (DOCS / "configuration.md").read_text().splitlines()
+        if line.startswith("| `")
+    ]
 
     assert documented == list(rows())

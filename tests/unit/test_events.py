@@ -19,6 +19,7 @@ from domain.gateway import Charge, ChargeState
 from domain.money import Money
 from domain.payment import Payment
 from tests.builders import NOON, a_refund, an_instruction
+from tests.contract import event_validator
 
 Check = Callable[[Any], bool]
 
@@ -109,6 +110,33 @@ def test_an_event_fits_its_schema(event: Event) -> None:
 
     assert required.keys() <= members.keys() <= allowed.keys()
     assert [name for name, value in members.items() if not allowed[name](value)] == []
+
+
+VALIDATORS = {topic: event_validator(topic) for topic in names.TOPICS}
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+def test_an_event_is_as_published(event: Event) -> None:
+    VALIDATORS[event.topic].validate(json.loads(exact_json.dumps(event.value)))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"amount": "150.00"},
+        {"amount": 0},
+        {"orderId": "one"},
+        {"currency": None},
+        {"status": "refunded"},
+        {"reservationId": None},
+        {"transactionId": None},
+        {"processedAt": "yesterday"},
+    ],
+)
+def test_what_is_published_as_schema_refuses(fault: dict[str, Any]) -> None:
+    event = json.loads(exact_json.dumps(EVENTS["success"].value))
+
+    assert not VALIDATORS["payment-succeeded"].is_valid(event | fault)
 
 
 def test_a_success_says() -> None:
