@@ -73,24 +73,32 @@ def problem(
 ) -> Response:
     """The answer for a failure; `members` are added to the body."""
     status = STATUSES[error.code]
-    body = {
-        "type": f"urn:payment-service:problem:{error.code.lower().replace('_', '-')}",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": error.message,
-        "instance": request.url.path,
-        "code": error.code,
-        "success": False,
-        "errorMessage": error.message,
-        "payment": PaymentBody.of(payment).model_dump(by_alias=True) if payment else None,
-        **members,
-    }
+    shown = PaymentBody.of(payment).model_dump(by_alias=True) if payment else None
     return Response(
-        exact_json.dumps(body),
+        exact_json.dumps(problem_body(error, request.url.path, payment=shown, **members)),
         status_code=status,
         media_type=_media_type(request),
         headers={"cache-control": "no-store", **_headers(status), **(headers or {})},
     )
+
+
+def problem_body(
+    error: PaymentError, instance: str, payment: Any = None, **members: Any
+) -> dict[str, Any]:
+    """The members of RFC 9457, and those that every answer has."""
+    status = STATUSES[error.code]
+    return {
+        "type": f"urn:payment-service:problem:{error.code.lower().replace('_', '-')}",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": error.message,
+        "instance": instance,
+        "code": error.code,
+        "success": False,
+        "errorMessage": error.message,
+        "payment": payment,
+        **members,
+    }
 
 
 def _media_type(request: Request) -> str:

@@ -22,6 +22,7 @@ from activities.adapters.http import Neighbour, create_client
 from activities.adapters.kafka_timeline import KafkaTimeline
 from api import refund_routes, routes, timeline
 from api.dependencies import Parts, TooManyRequests
+from api.documentation import operation_id, with_examples
 from api.errors import problem
 from api.identity import TRUSTING, Identity, IssuerKeys
 from api.middleware import AnswerBugs, AnyCasePaths, NameRequests
@@ -67,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=operation_id,
     )
     for router in ROUTERS:
         app.include_router(router)
@@ -81,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(NameRequests)
     _answer_failures(app)
+    app.openapi_schema = with_examples(app.openapi())
     return app
 
 

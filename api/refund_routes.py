@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from api.dependencies import FromParts, Parts, Reader, Refunder, admit, limit_rate
+from api.documentation import IDEMPOTENCY_KEY, REFUND, failures, refund_answers
 from api.errors import RETRY_AFTER_SECONDS, problem
 from api.exact_route import ExactRoute, json_answer
 from api.idempotency import REPLAYED, idempotency_key
@@ -16,7 +17,6 @@ from api.payments import owned
 from api.refunds import refund
 from api.schemas import (
     Id,
-    PaymentProblem,
     RefundEnvelope,
     RefundList,
     RefundRequest,
@@ -26,16 +26,7 @@ from domain.payment import Payment
 from domain.refund import Refund, RefundStatus
 
 STILL_RUNNING = "The refund is still being made. Ask for it at the address in Location."
-FAILURES = {
-    400: "The amount or the Idempotency-Key is not right.",
-    401: "The token is not valid.",
-    403: "The token lacks the scope.",
-    404: "There is no such payment.",
-    409: "The payment has not succeeded.",
-    422: "More than what is left, the gateway refuses, or the key came with another amount.",
-    429: "Too many requests; `Retry-After` says when to come back.",
-    503: "A dependency does not answer. Send the same request again.",
-}
+ADDRESS = "/payments/0c1d6d0e-8b1f-4f43-9a35-6a0c8c1f7a11/refunds"
 
 refunds = APIRouter(
     prefix="/payments/{paymentId}/refunds",
@@ -52,9 +43,19 @@ PaymentId = Annotated[Id, Path(alias="paymentId")]
     status_code=201,
     dependencies=[Depends(admit)],
     response_model=RefundEnvelope,
+    openapi_extra={"parameters": [{**IDEMPOTENCY_KEY, "required": True}]},
     responses={
-        202: {"model": RefundEnvelope, "description": "Still being made; see Location."},
-        **{each: {"model": PaymentProblem, "description": FAILURES[each]} for each in FAILURES},
+        **refund_answers(),
+        **failures(
+            ADDRESS,
+            ErrorCode.PAYMENT_NOT_FOUND,
+            ErrorCode.PAYMENT_NOT_REFUNDABLE,
+            ErrorCode.BODY_TOO_LARGE,
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode.REFUND_TOO_LARGE,
+            ErrorCode.REFUND_REFUSED,
+            ErrorCode.IDEMPOTENCY_KEY_REUSED,
+        ),
     },
 )
 async def create_refund(
@@ -78,7 +79,7 @@ async def create_refund(
 @refunds.get(
     "",
     response_model=RefundList,
-    responses={"4XX": {"model": PaymentProblem, "description": "There is no such payment."}},
+    responses=failures(ADDRESS, ErrorCode.PAYMENT_NOT_FOUND),
 )
 async def list_refunds(payment_id: PaymentId, parts: FromParts, caller: Reader) -> Response:
     """List the refunds of a payment, the oldest first."""
@@ -90,7 +91,11 @@ async def list_refunds(payment_id: PaymentId, parts: FromParts, caller: Reader) 
 @refunds.get(
     "/{refundId}",
     response_model=RefundEnvelope,
-    responses={"4XX": {"model": PaymentProblem, "description": "There is no such refund."}},
+    responses=failures(
+        f"{ADDRESS}/{REFUND.id}",
+        ErrorCode.PAYMENT_NOT_FOUND,
+        ErrorCode.REFUND_NOT_FOUND,
+    ),
 )
 async def get_refund(
     payment_id: PaymentId,

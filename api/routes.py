@@ -1,37 +1,26 @@
 """The addresses of the service: pay, read a payment, and say how the service is."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api.dependencies import FromParts, Payer, Reader, admit, limit_rate
+from api.documentation import IDEMPOTENCY_KEY, failures, payment_answers
 from api.errors import RETRY_AFTER_SECONDS, problem
-from api.exact_route import MOST_BODY_BYTES, ExactRoute, json_answer
+from api.exact_route import ExactRoute, json_answer
 from api.idempotency import REPLAYED, idempotency_key
 from api.pages import PaymentPage, PaymentQuery
 from api.payments import cancel, owned, pay
-from api.schemas import Id, PaymentEnvelope, PaymentProblem, PaymentRequest
+from api.schemas import Id, PaymentEnvelope, PaymentRequest
 from api.timeline import TimelineEnvelope
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
 
 STILL_RUNNING = "The payment is still being processed. Ask for it at the address in Location."
 
-FAILURES: dict[int | str, dict[str, Any]] = {
-    400: {"description": "A field, the order's state or price, or the reservation is not right."},
-    401: {"description": "The order belongs to another customer, or the token is not valid."},
-    403: {"description": "The token lacks the scope."},
-    404: {"description": "There is no such order."},
-    409: {"description": "Another payment of this order is being processed."},
-    413: {"description": f"The body is larger than {MOST_BODY_BYTES} bytes."},
-    415: {"description": "The body is not JSON by its `Content-Type`."},
-    422: {"description": "The payment gateway declined or failed. Nothing was charged."},
-    429: {"description": "Too many requests; `Retry-After` says when to come back."},
-    503: {"description": "A dependency does not answer. Send the same request again."},
-}
-
+PAYMENT = "/payments/0c1d6d0e-8b1f-4f43-9a35-6a0c8c1f7a11"
 
 payments = APIRouter(
     prefix="/payments",
@@ -46,9 +35,33 @@ service = APIRouter(tags=["service"])
     "",
     dependencies=[Depends(admit)],
     response_model=PaymentEnvelope,
+    openapi_extra={"parameters": [IDEMPOTENCY_KEY]},
     responses={
-        202: {"model": PaymentEnvelope, "description": "Still being processed; see Location."},
-        **{status: {"model": PaymentProblem, **each} for status, each in FAILURES.items()},
+        **payment_answers(),
+        **failures(
+            "/payments",
+            ErrorCode.ORDER_NOT_PENDING,
+            ErrorCode.AMOUNT_MISMATCH,
+            ErrorCode.CURRENCY_MISMATCH,
+            ErrorCode.RESERVATION_NOT_ACTIVE,
+            ErrorCode.CUSTOMER_MISMATCH,
+            ErrorCode.ORDER_NOT_FOUND,
+            ErrorCode.PAYMENT_IN_PROGRESS,
+            ErrorCode.PAYMENT_CANCELLED,
+            ErrorCode.BODY_TOO_LARGE,
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode.CARD_DECLINED,
+            ErrorCode.INSUFFICIENT_FUNDS,
+            ErrorCode.INVALID_CARD,
+            ErrorCode.AMOUNT_TOO_LARGE,
+            ErrorCode.PROCESSOR_TIMEOUT,
+            ErrorCode.PROCESSOR_ERROR,
+            ErrorCode.IDEMPOTENCY_KEY_REUSED,
+            ErrorCode.ORDERING_UNAVAILABLE,
+            ErrorCode.INVENTORY_UNAVAILABLE,
+            ErrorCode.RECORD_REFUSED,
+            ErrorCode.EVENT_REFUSED,
+        ),
     },
 )
 async def create_payment(
@@ -68,7 +81,7 @@ async def create_payment(
 @payments.get(
     "",
     response_model=PaymentPage,
-    responses={"4XX": {"model": PaymentProblem, "description": "A parameter is not right."}},
+    responses=failures("/payments"),
 )
 async def list_payments(
     query: Annotated[PaymentQuery, Query()], parts: FromParts, caller: Reader
@@ -81,7 +94,7 @@ async def list_payments(
 @payments.get(
     "/{paymentId}",
     response_model=PaymentEnvelope,
-    responses={"4XX": {"model": PaymentProblem, "description": "There is no such payment."}},
+    responses=failures(PAYMENT, ErrorCode.PAYMENT_NOT_FOUND),
 )
 async def get_payment(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
@@ -95,7 +108,7 @@ async def get_payment(
 @payments.get(
     "/{paymentId}/timeline",
     response_model=TimelineEnvelope,
-    responses={"4XX": {"model": PaymentProblem, "description": "There is no such payment."}},
+    responses=failures(f"{PAYMENT}/timeline", ErrorCode.PAYMENT_NOT_FOUND),
 )
 async def get_timeline(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
@@ -112,7 +125,14 @@ async def get_timeline(
     status_code=202,
     response_model=PaymentEnvelope,
     responses={
-        "4XX": {"model": PaymentProblem, "description": "There is no such payment that runs."}
+        202: payment_answers()[202],
+        **failures(
+            f"{PAYMENT}/cancel",
+            ErrorCode.PAYMENT_NOT_FOUND,
+            ErrorCode.PAYMENT_ENDED,
+            ErrorCode.BODY_TOO_LARGE,
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+        ),
     },
 )
 async def cancel_payment(

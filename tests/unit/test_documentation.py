@@ -2,12 +2,18 @@
 
 import tomllib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from jsonschema_rs import validator_for
 
+from api.errors import STATUSES
 from api.main import VERSION
 from bootstrap.settings import Settings
-from tests.contract import CONTRACTS, DOCS, text_of
+from domain.errors import ErrorCode
+from tests.contract import CONTRACTS, DOCS, openapi, text_of
+
+CONTRACT = openapi()
 
 
 def rows() -> Iterator[str]:
@@ -22,6 +28,47 @@ def rows() -> Iterator[str]:
 def test_the_contract_is_the_one_that_others_know(contract: str) -> None:
     """If the change is meant, `make contract` writes it down."""
     assert (DOCS / contract).read_text() == text_of(contract)
+
+
+UNSEEN = {
+    ErrorCode.GATEWAY_UNAVAILABLE,
+    ErrorCode.EVENTS_UNAVAILABLE,
+    ErrorCode.INTERNAL_ERROR,
+    ErrorCode.NOT_FOUND,
+    ErrorCode.METHOD_NOT_ALLOWED,
+}
+"""Failures that only steps have, or bugs, or what is no address or method of ours."""
+
+
+def answers() -> Iterator[tuple[str, Any, Any]]:
+    """Of every operation each status, with its schema and each example that it documents."""
+    for path, operations in CONTRACT["paths"].items():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                content = response.get("content", {}).get("application/json", {})
+                for example in examples(content):
+                    yield f"{method} {path} {status}", content["schema"], example
+
+
+def examples(content: Any) -> list[Any]:
+    named = [each["value"] for each in content.get("examples", {}).values()]
+    return [*named, *([content["example"]] if "example" in content else [])]
+
+
+@pytest.mark.parametrize(("name", "schema", "example"), [*answers()])
+def test_an_example_is_what_it_says(name: str, schema: Any, example: Any) -> None:
+    whole = {**schema, "components": CONTRACT["components"]}
+
+    validator_for(whole, validate_formats=True).validate(example)
+    if "status" in example:
+        assert name.endswith(str(example["status"]))
+        assert STATUSES[example["code"]] == example["status"]
+
+
+def test_every_failure_has_an_example() -> None:
+    shown = {example["code"] for _, _, example in answers() if "code" in example}
+
+    assert shown == set(ErrorCode) - UNSEEN
 
 
 def test_there_is_one_version() -> None:
