@@ -29,6 +29,7 @@ from api.middleware import AnswerBugs, AnyCasePaths, NameRequests
 from api.readiness import Check, Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
+from api.server import BoundedProtocol
 from api.timeline import Timeline
 from bootstrap import logs, temporal
 from bootstrap.settings import Settings, read_settings
@@ -201,18 +202,25 @@ def _field_error(error: dict[str, Any]) -> dict[str, str]:
     return {"field": ".".join(names) or "body", "message": message}
 
 
-def main() -> None:
-    settings = read_settings()
-    logs.configure(settings.log_level)
-    uvicorn.run(
+def create_server(settings: Settings) -> uvicorn.Server:
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.api_host,
         port=settings.api_port,
+        http=BoundedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(settings.payment_wait_seconds) + 5,
     )
+    return uvicorn.Server(config)
+
+
+def main() -> None:
+    settings = read_settings()
+    logs.configure(settings.log_level)
+    create_server(settings).run()
 
 
 if __name__ == "__main__":

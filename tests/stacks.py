@@ -1,11 +1,29 @@
 """Running stacks as tests reach them: straight, without the environment of this process."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+from api.main import create_server
 from bootstrap.settings import Settings
+from devstack.ports import HOST, Ports
 from devstack.stack import Stack
 
 
 def settings_of(stack: Stack, **changes: Any) -> Settings:
     environment = {name.lower(): value for name, value in stack.environment().items()}
     return Settings.model_validate({**environment, **changes})
+
+
+@asynccontextmanager
+async def another_server(stack: Stack, **changes: Any) -> AsyncIterator[str]:
+    """The address of another API of the stack, served from this process with other settings."""
+    port = Ports.free().api
+    server = create_server(settings_of(stack, api_port=port, **changes))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 (it has no event to wait for)
+        await asyncio.sleep(0.01)
+    yield f"http://{HOST}:{port}"
+    server.should_exit = True
+    await serving

@@ -1,34 +1,20 @@
 """Bearer tokens of an issuer that is asked over HTTP."""
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
 from domain import exact_json
 from tests.integration.replica import another_api
 from tests.integration.shop import Shop
-from tests.tokens import a_token, key_set
-
-
-class Issuer(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        is_known = self.path in {"/.well-known/jwks.json", "/keys?set=1"}
-        self.send_response(200 if is_known else 404)
-        self.end_headers()
-        self.wfile.write(exact_json.dumps(key_set() if is_known else {}))
-
-    def log_message(self, *_: object) -> None:
-        pass
+from tests.issuer import issuing
+from tests.tokens import a_token
 
 
 @pytest.fixture
 def issuer() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Issuer) as server:
-        Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with issuing() as address:
+        yield address
 
 
 async def test_customers_pay_for_themselves_only(shop: Shop, issuer: str) -> None:

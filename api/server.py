@@ -1,0 +1,144 @@
+"""The HTTP server: how large, how slow and how malformed a request may arrive, and no worse.
+
+uvicorn bounds neither time nor headers. Every wait here ends, and what ends it is a problem too.
+"""
+
+import asyncio
+from enum import Enum, auto
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from api.errors import STATUSES, problem_body
+from domain import exact_json
+from domain.errors import ErrorCode, PaymentError
+
+MOST_HEADERS = 100
+MOST_HEADER_BYTES = 16_384
+RECEIVE_SECONDS = 10.0
+"""For a whole request, from its first byte to its last; RFC 9110 section 15.5.9."""
+HOSTS = {"1.1": (1,), "1.0": (0, 1)}
+"""How many `Host` headers a version of HTTP asks for; RFC 9112 section 3.2."""
+FIELD_OVERHEAD = 4
+"""Colon, space and line end, which the parser does not hand over."""
+
+MALFORMED = PaymentError(ErrorCode.INVALID_REQUEST, "This is not a valid HTTP/1.1 request.")
+TOO_SLOW = PaymentError(
+    ErrorCode.REQUEST_TOO_SLOW, f"The request has not arrived within {RECEIVE_SECONDS:.0f} s."
+)
+TOO_LARGE = PaymentError(
+    ErrorCode.HEADERS_TOO_LARGE,
+    f"The request has more than {MOST_HEADERS} headers or {MOST_HEADER_BYTES} bytes of them.",
+)
+
+
+class Stage(Enum):
+    """How far the request has arrived that is arriving."""
+
+    IDLE = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Refuses what is too slow, too large in its head or malformed, and then reads no further."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._stage = Stage.IDLE
+        self._head_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self._refusal = MALFORMED
+        self._has_refused = False
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_wait()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._has_refused:
+            return
+        self._await_request()
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._stage is not Stage.BODY and self._head_bytes > MOST_HEADER_BYTES:
+            self._refuse(TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._await_request()
+        self._stage, self._head_bytes = Stage.HEAD, 0
+
+    def on_headers_complete(self) -> None:
+        sizes = [len(name) + len(value) + FIELD_OVERHEAD for name, value in self.headers]
+        if len(sizes) > MOST_HEADERS or len(self.url) + sum(sizes) > MOST_HEADER_BYTES:
+            self._refusal = TOO_LARGE
+            raise TOO_LARGE
+        hosts = [name for name, _ in self.headers if name == b"host"]
+        if len(hosts) not in HOSTS.get(self.parser.get_http_version(), ()):
+            raise MALFORMED
+        super().on_headers_complete()
+        self._stage = Stage.BODY
+
+    def on_message_complete(self) -> None:
+        self._end_wait()
+        self._stage, self._head_bytes = Stage.IDLE, 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._has_refused and not self._is_answering():
+            self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (it says less than the problem)
+        self._refuse(self._refusal)
+
+    def _await_request(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(RECEIVE_SECONDS, self._give_up)
+
+    def _end_wait(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if self._stage is not Stage.IDLE:
+            self._refuse(TOO_SLOW)
+        elif not self._is_answering():
+            self.transport.close()
+
+    def _refuse(self, error: PaymentError) -> None:
+        """Answer and close, after the requests that came before have got their answers."""
+        self._has_refused = True
+        if self._is_answering():
+            return
+        self.transport.write(_answer(error))
+        self.transport.close()
+
+    def _is_answering(self) -> bool:
+        """Whether a request that has arrived as a whole is still to be answered."""
+        return bool(self.pipeline) or _has_arrived(self.cycle)
+
+
+def _has_arrived(cycle: RequestResponseCycle | None) -> bool:
+    return cycle is not None and not cycle.response_complete and not cycle.more_body
+
+
+def _answer(error: PaymentError) -> bytes:
+    body = exact_json.dumps(problem_body(error, "/"))
+    head = (
+        "content-type: application/json\r\n"
+        "cache-control: no-store\r\n"
+        f"content-length: {len(body)}\r\n"
+        "connection: close\r\n\r\n"
+    )
+    return STATUS_LINE[STATUSES[error.code]] + head.encode() + body

@@ -1,0 +1,224 @@
+"""The API's server on raw sockets: what is malformed, too large or too slow, and its neighbours."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from pydantic import HttpUrl
+
+from api import server
+from domain import exact_json
+from tests.integration.shop import Shop
+from tests.stacks import another_server
+
+GET = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+HEAD = b"POST /payments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+SMUGGLED = b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+MALFORMED = {
+    "nonsense": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "no version": b"GET /health\r\n\r\n",
+    "version 9": b"GET /health HTTP/9.9\r\nHost: a\r\n\r\n",
+    "no host": b"GET /health HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "bare LF": b"GET /health HTTP/1.1\nHost: a\n\n",
+    "NUL in a header": b"GET /health HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+    "space before a colon": b"GET /health HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n",
+    "folded header": b"GET /health HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
+    "length and chunks": HEAD
+    + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + SMUGGLED,
+    "two lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 30\r\n\r\n{}" + GET,
+    "negative length": HEAD + b"Content-Length: -1\r\n\r\n",
+    "length in words": HEAD + b"Content-Length: ten\r\n\r\n",
+    "endless length": HEAD + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n",
+    "strange coding": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n" + SMUGGLED,
+    "chunk of nonsense": HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+}
+TOO_LARGE = {
+    "one long header": b"GET /health HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 10_000_000,
+    "many headers": b"GET /health HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 100_000 + b"\r\n",
+    "101 headers": b"GET /health HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 100 + b"\r\n",
+    "long path": b"GET /" + b"x" * 17_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    "endless empty lines": b"\r\n" * 1_000_000,
+}
+
+
+class Connection:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, data: bytes) -> None:
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except ConnectionError:
+            pass  # it has refused before it has read everything
+
+    async def rest(self, seconds: float = 5) -> bytes:
+        """Everything that is answered until the server closes."""
+        async with asyncio.timeout(seconds):
+            try:
+                return await self._reader.read()
+            except ConnectionError:
+                return b""
+
+    async def until(self, text: bytes) -> bytes:
+        async with asyncio.timeout(5):
+            return await self._reader.readuntil(text)
+
+
+@asynccontextmanager
+async def connected(address: str) -> AsyncIterator[Connection]:
+    url = HttpUrl(address)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    yield Connection(reader, writer)
+    writer.close()
+
+
+async def exchange(shop: Shop, data: bytes) -> bytes:
+    async with connected(shop.url("payment_api")) as connection:
+        await connection.send(data)
+        return await connection.rest()
+
+
+def statuses(answer: bytes) -> list[bytes]:
+    lines: list[bytes] = re.findall(rb"HTTP/1[.]1 \d{3} [^\r]*", answer)
+    return lines
+
+
+def problem_of(answer: bytes, status: int, code: str) -> None:
+    """Exactly one answer, a problem, after which the connection is closed."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), answer[:200]
+    assert b"connection: close" in head.lower()
+    assert len(statuses(answer)) == 1
+    assert exact_json.loads(body)["code"] == code
+
+
+@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
+async def test_malformed_request_is_refused_and_nothing_behind_it_is_read(
+    shop: Shop, data: bytes
+) -> None:
+    problem_of(await exchange(shop, data), 400, "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize("data", TOO_LARGE.values(), ids=TOO_LARGE)
+async def test_head_that_is_too_large_is_refused(shop: Shop, data: bytes) -> None:
+    answer = await exchange(shop, data)
+
+    if answer:  # else the connection was reset while the rest was on its way
+        problem_of(answer, 431, "HEADERS_TOO_LARGE")
+
+
+async def test_large_head_is_refused_before_it_has_arrived(shop: Shop) -> None:
+    async with connected(shop.url("payment_api")) as connection:
+        await connection.send(b"GET /health HTTP/1.1\r\nHost: a\r\nX: ")
+        for _ in range(18):
+            await connection.send(b"x" * 1000)
+            await asyncio.sleep(0.01)
+        problem_of(await connection.rest(), 431, "HEADERS_TOO_LARGE")
+
+
+async def test_hundred_headers_are_read(shop: Shop) -> None:
+    data = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + b"X: y\r\n" * 98 + b"\r\n"
+
+    assert (await exchange(shop, data)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_answers_of_one_connection_keep_their_order(shop: Shop) -> None:
+    order = await shop.an_order()
+    body = exact_json.dumps(order.request())
+    pay = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    answer = await exchange(shop, pay + GET + b"nonsense\r\n\r\n")
+
+    assert statuses(answer) == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK"]
+    assert answer.index(b'"success":true') < answer.index(b"Healthy")
+
+
+async def test_malformed_body_does_not_take_the_place_of_an_answer(shop: Shop) -> None:
+    order = await shop.an_order()
+    body = exact_json.dumps(order.request())
+    pay = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    answer = await exchange(shop, pay + HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b'"success":true' in answer
+
+
+SECONDS = 0.5
+
+
+@pytest.fixture
+async def impatient(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """The address of an API that waits for half a second."""
+    monkeypatch.setattr(server, "RECEIVE_SECONDS", SECONDS)
+    async with another_server(shop.stack) as address:
+        yield address
+
+
+async def trickle(connection: Connection, data: bytes) -> None:
+    for byte in data:
+        await connection.send(bytes([byte]))
+        await asyncio.sleep(SECONDS / 20)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /health HTTP/1.1\r\nHost: a\r\n",
+        b"P",
+        HEAD + b"Content-Length: 10\r\n\r\n{",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    ],
+)
+async def test_request_that_does_not_arrive_is_given_up(impatient: str, data: bytes) -> None:
+    async with connected(impatient) as connection:
+        await connection.send(data)
+
+        problem_of(await connection.rest(4 * SECONDS), 408, "REQUEST_TOO_SLOW")
+
+
+@pytest.mark.parametrize("head", [b"GET /health HTTP/1.1\r\nX: ", HEAD])
+async def test_request_that_trickles_in_is_given_up(impatient: str, head: bytes) -> None:
+    async with connected(impatient) as connection:
+        await connection.send(head)
+        trickling = asyncio.create_task(trickle(connection, b"Y: " + b"x" * 100))
+
+        problem_of(await connection.rest(4 * SECONDS), 408, "REQUEST_TOO_SLOW")
+        trickling.cancel()
+
+
+@pytest.mark.parametrize("data", [b"", b"\r\n"])
+async def test_connection_on_which_nothing_comes_is_closed(impatient: str, data: bytes) -> None:
+    async with connected(impatient) as connection:
+        await connection.send(data)
+
+        assert await connection.rest(4 * SECONDS) == b""
+
+
+async def test_answer_that_takes_longer_is_awaited(shop: Shop, impatient: str) -> None:
+    order = await shop.an_order()
+    body = exact_json.dumps(order.request())
+    head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    async with shop.gateway(latencyMs=1500), connected(impatient) as connection:
+        await connection.send(head + body + b"\r\n")
+        answer = await connection.rest(10 * SECONDS)
+
+    assert statuses(answer) == [b"HTTP/1.1 200 OK"]
+
+
+async def test_slow_neighbours_hold_nobody_up(shop: Shop, impatient: str) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(200):
+            connection = await stack.enter_async_context(connected(impatient))
+            await connection.send(HEAD + b"Content-Length: 10\r\n\r\n{")
+        async with connected(impatient) as connection:
+            await connection.send(GET)
+
+            assert (await connection.until(b"}")).startswith(b"HTTP/1.1 200 ")
