@@ -66,6 +66,10 @@ simulate: install ## Try every pair of faults on simulated neighbours, and RUNS=
 chaos: install ## Pay PAYMENTS=n orders while processes and connections are broken, then audit
 	$(PYTHON) -m tests.chaos $(if $(PAYMENTS),--payments $(PAYMENTS)) $(ARGS)
 
+.PHONY: fuzz
+fuzz: install ## Send a system what its OpenAPI description suggests, right and wrong (EXAMPLES=n), then audit
+	$(PYTHON) -m tests.fuzz $(if $(EXAMPLES),--examples $(EXAMPLES)) $(ARGS)
+
 .PHONY: unit
 unit: install ## Run the tests that need no servers of ours
 	$(PYTHON) -m pytest tests/unit tests/workflow tests/simulation tests/chaos tests/replay -n 2 $(ARGS)

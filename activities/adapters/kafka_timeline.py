@@ -26,7 +26,10 @@ class KafkaTimeline:
     async def __call__(self, payment: Payment, refunds: Sequence[Refund]) -> list[Entry]:
         subjects = {str(payment.id), *(str(refund.id) for refund in refunds)}
         consumer = AIOKafkaConsumer(
-            *names.TOPICS, bootstrap_servers=self._bootstrap_servers, enable_auto_commit=False
+            *names.TOPICS,
+            bootstrap_servers=self._bootstrap_servers,
+            enable_auto_commit=False,
+            fetch_max_wait_ms=50,
         )
         async with consumer:
             return [

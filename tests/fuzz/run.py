@@ -36,7 +36,7 @@ async def fuzz(
         str(DOCS / "openapi.json"),
         *("--url", api, "--header", f"Authorization: Bearer {token}"),
         *("--exclude-checks", ",".join(UNCHECKED)),
-        *("--max-examples", str(examples), "--seed", str(seed), "--workers", "2"),
+        *("--max-examples", str(examples), "--seed", str(seed)),
         *("--suppress-health-check", "all", "--warnings", "off", "--no-color"),
         cwd=work,
         env={
