@@ -36,11 +36,11 @@ class Parts:
     readiness: Readiness
 
 
-def _parts(request: Request) -> Parts:
+def parts_of(request: Request) -> Parts:
     return cast("Parts", request.app.state.parts)
 
 
-FromParts = Annotated[Parts, Depends(_parts)]
+FromParts = Annotated[Parts, Depends(parts_of)]
 
 
 Bearer = Annotated[
@@ -49,27 +49,36 @@ Bearer = Annotated[
 ]
 
 
-class TooManyRequests(Exception):  # noqa: N818 (HTTP's own name for it)
-    def __init__(self, seconds_to_wait: int) -> None:
-        super().__init__(f"try again in {seconds_to_wait} s")
-        self.seconds_to_wait = seconds_to_wait
+async def limit_rate(request: Request) -> None:
+    """Raises PaymentError(TOO_MANY_REQUESTS) for a caller that has used up its share.
 
-
-async def limit_rate(request: Request, parts: FromParts) -> None:
-    """Raises TooManyRequests for a caller that has used up its share."""
+    Every answer tells what is left: draft-ietf-httpapi-ratelimit-headers.
+    """
     caller = request.client.host if request.client else "unknown"
-    seconds = await parts.rate_limit.seconds_to_wait(caller)
-    if seconds:
-        raise TooManyRequests(seconds)
+    allowance = await parts_of(request).rate_limit.count(caller)
+    headers = request.state.headers
+    headers["ratelimit-policy"] = f'"caller";q={allowance.requests};w={allowance.seconds}'
+    headers["ratelimit"] = f'"caller";r={allowance.left};t={allowance.reset_seconds}'
+    if allowance.is_exceeded:
+        wait = str(allowance.reset_seconds)
+        headers["retry-after"] = wait
+        raise PaymentError(
+            ErrorCode.TOO_MANY_REQUESTS, f"Too many requests: try again in {wait} s."
+        )
 
 
-async def admit(parts: FromParts) -> AsyncIterator[None]:
+def refuse_if_full(parts: Parts) -> None:
     """Raises PaymentError(SERVICE_UNAVAILABLE) while all places are taken: nobody queues here."""
     if parts.places.locked():
         raise PaymentError(
             ErrorCode.SERVICE_UNAVAILABLE,
             "Too many payments are being waited for. Send the same request again.",
         )
+
+
+async def admit(parts: FromParts) -> AsyncIterator[None]:
+    """Take a place while the request is answered. Raises PaymentError as `refuse_if_full` does."""
+    refuse_if_full(parts)
     async with parts.places:
         yield
 

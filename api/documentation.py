@@ -92,6 +92,22 @@ HEADERS: Mapping[str, dict[str, Any]] = MappingProxyType(
             "description": "The request's id, also in the logs: the caller's own if it is a UUID.",
             "schema": {"type": "string", "format": "uuid"},
         },
+        "RateLimit-Policy": {
+            "description": "How many requests `q` a caller may send in `w` seconds.",
+            "schema": {"type": "string"},
+            "example": '"caller";q=120;w=60',
+        },
+        "RateLimit": {
+            "description": "How many requests are left, `r`, and in how many seconds there are "
+            "more, `t`.",
+            "schema": {"type": "string"},
+            "example": '"caller";r=119;t=60',
+        },
+        "ETag": {
+            "description": "Names this very answer: for `If-None-Match`.",
+            "schema": {"type": "string"},
+            "example": '"6a2f41a3c54c4ce89d570ab59e6fbd11"',
+        },
         "Location": {
             "description": "Where the payment or the refund is read.",
             "schema": {"type": "string"},
@@ -106,6 +122,7 @@ HEADERS: Mapping[str, dict[str, Any]] = MappingProxyType(
         },
     }
 )
+ALWAYS = ("X-Request-Id", "RateLimit-Policy", "RateLimit")
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -150,6 +167,14 @@ def payment_answers() -> Responses:
             "model": PaymentEnvelope,
             **_success("It is still running.", running, ("Location", "Retry-After"), leads_to),
         },
+    }
+
+
+def readings() -> Responses:
+    """How something is read, or read again by who has it already."""
+    return {
+        200: {"headers": _headers("ETag")},
+        304: {"description": "`If-None-Match` names what is here.", "headers": _headers("ETag")},
     }
 
 
@@ -207,7 +232,7 @@ def _failure(status: HTTPStatus) -> dict[str, Any]:
 
 
 def _headers(*names: str) -> dict[str, Any]:
-    return {name: HEADERS[name] for name in ("X-Request-Id", *names)}
+    return {name: HEADERS[name] for name in (*ALWAYS, *names)}
 
 
 def _problem(code: ErrorCode, instance: str) -> str:

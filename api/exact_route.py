@@ -1,12 +1,15 @@
 """What every address of payments reads and answers: small JSON bodies with exact numbers."""
 
+import hashlib
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from api.dependencies import admit, limit_rate, parts_of, refuse_if_full
 from domain import exact_json
 
 MOST_BODY_BYTES = 65_536
@@ -26,17 +29,40 @@ class _ExactRequest(Request):
 
 
 class ExactRoute(APIRoute):
-    """A route that reads small JSON bodies only, and makes no floats of their numbers."""
+    """A route that reads small JSON bodies only, and makes no floats of their numbers.
+
+    Whom it turns away because there are too many, it does not read: that would cost more.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        takes_place = any(each.dependency is admit for each in self.dependencies)
 
         async def handle_exactly(request: Request) -> Response:
+            if takes_place:
+                refuse_if_full(parts_of(request))
+            await limit_rate(request)
             if _has_body(request) and _content_type(request) != "application/json":
                 raise HTTPException(415, "Send the header Content-Type: application/json")
-            return await handle(_ExactRequest(request.scope, request.receive))
+            answer = await handle(_ExactRequest(request.scope, request.receive))
+            return _unless_known(request, answer)
 
         return handle_exactly
+
+
+def _unless_known(request: Request, answer: Response) -> Response:
+    """An empty 304 for a reader who has this very answer: RFC 9110 section 13.1.2.
+
+    Nobody may store it on the way, but a reader that polls compares what it has.
+    """
+    if request.method != "GET" or answer.status_code != HTTPStatus.OK:
+        return answer
+    tag = f'"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
+    answer.headers["etag"] = tag
+    if tag not in request.headers.get("if-none-match", ""):
+        return answer
+    headers = {name: answer.headers[name] for name in ("etag", "cache-control")}
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
 
 
 def _has_body(request: Request) -> bool:

@@ -21,8 +21,8 @@ from activities.adapters.gateway_timeline import GatewayTimeline
 from activities.adapters.http import Neighbour, create_client
 from activities.adapters.kafka_timeline import KafkaTimeline
 from api import refund_routes, routes, timeline
-from api.dependencies import Parts, TooManyRequests
-from api.documentation import operation_id, with_examples
+from api.dependencies import Parts
+from api.documentation import HEADERS, operation_id, with_examples
 from api.errors import problem
 from api.identity import TRUSTING, Identity, IssuerKeys
 from api.middleware import AnswerBugs, AnyCasePaths, NameRequests
@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
         allow_origins=settings.cors_origins,
         allow_methods=["GET", "POST"],
         allow_headers=["*"],
-        expose_headers=["Location", "Retry-After", "Idempotent-Replayed", "X-Request-Id"],
+        expose_headers=list(HEADERS),
     )
     app.add_middleware(NameRequests)
     _answer_failures(app)
@@ -161,12 +161,6 @@ def _answer_failures(app: FastAPI) -> None:
     @app.exception_handler(PaymentError)
     async def payment_error(request: Request, error: PaymentError) -> Response:
         return problem(request, error)
-
-    @app.exception_handler(TooManyRequests)
-    async def too_many(request: Request, error: TooManyRequests) -> Response:
-        wait = {"retry-after": str(error.seconds_to_wait)}
-        failure = PaymentError(ErrorCode.TOO_MANY_REQUESTS, f"Too many requests: {error}.")
-        return problem(request, failure, headers=wait)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:

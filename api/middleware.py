@@ -21,7 +21,8 @@ _ID: TypeAdapter[UUID] = TypeAdapter(Id)
 class NameRequests:
     """The answer and every log line of a request carry its id: the caller's, if that is a UUID.
 
-    Other text is not taken over: it would bring into the logs whatever a caller likes.
+    Other text is not taken over: it would bring into the logs whatever a caller likes. What else
+    is put into `request.state.headers` is sent with whatever answer comes.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -32,14 +33,16 @@ class NameRequests:
             await self._app(scope, receive, send)
             return
         request_id = _uuid_or_new(Headers(scope=scope).get("x-request-id", ""))
+        headers = {"x-request-id": request_id}
+        state = {**scope.get("state", {}), "headers": headers}
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                MutableHeaders(scope=message).update(headers)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app(scope, receive, send_named)
+            await self._app({**scope, "state": state}, receive, send_named)
 
 
 def _uuid_or_new(text: str) -> str:

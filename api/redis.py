@@ -6,12 +6,12 @@ Every call may take `BUDGET_SECONDS`; after a failure Redis is left alone for `P
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from limits import RateLimitItem
 from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.aio.strategies import RateLimiter, SlidingWindowCounterRateLimiter
 from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -43,6 +43,17 @@ class BestEffort:
             return None
 
 
+class Allowance(NamedTuple):
+    """What a caller may ask for in a time, and what is left of it."""
+
+    is_exceeded: bool
+    requests: int
+    seconds: int
+    left: int
+    reset_seconds: int
+    """In how many seconds there is more of it, at least 1."""
+
+
 class RateLimit:
     """So many requests per caller and time: counted in Redis, or in this process without it."""
 
@@ -54,18 +65,21 @@ class RateLimit:
         )
         self._local = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    async def seconds_to_wait(self, caller: str) -> int:
-        """0 if the caller may go on, else after how many seconds it may try again."""
-        allowed = await self._redis.attempt(lambda: self._shared.hit(self._limit, caller))
-        if allowed is None:
-            allowed = await self._local.hit(self._limit, caller)
-        return 0 if allowed else await self._seconds_to_reset(caller)
+    async def count(self, caller: str) -> Allowance:
+        """Count one request of the caller; what it is left with."""
+        shared = await self._redis.attempt(lambda: self._count(self._shared, caller))
+        return shared or await self._count(self._local, caller)
 
-    async def _seconds_to_reset(self, caller: str) -> int:
-        window = await self._redis.attempt(
-            lambda: self._shared.get_window_stats(self._limit, caller)
-        ) or await self._local.get_window_stats(self._limit, caller)
-        return max(1, round(window.reset_time - time.time()))
+    async def _count(self, limiter: RateLimiter, caller: str) -> Allowance:
+        is_allowed = await limiter.hit(self._limit, caller)
+        window = await limiter.get_window_stats(self._limit, caller)
+        return Allowance(
+            is_exceeded=not is_allowed,
+            requests=self._limit.amount,
+            seconds=self._limit.get_expiry(),
+            left=window.remaining,
+            reset_seconds=max(1, round(window.reset_time - time.time())),
+        )
 
 
 class PaymentCache:

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 
-from api.dependencies import FromParts, Parts, Reader, Refunder, admit, limit_rate
-from api.documentation import IDEMPOTENCY_KEY, REFUND, failures, refund_answers
+from api.dependencies import FromParts, Parts, Reader, Refunder, admit
+from api.documentation import IDEMPOTENCY_KEY, REFUND, failures, readings, refund_answers
 from api.errors import RETRY_AFTER_SECONDS, problem
 from api.exact_route import ExactRoute, json_answer
 from api.idempotency import REPLAYED, idempotency_key
@@ -32,7 +32,6 @@ refunds = APIRouter(
     prefix="/payments/{paymentId}/refunds",
     tags=["refunds"],
     route_class=ExactRoute,
-    dependencies=[Depends(limit_rate)],
 )
 
 PaymentId = Annotated[Id, Path(alias="paymentId")]
@@ -79,7 +78,7 @@ async def create_refund(
 @refunds.get(
     "",
     response_model=RefundList,
-    responses=failures(ADDRESS, ErrorCode.PAYMENT_NOT_FOUND),
+    responses={**readings(), **failures(ADDRESS, ErrorCode.PAYMENT_NOT_FOUND)},
 )
 async def list_refunds(payment_id: PaymentId, parts: FromParts, caller: Reader) -> Response:
     """List the refunds of a payment, the oldest first."""
@@ -91,11 +90,12 @@ async def list_refunds(payment_id: PaymentId, parts: FromParts, caller: Reader) 
 @refunds.get(
     "/{refundId}",
     response_model=RefundEnvelope,
-    responses=failures(
-        f"{ADDRESS}/{REFUND.id}",
-        ErrorCode.PAYMENT_NOT_FOUND,
-        ErrorCode.REFUND_NOT_FOUND,
-    ),
+    responses={
+        **readings(),
+        **failures(
+            f"{ADDRESS}/{REFUND.id}", ErrorCode.PAYMENT_NOT_FOUND, ErrorCode.REFUND_NOT_FOUND
+        ),
+    },
 )
 async def get_refund(
     payment_id: PaymentId,

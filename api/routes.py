@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from api.dependencies import FromParts, Payer, Reader, admit, limit_rate
-from api.documentation import IDEMPOTENCY_KEY, failures, payment_answers
+from api.dependencies import FromParts, Payer, Reader, admit
+from api.documentation import IDEMPOTENCY_KEY, failures, payment_answers, readings
 from api.errors import RETRY_AFTER_SECONDS, problem
 from api.exact_route import ExactRoute, json_answer
 from api.idempotency import REPLAYED, idempotency_key
@@ -26,7 +26,6 @@ payments = APIRouter(
     prefix="/payments",
     tags=["payments"],
     route_class=ExactRoute,
-    dependencies=[Depends(limit_rate)],
 )
 service = APIRouter(tags=["service"])
 
@@ -81,7 +80,7 @@ async def create_payment(
 @payments.get(
     "",
     response_model=PaymentPage,
-    responses=failures("/payments"),
+    responses={**readings(), **failures("/payments")},
 )
 async def list_payments(
     query: Annotated[PaymentQuery, Query()], parts: FromParts, caller: Reader
@@ -94,7 +93,7 @@ async def list_payments(
 @payments.get(
     "/{paymentId}",
     response_model=PaymentEnvelope,
-    responses=failures(PAYMENT, ErrorCode.PAYMENT_NOT_FOUND),
+    responses={**readings(), **failures(PAYMENT, ErrorCode.PAYMENT_NOT_FOUND)},
 )
 async def get_payment(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
@@ -108,7 +107,7 @@ async def get_payment(
 @payments.get(
     "/{paymentId}/timeline",
     response_model=TimelineEnvelope,
-    responses=failures(f"{PAYMENT}/timeline", ErrorCode.PAYMENT_NOT_FOUND),
+    responses={**readings(), **failures(f"{PAYMENT}/timeline", ErrorCode.PAYMENT_NOT_FOUND)},
 )
 async def get_timeline(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader

@@ -1,5 +1,7 @@
 """So many requests for each caller, counted in Redis, or by each API on its own without it."""
 
+import re
+
 from tests.integration.agreement import assert_agreement
 from tests.integration.replica import another_api
 from tests.integration.shop import Answer, Shop
@@ -16,6 +18,7 @@ async def test_caller_over_the_limit_is_told_when_to_come_back(shop: Shop) -> No
         limited = await strict.pay(order)
 
     assert {answer.status for answer in answers} == {404}
+    assert [left_of(answer) for answer in answers] == [4, 3, 2, 1, 0]
     assert_limited(limited)
     assert await shop.rows(order) == []
 
@@ -48,6 +51,12 @@ async def test_without_redis_an_api_limits_and_pays_all_the_same(shop: Shop) -> 
     assert [answer.status for answer in answers] == [*[404] * (LIMIT - 1), 429]
     assert_limited(answers[-1])
     await assert_agreement(shop, order, paid)
+
+
+def left_of(answer: Answer) -> int:
+    assert answer.headers["ratelimit-policy"] == f'"caller";q={LIMIT};w=3600'
+    [left] = re.findall(r'^"caller";r=([0-9]+);t=[1-9][0-9]*$', answer.headers["ratelimit"])
+    return int(left)
 
 
 def assert_limited(answer: Answer) -> None:

@@ -17,6 +17,7 @@ DATABASE_FAILURES = "tests/unit/test_database_failures.py"
 SCHEMAS = "tests/unit/test_schemas.py"
 HTTP = "tests/unit/test_http.py"
 IDENTITY = "tests/unit/test_identity.py"
+HOSTILE = "tests/unit/test_hostile_requests.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
 REDIS = "tests/unit/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
@@ -1000,9 +1001,23 @@ API = (
     ),
     Bug(
         "nobody is limited",
-        "api/routes.py",
-        "    dependencies=[Depends(limit_rate)],\n",
+        "api/exact_route.py",
+        "            await limit_rate(request)\n",
         "",
+        HTTP,
+    ),
+    Bug(
+        "who is turned away is read first",
+        "api/exact_route.py",
+        "            if takes_place:\n",
+        "            if False:\n",
+        HOSTILE,
+    ),
+    Bug(
+        "what has changed is not sent",
+        "api/exact_route.py",
+        'if tag not in request.headers.get("if-none-match", ""):',
+        'if "if-none-match" not in request.headers:',
         HTTP,
     ),
     Bug(
@@ -1043,8 +1058,8 @@ API = (
     Bug(
         "without redis nobody is limited",
         "api/redis.py",
-        "allowed = await self._local.hit(self._limit, caller)",
-        "allowed = True",
+        "return shared or await self._count(self._local, caller)",
+        "return shared or Allowance(False, 1, 1, 1, 1)",
         REDIS,
     ),
     Bug(

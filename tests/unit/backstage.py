@@ -12,6 +12,7 @@ from api.dependencies import Parts
 from api.errors import STATUSES
 from api.identity import TRUSTING, Identity
 from api.readiness import Readiness
+from api.redis import Allowance
 from api.schemas import PaymentProblem
 from api.timeline import Tell, Timeline
 from db.idempotency import KeyClaim
@@ -29,6 +30,7 @@ ENVELOPE = {"success", "errorMessage", "payment"}
 
 PENDING = a_payment(id=UUID(int=9), order_id=UUID(ORDER), customer_id=UUID(CUSTOMER))
 SUCCEEDED = PENDING.succeeded(at=NOON).announced()
+ALLOWANCE = Allowance(False, requests=120, seconds=60, left=119, reset_seconds=60)
 
 
 def failed(code: ErrorCode) -> Payment:
@@ -58,7 +60,7 @@ class Backstage:
     cached: dict[UUID, Payment] = field(default_factory=dict)
     outcome: Payment | None = None
     failure: Exception | None = None
-    wait: int = 0
+    allowance: Allowance = ALLOWANCE
     down: tuple[str, ...] = ()
     identity: Identity = TRUSTING
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
@@ -111,8 +113,8 @@ class Backstage:
     async def put(self, payment: Payment) -> None:
         self.cached[payment.id] = payment
 
-    async def seconds_to_wait(self, _: str) -> int:
-        return self.wait
+    async def count(self, _: str) -> Allowance:
+        return self.allowance
 
     def parts(self) -> Parts:
         fake: Any = self

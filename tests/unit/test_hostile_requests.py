@@ -125,11 +125,20 @@ async def test_callers_beyond_the_places_are_turned_away_at_once(
     http: httpx.AsyncClient, backstage: Backstage
 ) -> None:
     backstage.outcome = SUCCEEDED
+
+    is_read = False
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal is_read
+        is_read = True
+        yield BODY.encode()
+
     async with backstage.places, backstage.places:
-        turned_away = await http.post("/payments", content=BODY)
+        turned_away = await http.post("/payments", content=body())
 
     problem(turned_away, ErrorCode.SERVICE_UNAVAILABLE)
     assert turned_away.headers["retry-after"]
+    assert not is_read
     assert backstage.started == []
     envelope(await http.post("/payments", content=BODY), 200)
 

@@ -9,6 +9,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from api.middleware import AnswerBugs, NameRequests
+from api.redis import Allowance
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
 from tests.unit.backstage import (
@@ -148,7 +149,7 @@ async def test_a_payment_that_cannot_start(
 async def test_a_caller_in_too_much_of_a_hurry(
     http: httpx.AsyncClient, backstage: Backstage
 ) -> None:
-    backstage.wait = 7
+    backstage.allowance = Allowance(True, requests=5, seconds=60, left=0, reset_seconds=7)
 
     for answer in (
         await http.post("/payments", content=BODY),
@@ -156,8 +157,43 @@ async def test_a_caller_in_too_much_of_a_hurry(
     ):
         problem(answer, ErrorCode.TOO_MANY_REQUESTS)
         assert answer.headers["retry-after"] == "7"
+        assert answer.headers["ratelimit"] == '"caller";r=0;t=7'
     assert backstage.started == []
     assert (await http.get("/health")).status_code == 200
+
+
+async def test_every_answer_says_what_a_caller_may_still_ask(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [SUCCEEDED]
+
+    for answer in (
+        await http.post("/payments", content=BODY),
+        await http.post("/payments", content="nonsense"),
+        await http.get(f"/payments/{SUCCEEDED.id}"),
+        await http.get(f"/payments/{ORDER}"),
+    ):
+        assert answer.headers["ratelimit-policy"] == '"caller";q=120;w=60'
+        assert answer.headers["ratelimit"] == '"caller";r=119;t=60'
+
+
+@pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}'])
+async def test_who_has_the_answer_is_not_sent_it_again(
+    http: httpx.AsyncClient, backstage: Backstage, known: str
+) -> None:
+    backstage.recorded = [PENDING]
+    address = f"/payments/{PENDING.id}"
+    tag = (await http.get(address)).headers["etag"]
+    headers = {"if-none-match": known.format(tag)}
+
+    again = await http.get(address, headers=headers)
+    backstage.recorded = [SUCCEEDED]
+    changed = await http.get(address, headers=headers)
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert (again.headers["etag"], again.headers["cache-control"]) == (tag, "no-store")
+    assert envelope(changed, 200)["success"]
+    assert changed.headers["etag"] != tag
 
 
 @pytest.mark.parametrize(

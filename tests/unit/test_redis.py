@@ -7,14 +7,14 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from limits import parse
+from limits import WindowStats, parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 import api.redis
-from api.redis import PAUSE_SECONDS, BestEffort, PaymentCache, RateLimit
+from api.redis import PAUSE_SECONDS, Allowance, BestEffort, PaymentCache, RateLimit
 from tests.builders import NOON, a_payment
 
 PAID = a_payment(id=UUID(int=1)).succeeded(at=NOON)
@@ -60,6 +60,9 @@ class FakeRedis:
     async def hit(self, *_: Any) -> bool:
         await self._call()
         return True
+
+    async def get_window_stats(self, *_: Any) -> WindowStats:
+        return WindowStats(reset_time=1060.0, remaining=1)
 
     async def _call(self) -> None:
         self.calls += 1
@@ -157,11 +160,13 @@ def rate_limit(shared: Any) -> RateLimit:
 async def test_callers_are_limited_each_for_itself() -> None:
     limit = rate_limit(SlidingWindowCounterRateLimiter(MemoryStorage()))
 
-    waits = [await limit.seconds_to_wait("one") for _ in range(3)]
+    counted = [await limit.count("one") for _ in range(3)]
 
-    assert waits[:2] == [0, 0]
-    assert waits[2] > 0
-    assert await limit.seconds_to_wait("other") == 0
+    assert [each.is_exceeded for each in counted] == [False, False, True]
+    assert [each.left for each in counted] == [1, 0, 0]
+    assert {(each.requests, each.seconds) for each in counted} == {(2, 60)}
+    assert all(each.reset_seconds > 0 for each in counted)
+    assert not (await limit.count("other")).is_exceeded
 
 
 @FAULTS
@@ -171,9 +176,9 @@ async def test_without_redis_callers_are_limited_by_this_process(
     redis = FakeRedis(fault)
     limit = rate_limit(redis)
 
-    waits = [await limit.seconds_to_wait("one") for _ in range(4)]
+    counted = [await limit.count("one") for _ in range(4)]
 
-    assert [bool(wait) for wait in waits] == [False, False, True, True]
+    assert [each.is_exceeded for each in counted] == [False, False, True, True]
     assert redis.calls == 1
 
 
@@ -181,5 +186,7 @@ async def test_redis_counts_for_all_processes() -> None:
     redis = FakeRedis()
     limit = rate_limit(redis)
 
-    assert [await limit.seconds_to_wait("one") for _ in range(5)] == [0] * 5
+    counted = [await limit.count("one") for _ in range(5)]
+
+    assert counted == [Allowance(False, requests=2, seconds=60, left=1, reset_seconds=60)] * 5
     assert redis.calls == 5
