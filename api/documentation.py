@@ -35,6 +35,7 @@ PENDING = Payment.pending(
 PAID = PENDING.succeeded(NOON).announced()
 REFUND = Refund.pending(PAID, Money.parse("50.00", "USD"), "refund-1", NOON)
 
+INSTANCE = "urn:uuid:9b2d7c1e-5f3a-4c0b-8f6e-2a1d0c9b8e7f"
 DETAILS: Mapping[ErrorCode, str] = MappingProxyType(
     {
         ErrorCode.INVALID_REQUEST: "The request is not valid: amount: USD has 2 decimal places.",
@@ -196,13 +197,13 @@ def refund_answers() -> Responses:
     }
 
 
-def failures(instance: str, *codes: ErrorCode) -> Responses:
+def failures(*codes: ErrorCode) -> Responses:
     """Every failure of an address, by its status, each code with an example."""
     responses: Responses = {}
     for code in (*EVERYWHERE, *codes):
         response = responses.setdefault(STATUSES[code], _failure(STATUSES[code]))
         examples = response["content"]["application/json"]["examples"]
-        examples[code] = {"value": _problem(code, instance)}
+        examples[code] = {"value": _problem(code)}
     return responses
 
 
@@ -235,9 +236,9 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: HEADERS[name] for name in (*ALWAYS, *names)}
 
 
-def _problem(code: ErrorCode, instance: str) -> str:
+def _problem(code: ErrorCode) -> str:
     members = dict(_field_errors(code))
-    return _text(problem_body(PaymentError(code, DETAILS[code]), instance, **members))
+    return _text(problem_body(PaymentError(code, DETAILS[code]), INSTANCE, **members))
 
 
 def _field_errors(code: ErrorCode) -> Iterator[tuple[str, Any]]:

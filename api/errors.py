@@ -70,14 +70,20 @@ def problem(
     error: PaymentError,
     *,
     payment: Payment | None = None,
+    instance: str | None = None,
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> Response:
-    """The answer for a failure; `members` are added to the body."""
+    """The answer for a failure; `members` are added to the body.
+
+    Its `instance` is the request's id, unless another is given: never the address that was asked
+    for, which is the caller's input.
+    """
     status = STATUSES[error.code]
     shown = PaymentBody.of(payment).model_dump(by_alias=True) if payment else None
+    occurrence = instance or instance_of(request.state.headers["x-request-id"])
     return Response(
-        exact_json.dumps(problem_body(error, request.url.path, payment=shown, **members)),
+        exact_json.dumps(problem_body(error, occurrence, payment=shown, **members)),
         status_code=status,
         media_type=_media_type(request),
         headers={"cache-control": "no-store", **_headers(status), **(headers or {})},
@@ -101,6 +107,10 @@ def problem_body(
         "payment": payment,
         **members,
     }
+
+
+def instance_of(request_id: str) -> str:
+    return f"urn:uuid:{request_id}"
 
 
 def _media_type(request: Request) -> str:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from api.dependencies import FromParts, Parts, Reader, Refunder, admit
-from api.documentation import IDEMPOTENCY_KEY, REFUND, failures, readings, refund_answers
+from api.documentation import IDEMPOTENCY_KEY, failures, readings, refund_answers
 from api.errors import RETRY_AFTER_SECONDS, problem
 from api.exact_route import ExactRoute, json_answer
 from api.idempotency import REPLAYED, idempotency_key
@@ -26,7 +26,6 @@ from domain.payment import Payment
 from domain.refund import Refund, RefundStatus
 
 STILL_RUNNING = "The refund is still being made. Ask for it at the address in Location."
-ADDRESS = "/payments/0c1d6d0e-8b1f-4f43-9a35-6a0c8c1f7a11/refunds"
 
 refunds = APIRouter(
     prefix="/payments/{paymentId}/refunds",
@@ -46,7 +45,6 @@ PaymentId = Annotated[Id, Path(alias="paymentId")]
     responses={
         **refund_answers(),
         **failures(
-            ADDRESS,
             ErrorCode.PAYMENT_NOT_FOUND,
             ErrorCode.PAYMENT_NOT_REFUNDABLE,
             ErrorCode.BODY_TOO_LARGE,
@@ -78,7 +76,7 @@ async def create_refund(
 @refunds.get(
     "",
     response_model=RefundList,
-    responses={**readings(), **failures(ADDRESS, ErrorCode.PAYMENT_NOT_FOUND)},
+    responses={**readings(), **failures(ErrorCode.PAYMENT_NOT_FOUND)},
 )
 async def list_refunds(payment_id: PaymentId, parts: FromParts, caller: Reader) -> Response:
     """List the refunds of a payment, the oldest first."""
@@ -92,9 +90,7 @@ async def list_refunds(payment_id: PaymentId, parts: FromParts, caller: Reader) 
     response_model=RefundEnvelope,
     responses={
         **readings(),
-        **failures(
-            f"{ADDRESS}/{REFUND.id}", ErrorCode.PAYMENT_NOT_FOUND, ErrorCode.REFUND_NOT_FOUND
-        ),
+        **failures(ErrorCode.PAYMENT_NOT_FOUND, ErrorCode.REFUND_NOT_FOUND),
     },
 )
 async def get_refund(

@@ -20,8 +20,6 @@ from domain.payment import Payment, PaymentStatus
 
 STILL_RUNNING = "The payment is still being processed. Ask for it at the address in Location."
 
-PAYMENT = "/payments/0c1d6d0e-8b1f-4f43-9a35-6a0c8c1f7a11"
-
 payments = APIRouter(
     prefix="/payments",
     tags=["payments"],
@@ -38,7 +36,6 @@ service = APIRouter(tags=["service"])
     responses={
         **payment_answers(),
         **failures(
-            "/payments",
             ErrorCode.ORDER_NOT_PENDING,
             ErrorCode.AMOUNT_MISMATCH,
             ErrorCode.CURRENCY_MISMATCH,
@@ -80,7 +77,7 @@ async def create_payment(
 @payments.get(
     "",
     response_model=PaymentPage,
-    responses={**readings(), **failures("/payments")},
+    responses={**readings(), **failures()},
 )
 async def list_payments(
     query: Annotated[PaymentQuery, Query()], parts: FromParts, caller: Reader
@@ -93,7 +90,7 @@ async def list_payments(
 @payments.get(
     "/{paymentId}",
     response_model=PaymentEnvelope,
-    responses={**readings(), **failures(PAYMENT, ErrorCode.PAYMENT_NOT_FOUND)},
+    responses={**readings(), **failures(ErrorCode.PAYMENT_NOT_FOUND)},
 )
 async def get_payment(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
@@ -107,7 +104,7 @@ async def get_payment(
 @payments.get(
     "/{paymentId}/timeline",
     response_model=TimelineEnvelope,
-    responses={**readings(), **failures(f"{PAYMENT}/timeline", ErrorCode.PAYMENT_NOT_FOUND)},
+    responses={**readings(), **failures(ErrorCode.PAYMENT_NOT_FOUND)},
 )
 async def get_timeline(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
@@ -126,7 +123,6 @@ async def get_timeline(
     responses={
         202: payment_answers()[202],
         **failures(
-            f"{PAYMENT}/cancel",
             ErrorCode.PAYMENT_NOT_FOUND,
             ErrorCode.PAYMENT_ENDED,
             ErrorCode.BODY_TOO_LARGE,
@@ -166,7 +162,7 @@ def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
     if payment.error_code is not None:
         error = PaymentError(payment.error_code, payment.error_message or payment.error_code)
         shown = None if error.code is ErrorCode.CUSTOMER_MISMATCH else payment
-        return problem(request, error, payment=shown)
+        return problem(request, error, payment=shown, instance=f"/payments/{payment.id}")
     return _still_running(payment)
 
 

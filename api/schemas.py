@@ -220,7 +220,9 @@ class PaymentProblem(PaymentEnvelope):
     title: str = Field(examples=["Unprocessable Entity"])
     status: int = Field(examples=[422])
     detail: str = Field(examples=["The card was declined."])
-    instance: str = Field(examples=["/payments"])
+    instance: str = Field(
+        description="The address of the payment that failed, or the id of the request."
+    )
     code: ErrorCode
     errors: list[FieldError] = Field(
         default=[], description="One for each member that is not right; left out elsewhere."

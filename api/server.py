@@ -6,6 +6,7 @@ uvicorn bounds neither time nor headers. Every wait here ends, and what ends it 
 import asyncio
 from enum import Enum, auto
 from typing import Any
+from uuid import uuid4
 
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -13,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from api.errors import STATUSES, problem_body
+from api.errors import STATUSES, instance_of, problem_body
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 
@@ -134,9 +135,11 @@ def _has_arrived(cycle: RequestResponseCycle | None) -> bool:
 
 
 def _answer(error: PaymentError) -> bytes:
-    body = exact_json.dumps(problem_body(error, "/"))
+    request_id = str(uuid4())
+    body = exact_json.dumps(problem_body(error, instance_of(request_id)))
     head = (
         "content-type: application/json\r\n"
+        f"x-request-id: {request_id}\r\n"
         "cache-control: no-store\r\n"
         f"content-length: {len(body)}\r\n"
         "connection: close\r\n\r\n"

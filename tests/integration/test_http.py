@@ -101,7 +101,7 @@ async def test_missing_order_is_a_problem_for_those_who_ask_for_one(shop: Shop) 
 
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.body["type"] == "urn:payment-service:problem:order-not-found"
-    assert (answer.body["status"], answer.body["instance"]) == (404, "/payments")
+    assert (answer.body["status"], answer.body["code"]) == (404, "ORDER_NOT_FOUND")
     assert {"title", "detail", "success", "errorMessage", "payment"} <= set(answer.body)
 
 

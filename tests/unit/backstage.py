@@ -164,4 +164,6 @@ def problem(answer: httpx.Response, code: ErrorCode) -> Any:
     assert (body["code"], body["status"], body["success"]) == (code, STATUSES[code], False)
     assert body["detail"] == body["errorMessage"] != ""
     assert body["type"].startswith("urn:payment-service:problem:")
+    request_id = answer.headers["x-request-id"]
+    assert body["instance"] in {f"/payments/{PENDING.id}", f"urn:uuid:{request_id}"}
     return body

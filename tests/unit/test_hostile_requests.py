@@ -29,6 +29,25 @@ async def test_a_wrong_value_is_named_but_not_repeated(
     assert "canary" not in answer.text.lower()
 
 
+@pytest.mark.parametrize(
+    ("method", "address", "code"),
+    [
+        ("GET", "/payments/{}", ErrorCode.INVALID_REQUEST),
+        ("GET", "/payments?status={}", ErrorCode.INVALID_REQUEST),
+        ("GET", "/payments?cursor={}", ErrorCode.INVALID_REQUEST),
+        ("GET", "/{}", ErrorCode.NOT_FOUND),
+        ("PUT", "/payments/{}", ErrorCode.METHOD_NOT_ALLOWED),
+    ],
+)
+async def test_an_address_is_not_repeated(
+    http: httpx.AsyncClient, method: str, address: str, code: ErrorCode
+) -> None:
+    answer = await http.request(method, address.format(CANARY))
+
+    problem(answer, code)
+    assert "canary" not in answer.text.lower()
+
+
 def with_member(text: str) -> str:
     return BODY[:-1] + f", {text}}}"
 
