@@ -1,0 +1,62 @@
+"""An HTTP/1.1 connection that costs a load generator little: one request at a time, kept alive."""
+
+import asyncio
+from http import HTTPStatus
+from typing import NamedTuple, Self, cast
+
+import httptools
+
+from devstack.ports import HOST
+
+
+class Answer(NamedTuple):
+    status: HTTPStatus
+    says_when_to_come_back: bool
+
+
+class Connection(asyncio.Protocol):
+    """To a server on this machine."""
+
+    def __init__(self) -> None:
+        self._answered: asyncio.Future[Answer] | None = None
+        self._says_when = False
+        self._parser = httptools.HttpResponseParser(self)
+
+    @classmethod
+    async def open(cls, port: int) -> Self:
+        """Raises OSError."""
+        _, connection = await asyncio.get_running_loop().create_connection(cls, HOST, port)
+        return connection
+
+    @property
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
+
+    async def post(self, path: str, body: bytes) -> Answer:
+        """Raises ConnectionError if there comes no answer."""
+        self._answered = asyncio.get_running_loop().create_future()
+        self._parser, self._says_when = httptools.HttpResponseParser(self), False
+        head = f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
+        self._transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head.encode(), len(body), body))
+        return await self._answered
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answered and not self._answered.done():
+            self._answered.set_exception(ConnectionError(f"no answer came: {exc}"))
+
+    def on_header(self, name: bytes, _: bytes) -> None:
+        self._says_when |= name == b"retry-after"
+
+    def on_message_complete(self) -> None:
+        assert self._answered
+        status = HTTPStatus(self._parser.get_status_code())
+        self._answered.set_result(Answer(status, self._says_when))
