@@ -120,7 +120,7 @@ def test_a_line_tells_the_kind_and_the_fix(
     with pytest.raises(SystemExit) as caught:
         read_settings()
     assert f"  {name}: {line}" in str(caught.value)
-    assert Settings.model_fields[name.lower()].description in str(caught.value)
+    assert str(Settings.model_fields[name.lower()].description) in str(caught.value)
 
 
 @pytest.mark.parametrize("missing", ["KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"])
