@@ -47,7 +47,7 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = Field(
         default="development",
-        description="`production` refuses to start with what is not safe there; see below.",
+        description="`production` refuses to start with what is not safe; see below.",
     )
     database_url: Annotated[
         PostgresDsn, UrlConstraints(allowed_schemes=["postgresql", "postgres"])

@@ -24,6 +24,7 @@ async def connect(settings: Settings, *, patience: timedelta = CONNECT_PATIENCE)
     """
     profile = _profile(settings)
     deadline = asyncio.get_running_loop().time() + patience.total_seconds()
+    told = ""
     while True:
         try:
             return await _connect(profile)
@@ -31,7 +32,9 @@ async def connect(settings: Settings, *, patience: timedelta = CONNECT_PATIENCE)
             why = f"Temporal at {settings.temporal_address} cannot be used: {error}."
         if asyncio.get_running_loop().time() > deadline:
             raise SystemExit(f"{why} Start it, or mend TEMPORAL_ADDRESS or TEMPORAL_NAMESPACE.")
-        log.warning("%s Trying again.", why)
+        if why != told:
+            log.warning("%s Trying again.", why)
+            told = why
         await asyncio.sleep(0.2)
 
 

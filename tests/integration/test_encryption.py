@@ -140,7 +140,9 @@ async def test_redis(shop: Shop, authority: Authority) -> None:
             with pytest.raises(RedisError):
                 await redis.ping()
         limit = RateLimit(f"{address}?ssl_ca_certs={authority.file}", parse("1/minute"))
+        storage: Any = limit._shared.storage
         assert await limit._shared.hit(limit._limit, "somebody")
+        await storage.bridge.storage.aclose()
 
 
 async def test_neighbours(
