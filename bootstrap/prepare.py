@@ -49,18 +49,19 @@ async def main() -> None:
 
 def _end_if_failed(failures: Collection[BaseException]) -> None:
     """Say in a line what each server lacks; what is no such failure is raised as it is."""
-    expected = [each for each in failures if isinstance(each, PaymentError)]
+    lines = []
     for failure in failures:
-        if failure not in expected:
+        if not isinstance(failure, PaymentError):
             raise failure
-    if expected:
-        raise SystemExit("\n".join(map(_explain, expected)))
+        lines.append(_explain(failure))
+    if lines:
+        raise SystemExit("\n".join(lines))
 
 
 def _explain(failure: PaymentError) -> str:
     cause = getattr(failure.__cause__, "orig", failure.__cause__)
     variables = VARIABLES.get(failure.code, "the settings")
-    return f"{failure} {type(cause).__name__}: {cause}. Start it, or mend {variables}."
+    return f"{failure} {str(cause) or type(cause).__name__}. Start it, or mend {variables}."
 
 
 async def _migrate(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from temporalio.service import GrpcCompression, RetryConfig, RPCError
 from bootstrap.settings import Settings
 
 CONNECT_PATIENCE = timedelta(seconds=60)
+PAUSE_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +30,14 @@ async def connect(settings: Settings, *, patience: timedelta = CONNECT_PATIENCE)
         try:
             return await _connect(profile)
         except (RuntimeError, RPCError) as error:
-            why = f"Temporal at {settings.temporal_address} cannot be used: {error}."
+            why = f"Temporal at {settings.temporal_address} cannot be used ({error})."
+        # Before the end too: the SDK's thread that has just failed must be gone when Python ends.
+        await asyncio.sleep(PAUSE_SECONDS)
         if asyncio.get_running_loop().time() > deadline:
             raise SystemExit(f"{why} Start it, or mend TEMPORAL_ADDRESS or TEMPORAL_NAMESPACE.")
         if why != told:
             log.warning("%s Trying again.", why)
             told = why
-        await asyncio.sleep(0.2)
 
 
 def _profile(settings: Settings) -> ClientConnectConfig:

@@ -1299,8 +1299,8 @@ CONFIGURATION = (
     Bug(
         "Kafka's certificate is not checked",
         "bootstrap/kafka.py",
-        'options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)',
-        'options["ssl_context"] = ssl._create_unverified_context()',
+        "return ssl.create_default_context(cafile=authorities)",
+        "return ssl._create_unverified_context(cafile=authorities)",
         f"{ENCRYPTION}::test_kafka_is_not_used",
     ),
     Bug(
