@@ -67,8 +67,8 @@ chaos: install ## Pay PAYMENTS=n orders while processes and connections are brok
 	$(PYTHON) -m tests.chaos $(if $(PAYMENTS),--payments $(PAYMENTS)) $(ARGS)
 
 .PHONY: fuzz
-fuzz: install ## Send a system what its OpenAPI description suggests, right and wrong (EXAMPLES=n), then audit
-	$(PYTHON) -m tests.fuzz $(if $(EXAMPLES),--examples $(EXAMPLES)) $(ARGS)
+fuzz: install ## Send hostile requests (INPUTS=n) and what OpenAPI suggests (EXAMPLES=n), then audit
+	$(PYTHON) -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(ARGS)
 
 .PHONY: unit
 unit: install ## Run the tests that need no servers of ours

@@ -40,7 +40,11 @@ def parts_of(request: Request) -> Parts:
     return cast("Parts", request.app.state.parts)
 
 
-FromParts = Annotated[Parts, Depends(parts_of)]
+async def _parts(request: Request) -> Parts:  # async: for others FastAPI starts a thread
+    return parts_of(request)
+
+
+FromParts = Annotated[Parts, Depends(_parts)]
 
 
 Bearer = Annotated[

@@ -1,40 +1,67 @@
-"""Fuzzing over HTTP: `python -m tests.fuzz`.
+"""Fuzzing: `python -m tests.fuzz`.
 
-A system of its own is started, asked everything that its OpenAPI description suggests, right and
-wrong, alone and in sequences, and audited afterwards. The exit code is 1 if anything was found.
+Hostile requests are sent to the application in process; then a system of its own is started, asked
+everything that its OpenAPI description suggests, right and wrong, alone and in sequences, and
+audited afterwards. The exit code is 1 if anything was found.
 """
 
 import asyncio
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import add
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import track
 
 from audit.__main__ import read_settled
 from audit.invariants import violations
 from devstack.ports import Ports
 from devstack.stack import Stack
-from tests.fuzz.run import fuzz
+from tests.fuzz.service import fuzz
+from tests.fuzz.trial import MOST_CPU_SECONDS, Tally, attempt
 from tests.issuer import issuing
 from tests.stacks import another_server, settings_of
+
+PORTION = 10_000
+"""Inputs of one seed."""
 
 console = Console(highlight=False)
 
 
 def main(
-    examples: Annotated[int, typer.Option(min=1, help="Inputs per operation and phase.")] = 200,
+    inputs: Annotated[int, typer.Option(min=0, help="Hostile requests in process.")] = 100_000,
+    examples: Annotated[int, typer.Option(min=0, help="Per operation and phase of HTTP.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the inputs.")] = 1,
 ) -> None:
-    """Send what the contract suggests to a running system, and compare its books afterwards."""
-    with TemporaryDirectory(prefix="fuzz-") as directory, issuing() as issuer:
-        is_clean = asyncio.run(_run(Path(directory), issuer, examples, seed))
+    """Send what nobody should, then what the contract suggests, and compare the books."""
+    is_clean = _in_process(inputs, seed) if inputs else True
+    if examples:
+        with TemporaryDirectory(prefix="fuzz-") as directory, issuing() as issuer:
+            is_clean &= asyncio.run(_over_http(Path(directory), issuer, examples, seed))
     raise typer.Exit(not is_clean)
 
 
-async def _run(directory: Path, issuer: str, examples: int, seed: int) -> bool:
+def _in_process(inputs: int, seed: int) -> bool:
+    portions = -(-inputs // PORTION)
+    with ProcessPoolExecutor() as processes:
+        done = processes.map(_portion, range(seed, seed + portions))
+        tally = reduce(add, track(done, "Requests in process", portions, console=console))
+    counts = ", ".join(f"{count:,} x {status}" for status, count in sorted(tally.statuses.items()))
+    console.print(f"{tally.inputs:,} requests in process: {counts}")
+    console.print(f"The dearest refusal took {1000 * tally.most_cpu_seconds:.1f} ms of CPU")
+    return tally.most_cpu_seconds <= MOST_CPU_SECONDS
+
+
+def _portion(seed: int) -> Tally:
+    return asyncio.run(attempt(seed, PORTION))
+
+
+async def _over_http(directory: Path, issuer: str, examples: int, seed: int) -> bool:
     began = datetime.now(UTC)
     stack = Stack(directory, Ports.free(), durable=False, ephemeral=True)
     await stack.up()
@@ -50,7 +77,7 @@ async def _run(directory: Path, issuer: str, examples: int, seed: int) -> bool:
     broken = [violation for each in books for violation in violations(each)]
     payments = sum(len(each.payments) for each in books)
     refunds = sum(len(each.refunds) for each in books)
-    console.print(f"{found.inputs:,} inputs made {payments} payments and {refunds} refunds")
+    console.print(f"{found.inputs:,} requests made {payments} payments and {refunds} refunds")
     console.print("\n".join([*map(str, broken), f"{len(broken)} violations in their books"]))
     return found.is_clean and not broken
 

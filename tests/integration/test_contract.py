@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.fuzz.run import fuzz
+from tests.fuzz.service import fuzz
 from tests.integration.shop import Shop
 from tests.issuer import issuing
 from tests.stacks import another_server

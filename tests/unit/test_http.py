@@ -162,6 +162,15 @@ async def test_a_caller_in_too_much_of_a_hurry(
     assert (await http.get("/health")).status_code == 200
 
 
+async def test_no_request_waits_for_a_thread(
+    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anyio.to_thread.run_sync", None)
+    backstage.outcome = SUCCEEDED
+
+    envelope(await http.post("/payments", content=BODY), 200)
+
+
 async def test_every_answer_says_what_a_caller_may_still_ask(
     http: httpx.AsyncClient, backstage: Backstage
 ) -> None:
