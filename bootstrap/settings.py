@@ -43,7 +43,7 @@ def _split(value: object) -> object:
 class Settings(BaseSettings):
     """Read from environment variables of the same names in upper case; see `read_settings`."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", validate_default=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     environment: Literal["development", "production"] = Field(
         default="development",

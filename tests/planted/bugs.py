@@ -1215,8 +1215,8 @@ CONFIGURATION = (
     Bug(
         "defaults are not judged",
         "bootstrap/settings.py",
-        ", validate_default=True",
-        "",
+        'frozen=True, extra="ignore"',
+        'frozen=True, extra="ignore", validate_default=False',
         PRODUCTION,
     ),
     Bug(
