@@ -100,7 +100,7 @@ class Identity:
     async def _claims(self, keys: IssuerKeys, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
         key = await keys.find(str(header.get("kid")))
-        if key is None or header["alg"] != key.algorithm_name:
+        if key is None or header.get("alg") != key.algorithm_name:
             raise jwt.InvalidKeyError
         claims: dict[str, Any] = jwt.decode(
             token,

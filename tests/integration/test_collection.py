@@ -1,0 +1,77 @@
+"""The requests of `docs/payments.http`, one after the other, are answered as it says."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from typing import Any, NamedTuple
+
+import httpx
+
+from devstack.journal import loads_typed
+from tests.contract import DOCS
+from tests.integration.shop import Shop
+
+REQUEST = re.compile(
+    r"### (?P<title>.+) → (?P<status>\d+)\n(?:# @name (?P<name>\w+)\n)?"
+    r"(?P<method>[A-Z]+) (?P<url>\S+)\n(?P<headers>(?:[\w-]+: .*\n)*)(?:\n(?P<body>(?s:.+)))?"
+)
+VARIABLE = re.compile(r"^@(\w+) = (.+)$", re.MULTILINE)
+
+
+class Request(NamedTuple):
+    title: str
+    status: int
+    name: str | None
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: str
+
+
+def requests(collection: str) -> Iterator[Request]:
+    for block in re.split(r"^(?=### )", collection, flags=re.MULTILINE)[1:]:
+        found = REQUEST.fullmatch(block.rstrip() + "\n")
+        assert found, block
+        headers = (line.split(": ", 1) for line in found["headers"].splitlines())
+        yield Request(
+            found["title"],
+            int(found["status"]),
+            found["name"],
+            found["method"],
+            found["url"],
+            dict(headers),
+            found["body"] or "",
+        )
+
+
+def filled(text: str, variables: Mapping[str, Any]) -> str:
+    """The text, with the values that its `{{paths.of.names}}` lead to."""
+
+    def value(found: re.Match[str]) -> str:
+        return str(reduce(lambda part, name: part[name], found[1].split("."), variables))
+
+    return re.sub(r"\{\{([\w.]+)\}\}", value, text)
+
+
+def named(name: str, answer: httpx.Response) -> dict[str, Any]:
+    """The variables that a request with a name leaves behind."""
+    return {name: loads_typed(answer.text), f"{name}Response": {"headers": answer.headers}}
+
+
+async def test_every_request_is_answered_as_the_collection_says(shop: Shop) -> None:
+    collection = (DOCS / "payments.http").read_text()
+    variables: dict[str, Any] = dict(VARIABLE.findall(collection))
+    variables |= {name: shop.url(name) for name in ("ordering", "inventory")}
+    variables["payments"] = shop.url("payment_api")
+
+    for request in requests(collection):
+        answer = await shop.neighbours.request(
+            request.method,
+            filled(request.url, variables),
+            headers={name: filled(value, variables) for name, value in request.headers.items()},
+            content=filled(request.body, variables),
+        )
+
+        assert (request.title, answer.status_code) == (request.title, request.status), answer.text
+        if request.name:
+            variables |= named(request.name, answer)
