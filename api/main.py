@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -16,9 +18,9 @@ from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from activities.adapters import kafka
 from activities.adapters.gateway_timeline import GatewayTimeline
 from activities.adapters.http import Neighbour, create_client
+from activities.adapters.kafka import ping
 from activities.adapters.kafka_timeline import KafkaTimeline
 from api import refund_routes, routes, timeline
 from api.dependencies import Parts
@@ -29,9 +31,9 @@ from api.middleware import AnswerBugs, AnyCasePaths, NameRequests
 from api.readiness import Check, Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
-from api.server import BoundedProtocol
+from api.server import ALWAYS, BoundedProtocol
 from api.timeline import Timeline
-from bootstrap import logs, temporal
+from bootstrap import kafka, logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.idempotency import IdempotencyKeys
@@ -63,7 +65,8 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.parts = await _build_parts(settings, stack)
             yield
 
-    app = FastAPIOffline(
+    app = _without_routes(
+        settings,
         title="Payment service",
         version=VERSION,
         description=DESCRIPTION,
@@ -88,6 +91,13 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+def _without_routes(settings: Settings, **options: Any) -> FastAPI:
+    """In production without its documentation, which tells strangers where to try."""
+    if settings.environment == "production":
+        return FastAPI(openapi_url=None, **options)
+    return FastAPIOffline(**options)
+
+
 async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
     engine = create_engine(str(settings.database_url), application_name="payment-api")
     stack.push_async_callback(engine.dispose)
@@ -108,7 +118,7 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
                 Source.POSTGRESQL: DatabaseTimeline(engine),
                 Source.GATEWAY: GatewayTimeline(await _gateway(settings, stack)),
                 Source.TEMPORAL: WorkflowTimeline(client),
-                Source.KAFKA: KafkaTimeline(settings.kafka_bootstrap_servers),
+                Source.KAFKA: KafkaTimeline(kafka.connection(settings)),
             }
         ),
         cache=cache,
@@ -150,7 +160,7 @@ def _neighbour_checks(settings: Settings) -> dict[str, Check]:
         return check
 
     return {
-        "kafka": lambda: kafka.ping(settings.kafka_bootstrap_servers),
+        "kafka": partial(ping, kafka.connection(settings)),
         "ordering": answers(settings.ordering_url),
         "inventory": answers(settings.inventory_url),
         "gateway": answers(settings.gateway_url),
@@ -196,26 +206,43 @@ def _field_error(error: dict[str, Any]) -> dict[str, str]:
     return {"field": ".".join(names) or "body", "message": message}
 
 
-def create_server(settings: Settings) -> uvicorn.Server:
+@asynccontextmanager
+async def create_server(settings: Settings) -> AsyncIterator[uvicorn.Server]:
+    """A server whose application has all its parts.
+
+    They are made before it runs, because it would tell a failure as a traceback.
+    """
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.api_host,
         port=settings.api_port,
         http=BoundedProtocol,
+        lifespan="off",
+        headers=list(ALWAYS),
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(settings.payment_wait_seconds) + 5,
     )
-    return uvicorn.Server(config)
+    async with app.router.lifespan_context(app):
+        yield uvicorn.Server(config)
 
 
-def main() -> None:
+async def main() -> None:
     settings = read_settings()
     logs.configure(settings.log_level)
-    create_server(settings).run()
+    async with create_server(settings) as server:
+        try:
+            await server.serve()
+        except SystemExit:
+            place = f"{settings.api_host}:{settings.api_port}"
+            raise SystemExit(
+                f"The API cannot listen at {place}: see the line above. Stop what listens there, "
+                "or set API_HOST and API_PORT."
+            ) from None
 
 
 if __name__ == "__main__":
-    main()
+    uvloop.run(main())

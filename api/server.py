@@ -27,6 +27,12 @@ HOSTS = {"1.1": (1,), "1.0": (0, 1)}
 FIELD_OVERHEAD = 4
 """Colon, space and line end, which the parser does not hand over."""
 
+ALWAYS = (
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "frame-ancestors 'none'"),
+)
+"""What every answer tells browsers: to take it for nothing else, and to show it in no frame."""
+
 MALFORMED = PaymentError(ErrorCode.INVALID_REQUEST, "This is not a valid HTTP/1.1 request.")
 TOO_SLOW = PaymentError(
     ErrorCode.REQUEST_TOO_SLOW, f"The request has not arrived within {RECEIVE_SECONDS:.0f} s."
@@ -137,10 +143,12 @@ def _has_arrived(cycle: RequestResponseCycle | None) -> bool:
 def _answer(error: PaymentError) -> bytes:
     request_id = str(uuid4())
     body = exact_json.dumps(problem_body(error, instance_of(request_id)))
+    always = "".join(f"{name}: {value}\r\n" for name, value in ALWAYS)
     head = (
         "content-type: application/json\r\n"
         f"x-request-id: {request_id}\r\n"
         "cache-control: no-store\r\n"
+        f"{always}"
         f"content-length: {len(body)}\r\n"
         "connection: close\r\n\r\n"
     )

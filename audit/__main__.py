@@ -17,7 +17,7 @@ from activities.adapters.http import create_client
 from audit.books import Books
 from audit.invariants import INVARIANTS, Violation, kept_of, violations
 from audit.sources import Sources, UnreadableError, read_books
-from bootstrap import temporal
+from bootstrap import kafka, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.history import PaymentHistory
@@ -41,9 +41,9 @@ async def open_sources(settings: Settings) -> AsyncIterator[Sources]:
         create_client(str(settings.ordering_url)) as ordering,
     ):
         client = await _connect(settings)
-        servers = settings.kafka_bootstrap_servers
+        connection = kafka.connection(settings)
         try:
-            yield Sources(PaymentHistory(engine), gateway, ordering, servers, client)
+            yield Sources(PaymentHistory(engine), gateway, ordering, connection, client)
         finally:
             await engine.dispose()
 
@@ -51,7 +51,7 @@ async def open_sources(settings: Settings) -> AsyncIterator[Sources]:
 async def _connect(settings: Settings) -> Client:
     try:
         return await temporal.connect(settings)
-    except RuntimeError as error:
+    except SystemExit as error:
         raise UnreadableError(str(error)) from error
 
 

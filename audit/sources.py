@@ -47,7 +47,8 @@ class Sources(NamedTuple):
     history: PaymentHistory
     gateway: httpx.AsyncClient
     ordering: httpx.AsyncClient
-    kafka: str
+    kafka: Mapping[str, Any]
+    """How it is reached: what every client of aiokafka is given."""
     temporal: Client
 
 
@@ -126,12 +127,12 @@ def _effect(entry: dict[str, Any]) -> Effect:
     return Effect(MOVEMENTS[entry["type"]], key, data.get("chargeKey", key), amount)
 
 
-async def read_records(servers: str) -> Mapping[str, list[Record]]:
+async def read_records(connection: Mapping[str, Any]) -> Mapping[str, list[Record]]:
     """By key, which is the order, every record of all topics up to now."""
     records = defaultdict(list)
     consumer = AIOKafkaConsumer(
         *names.TOPICS,
-        bootstrap_servers=servers,
+        **connection,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         fetch_max_wait_ms=50,

@@ -5,7 +5,7 @@ Run it before a new version starts; it changes nothing that is there already.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, cast
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -17,25 +17,51 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 
 from activities.adapters.kafka import create_topics
-from bootstrap import logs, temporal
+from bootstrap import kafka, logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.migrate import migrate
+from domain.errors import ErrorCode, PaymentError
 from domain.names import TOPICS
 from workflows.operator_view import SEARCH_ATTRIBUTES
 from workflows.reconciliation import schedule
+
+VARIABLES = {
+    ErrorCode.DATABASE_UNAVAILABLE: "DATABASE_URL",
+    ErrorCode.EVENTS_UNAVAILABLE: "KAFKA_BOOTSTRAP_SERVERS and the other KAFKA_*",
+}
+"""By what is not available, where it is said how it is reached."""
 
 
 async def main() -> None:
     settings = read_settings()
     logs.configure(settings.log_level)
     client = await temporal.connect(settings)
-    await asyncio.gather(
+    done = await asyncio.gather(
         _migrate(settings),
-        create_topics(settings.kafka_bootstrap_servers, TOPICS),
+        create_topics(kafka.connection(settings), TOPICS),
         _register_search_attributes(client),
         schedule(client),
+        return_exceptions=True,
     )
+    _end_if_failed([each for each in done if isinstance(each, BaseException)])
+
+
+def _end_if_failed(failures: Collection[BaseException]) -> None:
+    """Say in a line what each server lacks; what is no such failure is raised as it is."""
+    lines = []
+    for failure in failures:
+        if not isinstance(failure, PaymentError):
+            raise failure
+        lines.append(_explain(failure))
+    if lines:
+        raise SystemExit("\n".join(lines))
+
+
+def _explain(failure: PaymentError) -> str:
+    cause = getattr(failure.__cause__, "orig", failure.__cause__)
+    variables = VARIABLES.get(failure.code, "the settings")
+    return f"{failure} {str(cause) or type(cause).__name__}. Start it, or mend {variables}."
 
 
 async def _migrate(settings: Settings) -> None:

@@ -1,25 +1,38 @@
 """Configuration: every setting, its default and its meaning. The only reader of the environment."""
 
-from typing import Annotated, Literal
+import logging
+import os
+from typing import Annotated, Any, Literal
 
 from limits import parse
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    FilePath,
     HttpUrl,
     PostgresDsn,
     RedisDsn,
+    SecretStr,
+    UrlConstraints,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bootstrap import production
+from bootstrap.explanation import REFUSED, explain, misspelt
+
+log = logging.getLogger(__name__)
 
 
 def _rate(text: str) -> str:
     try:
         parse(text)
     except ValueError:
-        raise ValueError("must be a rate such as 120/minute or 10/second") from None
+        raise ValueError("a rate such as 120/minute or 10/second") from None
     return text
 
 
@@ -32,7 +45,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    database_url: PostgresDsn = Field(
+    environment: Literal["development", "production"] = Field(
+        default="development",
+        description="`production` refuses to start with what is not safe; see below.",
+    )
+    database_url: Annotated[
+        PostgresDsn, UrlConstraints(allowed_schemes=["postgresql", "postgres"])
+    ] = Field(
         default=PostgresDsn("postgresql://payments:payments@postgres:5432/payments"),
         description="PostgreSQL, as a `postgresql://` URL.",
         repr=False,
@@ -44,6 +63,23 @@ class Settings(BaseSettings):
     )
     kafka_bootstrap_servers: str = Field(
         default="kafka:9092", description="Kafka brokers, `host:port`, separated by commas."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="How Kafka is spoken to."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="How we log in to Kafka, where that is by SASL."
+    )
+    kafka_sasl_username: str | None = Field(
+        default=None, description="Who we are to Kafka, where that is asked by SASL."
+    )
+    kafka_sasl_password: SecretStr | None = Field(
+        default=None, description="The password that goes with it."
+    )
+    kafka_ssl_cafile: FilePath | None = Field(
+        default=None,
+        description="The certificate authorities of the brokers, as a PEM file. Without it, those "
+        "of the system.",
     )
     ordering_url: HttpUrl = Field(
         default=HttpUrl("http://ordering:5003"), description="The Ordering service."
@@ -69,6 +105,7 @@ class Settings(BaseSettings):
     )
     auth_issuer: HttpUrl | None = Field(
         default=None,
+        examples=["https://login.example.com/"],
         description="Who issues the bearer tokens that callers must send. Without it, every caller "
         "is trusted.",
     )
@@ -76,7 +113,9 @@ class Settings(BaseSettings):
         default="payments", description="The audience that tokens must be issued for."
     )
     auth_keys_url: HttpUrl | None = Field(
-        default=None, description="The issuer's JWK Set, if not at `/.well-known/jwks.json`."
+        default=None,
+        examples=["https://login.example.com/keys"],
+        description="The issuer's JWK Set, if not at `/.well-known/jwks.json`.",
     )
     payments_at_once: int = Field(
         default=400,
@@ -103,11 +142,32 @@ class Settings(BaseSettings):
         default="INFO", description="The least severe log lines that are written."
     )
 
+    @field_validator("kafka_sasl_username", "kafka_sasl_password")
+    @classmethod
+    def _needed_for_sasl(cls, value: Any, info: ValidationInfo) -> Any:
+        protocol = info.data.get("kafka_security_protocol", "")
+        if protocol.startswith("SASL") and not (value and len(value)):
+            raise ValueError(f"given where KAFKA_SECURITY_PROTOCOL is {protocol}")
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _fit_for_production(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("environment") == "production":
+            found = production.objections(str(info.field_name), value, info.data)
+            if found:
+                raise PydanticCustomError(REFUSED, "{found}", {"found": found})
+        return value
+
 
 def read_settings() -> Settings:
     """The process's settings. Ends the process if one is wrong, naming it and never its value."""
+    names = [name.upper() for name in Settings.model_fields]
+    for found, meant in misspelt(os.environ, names):
+        log.warning("%s is no setting and is not read. Is %s meant?", found, meant)
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"  {str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        meanings = Settings.model_json_schema()["properties"]
+        lines = [explain(each, meanings[str(each["loc"][0])]) for each in error.errors()]
         raise SystemExit("\n".join(["The configuration is not usable:", *lines])) from None

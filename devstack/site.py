@@ -70,6 +70,7 @@ class Site:
             "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{ports.kafka}",
             "DATABASE_URL": f"postgresql://payments:payments@{HOST}:{ports.postgres}/payments",
             "REDIS_URL": f"redis://{HOST}:{ports.valkey}/0",
+            "ENVIRONMENT": "development",  # whatever the shell at hand is for
             "API_HOST": HOST,
             "API_PORT": str(ports.api),
             "ORDERING_PORT": str(ports.ordering),

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from api.main import create_server
+from bootstrap import kafka
 from bootstrap.settings import Settings
 from devstack.ports import HOST, Ports
 from devstack.stack import Stack
@@ -16,14 +17,18 @@ def settings_of(stack: Stack, **changes: Any) -> Settings:
     return Settings.model_validate({**environment, **changes})
 
 
+def kafka_of(stack: Stack) -> dict[str, Any]:
+    return kafka.connection(settings_of(stack))
+
+
 @asynccontextmanager
 async def another_server(stack: Stack, **changes: Any) -> AsyncIterator[str]:
     """The address of another API of the stack, served from this process with other settings."""
     port = Ports.free().api
-    server = create_server(settings_of(stack, api_port=port, **changes))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 (it has no event to wait for)
-        await asyncio.sleep(0.01)
-    yield f"http://{HOST}:{port}"
-    server.should_exit = True
-    await serving
+    async with create_server(settings_of(stack, api_port=port, **changes)) as server:
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110 (it has no event to wait for)
+            await asyncio.sleep(0.01)
+        yield f"http://{HOST}:{port}"
+        server.should_exit = True
+        await serving

@@ -29,7 +29,7 @@ from activities.reconciliation import ReconciliationActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
-from bootstrap import logs, temporal
+from bootstrap import kafka, logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.payments import PaymentStore
@@ -129,7 +129,7 @@ async def _activities(
     )
     engine = create_engine(str(settings.database_url), application_name="payment-worker")
     stack.push_async_callback(engine.dispose)
-    publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
+    publisher = KafkaPublisher(kafka.connection(settings))
     stack.push_async_callback(publisher.close)
     ports = Ports(
         ordering=HttpOrdering(ordering, accept_stateless=settings.order_without_state == "accept"),

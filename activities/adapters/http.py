@@ -1,6 +1,8 @@
 """Asking a neighbour over HTTP: bounded in time and size, every failure with a plain meaning."""
 
 import asyncio
+import ssl
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -14,14 +16,23 @@ MAX_ANSWER_BYTES = 256 * 1024
 
 
 def create_client(base_url: str) -> httpx.AsyncClient:
-    """A client for one neighbour: no redirects, no proxies from the environment."""
+    """A client for one neighbour: no redirects, no proxies from the environment.
+
+    It trusts the certificate authorities of the system, or those of the file `SSL_CERT_FILE`.
+    """
     return httpx.AsyncClient(
         base_url=base_url,
+        verify=_trusted(),
         timeout=None,  # noqa: S113 (httpx bounds each read; `Neighbour` bounds the whole exchange)
         limits=httpx.Limits(max_connections=200, max_keepalive_connections=50),
         follow_redirects=False,
         trust_env=False,
     )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    return ssl.create_default_context()  # reading all certificates takes a while
 
 
 class Answer(BaseModel):

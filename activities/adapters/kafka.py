@@ -7,7 +7,8 @@ failed is thrown away.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -32,14 +33,17 @@ MAX_REPLICAS = 3
 
 REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError)
 
+Connection = Mapping[str, Any]
+"""What every client of aiokafka is given: where the brokers are, how they are spoken to."""
+
 log = logging.getLogger(__name__)
 
 
 class KafkaPublisher:
     """Publishes with acks from all replicas, keyed by order: an order's events keep their order."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._producer: asyncio.Task[AIOKafkaProducer] | None = None
 
     async def publish(self, event: Event) -> None:
@@ -82,9 +86,7 @@ class KafkaPublisher:
             raise
 
     async def _start(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap_servers, acks="all", enable_idempotence=True
-        )
+        producer = AIOKafkaProducer(**self._connection, acks="all", enable_idempotence=True)
         try:
             async with asyncio.timeout(START_SECONDS):
                 await producer.start()
@@ -112,23 +114,28 @@ def headers(event: Event) -> Sequence[tuple[str, bytes]]:
     ]
 
 
-async def create_topics(bootstrap_servers: str, topics: Sequence[str]) -> None:
-    """Create the topics that are missing, replicated as far as there are brokers."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
+async def create_topics(connection: Connection, topics: Sequence[str]) -> None:
+    """Create the topics that are missing, replicated as far as there are brokers.
+
+    Raises PaymentError(EVENTS_UNAVAILABLE) if Kafka does not answer or does not let us.
+    """
+    admin = AIOKafkaAdminClient(**connection)
     try:
+        await admin.start()
         missing = set(topics) - set(await admin.list_topics())
         replicas = min(MAX_REPLICAS, len((await admin.describe_cluster())["brokers"]))
         await admin.create_topics([NewTopic(name, PARTITIONS, replicas) for name in missing])
     except TopicAlreadyExistsError:
         log.info("another process has just created the topics")
+    except (KafkaError, OSError) as error:
+        raise _unavailable(error) from error
     finally:
         await admin.close()
 
 
-async def ping(bootstrap_servers: str) -> None:
+async def ping(connection: Connection) -> None:
     """Raises unless a broker answers."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**connection)
     try:
         await admin.start()
     finally:

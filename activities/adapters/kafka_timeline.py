@@ -6,6 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+from activities.adapters.kafka import Connection
 from domain import names
 from domain.payment import Payment
 from domain.refund import Refund
@@ -20,14 +21,14 @@ class KafkaTimeline:
     Raises KafkaError, and takes as long as there is to read: the caller limits it.
     """
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     async def __call__(self, payment: Payment, refunds: Sequence[Refund]) -> list[Entry]:
         subjects = {str(payment.id), *(str(refund.id) for refund in refunds)}
         consumer = AIOKafkaConsumer(
             *names.TOPICS,
-            bootstrap_servers=self._bootstrap_servers,
+            **self._connection,
             enable_auto_commit=False,
             fetch_max_wait_ms=50,
         )

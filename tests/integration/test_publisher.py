@@ -14,6 +14,7 @@ from domain.events import PaymentEvent
 from tests.builders import NOON, a_payment
 from tests.integration.agreement import assert_agreement
 from tests.integration.shop import Shop
+from tests.stacks import kafka_of
 
 SECONDS = 0.5
 """How long a step of a publication may take here, instead of the many seconds at work."""
@@ -35,7 +36,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def a_publisher(shop: Shop) -> AsyncIterator[KafkaPublisher]:
-    publisher = KafkaPublisher(shop.stack.environment()["KAFKA_BOOTSTRAP_SERVERS"])
+    publisher = KafkaPublisher(kafka_of(shop.stack))
     try:
         yield publisher
     finally:

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from activities.adapters.kafka import create_topics
+from bootstrap import kafka
 from bootstrap import prepare as preparation
 from bootstrap.settings import Settings
 from domain.names import TOPIC_SUCCEEDED
@@ -51,7 +52,7 @@ async def test_preparing_again_and_at_once_changes_nothing(shop: Shop) -> None:
 async def prepare(shop: Shop, settings: Settings) -> None:
     await asyncio.gather(
         preparation._migrate(settings),
-        create_topics(settings.kafka_bootstrap_servers, [TOPIC_SUCCEEDED]),
+        create_topics(kafka.connection(settings), [TOPIC_SUCCEEDED]),
         preparation._register_search_attributes(shop.temporal),
     )
 

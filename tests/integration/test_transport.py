@@ -105,6 +105,21 @@ async def test_malformed_request_is_refused_and_nothing_behind_it_is_read(
     problem_of(await exchange(shop, data), 400, "INVALID_REQUEST")
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        MALFORMED["no host"],
+    ],
+)
+async def test_every_answer_tells_browsers_what_not_to_do(shop: Shop, data: bytes) -> None:
+    head, _, _ = (await exchange(shop, data)).lower().partition(b"\r\n\r\n")
+
+    assert b"\r\nx-content-type-options: nosniff" in head
+    assert b"\r\ncontent-security-policy: frame-ancestors 'none'" in head
+
+
 @pytest.mark.parametrize("data", TOO_LARGE.values(), ids=TOO_LARGE)
 async def test_head_that_is_too_large_is_refused(shop: Shop, data: bytes) -> None:
     answer = await exchange(shop, data)

@@ -27,6 +27,9 @@ SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
 REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/test_refunds.py"
+SETTINGS = "tests/unit/test_settings.py"
+PRODUCTION = "tests/unit/test_production.py"
+ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
 REPETITION = "tests/integration/test_repetition.py"
 
@@ -1201,4 +1204,112 @@ REFUNDING = (
     ),
 )
 
-BUGS = (*DOMAIN, *WORKFLOWS, *ACTIVITIES, *ADAPTER, *DB, *API, *REFUNDING)
+CONFIGURATION = (
+    Bug(
+        "production judges no setting",
+        "bootstrap/settings.py",
+        'if info.data.get("environment") == "production":',
+        'if info.data.get("environment") == "prod":',
+        PRODUCTION,
+    ),
+    Bug(
+        "defaults are not judged",
+        "bootstrap/settings.py",
+        'frozen=True, extra="ignore"',
+        'frozen=True, extra="ignore", validate_default=False',
+        PRODUCTION,
+    ),
+    Bug(
+        "every name that begins like loopback is local",
+        "bootstrap/production.py",
+        "    try:\n        return ip_address(name).is_loopback",
+        '    try:\n        return name.startswith("127.") or ip_address(name).is_loopback',
+        PRODUCTION,
+    ),
+    Bug(
+        "one local host makes all of them local",
+        "bootstrap/production.py",
+        'not all(_is_local(host["host"]) for host in hosts)',
+        'not any(_is_local(host["host"]) for host in hosts)',
+        PRODUCTION,
+    ),
+    Bug(
+        "encryption that is only preferred",
+        "bootstrap/production.py",
+        'ENCRYPTED_MODES = {"require"',
+        'ENCRYPTED_MODES = {"prefer", "require"',
+        PRODUCTION,
+    ),
+    Bug(
+        "encoded passwords are not recognised",
+        "bootstrap/production.py",
+        'if unquote(password or "") in',
+        'if (password or "") in',
+        PRODUCTION,
+    ),
+    Bug(
+        "a password in plaintext counts as encryption",
+        "bootstrap/production.py",
+        'ENCRYPTED_PROTOCOLS = {"SSL", "SASL_SSL"}',
+        'ENCRYPTED_PROTOCOLS = {"SSL", "SASL_SSL", "SASL_PLAINTEXT"}',
+        PRODUCTION,
+    ),
+    Bug(
+        "URLs of HTTP are judged by name only",
+        "bootstrap/production.py",
+        "    HttpUrl: _http,\n",
+        '    "ordering_url": _http,\n    "inventory_url": _http,\n    "gateway_url": _http,\n',
+        PRODUCTION,
+    ),
+    Bug(
+        "production trusts every caller",
+        "bootstrap/production.py",
+        '    "auth_issuer": _issuer,\n',
+        "",
+        PRODUCTION,
+    ),
+    Bug(
+        "production lets in every origin",
+        "bootstrap/production.py",
+        'return scheme == "https" or (',
+        'return origin == "*" or scheme == "https" or (',
+        PRODUCTION,
+    ),
+    Bug(
+        "production serves its documentation",
+        "api/main.py",
+        'if settings.environment == "production":',
+        'if settings.environment == "none":',
+        PRODUCTION,
+    ),
+    Bug(
+        "wrong values are shown",
+        "bootstrap/explanation.py",
+        'return "is a number" if _is_number(text) else "is text"',
+        'return f"is {text}"',
+        SETTINGS,
+    ),
+    Bug(
+        "Kafka's password is shown",
+        "bootstrap/settings.py",
+        "kafka_sasl_password: SecretStr | None",
+        "kafka_sasl_password: str | None",
+        SETTINGS,
+    ),
+    Bug(
+        "Kafka's certificate is not checked",
+        "bootstrap/kafka.py",
+        "return ssl.create_default_context(cafile=authorities)",
+        "return ssl._create_unverified_context(cafile=authorities)",
+        f"{ENCRYPTION}::test_kafka_is_not_used",
+    ),
+    Bug(
+        "PostgreSQL's parameters are not read",
+        "db/engine.py",
+        '"dsn": database_url,',
+        '"dsn": database_url.partition("?")[0],',
+        f"{ENCRYPTION}::test_postgresql",
+    ),
+)
+
+BUGS = (*DOMAIN, *WORKFLOWS, *ACTIVITIES, *ADAPTER, *DB, *API, *REFUNDING, *CONFIGURATION)

@@ -22,6 +22,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from tests.builders import NOON, a_payment
 
+CONNECTION = {"bootstrap_servers": "kafka:9092", "security_protocol": "SSL"}
 EVENT = PaymentEvent.of(a_payment().succeeded(at=NOON))
 
 Fault = Callable[[], Awaitable[None]]
@@ -91,13 +92,13 @@ async def failure(publisher: KafkaPublisher) -> ErrorCode:
 async def test_events_go_through_one_producer_that_waits_for_all_replicas(
     producers: type[FakeProducer],
 ) -> None:
-    publisher = KafkaPublisher("kafka:9092")
+    publisher = KafkaPublisher(CONNECTION)
 
     await asyncio.gather(*(publisher.publish(EVENT) for _ in range(3)))
 
     [producer] = producers.made
     assert producer.options == {
-        "bootstrap_servers": "kafka:9092",
+        **CONNECTION,
         "acks": "all",
         "enable_idempotence": True,
     }
@@ -119,7 +120,7 @@ async def test_what_kafka_will_never_take_is_refused(
 ) -> None:
     producers.on["send"] = raising(error())
 
-    assert await failure(KafkaPublisher("kafka:9092")) is ErrorCode.EVENT_REFUSED
+    assert await failure(KafkaPublisher(CONNECTION)) is ErrorCode.EVENT_REFUSED
 
 
 FAULTS = {
@@ -133,7 +134,7 @@ FAULTS = {
 async def test_a_producer_that_failed_is_thrown_away(
     producers: type[FakeProducer], fault: Fault
 ) -> None:
-    publisher = KafkaPublisher("kafka:9092")
+    publisher = KafkaPublisher(CONNECTION)
     producers.on["send"] = fault
 
     assert await failure(publisher) is ErrorCode.EVENTS_UNAVAILABLE
@@ -149,7 +150,7 @@ async def test_a_producer_that_failed_is_thrown_away(
 async def test_a_missing_topic_is_a_refusal(producers: type[FakeProducer], fault: Fault) -> None:
     producers.on["send"], producers.topics = fault, {"payment-failed"}
 
-    assert await failure(KafkaPublisher("kafka:9092")) is ErrorCode.EVENT_REFUSED
+    assert await failure(KafkaPublisher(CONNECTION)) is ErrorCode.EVENT_REFUSED
 
 
 @pytest.mark.parametrize("fault", [stall, raising(KafkaConnectionError())], ids=["stall", "down"])
@@ -159,7 +160,7 @@ async def test_a_topic_is_missing_only_if_a_broker_says_so(
     producers.topics = set()
     producers.on.update(send=stall, metadata=fault)
 
-    assert await failure(KafkaPublisher("kafka:9092")) is ErrorCode.EVENTS_UNAVAILABLE
+    assert await failure(KafkaPublisher(CONNECTION)) is ErrorCode.EVENTS_UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ async def test_a_topic_is_missing_only_if_a_broker_says_so(
 async def test_a_producer_that_cannot_start_is_thrown_away(
     producers: type[FakeProducer], fault: Fault
 ) -> None:
-    publisher = KafkaPublisher("kafka:9092")
+    publisher = KafkaPublisher(CONNECTION)
     producers.on["start"] = fault
 
     assert await failure(publisher) is ErrorCode.EVENTS_UNAVAILABLE
@@ -184,7 +185,7 @@ async def test_a_producer_that_cannot_start_is_thrown_away(
 async def test_closing_ends_whatever_the_producer_does(
     producers: type[FakeProducer], fault: Fault
 ) -> None:
-    publisher = KafkaPublisher("kafka:9092")
+    publisher = KafkaPublisher(CONNECTION)
     await publisher.publish(EVENT)
     producers.on["stop"] = fault
 

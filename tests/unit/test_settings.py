@@ -1,10 +1,12 @@
 """Settings come from the environment, have defaults, and say which of them is wrong."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bootstrap.settings import Settings, read_settings
+from devstack.site import Site
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +78,11 @@ def test_an_address_is_read_from_its_variable(
         *(("RATE_LIMIT", each) for each in ("", "fast", "120", "x/minute")),
         *(("ORDERING_URL", each) for each in ("", "hunter2", "ftp://ordering", "http://")),
         *(("INVENTORY_URL", "hunter2"), ("GATEWAY_URL", "hunter2")),
+        ("AUTH_ISSUER", "hunter2"),
+        ("KAFKA_SECURITY_PROTOCOL", "hunter2"),
+        ("KAFKA_SSL_CAFILE", "/hunter2"),
+        ("ENVIRONMENT", "prod"),
+        ("DATABASE_URL", "postgresql+asyncpg://u:hunter2@db/x"),
         *(("RESERVATION_CHECK", "maybe"), ("ORDER_WITHOUT_STATE", "yes"), ("LOG_LEVEL", "LOUD")),
     ],
 )
@@ -90,6 +97,81 @@ def test_a_wrong_value_is_named_but_not_shown(
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("API_PORT", "http", "is text, must be a whole number from 1 to 65535, such as 5004"),
+        ("API_PORT", "tcp://10.0.0.1:80", "is a URL, must be a whole number"),
+        ("API_PORT", "", "is missing or empty, must be a whole number"),
+        ("PAYMENT_WAIT_SECONDS", "0", "is a number, must be a number above 0 and up to 300, such"),
+        ("LOG_LEVEL", "loud", "is text, must be DEBUG or INFO or WARNING or ERROR, such as INFO"),
+        ("REDIS_URL", "http://r", "is a URL, must be a URL such as redis://redis:6379/0. Redis or"),
+        ("AUTH_ISSUER", "me", "is text, must be a URL such as https://login.example.com/. Who"),
+        ("RATE_LIMIT", "fast", "is text, must be a rate such as 120/minute or 10/second"),
+        ("KAFKA_SSL_CAFILE", "none", "is text, must be a file that can be read"),
+        ("KAFKA_SECURITY_PROTOCOL", "SSL3", "is text, must be PLAINTEXT or SSL or"),
+    ],
+)
+def test_a_line_tells_the_kind_and_the_fix(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, line: str
+) -> None:
+    monkeypatch.setenv(name, text)
+
+    with pytest.raises(SystemExit) as caught:
+        read_settings()
+    assert f"  {name}: {line}" in str(caught.value)
+    assert str(Settings.model_fields[name.lower()].description) in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"])
+def test_who_logs_in_has_name_and_password(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT")
+    for name in {"KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"} - {missing}:
+        monkeypatch.setenv(name, "hunter2")
+
+    with pytest.raises(SystemExit, match=f"  {missing}: is missing or empty, must be") as caught:
+        read_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("PAYMENT_WAIT_SECOND", "PAYMENT_WAIT_SECONDS"),
+        ("kafka_ssl_ca_file", "KAFKA_SSL_CAFILE"),
+    ],
+)
+def test_a_misspelt_variable_is_pointed_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "hunter2")
+
+    read_settings()
+
+    assert f"{name.upper()} is no setting and is not read. Is {meant} meant?" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["API_POST", "LOG_FORMAT", "TEMPORAL_TLS", "TEMPORAL_API_KEY", "REDIS_PORT", "CORS_ORIGIN_X"],
+)
+def test_other_variables_raise_no_alarm(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    variables = {**Site(tmp_path).environment(), name: "1", "DATABSE_URL": "1"}
+    for each, value in variables.items():
+        monkeypatch.setenv(each, value)
+
+    read_settings()
+
+    assert caplog.text == ""
+
+
 def test_everything_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_PORT", "http")
     monkeypatch.setenv("LOG_LEVEL", "LOUD")
@@ -100,7 +182,11 @@ def test_everything_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("DATABASE_URL", "postgresql://u:hunter2@db/x"), ("REDIS_URL", "redis://:hunter2@r/0")],
+    [
+        ("DATABASE_URL", "postgresql://u:hunter2@db/x"),
+        ("REDIS_URL", "redis://:hunter2@r/0"),
+        ("KAFKA_SASL_PASSWORD", "hunter2"),
+    ],
 )
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
     monkeypatch.setenv(name, text)

@@ -1,0 +1,70 @@
+"""A process that cannot start says why, and what to do, in a line; it shows no traceback."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from subprocess import PIPE, STDOUT
+
+import pytest
+
+from tests.integration.shop import Shop
+
+NOWHERE = "127.0.0.1:1"
+
+
+async def start(shop: Shop, module: str, **changes: str) -> str:
+    """What a process says that ends because it cannot start."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module),
+        env={**os.environ, **shop.stack.environment(), **changes},
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    said = (await process.communicate())[0].decode()
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert "hunter2" not in said
+    return said
+
+
+async def test_every_server_that_is_not_there_is_named(shop: Shop) -> None:
+    database = shop.stack.environment()["DATABASE_URL"].replace(":payments@", ":hunter2@")
+    variables = {"DATABASE_URL": database, "KAFKA_BOOTSTRAP_SERVERS": NOWHERE}
+
+    first, second = (await start(shop, "bootstrap.prepare", **variables)).splitlines()
+
+    assert "password authentication failed" in first
+    assert "mend DATABASE_URL" in first
+    assert "Unable to bootstrap" in second
+    assert "mend KAFKA_BOOTSTRAP_SERVERS" in second
+
+
+async def test_a_port_that_is_taken_is_named(shop: Shop) -> None:
+    taken = shop.stack.environment()["API_PORT"]
+
+    *_, last = (await start(shop, "api.main")).splitlines()
+
+    assert last.startswith(f"The API cannot listen at 127.0.0.1:{taken}: ")
+    assert "set API_HOST and API_PORT" in last
+
+
+@pytest.mark.parametrize("module", ["api.main", "workflows.worker", "bootstrap.prepare"])
+async def test_certificates_must_be_some(shop: Shop, module: str, tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("hunter2")
+    variables = {
+        "KAFKA_SECURITY_PROTOCOL": "SSL",
+        "KAFKA_SSL_CAFILE": str(tmp_path / "none.pem"),
+    }
+
+    said = await start(shop, module, **variables)
+
+    assert said.endswith("KAFKA_SSL_CAFILE: holds no certificates that can be read.\n")
+
+
+@pytest.mark.parametrize("module", ["api.main", "workflows.worker", "bootstrap.prepare"])
+async def test_production_begins_with_nothing_unsafe(shop: Shop, module: str) -> None:
+    said = await start(shop, module, ENVIRONMENT="production")
+
+    assert said.startswith("The configuration is not usable:\n")
+    assert "  AUTH_ISSUER: " in said

@@ -1,0 +1,219 @@
+"""Production starts with nothing that is not safe, and says of each variable why and what to do."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import pytest
+from pydantic import AnyUrl
+from pydantic.networks import _BaseMultiHostUrl, _BaseUrl
+
+from api.main import create_app
+from bootstrap.settings import Settings, read_settings
+from devstack.site import Site
+
+GOOD = {
+    "ENVIRONMENT": "production",
+    "DATABASE_URL": "postgresql://u:hunter2@db:5432/x?sslmode=verify-full&sslrootcert=/ca.pem",
+    "REDIS_URL": "rediss://:hunter2@redis:6379/0",
+    "KAFKA_BOOTSTRAP_SERVERS": "k1:9093,k2:9093",
+    "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "KAFKA_SASL_USERNAME": "payments",
+    "KAFKA_SASL_PASSWORD": "hunter2",
+    "ORDERING_URL": "https://ordering",
+    "INVENTORY_URL": "https://inventory",
+    "GATEWAY_URL": "https://gateway",
+    "TEMPORAL_ADDRESS": "temporal:7233",
+    "TEMPORAL_TLS": "true",
+    "AUTH_ISSUER": "https://issuer",
+    "CORS_ORIGINS": "https://shop.example,http://localhost:3000",
+}
+TEMPORAL = ("TEMPORAL_TLS", "TEMPORAL_API_KEY", "TEMPORAL_TLS_SERVER_CA_CERT_PATH")
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in (*map(str.upper, Settings.model_fields), *TEMPORAL):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "none.toml"))
+
+
+def objections(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]) -> str:
+    """What production says to these variables and, for the rest, to the good ones."""
+    for name, value in {**GOOD, **variables}.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    try:
+        read_settings()
+    except SystemExit as error:
+        return str(error)
+    return ""
+
+
+def test_what_is_safe_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert objections(monkeypatch, {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("DATABASE_URL", None, "has no password or one that everybody knows.*sslmode=verify-full"),
+        ("DATABASE_URL", "postgresql://u:payments@db/x?sslmode=require", "set your own"),
+        ("DATABASE_URL", "postgresql://u:%70ayments@db/x?sslmode=require", "set your own"),
+        ("DATABASE_URL", "postgresql://u:password@db/x?sslmode=require", "set your own"),
+        ("DATABASE_URL", "postgresql://u@db/x?sslmode=require", "has no password"),
+        ("DATABASE_URL", "postgresql://u:hunter2@db/x", "may go unencrypted"),
+        ("DATABASE_URL", "postgresql://u:hunter2@db/x?sslmode=prefer", "may go unencrypted"),
+        ("DATABASE_URL", "postgresql://u:hunter2@localhost,db/x", "may go unencrypted"),
+        (
+            "DATABASE_URL",
+            "postgresql://u:hunter2@db/x?sslmode=require&sslmode=disable",
+            "may go unencrypted",
+        ),
+        ("REDIS_URL", None, "has no password.*use rediss://"),
+        ("REDIS_URL", "rediss://r:6379/0", "has no password"),
+        ("REDIS_URL", "redis://:hunter2@r:6379/0", "use rediss://"),
+        ("KAFKA_SECURITY_PROTOCOL", None, "use SSL or SASL_SSL"),
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT", "use SSL or SASL_SSL"),
+        ("KAFKA_SASL_PASSWORD", "password", "set your own"),
+        ("KAFKA_SASL_PASSWORD", None, "must be given where KAFKA_SECURITY_PROTOCOL is SASL_SSL"),
+        ("ORDERING_URL", "http://u:hunter2@ordering", "use https://"),
+        ("ORDERING_URL", "http://127.0.0.1.example", "use https://"),
+        ("INVENTORY_URL", "http://inventory", "use https://"),
+        ("GATEWAY_URL", None, "use https://"),
+        ("TEMPORAL_ADDRESS", "temporal.hunter2:7233", "TEMPORAL_TLS=true"),
+        ("AUTH_ISSUER", None, "every caller would be trusted"),
+        ("AUTH_ISSUER", "http://issuer", "use https://"),
+        ("AUTH_KEYS_URL", "http://issuer/keys", "use https://"),
+        ("CORS_ORIGINS", "*", "name each"),
+        ("CORS_ORIGINS", "https://shop.example,http://shop.example", "name each"),
+        ("CORS_ORIGINS", "null", "name each"),
+        ("LOG_LEVEL", "DEBUG", "use INFO"),
+    ],
+)
+def test_what_is_not_safe_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, complaint: str
+) -> None:
+    said = objections(monkeypatch, {name: value, "TEMPORAL_TLS": str("TEMPORAL" not in name)})
+
+    [line] = said.splitlines()[1:]
+    assert re.match(rf"  {name}: .*{complaint}", line)
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"ORDERING_URL": "http://localhost:1"},
+        {"GATEWAY_URL": "http://127.0.0.7"},
+        {"INVENTORY_URL": "http://[::1]:2"},
+        {"REDIS_URL": "redis://:hunter2@127.0.0.1"},
+        {"DATABASE_URL": "postgresql://u:hunter2@%2Frun%2Fpostgresql/x"},
+        {"DATABASE_URL": "postgresql://u:hunter2@db/x?sslmode=require"},
+        {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SASL_PASSWORD": None},
+        {
+            "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+            "KAFKA_BOOTSTRAP_SERVERS": "localhost:9092, [::1]:9092",
+        },
+        {"TEMPORAL_TLS": None, "TEMPORAL_API_KEY": "key"},
+        {"TEMPORAL_TLS": None, "TEMPORAL_ADDRESS": "127.0.0.1:7233"},
+    ],
+)
+def test_plaintext_may_stay_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]
+) -> None:
+    assert objections(monkeypatch, variables) == ""
+
+
+def test_files_of_temporal_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = objections(monkeypatch, {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": "/hunter2.pem"})
+
+    assert "  TEMPORAL_ADDRESS: has TEMPORAL_* variables or files beside it" in said
+    assert "hunter2" not in said
+
+
+def test_everything_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = {**dict.fromkeys(GOOD), "ENVIRONMENT": "production", "API_PORT": "http"}
+
+    said = objections(monkeypatch, bare)
+
+    assert re.findall(r"^  (\w+):", said, re.MULTILINE) == [
+        "DATABASE_URL",
+        "REDIS_URL",
+        "KAFKA_SECURITY_PROTOCOL",
+        "ORDERING_URL",
+        "INVENTORY_URL",
+        "GATEWAY_URL",
+        "TEMPORAL_ADDRESS",
+        "API_PORT",
+        "AUTH_ISSUER",
+    ]
+
+
+def url_settings() -> list[tuple[str, str]]:
+    """Every setting that is a URL, with one that must not be."""
+    found = []
+    for name, field in Settings.model_fields.items():
+        types = [field.annotation, *get_args(field.annotation)]
+        if any(isinstance(each, type) and issubclass(each, URLS) for each in types):
+            scheme = {"database_url": "postgresql", "redis_url": "redis"}.get(name, "http")
+            found.append((name.upper(), f"{scheme}://u:hunter2@elsewhere.example/x"))
+    return found
+
+
+URLS = (AnyUrl, _BaseUrl, _BaseMultiHostUrl)
+
+
+def test_settings_that_are_urls_are_found() -> None:
+    named = {name.upper() for name in Settings.model_fields if name.endswith("_url")}
+
+    assert {name for name, _ in url_settings()} == {*named, "AUTH_ISSUER"}
+
+
+@pytest.mark.parametrize(("name", "address"), url_settings())
+def test_no_url_is_forgotten(monkeypatch: pytest.MonkeyPatch, name: str, address: str) -> None:
+    assert f"  {name}: " in objections(monkeypatch, {name: address})
+
+
+def test_no_default_leads_elsewhere_unencrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever has an address as its default must be set in production, or kept from the net."""
+    addresses = {
+        name.upper()
+        for name, field in Settings.model_fields.items()
+        if re.search(r"\w:(//|\d)", str(field.default))
+    }
+    said = objections(monkeypatch, {**dict.fromkeys(GOOD), "ENVIRONMENT": "production"})
+
+    refused = {name for name in addresses if f"  {name}: " in said}
+    assert addresses - refused == {"KAFKA_BOOTSTRAP_SERVERS", "CORS_ORIGINS"}
+    assert "  KAFKA_SECURITY_PROTOCOL: " in said
+
+
+def test_development_needs_nothing_of_this(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = dict.fromkeys(GOOD)
+
+    assert objections(monkeypatch, bare) == ""
+    assert objections(monkeypatch, {**bare, "LOG_LEVEL": "DEBUG", "CORS_ORIGINS": "*"}) == ""
+
+
+def test_the_development_stack_is_for_development(tmp_path: Path) -> None:
+    assert Site(tmp_path).environment()["ENVIRONMENT"] == "development"
+
+
+async def pages(settings: Settings) -> set[int]:
+    """How the application answers for its documentation."""
+    transport = httpx.ASGITransport(create_app(settings))
+    paths = ("/docs", "/redoc", "/openapi.json", "/static-offline-docs/swagger-ui.css")
+    async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
+        return {(await client.get(path)).status_code for path in paths}
+
+
+async def test_production_shows_nobody_its_documentation() -> None:
+    changes: dict[str, Any] = {"environment": "production"}
+
+    assert await pages(Settings.model_construct(**changes)) == {404}
+    assert await pages(Settings.model_construct()) == {200}
