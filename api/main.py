@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.parts = await _build_parts(settings, stack)
             yield
 
-    app = _without_routes(
+    app = _bare_app(
         settings,
         title="Payment service",
         version=VERSION,
@@ -91,7 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _without_routes(settings: Settings, **options: Any) -> FastAPI:
+def _bare_app(settings: Settings, **options: Any) -> FastAPI:
     """In production without its documentation, which tells strangers where to try."""
     if settings.environment == "production":
         return FastAPI(openapi_url=None, **options)
