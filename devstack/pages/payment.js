@@ -71,10 +71,10 @@ async function followToItsEnd() {
 async function look() {
   payment = await find();
   if (!payment) return showNothing();
-  const refunds = payment.status === "succeeded" ? (await ask(`${payments}/${payment.id}/refunds`)).refunds : [];
-  const { timeline, silent } = await ask(`${payments}/${payment.id}/timeline`);
+  const refunds = await findRefunds();
   story.showPayment(payment, refunds);
   showWorkflow(payment.orderId);
+  const { timeline, silent } = await ask(`${payments}/${payment.id}/timeline`);
   return { refunds, timeline, silent, news: story.showSteps(timeline, silent) };
 }
 
@@ -84,6 +84,11 @@ async function find() {
   }
   const query = new URLSearchParams({ orderId: asked.get("order") ?? "", limit: 1 });
   return (await ask(`${payments}?${query}`)).payments[0];
+}
+
+async function findRefunds() {
+  if (payment.status !== "succeeded") return [];
+  return (await ask(`${payments}/${payment.id}/refunds`)).refunds;
 }
 
 function showNothing() {
@@ -132,12 +137,18 @@ async function act(button, request) {
   follow();
 }
 
-// One key for ever: all of a payment is given back once, however often it is asked for.
-const refundAll = () => [`${payments}/${payment.id}/refunds`, post("{}", { "idempotency-key": `all of ${payment.id}` })];
-const turnBack = () => [`${payments}/${payment.id}/cancel`, { method: "POST" }];
+function cancel() {
+  return [`${payments}/${payment.id}/cancel`, { method: "POST" }];
+}
 
-for (const [id, request] of [["refund", refundAll], ["cancel", turnBack]]) {
-  const button = document.getElementById(id);
+// One key for ever: all of a payment is given back once, however often it is asked for.
+function refund() {
+  const key = { "idempotency-key": `all of ${payment.id}` };
+  return [`${payments}/${payment.id}/refunds`, post("{}", key)];
+}
+
+for (const request of [cancel, refund]) {
+  const button = document.getElementById(request.name);
   button.addEventListener("click", () => act(button, request));
 }
 if (asked.has("order") || asked.has("payment")) {

@@ -1,5 +1,6 @@
 """The shop of the demonstration: its pages are closed to strangers, its orders can be paid."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
@@ -64,6 +65,13 @@ async def test_every_page_runs_only_scripts_of_the_shop(path: str, kind: str) ->
     assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", ["/", "/payment"])
+async def test_without_scripts_the_pages_say_what_is_missing(path: str) -> None:
+    answer = await client().get(path)
+
+    assert re.search("<noscript>.*This page needs JavaScript.*</noscript>", answer.text)
 
 
 @pytest.mark.parametrize("path", ["/shop.py", "/../shop.py", "/%2e%2e/shop.py", "/orders/1"])
