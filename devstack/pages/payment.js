@@ -45,7 +45,7 @@ async function follow() {
     await followToItsEnd();
     story.showProgress("No further steps are expected.");
   } catch (failure) {
-    story.showTrouble("follow", failure.message);
+    story.showState("none", failure.message);
     story.showProgress("");
   }
   isFollowing = false;
@@ -92,9 +92,13 @@ async function findRefunds() {
 }
 
 function showNothing() {
-  if (left(asked.get("order"))) story.showState("pending", "The payment is being sent");
-  else story.showState("none", "There is no payment of this order");
+  showStart("There is no payment of this order");
   return { timeline: [], silent: [], refunds: [], news: 0 };
+}
+
+function showStart(otherwise) {
+  if (left(asked.get("order"))) story.showState("pending", "The payment is being sent");
+  else story.showState("none", otherwise);
 }
 
 function showWorkflow(orderId) {
@@ -152,6 +156,7 @@ for (const request of [cancel, refund]) {
   button.addEventListener("click", () => act(button, request));
 }
 if (asked.has("order") || asked.has("payment")) {
+  showStart("Looking for the payment");
   pay(asked.get("order"));
   follow();
 } else {
