@@ -106,12 +106,12 @@ class Bill(Wire):
 router = APIRouter()
 
 
-@router.get("/")
+@router.api_route("/", methods=["GET", "HEAD"])
 async def checkout_page() -> Response:
     return FileResponse(_PAGES / "checkout.html")
 
 
-@router.get("/payment")
+@router.api_route("/payment", methods=["GET", "HEAD"])
 async def payment_page() -> Response:
     return FileResponse(_PAGES / "payment.html")
 

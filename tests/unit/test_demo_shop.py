@@ -67,6 +67,11 @@ async def test_every_page_runs_only_scripts_of_the_shop(path: str, kind: str) ->
     assert answer.headers["referrer-policy"] == "no-referrer"
 
 
+@pytest.mark.parametrize("path", ["/", "/payment", "/style.css"])
+async def test_pages_can_be_asked_for_their_head_alone(path: str) -> None:
+    assert (await client().head(path)).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/", "/payment"])
 async def test_without_scripts_the_pages_say_what_is_missing(path: str) -> None:
     answer = await client().get(path)
