@@ -58,6 +58,10 @@ audit: install ## Compare all books of the running system: gateway, PostgreSQL, 
 test: install ## Run all tests (ARGS="-k refund" chooses)
 	$(PYTHON) -m pytest -n 2 $(ARGS)
 
+.PHONY: browser
+browser: install ## Install Chromium for the browser tests, if there is none (Debian)
+	@$(PYTHON) -m tests.chromium
+
 .PHONY: simulate
 simulate: install ## Try every pair of faults on simulated neighbours, and RUNS=n random cases
 	$(PYTHON) -m tests.simulation $(if $(RUNS),--runs $(RUNS)) $(ARGS)

@@ -137,6 +137,7 @@ def _explain(error: StackError) -> None:
 def _print_addresses(stack: Stack) -> None:
     environment = stack.environment()
     addresses = {
+        "Shop": environment["SHOP_URL"],
         "API docs": f"{environment['PAYMENT_API_URL']}/docs",
         "Temporal Web UI": environment["TEMPORAL_UI_URL"],
         **{part.title: part.address for part in stack.status() if _is_worth_showing(part)},
@@ -149,7 +150,7 @@ def _print_addresses(stack: Stack) -> None:
 
 
 def _is_worth_showing(part: Status) -> bool:
-    return part.name not in {"api", "worker", "temporal"}
+    return part.name not in {"shop", "api", "worker", "temporal"}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The system's own processes: the three simulated neighbours, the worker and the API."""
+"""The system's own processes: the three simulated neighbours, the worker, the API and the shop."""
 
 import socket
 import sys
@@ -47,6 +47,16 @@ class Inventory(_WebApp):
     name = "inventory"
     title = "Inventory"
     module = "devstack.inventory"
+
+
+class Shop(_WebApp):
+    name = "shop"
+    title = "Shop"
+    module = "devstack.shop"
+
+    @property
+    def address(self) -> str:
+        return self.site.environment()["SHOP_URL"]
 
 
 class API(_WebApp):

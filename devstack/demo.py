@@ -207,6 +207,7 @@ def _say_where_to_go(console: Console, environment: Mapping[str, str]) -> None:
     console.print(f"""
 [bold]The system keeps running[/bold]
 
+  Shop             {environment["SHOP_URL"]}
   API docs         {api}/docs
   Temporal Web UI  {environment["TEMPORAL_UI_URL"]}
 

@@ -88,6 +88,14 @@ async def change_settings(request: Request) -> Response:
     return answer(books.behaviour)
 
 
+@router.put("/settings/{order_id}")
+async def change_settings_of_order(request: Request, order_id: str) -> Response:
+    """How this order's charges go, whatever the others' do."""
+    behaviour = await read(request, Behaviour)
+    _books(request).behave_towards(order_id, behaviour)
+    return answer(behaviour)
+
+
 @router.get("/ledger")
 async def ledger(request: Request, after: Annotated[int, Query(ge=0)] = 0) -> Response:
     """Every effect with a sequence number above `after`, oldest first."""

@@ -96,6 +96,7 @@ class GatewayBooks:
 
     def __init__(self, path: Path, initial: Behaviour, seed: int = 0) -> None:
         self.behaviour = initial
+        self._towards: dict[str, Behaviour] = {}
         self._seed = seed
         self._charges: dict[str, Charge] = {}
         self._refunds: dict[str, Refund] = {}
@@ -106,6 +107,8 @@ class GatewayBooks:
         match kind:
             case "settings.changed":
                 self.behaviour = Behaviour.model_validate(data)
+            case "order_settings.changed":
+                self._towards[data["orderId"]] = Behaviour.model_validate(data["settings"])
             case "refund.succeeded":
                 refund = Refund.model_validate(data)
                 self._refunds[refund.key] = refund
@@ -120,13 +123,21 @@ class GatewayBooks:
     def behave(self, behaviour: Behaviour) -> None:
         self.journal.append("settings.changed", behaviour.model_dump())
 
+    def behave_towards(self, order_id: str, behaviour: Behaviour) -> None:
+        """Behave so when this order is charged, and not as towards the others."""
+        settings = {"orderId": order_id, "settings": behaviour.model_dump()}
+        self.journal.append("order_settings.changed", settings)
+
+    def _behaviour_towards(self, order_id: str) -> Behaviour:
+        return self._towards.get(order_id, self.behaviour)
+
     async def charge(self, key: str, request: ChargeRequest) -> tuple[Charge, bool]:
         """The charge of this key as it was first answered, and whether it is a replay.
 
         Half the latency passes before the effect, half after it. Once begun it is finished, even
         when the caller is cancelled. Raises Refusal with 422 for a key of another request.
         """
-        latency_ms = self.behaviour.latency_ms
+        latency_ms = self._behaviour_towards(request.order_id).latency_ms
         if not latency_ms:
             return self._settle(key, request)
         slowly = self._settle_slowly(key, request, half_seconds=latency_ms / 2000)
@@ -152,7 +163,7 @@ class GatewayBooks:
 
     def _process(self, key: str, request: ChargeRequest) -> Charge:
         charge = {**request.model_dump(by_alias=False), "id": _derived("ch", key), "key": key}
-        decline = self._decline_of(key, request.amount)
+        decline = self._decline_of(key, request)
         if decline:
             charge |= decline._asdict()
             charge["response"] = f"Failed - {decline.code}: {decline.message}"
@@ -161,14 +172,15 @@ class GatewayBooks:
             charge["response"] = f"Success - TransactionId: {charge['transaction_id']}"
         return self._record(Charge(state="declined" if decline else "captured", **charge))
 
-    def _decline_of(self, key: str, amount: Decimal) -> Decline | None:
-        if amount >= _TOO_LARGE_FROM:
+    def _decline_of(self, key: str, request: ChargeRequest) -> Decline | None:
+        if request.amount >= _TOO_LARGE_FROM:
             return _TOO_LARGE
-        if magic := _MAGIC_FRACTIONS.get(amount % 1):
+        if magic := _MAGIC_FRACTIONS.get(request.amount % 1):
             return magic
         # Hashing the key instead of drawing a number lets a run be repeated exactly.
         luck = int.from_bytes(sha256(f"{self._seed}:{key}".encode()).digest()[:8]) / 2**64
-        return None if luck < self.behaviour.success_rate else _CARD_DECLINED
+        success_rate = self._behaviour_towards(request.order_id).success_rate
+        return None if luck < success_rate else _CARD_DECLINED
 
     def _record(self, charge: Charge) -> Charge:
         self.journal.append(f"charge.{charge.state}", charge.model_dump())

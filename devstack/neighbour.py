@@ -139,7 +139,7 @@ def json_list(items: Iterable[bytes]) -> Response:
 def neighbour_app(
     name: str,
     router: APIRouter,
-    journal: Journal,
+    journal: Journal | None = None,
     background: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """The routes, `GET /health`, and every refusal as `{"error": …}`.
@@ -154,7 +154,8 @@ def neighbour_app(
         if task:
             task.cancel()
             await asyncio.wait([task])
-        journal.close()
+        if journal:
+            journal.close()
 
     app = FastAPI(title=name, openapi_url=None, lifespan=lifespan, telemetry=_NO_TELEMETRY)
     app.include_router(router)

@@ -26,6 +26,7 @@ class Ports:
     valkey: int = 56379
     kafka: int = 59092
     kafka_controller: int = 59093
+    shop: int = 3000
 
     @classmethod
     def free(cls) -> "Ports":

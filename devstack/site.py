@@ -60,6 +60,7 @@ class Site:
     def _own(self) -> dict[str, str]:
         ports = self.ports
         return {
+            "SHOP_URL": f"http://localhost:{ports.shop}",
             "PAYMENT_API_URL": f"http://{HOST}:{ports.api}",
             "ORDERING_URL": f"http://{HOST}:{ports.ordering}",
             "INVENTORY_URL": f"http://{HOST}:{ports.inventory}",
@@ -75,7 +76,9 @@ class Site:
             "API_PORT": str(ports.api),
             "ORDERING_PORT": str(ports.ordering),
             "INVENTORY_PORT": str(ports.inventory),
+            "SHOP_PORT": str(ports.shop),
             "GATEWAY_PORT": str(ports.gateway),
             "DEVSTACK_DATA": str(self.data),
+            "CORS_ORIGINS": f"http://localhost:{ports.shop},http://{HOST}:{ports.shop}",
             "RATE_LIMIT": "100000/minute",
         }

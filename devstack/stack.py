@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from devstack.apps import API, Gateway, Inventory, Ordering, Worker
+from devstack.apps import API, Gateway, Inventory, Ordering, Shop, Worker
 from devstack.kafka import Kafka
 from devstack.part import Part
 from devstack.ports import Ports
@@ -18,13 +18,13 @@ from devstack.valkey import Valkey
 
 SERVERS = ("postgres", "valkey", "kafka", "temporal")
 NEIGHBOURS = ("gateway", "ordering", "inventory")
-PARTS = (*SERVERS, PREPARE, *NEIGHBOURS, "worker", "api")
+PARTS = (*SERVERS, PREPARE, *NEIGHBOURS, "worker", "api", "shop")
 
-_STOP_ORDER = (("api",), ("worker",), NEIGHBOURS, SERVERS)
+_STOP_ORDER = (("shop",), ("api",), ("worker",), NEIGHBOURS, SERVERS)
 
 
 class Stack:
-    """One set of servers, neighbours, worker and API, found again by its directory.
+    """One set of servers, neighbours, worker, API and shop, found again by its directory.
 
     `external` may name servers to use instead of our own: DATABASE_URL, REDIS_URL,
     KAFKA_BOOTSTRAP_SERVERS, TEMPORAL_ADDRESS. Without `durable`, PostgreSQL loses data when the
@@ -49,7 +49,7 @@ class Stack:
         servers = (PostgreSQL(site), Valkey(site), Kafka(site), Temporal(site))
         neighbours = (Gateway(site), Ordering(site), Inventory(site))
         self._parts: dict[str, Part] = {
-            part.name: part for part in (*servers, *neighbours, Worker(site), self._api)
+            part.name: part for part in (*servers, *neighbours, Worker(site), self._api, Shop(site))
         }
         self._preparation = Process(site.directory, PREPARE)
 

@@ -1,8 +1,8 @@
 """A shop on the running system: it takes orders, holds seats and pays, and looks into the books."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from http import HTTPStatus
@@ -137,6 +137,15 @@ class Shop:
             yield
         finally:
             await self.stack.up(parts)
+
+    @contextmanager
+    def frozen(self, part: str) -> Iterator[None]:
+        """A part that takes calls and answers none."""
+        self.stack.freeze(part)
+        try:
+            yield
+        finally:
+            self.stack.thaw(part)
 
     # What others have written down.
 

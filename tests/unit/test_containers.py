@@ -54,7 +54,7 @@ def copied(dockerfile: str, target: str) -> set[str]:
         (
             "Dockerfile.worker",
             "neighbours",
-            ["devstack.gateway", "devstack.ordering", "devstack.inventory"],
+            ["devstack.gateway", "devstack.ordering", "devstack.inventory", "devstack.shop"],
         ),
     ],
 )

@@ -35,10 +35,14 @@ def gateway(start: Start) -> httpx.AsyncClient:
 
 
 async def charge(
-    gateway: httpx.AsyncClient, key: str, amount: str = "150.00", currency: str = "USD"
+    gateway: httpx.AsyncClient,
+    key: str,
+    amount: str = "150.00",
+    currency: str = "USD",
+    order: str = "order",
 ) -> httpx.Response:
     body = (
-        f'{{"paymentId":"p-{key}","orderId":"order","amount":{amount},'
+        f'{{"paymentId":"p-{key}","orderId":"{order}","amount":{amount},'
         f'"currency":"{currency}","paymentMethod":"credit_card"}}'
     )
     return await gateway.post("/charges", headers={"Idempotency-Key": key}, content=body)
@@ -242,6 +246,18 @@ async def test_settings_left_out_stay_and_outlive_a_restart(start: Start) -> Non
 
     assert changed.json() == {"successRate": 0.25, "latencyMs": 5}
     assert (await start().get("/settings")).json() == changed.json()
+
+
+async def test_settings_of_one_order_are_no_others_and_outlive_a_restart(start: Start) -> None:
+    gateway = start()
+
+    await gateway.put("/settings/unlucky", json={"successRate": 0, "latencyMs": 20})
+
+    for each in (gateway, start()):
+        key = str(id(each))
+        assert (await charge(each, key, order="unlucky")).status_code == 402
+        assert (await charge(each, f"{key}-other")).status_code == 201
+    assert (await gateway.get("/settings")).json() == {"successRate": 1, "latencyMs": 0}
 
 
 async def test_charges_are_listed_newest_last(gateway: httpx.AsyncClient) -> None:

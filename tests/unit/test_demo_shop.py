@@ -1,0 +1,167 @@
+"""The shop of the demonstration: its pages are closed to strangers, its orders can be paid."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+
+from devstack import gateway, inventory, ordering, shop
+from devstack.shop import OFFERS, ShopSettings, build
+
+API = "http://127.0.0.1:5004"
+FORM = {"offer": "ticket", "paymentMethod": "wallet"}
+NEIGHBOURS: dict[str, ModuleType] = {
+    "http://127.0.0.1:5003": ordering,
+    "http://127.0.0.1:5002": inventory,
+    "http://127.0.0.1:5005": gateway,
+}
+
+
+def client(**settings: Any) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(build(ShopSettings(**settings)))
+    return httpx.AsyncClient(transport=transport, base_url="http://shop")
+
+
+@pytest.fixture
+async def neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Reaches those that the shop reaches, at the same addresses."""
+    settings = ShopSettings(devstack_data=tmp_path)
+    apps = {url: each.build(settings) for url, each in NEIGHBOURS.items()}
+    transports = {url: httpx.ASGITransport(app) for url, app in apps.items()}
+    monkeypatch.setattr(shop, "create_client", lambda: httpx.AsyncClient(mounts=transports))
+    yield httpx.AsyncClient(mounts=transports)
+    for app in apps.values():
+        app.state.journal.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "text/html"),
+        ("/payment", "text/html"),
+        ("/style.css", "text/css"),
+        ("/checkout.js", "javascript"),
+        ("/favicon.svg", "image/svg+xml"),
+        ("/offers", "application/json"),
+    ],
+)
+async def test_every_page_runs_only_scripts_of_the_shop(path: str, kind: str) -> None:
+    answer = await client(payment_api_url=API).get(path)
+
+    assert answer.status_code == 200
+    assert kind in answer.headers["content-type"]
+    policy = dict(
+        each.split(" ", 1) for each in answer.headers["content-security-policy"].split("; ")
+    )
+    assert policy.pop("connect-src") == f"'self' {API}"
+    assert policy.pop("require-trusted-types-for") == "'script'"
+    assert set(policy.values()) == {"'none'", "'self'"}
+    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", ["/", "/payment", "/style.css"])
+async def test_pages_can_be_asked_for_their_head_alone(path: str) -> None:
+    assert (await client().head(path)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/payment"])
+async def test_without_scripts_the_pages_say_what_is_missing(path: str) -> None:
+    answer = await client().get(path)
+
+    assert re.search("<noscript>.*This page needs JavaScript.*</noscript>", answer.text)
+
+
+@pytest.mark.parametrize("path", ["/shop.py", "/../shop.py", "/%2e%2e/shop.py", "/orders/1"])
+async def test_nothing_else_is_served(path: str) -> None:
+    answer = await client().get(path)
+
+    assert answer.status_code == 404
+    assert "content-security-policy" in answer.headers
+
+
+async def test_the_pages_learn_where_the_others_are() -> None:
+    known = {"payment_api_url": API, "temporal_ui_url": "http://ui", "temporal_namespace": "n"}
+
+    answer = await client(**known).get("/addresses")
+    without = await client(temporal_ui_url="").get("/addresses")
+
+    workflows = "http://ui/namespaces/n/workflows"
+    assert answer.json() == {"paymentApi": API, "workflows": workflows}
+    assert without.json()["workflows"] is None
+
+
+async def test_offers_tell_their_price_as_text() -> None:
+    offers = (await client().get("/offers")).json()
+
+    assert [each["name"] for each in offers] == [each.name for each in OFFERS]
+    assert offers[1]["price"] == "150.13 USD"
+    assert set(offers[0]) == {"name", "title", "note", "price"}
+
+
+async def test_an_order_is_placed_with_its_seat(neighbours: httpx.AsyncClient) -> None:
+    answer = await client().post("/orders", json=FORM)
+
+    assert answer.status_code == 201
+    assert b'"amount":150.00,' in answer.content
+    bill = answer.json()
+    order = (await neighbours.get(f"http://127.0.0.1:5003/orders/{bill['orderId']}")).json()
+    seat = await read_seat(neighbours, bill)
+    assert (order["status"], order["totalAmount"], order["currency"]) == ("pending", 150, "USD")
+    assert (seat["status"], seat["orderId"]) == ("active", bill["orderId"])
+    assert bill["customerId"] == order["customerId"] == seat["customerId"]
+    assert bill["paymentMethod"] == "wallet"
+
+
+async def read_seat(neighbours: httpx.AsyncClient, bill: dict[str, Any]) -> dict[str, Any]:
+    path = f"/reservations/{bill['reservationId']}"
+    seat: dict[str, Any] = (await neighbours.get(f"http://127.0.0.1:5002{path}")).json()
+    return seat
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+async def test_only_an_order_that_is_to_be_watched_is_slow(
+    neighbours: httpx.AsyncClient, slowly: bool
+) -> None:
+    answer = await client().post("/orders", json={**FORM, "slowly": slowly})
+
+    told = (await neighbours.get("http://127.0.0.1:5005/ledger")).json()
+    slow = {"orderId": answer.json()["orderId"], "settings": {"successRate": 1, "latencyMs": 2000}}
+    assert [each["data"] for each in told] == ([slow] if slowly else [])
+
+
+async def test_a_lapsed_hold_has_lapsed(neighbours: httpx.AsyncClient) -> None:
+    answer = await client().post("/orders", json={**FORM, "offer": "lapsed"})
+
+    assert (await read_seat(neighbours, answer.json()))["status"] == "expired"
+
+
+@pytest.mark.parametrize("form", [{}, {**FORM, "offer": "yacht"}, {**FORM, "amount": 1}])
+async def test_what_is_not_offered_is_not_ordered(form: dict[str, Any]) -> None:
+    answer = await client().post("/orders", json=form)
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("refusal", [httpx.Response(500), httpx.ConnectError("refused")])
+async def test_without_its_neighbours_nothing_is_ordered(
+    refusal: httpx.Response | Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        if isinstance(refusal, Exception):
+            raise refusal
+        return refusal
+
+    transport = httpx.MockTransport(refuse)
+    monkeypatch.setattr(shop, "create_client", lambda: httpx.AsyncClient(transport=transport))
+    answer = await client().post("/orders", json=FORM)
+
+    assert answer.status_code == 503
+    assert "http://127.0.0.1:5003/orders" in answer.json()["error"]
