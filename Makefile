@@ -74,6 +74,10 @@ chaos: install ## Pay PAYMENTS=n orders while processes and connections are brok
 fuzz: install ## Send hostile requests (INPUTS=n) and what OpenAPI suggests (EXAMPLES=n), then audit
 	$(PYTHON) -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(ARGS)
 
+.PHONY: overload
+overload: install ## Let ten times as many pay as a system can serve, and see how many it serves
+	$(PYTHON) -m tests.overload $(ARGS)
+
 .PHONY: unit
 unit: install ## Run the tests that need no servers of ours
 	$(PYTHON) -m pytest tests/unit tests/workflow tests/simulation tests/chaos tests/replay -n 2 $(ARGS)

@@ -1,6 +1,5 @@
 """What the routes are given: built once in `api/main.py`, found on the application's state."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -9,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.identity import READ, REFUND, WRITE, Identity, Principal
+from api.places import Places
 from api.readiness import Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
@@ -31,8 +31,7 @@ class Parts:
     cache: PaymentCache
     rate_limit: RateLimit
     identity: Identity
-    places: asyncio.Semaphore
-    """For the callers who wait for their payment: Temporal allows 1200 such calls."""
+    places: Places
     readiness: Readiness
 
 
@@ -73,7 +72,7 @@ async def limit_rate(request: Request) -> None:
 
 def refuse_if_full(parts: Parts) -> None:
     """Raises PaymentError(SERVICE_UNAVAILABLE) while all places are taken: nobody queues here."""
-    if parts.places.locked():
+    if parts.places.are_taken:
         raise PaymentError(
             ErrorCode.SERVICE_UNAVAILABLE,
             "Too many payments are being waited for. Send the same request again.",
@@ -83,7 +82,7 @@ def refuse_if_full(parts: Parts) -> None:
 async def admit(parts: FromParts) -> AsyncIterator[None]:
     """Take a place while the request is answered. Raises PaymentError as `refuse_if_full` does."""
     refuse_if_full(parts)
-    async with parts.places:
+    with parts.places.taken():
         yield
 
 

@@ -1,6 +1,5 @@
 """The API process: the application, what it is made of, and its start."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -28,6 +27,7 @@ from api.documentation import HEADERS, operation_id, with_examples
 from api.errors import problem
 from api.identity import TRUSTING, Identity, IssuerKeys
 from api.middleware import AnswerBugs, AnyCasePaths, NameRequests
+from api.places import Places
 from api.readiness import Check, Readiness
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
@@ -124,7 +124,7 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         cache=cache,
         rate_limit=RateLimit(str(settings.redis_url), parse(settings.rate_limit)),
         identity=await _build_identity(settings, stack),
-        places=asyncio.Semaphore(settings.payments_at_once),
+        places=Places(settings.payments_at_once, settings.payment_slow_seconds),
         readiness=Readiness(
             required={"postgresql": payments.ping, "temporal": sagas.ping},
             others={"redis": cache.ping, **_neighbour_checks(settings)},

@@ -121,7 +121,15 @@ class Settings(BaseSettings):
         default=400,
         ge=1,
         le=1000,
-        description="How many callers may wait for their payment at a time; others get a 503.",
+        description="How many callers may wait for their payment at a time, at most; others get a "
+        "503. Temporal allows 1200 for all processes together.",
+    )
+    payment_slow_seconds: float = Field(
+        default=3,
+        gt=0,
+        le=300,
+        description="While payments take longer than this, fewer callers are let in, down to a "
+        "tenth of `PAYMENTS_AT_ONCE`.",
     )
     rate_limit: Annotated[str, AfterValidator(_rate)] = Field(
         default="120/minute", description="Requests allowed per caller, such as `10/second`."

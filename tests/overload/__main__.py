@@ -1,7 +1,7 @@
 """What an overload does to those who pay: `python -m tests.overload`.
 
-A system of its own is started. First as many customers pay as it serves best, one payment after the
-other; then ten times as many come per second as were served, whether the others have been served or
+A system of its own is started. First a few customers pay in turn, then more, to find out how many
+are served in a second at best; then ten times as many come, whether the others have been served or
 not, and come again when they are turned away. The books are compared afterwards.
 """
 
@@ -9,7 +9,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -32,8 +32,8 @@ from tests.chaos.settling import until_settled
 from tests.overload.connection import Answer, Connection
 from tests.stacks import settings_of
 
-AT_ONCE = 40
-"""Customers that keep the system busy, and no busier."""
+AT_ONCE = (8, 16, 32)
+"""Customers who pay in turn. One of these keeps the system busy, and no busier."""
 TICK_SECONDS = 0.01
 console = Console(highlight=False, soft_wrap=True)
 
@@ -88,15 +88,15 @@ class Crowd:
                 return connection
         return await Connection.open(self.api)
 
-    async def come_in_turn(self, seconds: float) -> None:
-        """So many that each waits for one before."""
+    async def come_in_turn(self, at_once: int, seconds: float) -> None:
+        """So many at once, each after the one before it."""
         until = time.monotonic() + seconds
 
         async def queue() -> None:
             while time.monotonic() < until:
                 await self.visit()
 
-        await asyncio.gather(*(queue() for _ in range(AT_ONCE)))
+        await asyncio.gather(*(queue() for _ in range(at_once)))
 
     async def rush_in(self, rate: float, seconds: float) -> None:
         """`rate` in a second, whatever becomes of those before."""
@@ -112,23 +112,24 @@ class Crowd:
 def main(
     seconds: Annotated[int, typer.Option(min=5, help="Of each of the two loads.")] = 20,
     times: Annotated[float, typer.Option(min=1, help="How often the peak comes in.")] = 10,
+    places: Annotated[int | None, typer.Option(help="PAYMENTS_AT_ONCE.")] = None,
 ) -> None:
     """Measure payments per second at the peak, and how many are left of it under an overload."""
     with TemporaryDirectory(prefix="overload-") as directory:
-        uvloop.run(_run(Path(directory), seconds, times))
+        settings = SETTINGS | ({"PAYMENTS_AT_ONCE": str(places)} if places else {})
+        uvloop.run(_run(Path(directory), settings, seconds, times))
 
 
-async def _run(directory: Path, seconds: int, times: float) -> None:
+async def _run(directory: Path, settings: Mapping[str, str], seconds: int, times: float) -> None:
     began = datetime.now(UTC)
     stack = Stack(directory, Ports.free(), durable=True, ephemeral=True)
-    await stack.up(environment=SETTINGS)
+    await stack.up(environment=settings)
     try:
         crowd = Crowd(stack.site.ports.api)
         await _measure(crowd, stack.site.ports.ordering, seconds, times)
-        settings = settings_of(stack)
         temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
-        is_settled = await until_settled(settings, temporal)
-        books = await read_settled(settings, began, datetime.now(UTC) + timedelta(days=1))
+        is_settled = await until_settled(settings_of(stack), temporal)
+        books = await read_settled(settings_of(stack), began, datetime.now(UTC) + timedelta(days=1))
     finally:
         await stack.down()
     broken = [violation for each in books for violation in violations(each)]
@@ -139,19 +140,23 @@ async def _run(directory: Path, seconds: int, times: float) -> None:
 
 
 async def _measure(crowd: Crowd, ordering: int, seconds: int, times: float) -> None:
-    await _order(crowd, ordering, AT_ONCE * 25)
-    await crowd.come_in_turn(5)  # to warm up
-    peak = await _during(crowd, crowd.come_in_turn(seconds), seconds)
-    console.print(f"peak: {AT_ONCE} customers in turn, {peak.report()}")
-    await _order(crowd, ordering, int(peak.paid_per_second * seconds) + 1000)
-    rate = times * peak.paid_per_second
+    await _order(crowd, ordering, 500)
+    await crowd.come_in_turn(max(AT_ONCE), 10)  # to warm up
+    peak = max([await _in_turn(crowd, ordering, each, seconds) for each in AT_ONCE])
+    rate = times * peak
+    await _order(crowd, ordering, int(peak * seconds) + 1000)
     rush = await _during(crowd, crowd.rush_in(rate, seconds), seconds)
-    console.print(f"{times:g} times as many: {rate:.0f} customers a second, {rush.report()}")
-    console.print(
-        f"goodput under overload: {rush.paid_per_second / peak.paid_per_second:.0%} of the peak"
-    )
-    healed = await _during(crowd, crowd.come_in_turn(5), 5)
-    console.print(f"afterwards: {AT_ONCE} customers in turn, {healed.report()}")
+    console.print(f"{times:g} times the peak: {rate:.0f} customers a second: {rush.report()}")
+    console.print(f"goodput under overload: {rush.paid_per_second / peak:.0%} of the peak")
+    await _in_turn(crowd, ordering, min(AT_ONCE), seconds)
+
+
+async def _in_turn(crowd: Crowd, ordering: int, at_once: int, seconds: float) -> float:
+    """Payments a second of so many customers in turn."""
+    await _order(crowd, ordering, 100 * at_once)
+    load = await _during(crowd, crowd.come_in_turn(at_once, seconds), seconds)
+    console.print(f"{at_once} customers in turn: {load.report()}")
+    return load.paid_per_second
 
 
 @dataclass
@@ -170,11 +175,11 @@ class Load:
         listed = ", ".join(f"{count} x {status or 'none'}" for status, count in counts.items())
         turned = [each for each in self.visits if each.is_turned_away]
         unsaid = sum(not each.answer.says_when_to_come_back for each in turned if each.answer)
-        return (
-            f"{self.paid_per_second:.1f} paid a second ({listed}), "
-            f"in {_spread([each for each in self.visits if each.is_paid])}; "
-            f"turned away in {_spread(turned)}, {unsaid} of them without Retry-After"
-        )
+        paid = _spread([each for each in self.visits if each.is_paid])
+        report = f"{self.paid_per_second:.1f} paid a second in {paid} ({listed})"
+        if turned:
+            report += f"; turned away in {_spread(turned)}, {unsaid} without Retry-After"
+        return report
 
 
 async def _during(crowd: Crowd, load: Awaitable[None], seconds: float) -> Load:
@@ -206,7 +211,7 @@ async def _order(crowd: Crowd, ordering: int, orders: int) -> None:
             crowd.orders.append(exact_json.dumps(wanted))
         connection.close()
 
-    await asyncio.gather(*(place() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(place() for _ in range(max(AT_ONCE))))
 
 
 if __name__ == "__main__":

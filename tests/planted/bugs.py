@@ -17,6 +17,7 @@ DATABASE_FAILURES = "tests/unit/test_database_failures.py"
 SCHEMAS = "tests/unit/test_schemas.py"
 HTTP = "tests/unit/test_http.py"
 IDENTITY = "tests/unit/test_identity.py"
+PLACES = "tests/unit/test_places.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
 REDIS = "tests/unit/test_redis.py"
@@ -1008,6 +1009,27 @@ API = (
         "            await limit_rate(request)\n",
         "",
         HTTP,
+    ),
+    Bug(
+        "a place is taken for ever",
+        "api/places.py",
+        "            self._taken -= 1\n",
+        "            pass\n",
+        PLACES,
+    ),
+    Bug(
+        "slow payments take no room away",
+        "api/places.py",
+        "if seconds > self._slow_seconds:",
+        "if seconds > 2 * self._slow_seconds:",
+        PLACES,
+    ),
+    Bug(
+        "places grow without need",
+        "api/places.py",
+        "elif self._taken * 2 > self._limit:",
+        "else:",
+        PLACES,
     ),
     Bug(
         "who is turned away is read first",

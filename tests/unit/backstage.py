@@ -1,6 +1,5 @@
 """What is behind the routes in tests of the HTTP interface, and what every answer must have."""
 
-import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import httpx
 from api.dependencies import Parts
 from api.errors import STATUSES
 from api.identity import TRUSTING, Identity
+from api.places import Places
 from api.readiness import Readiness
 from api.redis import Allowance
 from api.schemas import PaymentProblem
@@ -63,7 +63,7 @@ class Backstage:
     allowance: Allowance = ALLOWANCE
     down: tuple[str, ...] = ()
     identity: Identity = TRUSTING
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    places: Places = field(default_factory=lambda: Places(20, slow_seconds=5))
     started: list[PaymentInstruction] = field(default_factory=list)
     searches: list[Search] = field(default_factory=list)
     cancelled: list[Payment] = field(default_factory=list)

@@ -152,7 +152,7 @@ async def test_callers_beyond_the_places_are_turned_away_at_once(
         is_read = True
         yield BODY.encode()
 
-    async with backstage.places, backstage.places:
+    with backstage.places.taken(), backstage.places.taken():
         turned_away = await http.post("/payments", content=body())
 
     problem(turned_away, ErrorCode.SERVICE_UNAVAILABLE)
