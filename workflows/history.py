@@ -96,8 +96,8 @@ def _told(
 
 def _detail(attributes: Any, tries: int) -> str | None:
     message = getattr(attributes, "failure", _NONE).message
-    counted = f"after {tries} tries" if tries > 1 else ""
-    return "; ".join(filter(None, (message, counted))) or None
+    counted = f"(after {tries} tries)" if tries > 1 else ""
+    return f"{message} {counted}".strip() or None
 
 
 def _local_step(attributes: Any) -> tuple[str, str | None] | None:

@@ -1,6 +1,6 @@
 """What the gateway tells of a payment: its charge and its refunds, looked up by their keys."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -9,9 +9,13 @@ from pydantic import Field, ValidationError
 
 from activities.adapters.http import Answer, Neighbour
 from domain import names
+from domain.gateway import ChargeState
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.timeline import Entry, Source
+
+GIVEN_BACK: Mapping[str, str] = {ChargeState.REFUNDED: ChargeState.CAPTURED}
+"""A charge is told as it was made: that it was given back, its refund tells."""
 
 
 class Movement(Answer):
@@ -22,7 +26,8 @@ class Movement(Answer):
 
     def entry(self, kind: str) -> Entry:
         detail = f"{self.amount} {self.currency}" if self.amount else None
-        return Entry(self.created_at, Source.GATEWAY, f"{kind} is {self.state}", detail)
+        state = GIVEN_BACK.get(self.state, self.state)
+        return Entry(self.created_at, Source.GATEWAY, f"{kind} is {state}", detail)
 
 
 class GatewayTimeline:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.integration.shop import Shop
 
 
@@ -17,10 +19,11 @@ async def story(shop: Shop, payment_id: str) -> dict[str, list[str]]:
     return told
 
 
-async def test_everybody_tells_of_a_payment_and_its_refund(shop: Shop) -> None:
+@pytest.mark.parametrize("amount", ["1.00", None])
+async def test_everybody_tells_of_a_payment_and_its_refund(shop: Shop, amount: str | None) -> None:
     order = await shop.an_order()
     payment_id = (await shop.pay(order)).payment["id"]
-    await shop.refund(payment_id, "1.00", "key")
+    await shop.refund(payment_id, amount, "key")
 
     told = await story(shop, payment_id)
 

@@ -88,5 +88,5 @@ def test_a_run_tells_its_steps_and_their_tries() -> None:
 def test_a_step_tells_how_often_it_was_tried() -> None:
     told = {each.event: each.detail for each in entries_of(read("refund-on-request").events)}
 
-    assert (told["make_refund failed"] or "").startswith("refund does not answer.; after ")
+    assert (told["make_refund failed"] or "").startswith("refund does not answer. (after ")
     assert told["make_refund done"] is None
