@@ -17,12 +17,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import track
+from temporalio.client import Client
 
 from audit.__main__ import read_settled
 from audit.invariants import violations
 from devstack.ports import Ports
 from devstack.stack import Stack
-from tests.fuzz.service import fuzz
+from tests.chaos.settling import until_settled
+from tests.fuzz.service import WAIT, fuzz
 from tests.fuzz.trial import MOST_CPU_SECONDS, Tally, attempt
 from tests.issuer import issuing
 from tests.stacks import another_server, settings_of
@@ -67,9 +69,11 @@ async def _over_http(directory: Path, issuer: str, examples: int, seed: int) -> 
     await stack.up()
     try:
         ordering = stack.environment()["ORDERING_URL"]
-        async with another_server(stack, auth_issuer=issuer) as api:
+        async with another_server(stack, auth_issuer=issuer, payment_wait_seconds=WAIT) as api:
             found = await fuzz(api, ordering, issuer, examples=examples, seed=seed, work=directory)
         console.print(found.report, markup=False)
+        temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
+        await until_settled(settings_of(stack), temporal)
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         books = await read_settled(settings_of(stack), began, tomorrow)
     finally:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,10 @@ from api.identity import READ, REFUND, WRITE
 from tests.contract import DOCS
 from tests.tokens import a_token
 
+PHASES = ("examples,coverage,fuzzing", "stateful")
+"""One run after the other: single requests, and sequences in which one leads to the next."""
+WAIT = 0.2
+"""Seconds: so short that payments are answered as ended and as running alike."""
 UNCHECKED = (
     "positive_data_acceptance",  # what is acceptable depends on the order and the currency
 )
@@ -27,23 +32,36 @@ class Fuzzed(NamedTuple):
 async def fuzz(
     api: str, ordering: str, issuer: str, *, examples: int, seed: int, work: Path
 ) -> Fuzzed:
-    """Try up to `examples` inputs per operation and phase, and sequences of them."""
+    """Try up to `examples` inputs per operation, and as many sequences of them."""
     scope = f"{READ} {WRITE} {REFUND}"
     token = a_token(iss=issuer, sub="fuzz", client_id="fuzz", scope=scope, exp=2**32)
+    options = (
+        *("--url", api, "--header", f"Authorization: Bearer {token}"),
+        *("--max-examples", str(examples), "--seed", str(seed)),
+    )
+    runs = [await _run(phases, options, ordering, work) for phases in PHASES]
+    return Fuzzed(
+        inputs=sum(run.inputs for run in runs),
+        is_clean=all(run.is_clean for run in runs),
+        report="\n".join(run.report for run in runs),
+    )
+
+
+async def _run(phases: str, options: Sequence[str], ordering: str, work: Path) -> Fuzzed:
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         "run",
         str(DOCS / "openapi.json"),
-        *("--url", api, "--header", f"Authorization: Bearer {token}"),
-        *("--exclude-checks", ",".join(UNCHECKED)),
-        *("--max-examples", str(examples), "--seed", str(seed)),
+        *("--phases", phases, "--exclude-checks", ",".join(UNCHECKED)),
         *("--suppress-health-check", "all", "--warnings", "off", "--no-color"),
+        *options,
         cwd=work,
         env={
             **os.environ,
             "ORDERING_URL": ordering,
             "PYTHONPATH": str(DOCS.parent),
             "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks",
+            "SCHEMATHESIS_PHASES": phases,
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
