@@ -57,7 +57,7 @@ DETAILS: Mapping[ErrorCode, str] = MappingProxyType(
         ErrorCode.REFUND_REFUSED: "The payment gateway refused the refund (409).",
         ErrorCode.REQUEST_TOO_SLOW: "The request has not arrived within 10 s.",
         ErrorCode.HEADERS_TOO_LARGE: "The request has more than 100 headers.",
-        ErrorCode.BODY_TOO_LARGE: "The body is larger than 65536 bytes.",
+        ErrorCode.BODY_TOO_LARGE: "The body is larger than 16384 bytes.",
         ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Send the header Content-Type: application/json.",
         ErrorCode.CARD_DECLINED: "The card was declined.",
         ErrorCode.INSUFFICIENT_FUNDS: "The account has insufficient funds.",

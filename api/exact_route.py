@@ -12,7 +12,9 @@ from starlette.exceptions import HTTPException
 from api.dependencies import admit, limit_rate, parts_of, refuse_if_full
 from domain import exact_json
 
-MOST_BODY_BYTES = 65_536
+MOST_BODY_BYTES = 16_384
+MOST_PARAMETERS = 50
+"""In a query: thousands of them fit into its bytes, and each has its price."""
 
 
 class _ExactRequest(Request):
@@ -42,12 +44,18 @@ class ExactRoute(APIRoute):
             if takes_place:
                 refuse_if_full(parts_of(request))
             await limit_rate(request)
-            if _has_body(request) and _content_type(request) != "application/json":
-                raise HTTPException(415, "Send the header Content-Type: application/json")
+            _refuse_unreadable(request)
             answer = await handle(_ExactRequest(request.scope, request.receive))
             return _unless_known(request, answer)
 
         return handle_exactly
+
+
+def _refuse_unreadable(request: Request) -> None:
+    if request.scope["query_string"].count(b"&") >= MOST_PARAMETERS:
+        raise HTTPException(400, f"The query has more than {MOST_PARAMETERS} parameters")
+    if _has_body(request) and _content_type(request) != "application/json":
+        raise HTTPException(415, "Send the header Content-Type: application/json")
 
 
 def _unless_known(request: Request, answer: Response) -> Response:

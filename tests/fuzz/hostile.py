@@ -78,7 +78,8 @@ def _refund(dice: Random) -> Request:
 
 
 def _list(dice: Random) -> Request:
-    names = dice.choices((*PARAMETERS, _text(dice)), k=dice.randint(1, 4))
+    number = dice.choices((dice.randint(1, 4), 50, 1_000), weights=(97, 2, 1))[0]
+    names = dice.choices((*PARAMETERS, _text(dice)), k=number)
     pairs = (f"{_quoted(name, dice)}={_quoted(_text(dice), dice)}" for name in names)
     query = "&".join(pairs).encode()[:MOST_HEADER_BYTES]  # the server takes no more
     return Request("GET", "/payments", query, _headers(dice), [b""])
@@ -123,8 +124,9 @@ def _value(dice: Random) -> str:
         2: lambda: json.dumps(_text(dice), ensure_ascii=dice.random() < 0.5),
         3: lambda: dice.choice(RAW),
         4: lambda: _nested(dice),
+        5: lambda: _many(dice),
     }
-    return kinds[dice.choices(range(5), weights=(30, 20, 30, 15, 5))[0]]()
+    return kinds[dice.choices(range(6), weights=(30, 20, 30, 15, 4, 1))[0]]()
 
 
 def _digits(dice: Random) -> str:
@@ -138,6 +140,13 @@ def _nested(dice: Random) -> str:
     depth = dice.choice((2, 30, 300, 3_000))
     opening, closing = dice.choice((("[", "]"), ('{"a":', "}")))
     return opening * depth + dice.choice(("1", "")) + closing * (depth - dice.randint(0, 1))
+
+
+def _many(dice: Random) -> str:
+    number = dice.choice((100, 1_000, 8_000))
+    if dice.random() < 0.5:
+        return "{" + ",".join(f'"{each}":1' for each in range(number // 4)) + "}"
+    return "[" + ",".join([dice.choice(("1", "{}", '""', '{"a":[1]}'))] * number) + "]"
 
 
 def _text(dice: Random) -> str:

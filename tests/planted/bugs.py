@@ -1032,6 +1032,13 @@ API = (
         PLACES,
     ),
     Bug(
+        "any number of parameters is read",
+        "api/exact_route.py",
+        'count(b"&") >= MOST_PARAMETERS:',
+        'count(b"&") < 0:',
+        HOSTILE,
+    ),
+    Bug(
         "who is turned away is read first",
         "api/exact_route.py",
         "            if takes_place:\n",
