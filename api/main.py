@@ -224,6 +224,7 @@ async def create_server(settings: Settings) -> AsyncIterator[uvicorn.Server]:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=int(settings.payment_wait_seconds) + 5,
     )
     async with app.router.lifespan_context(app):

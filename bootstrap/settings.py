@@ -2,6 +2,7 @@
 
 import logging
 import os
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from limits import parse
@@ -33,6 +34,15 @@ def _rate(text: str) -> str:
         parse(text)
     except ValueError:
         raise ValueError("a rate such as 120/minute or 10/second") from None
+    return text
+
+
+def _networks(text: str) -> str:
+    try:
+        for each in text.split(","):
+            ip_network(each.strip())
+    except ValueError:
+        raise ValueError("addresses or networks such as 10.0.0.0/8, separated by commas") from None
     return text
 
 
@@ -133,6 +143,11 @@ class Settings(BaseSettings):
     )
     rate_limit: Annotated[str, AfterValidator(_rate)] = Field(
         default="120/minute", description="Requests allowed per caller, such as `10/second`."
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        default="127.0.0.1",
+        description="The proxies whose `X-Forwarded-For` tells who calls: addresses or networks, "
+        "separated by commas.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=("http://localhost:3000",),

@@ -2,9 +2,13 @@
 
 import re
 
+import httpx
+import pytest
+
 from tests.integration.agreement import assert_agreement
 from tests.integration.replica import another_api
 from tests.integration.shop import Answer, Shop
+from tests.stacks import another_server
 
 LIMIT = 5
 UNKNOWN = "/payments/3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
@@ -31,6 +35,25 @@ async def test_callers_are_counted_one_by_one(shop: Shop) -> None:
         answers = [await each.get(UNKNOWN) for each in (one, one, other)]
 
     assert [answer.status for answer in answers] == [404, 429, 404]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "statuses"), [("127.0.0.0/8", [404, 404, 429]), ("10.0.0.0/8", [404, 429, 429])]
+)
+async def test_callers_behind_a_proxy_that_is_trusted_are_counted_one_by_one(
+    shop: Shop, proxies: str, statuses: list[int]
+) -> None:
+    settings = {"rate_limit": "1/hour", "redis_url": NOWHERE, "trusted_proxies": proxies}
+    async with (
+        another_server(shop.stack, **settings) as address,
+        httpx.AsyncClient(base_url=address, trust_env=False) as client,
+    ):
+        answers = [
+            await client.get(UNKNOWN, headers={"x-forwarded-for": caller})
+            for caller in ("203.0.113.7", "203.0.113.8", "203.0.113.7")
+        ]
+
+    assert [answer.status_code for answer in answers] == statuses
 
 
 async def test_health_is_never_limited(shop: Shop) -> None:

@@ -1032,6 +1032,13 @@ API = (
         PLACES,
     ),
     Bug(
+        "every proxy is trusted",
+        "api/main.py",
+        "forwarded_allow_ips=settings.trusted_proxies,",
+        'forwarded_allow_ips="*",',
+        "tests/integration/test_rate_limit.py",
+    ),
+    Bug(
         "any number of parameters is read",
         "api/exact_route.py",
         'count(b"&") >= MOST_PARAMETERS:',
