@@ -166,7 +166,7 @@ def payment_answers() -> Responses:
         200: _success("The order is paid.", paid, ("Idempotent-Replayed",), leads_to),
         202: {
             "model": PaymentEnvelope,
-            **_success("It is still running.", running, ("Location", "Retry-After"), leads_to),
+            **_success("It is still running.", running, ("Location", "Retry-After"), {}),
         },
     }
 
@@ -192,7 +192,7 @@ def refund_answers() -> Responses:
         201: _success("The money is given back.", made, ("Location",), leads_to),
         202: {
             "model": RefundEnvelope,
-            **_success("It is still running.", running, ("Location", "Retry-After"), leads_to),
+            **_success("It is still running.", running, ("Location", "Retry-After"), {}),
         },
     }
 

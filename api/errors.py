@@ -17,7 +17,8 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 
 PROBLEM_JSON = "application/problem+json"
-RETRY_AFTER_SECONDS = 5
+LATER = {"retry-after": "5"}
+"""When to come back, in seconds."""
 
 STATUSES: Mapping[ErrorCode, HTTPStatus] = MappingProxyType(
     {
@@ -124,5 +125,5 @@ def _headers(status: HTTPStatus) -> dict[str, str]:
     if status is HTTPStatus.FORBIDDEN:
         return {"www-authenticate": 'Bearer error="insufficient_scope"'}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        return {"retry-after": str(RETRY_AFTER_SECONDS)}
+        return LATER
     return {}

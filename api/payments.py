@@ -17,6 +17,8 @@ class Outcome(NamedTuple):
 
     payment: Payment
     replayed: bool = False
+    is_recorded: bool = True
+    """Whether it can be read by now; if not, nothing has happened yet that costs money."""
 
 
 async def pay(instruction: PaymentInstruction, key: str | None, parts: Parts) -> Outcome:
@@ -26,7 +28,7 @@ async def pay(instruction: PaymentInstruction, key: str | None, parts: Parts) ->
     came with another request before (IDEMPOTENCY_KEY_REUSED), or if a dependency is down.
     """
     if key is None:
-        return Outcome(await _pay(instruction, parts))
+        return await _pay(instruction, parts)
     claim = await parts.keys.claim(_claim(instruction, key))
     if claim.fingerprint != instruction.fingerprint:
         raise PaymentError(
@@ -40,10 +42,10 @@ async def pay(instruction: PaymentInstruction, key: str | None, parts: Parts) ->
         instruction = _taken_up(instruction, claim.payment_id)
     elif not earlier.is_final:
         instruction = earlier.to_resume()
-    payment = await _pay(instruction, parts)
-    if payment.id != claim.payment_id:
-        await parts.keys.reassign(claim, payment.id)
-    return Outcome(payment)
+    outcome = await _pay(instruction, parts)
+    if outcome.payment.id != claim.payment_id:
+        await parts.keys.reassign(claim, outcome.payment.id)
+    return outcome
 
 
 async def cancel(payment: Payment, parts: Parts) -> None:
@@ -51,11 +53,19 @@ async def cancel(payment: Payment, parts: Parts) -> None:
 
     Raises PaymentError: PAYMENT_ENDED if it cannot any more.
     """
-    if payment.is_final:
+    _refuse_if_ended(payment)
+    try:
+        await parts.sagas.cancel(payment)
+    except PaymentError:
+        _refuse_if_ended(await parts.payments.find(payment.id))  # meanwhile
+        raise
+
+
+def _refuse_if_ended(payment: Payment | None) -> None:
+    if payment is not None and payment.is_final:
         raise PaymentError(
             ErrorCode.PAYMENT_ENDED, "The payment has ended. It can no longer be cancelled."
         )
-    await parts.sagas.cancel(payment)
 
 
 def owned(caller: Principal, payment: Payment | None) -> Payment:
@@ -83,16 +93,17 @@ def _is_lasting(payment: Payment) -> bool:
     return STATUSES[payment.error_code] < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-async def _pay(instruction: PaymentInstruction, parts: Parts) -> Payment:
+async def _pay(instruction: PaymentInstruction, parts: Parts) -> Outcome:
     live = await parts.payments.find_live(instruction.order_id)
     if live is not None and live.is_settled:
-        return live
+        return Outcome(live)
     saga = await parts.sagas.start_or_join(instruction)
     ended = await parts.sagas.ending(saga)
     if ended is not None:
         await parts.cache.put(ended)
-        return ended
+        return Outcome(ended)
     recorded = await parts.payments.find(saga.payment_id)
     if recorded is not None:
-        return recorded.as_answered
-    return Payment.pending(instruction.model_copy(update={"payment_id": saga.payment_id}))
+        return Outcome(recorded.as_answered)
+    accepted = instruction.model_copy(update={"payment_id": saga.payment_id})
+    return Outcome(Payment.pending(accepted), is_recorded=False)

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 
 from api.dependencies import FromParts, Parts, Reader, Refunder, admit
 from api.documentation import IDEMPOTENCY_KEY, failures, readings, refund_answers
-from api.errors import RETRY_AFTER_SECONDS, problem
+from api.errors import LATER, problem
 from api.exact_route import ExactRoute, json_answer
 from api.idempotency import REPLAYED, idempotency_key
 from api.identity import Principal
@@ -25,6 +25,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from domain.refund import Refund, RefundStatus
 
+ACCEPTED = "The refund has been accepted, but not begun. Send the same request again."
 STILL_RUNNING = "The refund is still being made. Ask for it at the address in Location."
 
 refunds = APIRouter(
@@ -67,6 +68,8 @@ async def create_refund(
     payment = await _payment(payment_id, caller, parts)
     asked = _asked(body or RefundRequest(), payment, key)
     outcome = await refund(asked, parts)
+    if not outcome.is_recorded:
+        return _accepted(outcome.refund, payment)
     answer = _answer(request, outcome.refund, payment.as_answered)
     if outcome.replayed:
         answer.headers.update(REPLAYED)
@@ -137,5 +140,8 @@ def _answer(request: Request, made: Refund, payment: Payment) -> Response:
         body = RefundEnvelope.about(made, payment, None)
         return json_answer(body, HTTPStatus.CREATED, address)
     body = RefundEnvelope.about(made, payment, STILL_RUNNING)
-    wait = {"retry-after": str(RETRY_AFTER_SECONDS)}
-    return json_answer(body, HTTPStatus.ACCEPTED, address | wait)
+    return json_answer(body, HTTPStatus.ACCEPTED, address | LATER)
+
+
+def _accepted(asked: Refund, payment: Payment) -> Response:
+    return json_answer(RefundEnvelope.about(asked, payment, ACCEPTED), HTTPStatus.ACCEPTED, LATER)

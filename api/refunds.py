@@ -12,6 +12,8 @@ class RefundOutcome(NamedTuple):
 
     refund: Refund
     replayed: bool = False
+    is_recorded: bool = True
+    """Whether it can be read by now."""
 
 
 async def refund(asked: Refund, parts: Parts) -> RefundOutcome:
@@ -23,8 +25,8 @@ async def refund(asked: Refund, parts: Parts) -> RefundOutcome:
     known = await parts.refunds.find(asked.id)
     if known is not None and known.is_final:
         return RefundOutcome(_same(known, asked), replayed=True)
-    made = await parts.sagas.refund(known or asked) or await parts.refunds.find(asked.id) or asked
-    return RefundOutcome(_same(made, asked))
+    made = await parts.sagas.refund(known or asked) or await parts.refunds.find(asked.id)
+    return RefundOutcome(_same(made or asked, asked), is_recorded=made is not None)
 
 
 def _same(refund: Refund, asked: Refund) -> Refund:

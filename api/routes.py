@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api.dependencies import FromParts, Payer, Reader, admit
 from api.documentation import IDEMPOTENCY_KEY, failures, payment_answers, readings
-from api.errors import RETRY_AFTER_SECONDS, problem
+from api.errors import LATER, problem
 from api.exact_route import ExactRoute, json_answer
 from api.idempotency import REPLAYED, idempotency_key
 from api.pages import PaymentPage, PaymentQuery
@@ -19,6 +19,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
 
 STILL_RUNNING = "The payment is still being processed. Ask for it at the address in Location."
+ACCEPTED = "The payment has been accepted, but not begun. Send the same request again."
 
 payments = APIRouter(
     prefix="/payments",
@@ -68,6 +69,8 @@ async def create_payment(
         raise PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The token is another customer's.")
     instruction = body.to_instruction(requested_at=datetime.now(UTC))
     outcome = await pay(instruction, idempotency_key(request), parts)
+    if not outcome.is_recorded:
+        return _accepted(outcome.payment)
     answer = _answer(request, outcome.payment, asked_by=body.customer_id)
     if outcome.replayed:
         answer.headers.update(REPLAYED)
@@ -167,8 +170,9 @@ def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
 
 
 def _still_running(payment: Payment) -> Response:
-    return json_answer(
-        PaymentEnvelope.of(payment, STILL_RUNNING),
-        status=202,
-        headers={"location": f"/payments/{payment.id}", "retry-after": str(RETRY_AFTER_SECONDS)},
-    )
+    address = {"location": f"/payments/{payment.id}"}
+    return json_answer(PaymentEnvelope.of(payment, STILL_RUNNING), 202, address | LATER)
+
+
+def _accepted(payment: Payment) -> Response:
+    return json_answer(PaymentEnvelope.of(payment, ACCEPTED), 202, LATER)

@@ -24,7 +24,7 @@ from audit.invariants import violations
 from devstack.ports import Ports
 from devstack.stack import Stack
 from tests.chaos.settling import until_settled
-from tests.fuzz.service import WAIT, fuzz
+from tests.fuzz.service import fuzz
 from tests.fuzz.trial import MOST_CPU_SECONDS, Tally, attempt
 from tests.issuer import issuing
 from tests.stacks import another_server, settings_of
@@ -69,7 +69,7 @@ async def _over_http(directory: Path, issuer: str, examples: int, seed: int) -> 
     await stack.up()
     try:
         ordering = stack.environment()["ORDERING_URL"]
-        async with another_server(stack, auth_issuer=issuer, payment_wait_seconds=WAIT) as api:
+        async with another_server(stack, auth_issuer=issuer) as api:
             found = await fuzz(api, ordering, issuer, examples=examples, seed=seed, work=directory)
         console.print(found.report, markup=False)
         temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])

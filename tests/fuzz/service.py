@@ -14,8 +14,6 @@ from tests.tokens import a_token
 
 PHASES = ("examples,coverage,fuzzing", "stateful")
 """One run after the other: single requests, and sequences in which one leads to the next."""
-WAIT = 0.2
-"""Seconds: so short that payments are answered as ended and as running alike."""
 UNCHECKED = (
     "positive_data_acceptance",  # what is acceptable depends on the order and the currency
 )

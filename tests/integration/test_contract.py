@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.fuzz.service import WAIT, fuzz
+from tests.fuzz.service import fuzz
 from tests.integration.shop import Shop
 from tests.issuer import issuing
 from tests.stacks import another_server
@@ -10,7 +10,7 @@ from tests.stacks import another_server
 
 async def test_service_is_what_its_contract_says(shop: Shop, tmp_path: Path) -> None:
     with issuing() as issuer:
-        async with another_server(shop.stack, auth_issuer=issuer, payment_wait_seconds=WAIT) as api:
+        async with another_server(shop.stack, auth_issuer=issuer) as api:
             ordering = shop.url("ordering")
             found = await fuzz(api, ordering, issuer, examples=10, seed=1, work=tmp_path)
 

@@ -85,7 +85,20 @@ async def test_a_payment_that_fails(
         assert body["payment"]["errorCode"] == code
 
 
+async def test_a_payment_that_has_not_begun_is_read_nowhere_yet(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    answer = await http.post("/payments", content=BODY)
+
+    body = envelope(answer, 202)
+    assert (body["success"], body["payment"]["status"]) == (False, "pending")
+    assert "Send the same request again" in body["errorMessage"]
+    assert "location" not in answer.headers
+    assert int(answer.headers["retry-after"]) > 0
+
+
 async def test_a_payment_that_takes_longer(http: httpx.AsyncClient, backstage: Backstage) -> None:
+    backstage.recorded = [PENDING]
     answer = await http.post("/payments", content=BODY)
 
     body = envelope(answer, 202)
@@ -449,6 +462,27 @@ async def test_what_is_logged_during_a_request_has_its_id() -> None:
 
     assert seen == {"request_id": CUSTOMER}
     assert structlog.contextvars.get_contextvars() == {}
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "code"),
+    [(PENDING, ErrorCode.SERVICE_UNAVAILABLE), (SUCCEEDED, ErrorCode.PAYMENT_ENDED)],
+)
+async def test_a_payment_may_end_while_it_is_asked_to_turn_back(
+    http: httpx.AsyncClient,
+    backstage: Backstage,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Payment,
+    code: ErrorCode,
+) -> None:
+    async def come_too_late(_: Payment) -> None:
+        backstage.recorded = [meanwhile]
+        raise PaymentError(ErrorCode.SERVICE_UNAVAILABLE, "No such workflow.")
+
+    monkeypatch.setattr(backstage, "cancel", come_too_late)
+    backstage.recorded = [PENDING]
+
+    problem(await http.post(f"/payments/{PENDING.id}/cancel"), code)
 
 
 async def test_a_running_payment_is_turned_back(

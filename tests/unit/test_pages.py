@@ -66,7 +66,7 @@ async def test_what_is_asked_is_searched(http: httpx.AsyncClient, backstage: Bac
     [
         *(("orderId", each) for each in ("", "x", "0" * 36, ORDER.replace("-", ""))),
         *(("customerId", "x"), ("status", "Paid"), ("status", "")),
-        *(("limit", each) for each in ("0", "201", "-1", "1.5", "x", "9" * 5000)),
+        *(("limit", each) for each in ("0", "201", "-1", "1.5", "x", "9" * 900)),
         *(
             (name, each)
             for name in ("createdFrom", "createdBefore")

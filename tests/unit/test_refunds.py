@@ -55,9 +55,20 @@ async def test_without_an_amount_all_of_it_is_given_back(
     assert [asked.amount for asked in backstage.asked_refunds] == [SUCCEEDED.amount]
 
 
+async def test_a_refund_that_has_not_begun_is_read_nowhere_yet(http: httpx.AsyncClient) -> None:
+    answer = await refund(http, {"amount": 50})
+
+    body = envelope(answer, 202)
+    assert (body["success"], body["refund"]["status"]) == (False, "pending")
+    assert "Send the same request again" in body["errorMessage"]
+    assert "location" not in answer.headers
+    assert answer.headers["retry-after"] == "5"
+
+
 async def test_a_refund_that_takes_long_is_accepted(
     http: httpx.AsyncClient, backstage: Backstage
 ) -> None:
+    backstage.recorded_refunds.append(ASKED)
     answer = await refund(http, {"amount": 50})
 
     body = envelope(answer, 202)
