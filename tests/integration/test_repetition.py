@@ -6,7 +6,7 @@ from itertools import cycle, islice
 from domain.payment import PaymentMethod
 from tests.integration.agreement import assert_agreement
 from tests.integration.replica import another_api
-from tests.integration.shop import Shop
+from tests.integration.shop import Answer, Shop
 from tests.integration.waiting import eventually
 
 MANY = 20
@@ -73,7 +73,7 @@ async def test_many_different_requests_at_once_are_one_payment(shop: Shop) -> No
 
 async def test_running_payment_is_joined_by_the_same_request_only(shop: Shop) -> None:
     order = await shop.an_order()
-    async with shop.gateway(latencyMs=3000):
+    async with shop.gateway(latencyMs=500):
         first = asyncio.create_task(shop.pay(order))
         await shop.until_captured(order)
 
@@ -92,9 +92,13 @@ async def test_long_payment_is_accepted_and_read_later(shop: Shop) -> None:
         status = (await shop.get(answer.headers["location"])).payment["status"]
         return bool(status != "pending")
 
-    async with another_api(shop, payment_wait_seconds=1) as impatient:
-        async with shop.gateway(latencyMs=500):
-            answer = await impatient.pay(order)
+    async def is_recorded() -> Answer | None:
+        answer = await impatient.pay(order)
+        return answer if "location" in answer.headers else None
+
+    async with another_api(shop, payment_wait_seconds=0.1) as impatient:
+        async with shop.gateway(latencyMs=3000):
+            answer = await eventually("the accepted payment is recorded", is_recorded)
             joined = await impatient.pay(order)
         await eventually("the accepted payment has ended", is_final)
 

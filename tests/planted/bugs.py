@@ -1039,6 +1039,27 @@ API = (
         "tests/integration/test_rate_limit.py",
     ),
     Bug(
+        "a Location that leads nowhere",
+        "api/routes.py",
+        "    if not outcome.is_recorded:\n",
+        "    if not outcome.payment:\n",
+        HTTP,
+    ),
+    Bug(
+        "a refund's Location that leads nowhere",
+        "api/refund_routes.py",
+        "    if not outcome.is_recorded:\n",
+        "    if not outcome.refund:\n",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "cancelling what has just ended is an outage",
+        "api/payments.py",
+        "_refuse_if_ended(await parts.payments.find(payment.id))  # meanwhile",
+        "pass",
+        HTTP,
+    ),
+    Bug(
         "queries are read however long they are",
         "api/exact_route.py",
         "> MOST_QUERY_BYTES:",
