@@ -124,12 +124,14 @@ HEADERS: Mapping[str, dict[str, Any]] = MappingProxyType(
     }
 )
 ALWAYS = ("X-Request-Id", "RateLimit-Policy", "RateLimit")
-IDEMPOTENCY_KEY = {
+BARE = "[!#-~]([ !#-~]{0,253}[!#-~])?"
+QUOTED = r'"([ !#-\[\]-~]|\\["\\]){1,255}"'
+IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "1 to 255 printable ASCII characters, quoted or bare. A request that is "
     "repeated with its key gets the same answer.",
-    "schema": {"type": "string", "pattern": "^[!#-~]{1,255}$"},
+    "schema": {"type": "string", "pattern": f"^({BARE}|{QUOTED})$"},
     "example": "order-6a2f41a3",
 }
 

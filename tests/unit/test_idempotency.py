@@ -1,8 +1,11 @@
 """The `Idempotency-Key` header: how it is read, and that a repeated request is one payment."""
 
+import re
+
 import httpx
 import pytest
 
+from api.documentation import IDEMPOTENCY_KEY
 from domain.errors import ErrorCode
 from domain.payment import Payment
 from tests.unit.backstage import (
@@ -18,6 +21,7 @@ from tests.unit.backstage import (
     problem,
 )
 
+DOCUMENTED = re.compile(IDEMPOTENCY_KEY["schema"]["pattern"])
 PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != '"')
 
 
@@ -40,6 +44,7 @@ async def test_a_key_is_read_bare_or_quoted(
     await http.post("/payments", content=BODY, headers={"idempotency-key": header})
 
     assert list(backstage.claims) == [(f"customer:{CUSTOMER}", key)]
+    assert DOCUMENTED.fullmatch(header)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,7 @@ async def test_a_key_is_read_bare_or_quoted(
 async def test_anything_else_is_no_key(
     http: httpx.AsyncClient, backstage: Backstage, values: list[bytes]
 ) -> None:
+    assert len(values) > 1 or not DOCUMENTED.fullmatch(values[0].decode("latin-1"))
     headers = [(b"content-type", b"application/json")]
     headers += [(b"idempotency-key", value) for value in values]
 
