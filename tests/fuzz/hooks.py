@@ -28,7 +28,8 @@ def before_load_schema(_: Any, schema: dict[str, Any]) -> None:
 def before_call(_: Any, case: Any, __: Any) -> None:
     """Without this, every payment would be of an order that does not exist."""
     if case.operation.label == "POST /payments" and _is_right(case):
-        order, customer = (str(uuid5(NAMESPACE_URL, str(next(NUMBERS)))) for _ in range(2))
+        customer = os.environ["CUSTOMER_ID"]
+        order = str(uuid5(NAMESPACE_URL, f"{customer} {next(NUMBERS)}"))
         price = {"amount": 150.00, "currency": "USD", "reservationId": None}
         case.body = {**case.body, **price, "orderId": order, "customerId": customer}
         _place_order(case.body)

@@ -4,9 +4,10 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from uuid import NAMESPACE_URL, uuid5
 
 from api.identity import READ, REFUND, WRITE
 from tests.contract import DOCS
@@ -30,14 +31,18 @@ class Fuzzed(NamedTuple):
 async def fuzz(
     api: str, ordering: str, issuer: str, *, examples: int, seed: int, work: Path
 ) -> Fuzzed:
-    """Try up to `examples` inputs per operation, and as many sequences of them."""
-    scope = f"{READ} {WRITE} {REFUND}"
-    token = a_token(iss=issuer, sub="fuzz", client_id="fuzz", scope=scope, exp=2**32)
+    """Try up to `examples` inputs per operation, and as many sequences of them.
+
+    All are of one customer, who sees nothing of what others have paid.
+    """
+    scope, customer = f"{READ} {WRITE} {REFUND}", str(uuid5(NAMESPACE_URL, f"fuzz {seed}"))
+    token = a_token(iss=issuer, sub=customer, scope=scope, exp=2**32)
     options = (
         *("--url", api, "--header", f"Authorization: Bearer {token}"),
         *("--max-examples", str(examples), "--seed", str(seed)),
     )
-    runs = [await _run(phases, options, ordering, work) for phases in PHASES]
+    variables = {"ORDERING_URL": ordering, "CUSTOMER_ID": customer}
+    runs = [await _run(phases, options, variables, work) for phases in PHASES]
     return Fuzzed(
         inputs=sum(run.inputs for run in runs),
         is_clean=all(run.is_clean for run in runs),
@@ -45,7 +50,9 @@ async def fuzz(
     )
 
 
-async def _run(phases: str, options: Sequence[str], ordering: str, work: Path) -> Fuzzed:
+async def _run(
+    phases: str, options: Sequence[str], variables: Mapping[str, str], work: Path
+) -> Fuzzed:
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         "run",
@@ -56,7 +63,7 @@ async def _run(phases: str, options: Sequence[str], ordering: str, work: Path) -
         cwd=work,
         env={
             **os.environ,
-            "ORDERING_URL": ordering,
+            **variables,
             "PYTHONPATH": str(DOCS.parent),
             "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks",
             "SCHEMATHESIS_PHASES": phases,
