@@ -8,7 +8,8 @@ import pytest
 from tests.simulation.faults import Case, Scenario, pairs, singles
 from tests.simulation.simulator import Finding, Simulator, simulating
 
-PARTS = 8
+PARTS = 9
+"""Not a multiple of the kinds of faults: the slow ones, the outages, are in all parts alike."""
 SAMPLE = 200
 """How many pairs are tried here; `make simulate` tries them all."""
 
