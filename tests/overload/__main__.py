@@ -35,10 +35,10 @@ from tests.stacks import settings_of
 AT_ONCE = (8, 16, 32)
 """Customers who pay in turn. One of these keeps the system busy, and no busier."""
 TICK_SECONDS = 0.01
-console = Console(highlight=False, soft_wrap=True)
-
 TURNED_AWAY = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
 SETTINGS = {"RATE_LIMIT": "1000000/second"}
+
+console = Console(highlight=False, soft_wrap=True)
 
 
 class Visit(NamedTuple):
@@ -110,7 +110,7 @@ class Crowd:
 
 
 def main(
-    seconds: Annotated[int, typer.Option(min=5, help="Of each of the two loads.")] = 20,
+    seconds: Annotated[int, typer.Option(min=5, help="Of each load.")] = 20,
     times: Annotated[float, typer.Option(min=1, help="How often the peak comes in.")] = 10,
     places: Annotated[int | None, typer.Option(help="PAYMENTS_AT_ONCE.")] = None,
 ) -> None:
