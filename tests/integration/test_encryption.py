@@ -16,7 +16,7 @@ from activities.adapters import http
 from activities.adapters.kafka import KafkaPublisher, create_topics, ping
 from activities.adapters.kafka_timeline import KafkaTimeline
 from api.redis import RateLimit
-from audit.sources import read_records
+from audit.records import read_records
 from bootstrap import kafka, temporal
 from bootstrap.settings import Settings
 from db.engine import create_engine
