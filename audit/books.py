@@ -57,6 +57,10 @@ class Answer(NamedTuple):
     status: int
     payment_id: UUID | None
     payment_status: str | None
+    code: str | None = None
+    asked_at: float = 0.0
+    answered_at: float = 0.0
+    """Seconds of the caller's clock, which never goes back."""
 
 
 class OrderState(NamedTuple):

@@ -11,6 +11,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
+from audit.answers import (
+    answers_stay_true,
+    answers_were_true,
+    unavailable_promises_that_nobody_was_told,
+)
 from audit.books import Books, Effect, Movement, OrderState
 from domain import exact_json, names
 from domain.errors import ErrorCode
@@ -218,17 +223,6 @@ def _sagas_have_ended_as_recorded(books: Books) -> Iterator[str]:
             yield f"workflow run {saga.run_id} ended otherwise than recorded of {saga.ending.id}"
 
 
-def _answers_were_true(books: Books) -> Iterator[str]:
-    recorded = {payment.id: payment for payment in books.payments}
-    for answer in books.answers:
-        if answer.payment_id is None or answer.payment_status == PaymentStatus.PENDING:
-            continue
-        payment = recorded.get(answer.payment_id)
-        if payment is None or payment.status != answer.payment_status:
-            shown = f"payment {answer.payment_id} as {answer.payment_status}"
-            yield f"HTTP {answer.status} showed {shown}, which it is not"
-
-
 def _ordering_has_heard(books: Books) -> Iterator[str]:
     if books.order is None:
         return
@@ -273,7 +267,9 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
         "events say what is recorded": _events_say_what_is_recorded,
         "every ending is announced": _every_ending_is_announced,
         "workflows have ended as recorded": _sagas_have_ended_as_recorded,
-        "answers were true": _answers_were_true,
+        "answers were true": answers_were_true,
+        "answers stay true": answers_stay_true,
+        "503 promises that nobody was told": unavailable_promises_that_nobody_was_told,
         "Ordering has heard": _ordering_has_heard,
     }
 )

@@ -37,7 +37,9 @@ AUDIT = "tests/integration/test_audit.py"
 AUDIT_READERS = "tests/unit/test_audit_readers.py"
 AUDIT_SETTLED = "tests/unit/test_audit_settled.py"
 AUDIT_SOURCES = "tests/unit/test_audit_sources.py"
+AUDIT_ANSWERS = "tests/unit/test_audit_answers.py"
 CONTAINERS = "tests/unit/test_containers.py"
+PROOF = "tests/unit/test_proof.py"
 
 
 class Bug(NamedTuple):
@@ -1521,6 +1523,34 @@ AUDITING = (
         "!audit\n",
         "",
         CONTAINERS,
+    ),
+    Bug(
+        "a paid order may be refused later",
+        "audit/answers.py",
+        "failed = ended.status is PaymentStatus.FAILED\n",
+        "failed = True\n",
+        AUDIT_ANSWERS,
+    ),
+    Bug(
+        "an order may be paid after its failure was told",
+        "audit/answers.py",
+        "    return payment.status is PaymentStatus.FAILED and told\n",
+        "    return payment.status is PaymentStatus.SUCCEEDED and told\n",
+        AUDIT_ANSWERS,
+    ),
+    Bug(
+        "503 after a failure that was told is no finding",
+        "audit/invariants.py",
+        '        "503 promises that nobody was told": unavailable_promises_that_nobody_was_told,\n',
+        "",
+        AUDIT_ANSWERS,
+    ),
+    Bug(
+        "a part of a proof leaves out cases",
+        "tests/proof.py",
+        "[self.number - 1 :: self.parts]",
+        "[self.number :: self.parts]",
+        PROOF,
     ),
 )
 
