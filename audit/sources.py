@@ -133,7 +133,7 @@ class _Reader:
             self._has_every_event = opened.has_everything
             self._records = await opened.by_key(self._since, set(map(str, self.orders)))
         for key, records in self._records.items():
-            if (order_id := names.order_of(f"payment-{key}")) is None:
+            if (order_id := names.parsed_id(key)) is None:
                 self._own.records += records
             else:
                 self.orders.add(order_id)
