@@ -40,7 +40,7 @@ from tests.chaos.outages import Outage, outages
 from tests.chaos.report import Run, show
 from tests.chaos.settling import taken_up_again, until_settled
 from tests.chaos.shoppers import SECONDS, Shoppers
-from tests.proof import WHOLE, Part, commit
+from tests.proof import WHOLE, Part, PartOption, commit
 from tests.stacks import settings_of
 
 PAGE = Path(".chaos/report.html")
@@ -81,9 +81,7 @@ def main(
     *,
     payments: Annotated[int, typer.Option(min=1, help="How many purchases are made.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the faults and the purchases.")] = 1,
-    part: Annotated[
-        Part, typer.Option(parser=Part.parse, help="Of the purchases and outages, such as 2/5.")
-    ] = WHOLE,
+    part: PartOption = WHOLE,
     at_once: Annotated[int, typer.Option(min=1, help="Customers at the same time.")] = 40,
     hands: Annotated[int, typer.Option(min=0, help="Faults at the same time.")] = 2,
     away: Annotated[
@@ -93,7 +91,7 @@ def main(
 ) -> None:
     """Strike the running system while customers pay, and compare the books afterwards."""
     directory = Path(mkdtemp(prefix="chaos-"))
-    load = Load(payments, seed, part, at_once, hands, away, only)
+    load = Load(payments, seed, Part.parse(part), at_once, hands, away, only)
     run = uvloop.run(_run(directory, load))
     show(run, PAGE)
     if run.is_clean:

@@ -16,7 +16,7 @@ from tests.chaos.__main__ import Load
 from tests.chaos.faults import Kind
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.outages import AWAY, MANNERS, Outage, outages
-from tests.proof import WHOLE, Part
+from tests.proof import Part
 
 MOMENT = 0.01
 
@@ -38,7 +38,7 @@ def test_the_parts_of_a_run_are_the_whole_run() -> None:
 
     assert sorted(number for load in loads for number in load.numbers) == list(range(100))
     assert sorted(each for load in loads for each in load.outages_of_part()) == sorted(
-        Load(100, 7, WHOLE, 40, 2, 2, "").outages_of_part()
+        Load(100, 7, Part(), 40, 2, 2, "").outages_of_part()
     )
     assert len({load.dice.random() for load in loads}) == 3
 
