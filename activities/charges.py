@@ -24,21 +24,30 @@ class ChargeActivities:
     async def charge(self, request: ChargeRequest) -> Charge:
         """Charge once. From the second try on, ask first what became of the one before."""
         async with _heartbeat():
-            if activity.info().attempt > 1:
-                found = await self._gateway.find_charge(request.key)
-                if found is not None:
-                    return found
-            return await self._gateway.charge(request)
+            tries = activity.info().attempt
+            found = await self.find_charge(request) if tries > 1 else None
+            charge = found or await self._gateway.charge(request)
+            return charge.model_copy(update={"tries": tries})
 
     @activity.defn
-    async def settle_charge(self, key: str) -> Charge:
-        """Turn an unknown outcome into a definite one, without charging again."""
-        return await self._gateway.void_charge(key)
+    async def find_charge(self, request: ChargeRequest) -> Charge | None:
+        """Look up how the charge stands now; None if the gateway does not know its key."""
+        return await self._gateway.find_charge(request.key, request.amount)
+
+    @activity.defn
+    async def settle_charge(self, request: ChargeRequest | str) -> Charge:
+        """Turn an unknown outcome into a definite one, without charging again.
+
+        Payments of version 0.1.0 that are still running name only the key.
+        """
+        if isinstance(request, str):
+            return await self._gateway.void_charge(request, None)
+        return await self._gateway.void_charge(request.key, request.amount)
 
     @activity.defn
     async def refund_charge(self, request: RefundRequest) -> Charge:
         """Give back whatever was captured; that nothing was captured is success too."""
-        charge = await self._gateway.void_charge(request.charge_key)
+        charge = await self._gateway.void_charge(request.charge_key, request.amount)
         if charge.state is not ChargeState.CAPTURED:
             return charge
         await self._gateway.refund(request)

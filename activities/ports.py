@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.events import Event
 from domain.gateway import Charge, ChargeRequest, RefundRequest
+from domain.money import Money
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.verification import Order, Reservation
@@ -35,14 +36,18 @@ class PaymentGateway(Protocol):
         """Capture the amount, or repeat the answer given earlier for the same key."""
         ...
 
-    async def find_charge(self, key: str) -> Charge | None:
-        """The charge under this key; None if the gateway has not seen the key so far."""
+    async def find_charge(self, key: str, amount: Money) -> Charge | None:
+        """The charge under this key as it stands now; None if the gateway does not know the key.
+
+        A charge that is captured is captured for exactly `amount`, and nothing of it is refunded.
+        """
         ...
 
-    async def void_charge(self, key: str) -> Charge:
+    async def void_charge(self, key: str, amount: Money | None) -> Charge:
         """Make sure that nothing will be captured under this key that has not been already.
 
-        Answers the charge as it finally stands: voided, declined, captured or refunded.
+        Returns the charge as it finally stands: voided, declined, captured or refunded. `amount`
+        is compared as in `find_charge`; None, from an earlier version's payment, is not compared.
         """
         ...
 

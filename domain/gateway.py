@@ -41,6 +41,8 @@ class Charge(BaseModel):
     message: str | None = None
     is_simulated: bool = False
     simulated_response: str | None = None
+    tries: int = 1
+    """How many tries it took to get this answer."""
 
     def explained_by(self, error: PaymentError) -> Self:
         """The same charge; if voided, then because of `error`, which had left its outcome open."""

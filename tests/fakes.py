@@ -25,6 +25,7 @@ from activities.ports import (
 from domain.errors import ErrorCode, PaymentError
 from domain.events import Event
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
+from domain.money import Money
 from domain.payment import TRANSITIONS, Announcement, Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund, RefundStatus
 from domain.verification import Order, Reservation
@@ -195,10 +196,10 @@ class FakeGateway(PaymentGateway):
     async def charge(self, request: ChargeRequest) -> Charge:
         return await self._world.perform("charge", lambda: self._capture(request))
 
-    async def find_charge(self, key: str) -> Charge | None:
+    async def find_charge(self, key: str, amount: Money) -> Charge | None:  # noqa: ARG002 (what it captures is right)
         return await self._world.perform("find_charge", lambda: self._world.charges.get(key))
 
-    async def void_charge(self, key: str) -> Charge:
+    async def void_charge(self, key: str, amount: Money | None) -> Charge:  # noqa: ARG002
         voided = Charge(key=key, state=ChargeState.VOIDED)
         return await self._world.perform(
             "void_charge", lambda: self._world.charges.setdefault(key, voided)

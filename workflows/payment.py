@@ -197,7 +197,7 @@ class PaymentWorkflow:
         with self._view.step("settle charge"):
             return await execute(
                 ChargeActivities.settle_charge,
-                names.charge_key(self._instruction.payment_id),
+                self._instruction.charge_request,
                 summary="find out what became of the charge",
             )
 

@@ -73,6 +73,9 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
         ChargeActivities.charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=300, pauses=(0.2, 5), heartbeat=5
         ),
+        ChargeActivities.find_charge: _policy(
+            ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
+        ),
         ChargeActivities.settle_charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
         ),

@@ -80,6 +80,7 @@ def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
         verification.fetch_order,
         verification.fetch_reservation,
         charges.charge,
+        charges.find_charge,
         charges.settle_charge,
         charges.refund_charge,
         records.record_pending,

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from activities.adapters.http import Answer, Neighbour
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
+from domain.money import Money
 
 CHARGE_ANSWERED = {
     HTTPStatus.OK,
@@ -61,11 +62,11 @@ class HttpGateway:
             )
         return self._charge(answer, request.key)
 
-    async def find_charge(self, key: str) -> Charge | None:
+    async def find_charge(self, key: str, amount: Money) -> Charge | None:  # noqa: ARG002
         status, answer = await self._neighbour.ask("GET", f"/charges/{key}")
         return None if status == HTTPStatus.NOT_FOUND else self._charge(answer, key)
 
-    async def void_charge(self, key: str) -> Charge:
+    async def void_charge(self, key: str, amount: Money | None) -> Charge:  # noqa: ARG002
         _, answer = await self._neighbour.ask("POST", f"/charges/{key}/void")
         return self._charge(answer, key)
 

@@ -574,8 +574,8 @@ ACTIVITIES = (
     Bug(
         "lookup is skipped on the second try",
         "activities/charges.py",
-        "if activity.info().attempt > 1:",
-        "if activity.info().attempt > 2:",
+        "if tries > 1 else None",
+        "if tries > 2 else None",
         CHARGES,
     ),
     Bug(
@@ -588,15 +588,16 @@ ACTIVITIES = (
     Bug(
         "unseen charge is left open",
         "activities/charges.py",
-        "return await self._gateway.void_charge(key)",
-        "return await self._gateway.find_charge(key) or Charge(key=key, state=ChargeState.VOIDED)",
+        "return await self._gateway.void_charge(request.key, request.amount)",
+        "return await self.find_charge(request) or Charge("
+        "key=request.key, state=ChargeState.VOIDED)",
         f"{SAGA}::test_charge_refused_by_the_gateway_is_settled_first",
     ),
     Bug(
         "void is not asked before refund",
         "activities/charges.py",
-        "charge = await self._gateway.void_charge(request.charge_key)",
-        "charge = await self._gateway.find_charge(request.charge_key) or Charge("
+        "charge = await self._gateway.void_charge(request.charge_key, request.amount)",
+        "charge = await self._gateway.find_charge(request.charge_key, request.amount) or Charge("
         "key=request.charge_key, state=ChargeState.VOIDED)",
         CHARGES,
     ),

@@ -396,8 +396,8 @@ async def test_an_unclear_answer_leaves_the_outcome_open(handler: Handler, opera
     ask = gateway(handler)
     operations: dict[str, Callable[[], Awaitable[object]]] = {
         "charge": lambda: ask.charge(CHARGE),
-        "find": lambda: ask.find_charge(KEY),
-        "void": lambda: ask.void_charge(KEY),
+        "find": lambda: ask.find_charge(KEY, CHARGE.amount),
+        "void": lambda: ask.void_charge(KEY, CHARGE.amount),
     }
 
     with pytest.raises(PaymentError) as caught:
@@ -408,7 +408,7 @@ async def test_an_unclear_answer_leaves_the_outcome_open(handler: Handler, opera
 async def test_a_charge_is_looked_up_by_its_key() -> None:
     answers = Answers(SUCCESS)
 
-    charge = await gateway(answers).find_charge(KEY)
+    charge = await gateway(answers).find_charge(KEY, CHARGE.amount)
 
     assert charge is not None
     assert charge.state is ChargeState.CAPTURED
@@ -416,14 +416,14 @@ async def test_a_charge_is_looked_up_by_its_key() -> None:
 
 
 async def test_a_key_that_the_gateway_has_not_seen_has_no_charge() -> None:
-    assert await gateway(Answers({"error": "unknown"}, 404)).find_charge(KEY) is None
+    assert await gateway(Answers({"error": "unknown"}, 404)).find_charge(KEY, CHARGE.amount) is None
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 409])
 async def test_a_refused_look_up_leaves_the_outcome_open(status: int) -> None:
     for operation in (HttpGateway.find_charge, HttpGateway.void_charge):
         with pytest.raises(PaymentError) as caught:
-            await operation(gateway(Answers({"error": "no"}, status)), KEY)
+            await operation(gateway(Answers({"error": "no"}, status)), KEY, CHARGE.amount)
         assert caught.value.code is ErrorCode.GATEWAY_UNAVAILABLE
 
 
@@ -431,7 +431,7 @@ async def test_a_refused_look_up_leaves_the_outcome_open(status: int) -> None:
 async def test_a_void_answers_how_the_charge_finally_stands(state: ChargeState) -> None:
     answers = Answers(a_charge(state=state))
 
-    assert (await gateway(answers).void_charge(KEY)).state is state
+    assert (await gateway(answers).void_charge(KEY, CHARGE.amount)).state is state
     assert answers.request.method == "POST"
     assert answers.request.url.path == f"/base/charges/{KEY}/void"
 

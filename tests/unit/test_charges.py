@@ -56,8 +56,17 @@ async def test_later_try_repeats_the_charge_it_finds(world: World) -> None:
 
     again = await environment.run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
 
-    assert again == first
+    assert again == first.model_copy(update={"tries": 2})
     assert world.calls == ["charge", "find_charge"]
+
+
+async def test_an_unfinished_payment_of_version_0_1_0_names_only_its_key(world: World) -> None:
+    activities = ChargeActivities(FakeGateway(world))
+    await ActivityEnvironment().run(activities.charge, CHARGE)
+
+    charge = await ActivityEnvironment().run(activities.settle_charge, CHARGE.key)
+
+    assert charge.state is ChargeState.CAPTURED
 
 
 @pytest.mark.parametrize("state", [ChargeState.DECLINED, ChargeState.VOIDED, ChargeState.REFUNDED])
