@@ -33,6 +33,7 @@ from bootstrap import kafka, logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.payments import PaymentStore
+from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
 from domain.errors import ErrorCode
 from domain.names import TASK_QUEUE
@@ -75,7 +76,9 @@ def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
     records = RecordActivities(ports.payments)
     events = EventActivities(ports.publisher, ports.payments)
     refunding = RefundActivities(ports.gateway, ports.refunds, ports.publisher)
-    reconciliation = ReconciliationActivities(ports.payments, ports.refunds, ports.sagas)
+    reconciliation = ReconciliationActivities(
+        ports.payments, ports.refunds, ports.sagas, ports.rounds
+    )
     return [
         verification.fetch_order,
         verification.fetch_reservation,
@@ -83,9 +86,12 @@ def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
         charges.find_charge,
         charges.settle_charge,
         charges.refund_charge,
+        records.find_payment,
         records.record_pending,
         records.record_succeeded,
+        records.record_compensation,
         records.record_failed,
+        records.withdraw_event,
         events.publish_event,
         refunding.record_refund,
         refunding.make_refund,
@@ -142,6 +148,7 @@ async def _activities(
         refunds=RefundStore(engine),
         publisher=publisher,
         sagas=TemporalSagas(client),
+        rounds=ReconciliationRounds(engine),
     )
     return payment_activities(ports)
 

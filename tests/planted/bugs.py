@@ -24,6 +24,8 @@ REDIS = "tests/unit/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
 CANCELLATION = "tests/workflow/test_cancellation.py"
 RECONCILIATION = "tests/workflow/test_reconciliation.py"
+LOST_RUNS = "tests/workflow/test_lost_runs.py"
+VERIFIED_AGAIN = "tests/workflow/test_verified_again.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
 REFUND_SAGA = "tests/workflow/test_refund.py"
@@ -199,15 +201,15 @@ DOMAIN = (
     Bug(
         "fingerprint ignores the amount",
         "domain/payment.py",
-        '"requested_at", "resumed"}',
-        '"requested_at", "resumed", "amount"}',
+        '_NOT_ASKED_FOR = {"payment_id", ',
+        '_NOT_ASKED_FOR = {"payment_id", "amount", ',
         IDEMPOTENCY,
     ),
     Bug(
         "fingerprint depends on the time",
         "domain/payment.py",
-        '{"payment_id", "requested_at", "resumed"}',
-        '{"payment_id", "resumed"}',
+        '_NOT_ASKED_FOR = {"payment_id", "requested_at", ',
+        '_NOT_ASKED_FOR = {"payment_id", ',
         f"{PAYMENT}::test_the_same_request_has_the_same_fingerprint",
     ),
     Bug(
@@ -264,7 +266,7 @@ DOMAIN = (
 WORKFLOWS = (
     Bug(
         "gateway key is random",
-        "workflows/payment.py",
+        "workflows/payment_steps.py",
         "request = self._instruction.charge_request\n",
         'key = {"key": str(workflow.uuid4())}\n'
         "        request = self._instruction.charge_request.model_copy(update=key)\n",
@@ -273,8 +275,8 @@ WORKFLOWS = (
     Bug(
         "no refund is registered",
         "workflows/payment.py",
-        "        self._compensations.add(self._refund)\n        self._charge = ",
-        "        self._charge = ",
+        "            self._compensations.add(self._refund)\n            self._charge = ",
+        "            self._charge = ",
         SAGA,
     ),
     Bug(
@@ -294,28 +296,116 @@ WORKFLOWS = (
     Bug(
         "resumed payment gives its order up when the database is down",
         "workflows/payment.py",
-        'workflow.patched("resumed-payments-claim-first")',
-        "False",
+        "claim = await self._until_done(\n                self._steps.record_pending, "
+        "refusals=CLAIM_REFUSALS, in_any_round=True\n            )",
+        "claim = await self._steps.record_pending()",
         RECONCILIATION,
     ),
     Bug(
         "resumed payment forgets the refund",
         "workflows/payment.py",
-        "        self._compensations.add(self._refund)\n        if workflow",
-        "        if workflow",
+        "        self._compensations.add(self._refund)\n"
+        "        self._check.order_is_pending = None\n",
+        "        self._check.order_is_pending = None\n",
         RECONCILIATION,
+    ),
+    Bug(
+        "resumed payment charges before it looks",
+        "workflows/payment.py",
+        "        self._charge = await self._until_done(self._steps.find_charge)\n",
+        "",
+        LOST_RUNS,
+    ),
+    Bug(
+        "recorded success is published whatever became of its charge",
+        "workflows/payment.py",
+        "if recorded.is_settled or not workflow.patched(SAGA_2):",
+        "if recorded.is_final or not workflow.patched(SAGA_2):",
+        LOST_RUNS,
+    ),
+    Bug(
+        "compensation that was recorded is forgotten",
+        "workflows/payment.py",
+        "        if recorded.compensation is not None:\n"
+        "            raise recorded.compensation.error\n",
+        "",
+        LOST_RUNS,
+    ),
+    Bug(
+        "refunds before the compensation is recorded",
+        "workflows/payment.py",
+        "        if self._may_have_captured and workflow.patched(SAGA_2):\n",
+        "        await self._compensations.unwind()\n"
+        "        if self._may_have_captured and workflow.patched(SAGA_2):\n",
+        LOST_RUNS,
+    ),
+    Bug(
+        "payment that is started again with the same input charges first",
+        "workflows/payment.py",
+        "if claim.is_final or (not claim.is_new and workflow.patched(SAGA_2)):",
+        "if claim.is_final:",
+        LOST_RUNS,
+    ),
+    Bug(
+        "failure is published though the order is paid",
+        "workflows/payment.py",
+        "            await self._withdraw_failure()\n",
+        "",
+        LOST_RUNS,
+    ),
+    Bug(
+        "failure is published while another payment is pending",
+        "workflows/payment.py",
+        "        self._leaves_event = True\n",
+        "",
+        LOST_RUNS,
+    ),
+    Bug(
+        "order is verified once, however long the charge takes",
+        "workflows/payment.py",
+        "was_slow = self._check.is_old or tries > 1 or self._charge_was_unknown",
+        "was_slow = False",
+        VERIFIED_AGAIN,
+    ),
+    Bug(
+        "second try of a charge counts as quick",
+        "workflows/payment.py",
+        "self._check.is_old or tries > 1 or",
+        "self._check.is_old or",
+        VERIFIED_AGAIN,
+    ),
+    Bug(
+        "failure tells what was true hours ago",
+        "workflows/payment.py",
+        "if self._check.is_to_be_repeated_before_failure and workflow.patched(SAGA_2):",
+        "if self._check.order_is_pending is None and workflow.patched(SAGA_2):",
+        VERIFIED_AGAIN,
+    ),
+    Bug(
+        "capture waits for Ordering though its reservation has lapsed",
+        "workflows/order_check.py",
+        "            on_failure(error)\n            self.raise_if_lapsed()\n",
+        "            on_failure(error)\n",
+        VERIFIED_AGAIN,
+    ),
+    Bug(
+        "event names a reservation that Inventory does not know any more",
+        "workflows/order_check.py",
+        "            self._reservation = None  # an event names only",
+        "            self._reservation is None  # an event names only",
+        VERIFIED_AGAIN,
     ),
     Bug(
         "only a charge of this run is refunded",
         "workflows/payment.py",
-        "if self._charge is not None and self._charge.state is not ChargeState.CAPTURED:",
-        "if self._charge is None or self._charge.state is not ChargeState.CAPTURED:",
-        RECONCILIATION,
+        "        if self._charge is None or self._charge.state is ChargeState.CAPTURED:\n",
+        "        if self._charge and self._charge.state is ChargeState.CAPTURED:\n",
+        LOST_RUNS,
     ),
     Bug(
         "refunds while the outcome is unknown",
         "workflows/payment.py",
-        "            charge = await self._until_done(self._settle_charge)\n"
+        "            charge = await self._until_done(self._steps.settle_charge)\n"
         "            return charge.explained_by(error)\n",
         "            raise error from None\n",
         SAGA,
@@ -323,8 +413,8 @@ WORKFLOWS = (
     Bug(
         "unknown outcome is given up",
         "workflows/payment.py",
-        "await self._until_done(self._settle_charge)",
-        "await self._settle_charge()",
+        "await self._until_done(self._steps.settle_charge)",
+        "await self._steps.settle_charge()",
         SAGA,
     ),
     Bug(
@@ -337,20 +427,20 @@ WORKFLOWS = (
     Bug(
         "refund is given up",
         "workflows/payment.py",
-        "await self._until_done(self._give_back)",
-        "await self._give_back()",
+        "self._charge = await self._until_done(self._steps.refund)",
+        "self._charge = await self._steps.refund()",
         SAGA,
     ),
     Bug(
         "record of a failure is given up",
         "workflows/payment.py",
-        "await self._until_done(self._record_failure)",
-        "await self._record_failure()",
+        "await self._until_done(lambda: self._steps.record_failed(self._payment))",
+        "await self._steps.record_failed(self._payment)",
         SAGA,
     ),
     Bug(
         "refund goes to the charge's key",
-        "workflows/payment.py",
+        "workflows/payment_steps.py",
         "key=names.refund_key(payment_id),",
         "key=names.charge_key(payment_id),",
         SAGA,
@@ -358,25 +448,25 @@ WORKFLOWS = (
     Bug(
         "publishes before it records",
         "workflows/payment.py",
-        '        with self._view.step("record succeeded"):\n',
+        "        await self._steps.record_succeeded(self._payment)\n",
         "        await self._publish_success()\n"
-        '        with self._view.step("record succeeded"):\n',
+        "        await self._steps.record_succeeded(self._payment)\n",
         SAGA,
     ),
     Bug(
         "failure is published before it is recorded",
         "workflows/payment.py",
-        "        await self._until_done(self._record_failure)\n"
-        "        await self._finish_announcing()\n",
-        "        await self._finish_announcing()\n"
-        "        await self._until_done(self._record_failure)\n",
+        "        await self._until_done(lambda: self._steps.record_failed(self._payment))\n"
+        "        await self._finish_publishing()\n",
+        "        await self._finish_publishing()\n"
+        "        await self._until_done(lambda: self._steps.record_failed(self._payment))\n",
         SAGA,
     ),
     Bug(
         "failure is recorded and never told",
         "workflows/payment.py",
-        "self._record_failure)\n        await self._finish_announcing()\n",
-        "self._record_failure)\n",
+        "record_failed(self._payment))\n        await self._finish_publishing()\n",
+        "record_failed(self._payment))\n",
         SAGA,
     ),
     Bug(
@@ -390,60 +480,58 @@ WORKFLOWS = (
     Bug(
         "order paid before is charged again",
         "workflows/payment.py",
-        "        self._payment = _value(claimed)\n",
-        "        _value(claimed)\n",
+        "        self._payment = recorded\n        if recorded.is_settled",
+        "        if recorded.is_settled",
         SAGA,
     ),
     Bug(
         "success that nobody was told of stays untold",
         "workflows/payment.py",
-        "                await self._finish_announcing()\n            else:",
-        "                pass\n            else:",
+        "            await self._finish_publishing()\n        except",
+        "            pass\n        except",
         SAGA,
     ),
     Bug(
         "payment-failed for an unverified order",
         "workflows/payment.py",
-        "Announcement.DUE if self._order_is_verified else Announcement.NONE",
+        "Announcement.DUE if self._check.order_is_pending else Announcement.NONE",
         "Announcement.DUE",
         SAGA,
     ),
     Bug(
         "order counts as verified before it is",
-        "workflows/payment.py",
-        "        verify_order(_value(order), self._instruction)\n"
-        "        self._order_is_verified = True\n",
-        "        self._order_is_verified = True\n"
-        "        verify_order(_value(order), self._instruction)\n",
+        "workflows/order_check.py",
+        "        verify_order(order, self._instruction)\n        self.order_is_pending = True\n",
+        "        self.order_is_pending = True\n        verify_order(order, self._instruction)\n",
         SAGA,
     ),
     Bug(
         "order is not verified",
-        "workflows/payment.py",
-        "verify_order(_value(order), self._instruction)",
-        "_value(order)",
+        "workflows/order_check.py",
+        "        verify_order(order, self._instruction)\n",
+        "",
         SAGA,
     ),
     Bug(
         "failure frees a seat that is sold",
-        "workflows/payment.py",
+        "workflows/order_check.py",
         "if reservation is None or not reservation.may_be_released(self._instruction.order_id):",
         "if reservation is None:",
         SAGA,
     ),
     Bug(
         "reservation time budget ignored",
-        "workflows/payment.py",
+        "workflows/order_check.py",
         "return min(CHARGE_BUDGET, expires_at - workflow.now()) if expires_at else CHARGE_BUDGET",
         "return CHARGE_BUDGET if expires_at else CHARGE_BUDGET",
         SAGA,
     ),
     Bug(
         "capture for a lapsed reservation is kept",
-        "workflows/payment.py",
+        "workflows/order_check.py",
         "self._reservation.lapses_before(workflow.now())",
         "self._reservation.lapses_before(self._instruction.requested_at)",
-        SAGA,
+        VERIFIED_AGAIN,
     ),
     Bug(
         "cancellation skips the refund",
@@ -455,15 +543,15 @@ WORKFLOWS = (
     Bug(
         "cancelled payment is charged",
         "workflows/payment.py",
-        "        self._turn_back_if_cancelled()\n        self._compensations.add(",
-        "        self._compensations.add(",
+        "            self._turn_back_if_cancelled()\n            self._compensations.add(",
+        "            self._compensations.add(",
         CANCELLATION,
     ),
     Bug(
         "cancellation during the charge is overlooked",
         "workflows/payment.py",
-        "            )\n        self._turn_back_if_cancelled()\n",
-        "            )\n",
+        "        self._check.raise_if_lapsed()\n        self._turn_back_if_cancelled()\n",
+        "        self._check.raise_if_lapsed()\n",
         CANCELLATION,
     ),
     Bug(
@@ -553,12 +641,8 @@ WORKFLOWS = (
     Bug(
         "running payment counts as taken up",
         "workflows/start.py",
-        """payment.to_resume())
-        except WorkflowAlreadyStartedError:
-            return False""",
-        """payment.to_resume())
-        except WorkflowAlreadyStartedError:
-            return True""",
+        "    except WorkflowAlreadyStartedError:\n        return False\n",
+        "    except WorkflowAlreadyStartedError:\n        return True\n",
         RECONCILIATION,
     ),
     Bug(
@@ -654,9 +738,31 @@ ACTIVITIES = (
     Bug(
         "reconciler takes up nothing",
         "activities/reconciliation.py",
-        "self._payments.unfinished_since(unfinished_since, AT_ONCE)",
-        "self._payments.unfinished_since(unfinished_since, 0)",
+        "outcomes.update(await _resume_all(self._sagas.resume, payments))",
+        "outcomes.update([])",
         RECONCILIATION,
+    ),
+    Bug(
+        "round that fails is tried for ever",
+        "workflows/reconciliation.py",
+        "            raise to_application_error(error) from error\n",
+        "            raise\n",
+        RECONCILIATION,
+    ),
+    Bug(
+        "round that has failed counts as completed",
+        "activities/reconciliation.py",
+        "        outcomes: Counter[bool | None] = Counter()\n",
+        "        outcomes: Counter[bool | None] = Counter()\n"
+        "        await self._rounds.record_completed()\n",
+        RECONCILIATION,
+    ),
+    Bug(
+        "unpublished payment takes the workflow of a pending one",
+        "activities/reconciliation.py",
+        "if order_id not in seen]",
+        "]",
+        LOST_RUNS,
     ),
 )
 
@@ -835,15 +941,15 @@ DB = (
     Bug(
         "announcement goes back",
         "db/payments.py",
-        'bindparam("payment_id"), payments.c.announcement != Announcement.MADE)',
-        'bindparam("payment_id"))',
+        "        payments.c.announcement != Announcement.MADE,\n",
+        "",
         f"{STORE}::test_announcement_does_not_go_back",
     ),
     Bug(
         "untold payments are not looked for",
         "db/payments.py",
-        "(payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(UNANNOUNCED),",
-        "payments.c.status == PaymentStatus.PENDING,",
+        "select(payments).where(payments.c.announcement.in_(UNANNOUNCED)), payments",
+        "select(payments).where(payments.c.status == PaymentStatus.PENDING), payments",
         f"{STORE}::test_unfinished_payments_are_found_by_their_age",
     ),
     Bug(
@@ -1221,8 +1327,8 @@ REFUNDING = (
     Bug(
         "lost refunds stay lost",
         "activities/reconciliation.py",
-        "if await self._sagas.resume_refund(refund):",
-        "if refund.is_announced:",
+        "outcomes.update(await _resume_all(self._sagas.resume_refund, refunds))",
+        "outcomes.update([])",
         RECONCILIATION,
     ),
     Bug(
