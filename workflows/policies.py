@@ -86,7 +86,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
         ),
         RecordActivities.record_compensation: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=15, in_all=600, pauses=(0.1, 10)
         ),
         RecordActivities.withdraw_event: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
