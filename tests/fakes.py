@@ -215,11 +215,17 @@ class FakeGateway(PaymentGateway):
     def _capture(self, request: ChargeRequest) -> Charge:
         known = self._world.charges.get(request.key)
         if known is not None and request.key not in self._world.forgotten_keys:
-            return known
+            return self._first_answer(known)
         charge = self._world.charges[request.key] = self._decide(request)
         if charge.state is ChargeState.CAPTURED:
             self._world.captures.append(request)
         return charge
+
+    def _first_answer(self, charge: Charge) -> Charge:
+        """A replayed answer does not know of a refund; only a look-up does."""
+        if charge.state is not ChargeState.REFUNDED:
+            return charge
+        return charge.model_copy(update={"state": ChargeState.CAPTURED})
 
     def _decide(self, request: ChargeRequest) -> Charge:
         return (self._world.decline or CAPTURED).model_copy(update={"key": request.key})
