@@ -5,9 +5,12 @@ status stands in `api/errors.py`. Nobody decides anything by the text of a messa
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, Self
+
+from domain.text import readable
 
 
 class FailureReason(StrEnum):
@@ -73,13 +76,21 @@ class ErrorCode(StrEnum):
         return cls(text) if text and text in cls._value2member_map_ else otherwise
 
 
-class PaymentError(Exception):
-    """A payment, or a step of it, did not succeed. The code is stable, the message for people."""
+MAX_MESSAGE = 2000
+"""Letters of a message: more than we write. Chosen, not measured."""
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
+
+class PaymentError(Exception):
+    """A payment, or a step of it, did not succeed. The code is stable, the message for people.
+
+    `retry_after` is how long the system that failed wants to be left alone.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, retry_after: timedelta | None = None) -> None:
         self.code = code
-        self.message = message
+        self.message = readable(message, MAX_MESSAGE)
+        self.retry_after = retry_after
+        super().__init__(self.message)
 
 
 class Rule(NamedTuple):

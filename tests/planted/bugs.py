@@ -12,6 +12,7 @@ POLICIES = "tests/unit/test_policies.py"
 CHARGES = "tests/unit/test_charges.py"
 FAILURES = "tests/unit/test_failures.py"
 ADAPTERS = "tests/unit/test_adapters.py"
+TOLERANT_READING = "tests/unit/test_tolerant_reading.py"
 KAFKA = "tests/unit/test_kafka.py"
 DATABASE_FAILURES = "tests/unit/test_database_failures.py"
 SCHEMAS = "tests/unit/test_schemas.py"
@@ -128,7 +129,7 @@ DOMAIN = (
     Bug(
         "payment-failed names a confirmed reservation",
         "domain/verification.py",
-        " and self.status != CONFIRMED",
+        " and self.status in UNSOLD",
         "",
         VERIFICATION,
     ),
@@ -739,11 +740,79 @@ ADAPTER = (
     Bug(
         "another reservation's answer is trusted",
         "activities/adapters/inventory.py",
-        "        if answer.id not in {None, reservation_id}:\n"
-        "            raise self._neighbour.unavailable("
-        '"its answer is about another reservation")\n',
-        "",
+        "if not is_about(reservation_id, answer.id, answer.reservation_id):",
+        "if not is_about(reservation_id):",
         ADAPTERS,
+    ),
+    Bug(
+        "another order's answer is trusted",
+        "activities/adapters/ordering.py",
+        "if not is_about(order_id, answer.id, answer.order_id):",
+        "if not is_about(order_id):",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "404 needs a JSON body",
+        "activities/adapters/http.py",
+        "if answer.is_client_error:\n                    return",
+        "if answer.is_success:\n                    return",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "empty members hide others",
+        "activities/adapters/http.py",
+        "return not value or value.startswith(ZERO_TIME) or read_uuid(value) == NOBODY",
+        "return False",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "byte order mark is an outage",
+        "activities/adapters/http.py",
+        ".removeprefix(codecs.BOM_UTF8)",
+        "",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "offset of hours is an outage",
+        "activities/adapters/inventory.py",
+        '_HOURS_ONLY.sub(r"\\1:00", ',
+        "str(",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "hold of nobody in particular is trusted",
+        "activities/adapters/inventory.py",
+        "if self.customer and not self.customer_id and not self.order_id:",
+        "if not self.status:",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "control characters are kept",
+        "domain/text.py",
+        '_INVISIBLE.sub("", _SPACE.sub(" ", text))',
+        '_SPACE.sub(" ", text)',
+        TOLERANT_READING,
+    ),
+    Bug(
+        "texts of any length are kept",
+        "domain/text.py",
+        "[:max_letters]",
+        "",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "retry-after of a neighbour is not read",
+        "activities/adapters/http.py",
+        'answer.headers.get("retry-after", "")',
+        '""',
+        ADAPTERS,
+    ),
+    Bug(
+        "retry-after uses up the step's time",
+        "activities/failures.py",
+        "return min(asked, left) if left > timedelta() else None",
+        "return asked",
+        FAILURES,
     ),
     Bug(
         "kafka acks=1",
