@@ -68,6 +68,12 @@ def verify_charge(charge: Charge) -> None:
         )
 
 
+class RefundState(StrEnum):
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
 class RefundRequest(BaseModel):
     """Give back `amount` of what was taken under `charge_key`, once: `key` is idempotent."""
 

@@ -25,3 +25,5 @@ def readable(text: str, max_letters: int = MAX_LETTERS) -> str:
 
 
 Text = Annotated[str, AfterValidator(readable)]
+Lower = Annotated[Text, AfterValidator(str.lower)]
+Upper = Annotated[Text, AfterValidator(str.upper)]

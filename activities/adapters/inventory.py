@@ -15,8 +15,8 @@ from pydantic import (
 )
 
 from activities.adapters.http import Answer, Neighbour, is_about, read_uuid
-from activities.adapters.ordering import Lower
 from domain.errors import ErrorCode, PaymentError
+from domain.text import Lower
 from domain.verification import ACTIVE, Reservation
 
 _HOURS_ONLY = re.compile(r"(:\d\d(?:\.\d+)?[+-]\d\d)$", re.ASCII)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 
 from activities.adapters.http import Answer, Neighbour, is_about, read_uuid
 from domain.errors import ErrorCode, PaymentError
-from domain.text import Text
+from domain.text import Lower, Upper
 from domain.verification import PENDING, Order
 
 
@@ -17,8 +17,6 @@ def _one_spelling(owner: str) -> str:
     return str(read_uuid(owner) or owner)
 
 
-Lower = Annotated[Text, AfterValidator(str.lower)]
-Upper = Annotated[Text, AfterValidator(str.upper)]
 Owner = Annotated[Lower, AfterValidator(_one_spelling)]
 
 
