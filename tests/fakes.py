@@ -231,6 +231,8 @@ class FakeGateway(PaymentGateway):
     def _capture(self, request: ChargeRequest) -> Charge:
         known = self._world.charges.get(request.key)
         if known is not None and request.key not in self._world.forgotten_keys:
+            if any(each.key == request.key and each != request for each in self._world.captures):
+                raise PaymentError(ErrorCode.PROCESSOR_ERROR, "The key is another charge's.")
             return self._first_answer(known)
         charge = self._world.charges[request.key] = self._decide(request)
         if charge.state is ChargeState.CAPTURED:
@@ -247,17 +249,22 @@ class FakeGateway(PaymentGateway):
         return (self._world.decline or CAPTURED).model_copy(update={"key": request.key})
 
     def _refund(self, request: RefundRequest) -> RefundState | None:
+        for known in self._world.refunds:
+            if known.key == request.key and known != request:
+                raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "This is another refund.")
         return RefundState.SUCCEEDED if request in self._world.refunds else None
 
     def _has_left(self, request: RefundRequest) -> bool:
+        if request.charge_key not in self._world.charges:
+            raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "There is no such charge.")
         refunded = (each for each in self._world.refunds if each.charge_key == request.charge_key)
         captured = [each for each in self._world.captures if each.key == request.charge_key]
         return _sum(captured[:1]) - _sum(refunded) >= request.amount.minor_units
 
     def _give_back(self, request: RefundRequest) -> RefundState:
-        if request in self._world.refunds:
-            return RefundState.SUCCEEDED
-        if not self._has_left(request):
+        if known := self._refund(request):
+            return known
+        if request.charge_key not in self._world.charges or not self._has_left(request):
             raise PaymentError(ErrorCode.REFUND_REFUSED, "There is not so much to give back.")
         self._world.refunds.append(request)
         charge = self._world.charges[request.charge_key]

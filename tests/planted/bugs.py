@@ -746,7 +746,7 @@ ADAPTER = (
         "any status declines",
         "activities/adapters/gateway.py",
         "if charge.state not in CHARGE_ANSWERS[status]:",
-        "if charge.state is ChargeState.VOIDED:",
+        "if charge.state is None:",
         GATEWAY_ANSWERS,
     ),
     Bug(
