@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from domain.events import Event
-from domain.gateway import Charge, ChargeRequest, RefundRequest
+from domain.gateway import Charge, ChargeRequest, RefundRequest, RefundState
 from domain.money import Money
 from domain.payment import Claim, Payment
 from domain.refund import Refund
@@ -33,13 +33,19 @@ class PaymentGateway(Protocol):
     """A gateway that honours idempotency keys, simulated or real."""
 
     async def charge(self, request: ChargeRequest) -> Charge:
-        """Capture the amount, or repeat the answer given earlier for the same key."""
+        """Capture the amount, or repeat the answer given earlier for the same key.
+
+        Raises PaymentError(PROCESSOR_ERROR) if the gateway refuses the request, which may have
+        been carried out when it was sent before: `void_charge` tells.
+        """
         ...
 
     async def find_charge(self, key: str, amount: Money) -> Charge | None:
         """The charge under this key as it stands now; None if the gateway does not know the key.
 
-        A charge that is captured is captured for exactly `amount`, and nothing of it is refunded.
+        A charge that is captured is captured for exactly `amount`, and nothing of it is refunded;
+        one that is refunded is refunded as a whole. In between, it is not for us to say what
+        becomes of it: PaymentError(GATEWAY_UNAVAILABLE), until an operator has seen to it.
         """
         ...
 
@@ -51,15 +57,20 @@ class PaymentGateway(Protocol):
         """
         ...
 
-    async def refund(self, request: RefundRequest) -> None:
+    async def refund(self, request: RefundRequest) -> RefundState:
         """Give back of a captured charge, or repeat the answer given earlier for the same key.
 
-        Raises PaymentError(REFUND_REFUSED) if it has not, and will not.
+        Raises PaymentError(REFUND_REFUSED) if this request has no effect. One that was sent
+        earlier under the same key may still have it.
         """
         ...
 
-    async def is_refunded(self, key: str) -> bool:
-        """Whether a refund was made under this key, however long ago."""
+    async def find_refund(self, request: RefundRequest) -> RefundState | None:
+        """How the refund stands, however long ago it was made; None if the key is not known."""
+        ...
+
+    async def has_left(self, request: RefundRequest) -> bool:
+        """Whether the charge, as it stands, has so much left that is not refunded."""
         ...
 
 

@@ -65,6 +65,7 @@ DETAILS: Mapping[ErrorCode, str] = MappingProxyType(
         ErrorCode.AMOUNT_TOO_LARGE: "The amount is above the limit.",
         ErrorCode.PROCESSOR_TIMEOUT: "The processor did not answer in time.",
         ErrorCode.PROCESSOR_ERROR: "The payment gateway refused the request (400).",
+        ErrorCode.GATEWAY_SIMULATED: "The payment gateway is a simulator: it takes no money.",
         ErrorCode.IDEMPOTENCY_KEY_REUSED: "This Idempotency-Key came with another request before.",
         ErrorCode.TOO_MANY_REQUESTS: "Too many requests: try again in 30 s.",
         ErrorCode.ORDERING_UNAVAILABLE: "Ordering is not available (ConnectError).",

@@ -53,6 +53,7 @@ service = APIRouter(tags=["service"])
             ErrorCode.AMOUNT_TOO_LARGE,
             ErrorCode.PROCESSOR_TIMEOUT,
             ErrorCode.PROCESSOR_ERROR,
+            ErrorCode.GATEWAY_SIMULATED,
             ErrorCode.IDEMPOTENCY_KEY_REUSED,
             ErrorCode.ORDERING_UNAVAILABLE,
             ErrorCode.INVENTORY_UNAVAILABLE,

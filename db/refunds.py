@@ -93,7 +93,7 @@ class RefundStore:
 
 
 def _to_row(refund: Refund) -> dict[str, Any]:
-    row = refund.model_dump(exclude={"amount", "order_id", "customer_id"})
+    row = refund.model_dump(exclude={"amount", "order_id", "customer_id", "is_unsent"})
     return {**row, "amount_minor": refund.amount.minor_units}
 
 

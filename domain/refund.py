@@ -37,6 +37,9 @@ class Refund(BaseModel):
     processed_at: datetime | None = None
     is_announced: bool = False
     """Whether the world has been told of its success."""
+    is_unsent: bool = False
+    """Whether certainly no request for it has reached the gateway so far. It is not recorded: a
+    refund that is read from its record may have been sent."""
 
     @classmethod
     def pending(cls, payment: Payment, amount: Money, key: str, at: datetime) -> Self:
@@ -54,6 +57,7 @@ class Refund(BaseModel):
             amount=amount,
             status=RefundStatus.PENDING,
             created_at=at,
+            is_unsent=True,
         )
 
     def succeeded(self, at: datetime) -> Self:

@@ -25,7 +25,7 @@ from activities.ports import (
 )
 from domain.errors import ErrorCode, PaymentError
 from domain.events import Event
-from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
+from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
 from domain.money import Money
 from domain.payment import (
     TRANSITIONS,
@@ -62,7 +62,8 @@ UNAVAILABLE = {
     "find_charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "void_charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "refund": ErrorCode.GATEWAY_UNAVAILABLE,
-    "is_refunded": ErrorCode.GATEWAY_UNAVAILABLE,
+    "find_refund": ErrorCode.GATEWAY_UNAVAILABLE,
+    "has_left": ErrorCode.GATEWAY_UNAVAILABLE,
     "record_refund": ErrorCode.DATABASE_UNAVAILABLE,
     "record_refund_ended": ErrorCode.DATABASE_UNAVAILABLE,
     "record_refund_announced": ErrorCode.DATABASE_UNAVAILABLE,
@@ -216,42 +217,81 @@ class FakeGateway(PaymentGateway):
     async def charge(self, request: ChargeRequest) -> Charge:
         return await self._world.perform("charge", lambda: self._capture(request))
 
-    async def find_charge(self, key: str, amount: Money) -> Charge | None:  # noqa: ARG002 (what it captures is right)
-        return await self._world.perform("find_charge", lambda: self._world.charges.get(key))
+    async def find_charge(self, key: str, amount: Money) -> Charge | None:
+        return await self._world.perform("find_charge", lambda: self._as_it_stands(key, amount))
 
-    async def void_charge(self, key: str, amount: Money | None) -> Charge:  # noqa: ARG002
-        voided = Charge(key=key, state=ChargeState.VOIDED)
-        return await self._world.perform(
-            "void_charge", lambda: self._world.charges.setdefault(key, voided)
-        )
+    async def void_charge(self, key: str, amount: Money | None) -> Charge:
+        return await self._world.perform("void_charge", lambda: self._void(key, amount))
 
-    async def refund(self, request: RefundRequest) -> None:
-        await self._world.perform("refund", lambda: self._give_back(request))
+    async def refund(self, request: RefundRequest) -> RefundState:
+        return await self._world.perform("refund", lambda: self._give_back(request))
 
-    async def is_refunded(self, key: str) -> bool:
-        given_back = {each.key for each in self._world.refunds}
-        return await self._world.perform("is_refunded", lambda: key in given_back)
+    async def find_refund(self, request: RefundRequest) -> RefundState | None:
+        return await self._world.perform("find_refund", lambda: self._refund(request))
+
+    async def has_left(self, request: RefundRequest) -> bool:
+        return await self._world.perform("has_left", lambda: self._has_left(request))
+
+    def _as_it_stands(self, key: str, amount: Money | None) -> Charge | None:
+        """As the adapter reads it: another amount, or one that is partly refunded, is no answer."""
+        captured = {each.amount for each in self._world.captures if each.key == key}
+        charge = self._world.charges.get(key)
+        is_kept = charge is not None and charge.state is ChargeState.CAPTURED
+        is_partly_refunded = is_kept and any(each.charge_key == key for each in self._world.refunds)
+        if is_partly_refunded or (captured and amount and captured != {amount}):
+            raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "This is about another amount.")
+        return charge
+
+    def _void(self, key: str, amount: Money | None) -> Charge:
+        self._world.charges.setdefault(key, Charge(key=key, state=ChargeState.VOIDED))
+        charge = self._as_it_stands(key, amount)
+        assert charge is not None
+        return charge
 
     def _capture(self, request: ChargeRequest) -> Charge:
         known = self._world.charges.get(request.key)
         if known is not None and request.key not in self._world.forgotten_keys:
-            return known
+            if any(each.key == request.key and each != request for each in self._world.captures):
+                raise PaymentError(ErrorCode.PROCESSOR_ERROR, "The key is another charge's.")
+            return self._first_answer(known)
         charge = self._world.charges[request.key] = self._decide(request)
         if charge.state is ChargeState.CAPTURED:
             self._world.captures.append(request)
         return charge
 
+    def _first_answer(self, charge: Charge) -> Charge:
+        """A replayed answer does not know of a refund; only a look-up does."""
+        if charge.state is not ChargeState.REFUNDED:
+            return charge
+        return charge.model_copy(update={"state": ChargeState.CAPTURED})
+
     def _decide(self, request: ChargeRequest) -> Charge:
         return (self._world.decline or CAPTURED).model_copy(update={"key": request.key})
 
-    def _give_back(self, request: RefundRequest) -> None:
-        if request in self._world.refunds:
-            return
+    def _refund(self, request: RefundRequest) -> RefundState | None:
+        for known in self._world.refunds:
+            if known.key == request.key and known != request:
+                raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "This is another refund.")
+        return RefundState.SUCCEEDED if request in self._world.refunds else None
+
+    def _has_left(self, request: RefundRequest) -> bool:
+        if request.charge_key not in self._world.charges:
+            raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "There is no such charge.")
+        refunded = (each for each in self._world.refunds if each.charge_key == request.charge_key)
+        captured = [each for each in self._world.captures if each.key == request.charge_key]
+        return _sum(captured[:1]) - _sum(refunded) >= request.amount.minor_units
+
+    def _give_back(self, request: RefundRequest) -> RefundState:
+        if known := self._refund(request):
+            return known
+        if request.charge_key not in self._world.charges or not self._has_left(request):
+            raise PaymentError(ErrorCode.REFUND_REFUSED, "There is not so much to give back.")
         self._world.refunds.append(request)
         charge = self._world.charges[request.charge_key]
         if self._is_given_back(request.charge_key):
             charge = charge.model_copy(update={"state": ChargeState.REFUNDED})
         self._world.charges[request.charge_key] = charge
+        return RefundState.SUCCEEDED
 
     def _is_given_back(self, key: str) -> bool:
         captured = (each for each in self._world.captures if each.key == key)
@@ -382,7 +422,7 @@ class FakeRefunds(Refunds):
         captured = self._world.payments[refund.payment_id].amount.minor_units
         if sum(others) + refund.amount.minor_units > captured:
             raise PaymentError(ErrorCode.REFUND_TOO_LARGE, "The refund is more than what is left.")
-        return asked.setdefault(refund.id, refund)
+        return asked.setdefault(refund.id, refund.model_copy(update={"is_unsent": False}))
 
     def _end(self, refund: Refund) -> None:
         recorded = self._world.asked_refunds[refund.id]

@@ -104,7 +104,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=60, pauses=(0.1, 5), local_first=True
         ),
         RefundActivities.make_refund: _policy(
-            ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.5, 30)
+            ErrorCode.GATEWAY_UNAVAILABLE, one_try=40, in_all=600, pauses=(0.5, 30)
         ),
         RefundActivities.record_refund_ended: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)

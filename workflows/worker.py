@@ -143,7 +143,7 @@ async def _activities(
         inventory=HttpInventory(inventory)
         if settings.reservation_check == "on"
         else UncheckedInventory(),
-        gateway=HttpGateway(gateway),
+        gateway=HttpGateway(gateway, accept_simulated=settings.environment != "production"),
         payments=PaymentStore(engine),
         refunds=RefundStore(engine),
         publisher=publisher,

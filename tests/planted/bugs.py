@@ -12,6 +12,9 @@ POLICIES = "tests/unit/test_policies.py"
 CHARGES = "tests/unit/test_charges.py"
 FAILURES = "tests/unit/test_failures.py"
 ADAPTERS = "tests/unit/test_adapters.py"
+GATEWAY_ANSWERS = "tests/unit/test_gateway_answers.py"
+MAKING_REFUNDS = "tests/unit/test_making_refunds.py"
+TOLERANT_READING = "tests/unit/test_tolerant_reading.py"
 KAFKA = "tests/unit/test_kafka.py"
 DATABASE_FAILURES = "tests/unit/test_database_failures.py"
 SCHEMAS = "tests/unit/test_schemas.py"
@@ -130,7 +133,7 @@ DOMAIN = (
     Bug(
         "payment-failed names a confirmed reservation",
         "domain/verification.py",
-        " and self.status != CONFIRMED",
+        " and self.status in UNSOLD",
         "",
         VERIFICATION,
     ),
@@ -663,6 +666,13 @@ ACTIVITIES = (
         CHARGES,
     ),
     Bug(
+        "charge that cannot be looked up is given up",
+        "activities/charges.py",
+        "with suppress(PaymentError):",
+        "with suppress(TypeError):",
+        CHARGES,
+    ),
+    Bug(
         "no heartbeat",
         "activities/charges.py",
         "            activity.heartbeat()\n",
@@ -791,42 +801,115 @@ ADAPTER = (
     Bug(
         "charge is sent without its key",
         "activities/adapters/gateway.py",
-        "body=body, key=request.key)\n        if status not in CHARGE_ANSWERED:",
-        "body=body)\n        if status not in CHARGE_ANSWERED:",
-        ADAPTERS,
+        '"POST", "/charges", body=body, key=request.key)',
+        '"POST", "/charges", body=body)',
+        GATEWAY_ANSWERS,
     ),
     Bug(
-        "404 of look-up counts as declined",
+        "404 of anybody means that there is no charge",
         "activities/adapters/gateway.py",
-        "return None if status == HTTPStatus.NOT_FOUND else self._charge(answer, key)",
-        "return (\n"
-        "            Charge(key=key, state=ChargeState.DECLINED)\n"
-        "            if status == HTTPStatus.NOT_FOUND\n"
-        "            else self._charge(answer, key)\n"
-        "        )",
-        ADAPTERS,
+        "if _refuses(status, answer, key, NO_CHARGE):",
+        "if status == HTTPStatus.NOT_FOUND:",
+        GATEWAY_ANSWERS,
+    ),
+    Bug(
+        "404 of anybody means that there is no refund",
+        "activities/adapters/gateway.py",
+        "if _refuses(status, answer, request.key, NO_REFUND):",
+        "if status == HTTPStatus.NOT_FOUND:",
+        GATEWAY_ANSWERS,
     ),
     Bug(
         "unreadable answer counts as a refusal",
         "activities/adapters/gateway.py",
         'raise self._neighbour.unavailable("its answer is not a charge") from error',
         'raise PaymentError(ErrorCode.PROCESSOR_ERROR, "Its answer is no charge.") from error',
-        ADAPTERS,
+        GATEWAY_ANSWERS,
     ),
     Bug(
         "another key's charge is trusted",
         "activities/adapters/gateway.py",
-        "        if charge.key != key:\n"
+        "        if answer.key != key:\n"
         '            raise self._neighbour.unavailable("its answer is about another charge")\n',
         "",
-        ADAPTERS,
+        GATEWAY_ANSWERS,
     ),
     Bug(
-        "refused refund counts as done",
+        "partial approval counts as a capture",
         "activities/adapters/gateway.py",
-        "if status not in {HTTPStatus.OK, HTTPStatus.CREATED}:",
-        "if status == HTTPStatus.NOT_FOUND:",
-        ADAPTERS,
+        "is_told = self.is_of(amount) if amount else self.amount is not None",
+        "is_told = self.amount is not None",
+        GATEWAY_ANSWERS,
+    ),
+    Bug(
+        "charge that is partly refunded counts as captured",
+        "activities/adapters/gateway.py",
+        "return is_told and self.refunded_amount == refunded[self.state]",
+        "return is_told",
+        GATEWAY_ANSWERS,
+    ),
+    Bug(
+        "any status declines",
+        "activities/adapters/gateway.py",
+        "if charge.state not in CHARGE_ANSWERS[status]:",
+        "if charge.state is None:",
+        GATEWAY_ANSWERS,
+    ),
+    Bug(
+        "any 400 is the gateway's refusal",
+        "activities/adapters/gateway.py",
+        "return answer.key == key and (status, answer.code) in refusals",
+        "return status in dict(refusals)",
+        GATEWAY_ANSWERS,
+    ),
+    Bug(
+        "refusal of another key counts",
+        "activities/adapters/gateway.py",
+        "return answer.key == key and (status, answer.code) in refusals",
+        "return (status, answer.code) in refusals",
+        GATEWAY_ANSWERS,
+    ),
+    Bug(
+        "simulated charge pays in production",
+        "activities/adapters/gateway.py",
+        "if self._accept_simulated or not charge.is_simulated:",
+        "if charge:",
+        GATEWAY_ANSWERS,
+    ),
+    Bug(
+        "worker accepts simulated charges in production",
+        "workflows/worker.py",
+        'accept_simulated=settings.environment != "production"',
+        "accept_simulated=True",
+        f"{ADAPTERS}::test_settings_choose_the_adapters",
+    ),
+    Bug(
+        "refund that is accepted counts as made",
+        "activities/adapters/gateway.py",
+        "return RefundState.PENDING if status == HTTPStatus.ACCEPTED else state",
+        "return state",
+        GATEWAY_ANSWERS,
+    ),
+    Bug(
+        "another refund's answer is trusted",
+        "activities/adapters/gateway.py",
+        "return keys == (request.key, request.charge_key) and self.is_of(request.amount)",
+        "return self.is_of(request.amount)",
+        GATEWAY_ANSWERS,
+    ),
+    Bug(
+        "refund of another amount counts as made",
+        "activities/adapters/gateway.py",
+        "return keys == (request.key, request.charge_key) and self.is_of(request.amount)",
+        "return keys == (request.key, request.charge_key)",
+        GATEWAY_ANSWERS,
+    ),
+    Bug(
+        "what was refunded is left",
+        "activities/adapters/gateway.py",
+        "return answer.amount - answer.refunded_amount >= request.amount.amount",
+        "return answer.amount >= request.amount.amount",
+        GATEWAY_ANSWERS,
     ),
     Bug(
         "order without a state counts as pending",
@@ -845,11 +928,79 @@ ADAPTER = (
     Bug(
         "another reservation's answer is trusted",
         "activities/adapters/inventory.py",
-        "        if answer.id not in {None, reservation_id}:\n"
-        "            raise self._neighbour.unavailable("
-        '"its answer is about another reservation")\n',
-        "",
+        "if not is_about(reservation_id, answer.id, answer.reservation_id):",
+        "if not is_about(reservation_id):",
         ADAPTERS,
+    ),
+    Bug(
+        "another order's answer is trusted",
+        "activities/adapters/ordering.py",
+        "if not is_about(order_id, answer.id, answer.order_id):",
+        "if not is_about(order_id):",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "404 needs a JSON body",
+        "activities/adapters/http.py",
+        "if answer.is_client_error:\n                    return",
+        "if answer.is_success:\n                    return",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "empty members hide others",
+        "activities/adapters/http.py",
+        "return not value or value.startswith(ZERO_TIME) or read_uuid(value) == NOBODY",
+        "return False",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "byte order mark is an outage",
+        "activities/adapters/http.py",
+        ".removeprefix(codecs.BOM_UTF8)",
+        "",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "offset of hours is an outage",
+        "activities/adapters/inventory.py",
+        '_HOURS_ONLY.sub(r"\\1:00", ',
+        "str(",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "hold of nobody in particular is trusted",
+        "activities/adapters/inventory.py",
+        "if self.customer and not self.customer_id and not self.order_id:",
+        "if not self.status:",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "control characters are kept",
+        "domain/text.py",
+        '_INVISIBLE.sub("", _SPACE.sub(" ", text))',
+        '_SPACE.sub(" ", text)',
+        TOLERANT_READING,
+    ),
+    Bug(
+        "texts of any length are kept",
+        "domain/text.py",
+        "[:max_letters]",
+        "",
+        TOLERANT_READING,
+    ),
+    Bug(
+        "retry-after of a neighbour is not read",
+        "activities/adapters/http.py",
+        'answer.headers.get("retry-after", "")',
+        '""',
+        ADAPTERS,
+    ),
+    Bug(
+        "retry-after uses up the step's time",
+        "activities/failures.py",
+        "return min(asked, left) if left > timedelta() else None",
+        "return asked",
+        FAILURES,
     ),
     Bug(
         "kafka acks=1",
@@ -1284,9 +1435,81 @@ REFUNDING = (
     Bug(
         "refund is sent without a look-up",
         "activities/refunds.py",
-        "if not await self._gateway.is_refunded(refund.request.key):",
-        "if refund.request.key:",
+        "        if state is None:\n            is_first",
+        "        if request:\n            is_first",
         REFUND_SAGA,
+    ),
+    Bug(
+        "refusal of a second try ends a refund",
+        "activities/refunds.py",
+        "if error.code is not ErrorCode.REFUND_REFUSED or is_first:",
+        "if error:",
+        MAKING_REFUNDS,
+    ),
+    Bug(
+        "second try counts as the first",
+        "activities/refunds.py",
+        "is_first = refund.is_unsent and activity.info().attempt == 1",
+        "is_first = refund.is_unsent",
+        MAKING_REFUNDS,
+    ),
+    Bug(
+        "refund that may have been sent counts as unsent",
+        "activities/refunds.py",
+        "is_first = refund.is_unsent and activity.info().attempt == 1",
+        "is_first = activity.info().attempt == 1",
+        MAKING_REFUNDS,
+    ),
+    Bug(
+        "second round counts as the first",
+        "workflows/refund.py",
+        'self._refund = refund.model_copy(update={"is_unsent": False})',
+        "self._refund = refund",
+        f"{REFUND_SAGA}::test_refusal_in_a_later_round_ends_no_refund",
+    ),
+    Bug(
+        "refund that was recorded before counts as unsent",
+        "workflows/refund.py",
+        "is_unsent = self._refund.is_unsent and is_new",
+        "is_unsent = self._refund.is_unsent and not recorded.is_final",
+        f"{REFUND_SAGA}::test_refund_that_was_taken_up_again_is_refused_by_no_try",
+    ),
+    Bug(
+        "what is left of a charge is not looked at",
+        "activities/refunds.py",
+        "        if has_left:\n            raise",
+        "        if not request:\n            raise",
+        MAKING_REFUNDS,
+    ),
+    Bug(
+        "refund is looked up before what is left",
+        "activities/refunds.py",
+        "        has_left = await self._gateway.has_left(request)\n"
+        "        state = await self._gateway.find_refund(request)\n",
+        "        state = await self._gateway.find_refund(request)\n"
+        "        has_left = await self._gateway.has_left(request)\n",
+        f"{REFUND_SAGA}::test_refusal_after_a_lost_answer_ends_no_refund",
+    ),
+    Bug(
+        "refund under way counts as made",
+        "activities/refunds.py",
+        "if state is RefundState.PENDING:",
+        "if state is None:",
+        MAKING_REFUNDS,
+    ),
+    Bug(
+        "failed refund counts as made",
+        "activities/refunds.py",
+        "if state is RefundState.FAILED:",
+        "if state is None:",
+        MAKING_REFUNDS,
+    ),
+    Bug(
+        "compensation counts as made however it stands",
+        "activities/charges.py",
+        "require_made(await self._gateway.refund(request))",
+        "await self._gateway.refund(request)",
+        MAKING_REFUNDS,
     ),
     Bug(
         "refund is told before it is made",

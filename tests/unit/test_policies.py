@@ -16,6 +16,7 @@ from activities.adapters import kafka
 from activities.charges import HEARTBEAT_INTERVAL, ChargeActivities
 from activities.events import EventActivities
 from activities.records import RecordActivities
+from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from db.engine import CONNECT_SECONDS, STATEMENT_SECONDS
 from domain.errors import RULES
@@ -102,6 +103,7 @@ LONGEST_PUBLISH = kafka.START_SECONDS + kafka.SEND_SECONDS + 2 * kafka.STOP_SECO
         (ChargeActivities.find_charge, GATEWAY_SECONDS),
         (ChargeActivities.settle_charge, GATEWAY_SECONDS),
         (ChargeActivities.refund_charge, 2 * GATEWAY_SECONDS),
+        (RefundActivities.make_refund, 4 * GATEWAY_SECONDS),
         (RecordActivities.record_pending, LONGEST_STATEMENT),
         (RecordActivities.record_succeeded, LONGEST_STATEMENT),
         (RecordActivities.record_failed, LONGEST_STATEMENT),

@@ -11,7 +11,6 @@ from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, refund_key
 from domain.payment import Announcement, Payment, PaymentStatus
-from domain.verification import CONFIRMED
 from tests.builders import a_payment, a_reservation, an_order
 from tests.fakes import REFUNDED, World, refusal
 from tests.invariants import assert_everybody_agrees
@@ -108,7 +107,7 @@ def assert_rejected(world: World, payment: Payment, code: ErrorCode) -> None:
     [
         ({"status": "expired"}, True),
         ({"expires_at": datetime(2026, 1, 1, tzinfo=UTC)}, True),
-        ({"status": CONFIRMED}, False),
+        ({"status": "confirmed"}, False),
         ({"order_id": uuid4()}, False),
         ({"customer_id": uuid4()}, True),
         ({"order_id": None, "status": "expired"}, False),
