@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.statements import Row, Values, execute, fetch, fetch_all
 from db.tables import payments
 from domain.errors import ErrorCode, PaymentError
-from domain.money import EXPONENTS, Money
+from domain.money import Money
 from domain.payment import UNANNOUNCED, Announcement, Payment, PaymentStatus
 
 _LIVE = (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED)
@@ -131,10 +131,18 @@ def _to_row(payment: Payment) -> dict[str, Any]:
     row = payment.model_dump(exclude={"amount"})
     row["amount_minor"] = payment.amount.minor_units
     row["currency"] = payment.amount.currency
-    row["currency_exponent"] = EXPONENTS[payment.amount.currency]
+    row["currency_exponent"] = payment.amount.exponent
     return row
 
 
 def to_payment(row: Row) -> Payment:
-    amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
-    return Payment.model_validate({**row, "amount": amount})
+    return Payment.model_validate({**row, "amount": to_money(row)})
+
+
+def to_money(row: Row) -> Money:
+    """As it was recorded, whatever is known of its currency today."""
+    return Money(
+        minor_units=row["amount_minor"],
+        currency=row["currency"],
+        exponent=row["currency_exponent"],
+    )

@@ -7,7 +7,9 @@ status stands in `api/errors.py`. Nobody decides anything by the text of a messa
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
+
+from pydantic import Field
 
 
 class FailureReason(StrEnum):
@@ -73,6 +75,11 @@ class ErrorCode(StrEnum):
         return cls(text) if text and text in cls._value2member_map_ else otherwise
 
 
+RecordedReason = Annotated[FailureReason | str, Field(union_mode="left_to_right")]
+RecordedCode = Annotated[ErrorCode | str, Field(union_mode="left_to_right")]
+"""What is recorded: an earlier or a later version may have known others, which are read as text."""
+
+
 class PaymentError(Exception):
     """A payment, or a step of it, did not succeed. The code is stable, the message for people."""
 
@@ -80,6 +87,11 @@ class PaymentError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+    @classmethod
+    def recorded(cls, code: str, message: str | None) -> Self:
+        """Why what is recorded has failed; PROCESSOR_ERROR for a code of another version."""
+        return cls(ErrorCode.read(code, ErrorCode.PROCESSOR_ERROR), message or code)
 
 
 class Rule(NamedTuple):
