@@ -90,7 +90,8 @@ def _is_lasting(payment: Payment) -> bool:
     """Whether the payment's answer is repeated: not where trying again may end otherwise."""
     if payment.error_code is None:
         return payment.is_settled
-    return STATUSES[payment.error_code] < HTTPStatus.INTERNAL_SERVER_ERROR
+    code = ErrorCode.read(payment.error_code, ErrorCode.PROCESSOR_ERROR)
+    return STATUSES[code] < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 async def _pay(instruction: PaymentInstruction, parts: Parts) -> Outcome:

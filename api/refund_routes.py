@@ -133,7 +133,7 @@ def _asked(body: RefundRequest, payment: Payment, key: str) -> Refund:
 
 def _answer(request: Request, made: Refund, payment: Payment) -> Response:
     if made.error_code is not None:
-        error = PaymentError(made.error_code, made.error_message or made.error_code)
+        error = PaymentError.recorded(made.error_code, made.error_message)
         return problem(request, error, payment=payment)
     address = {"location": f"/payments/{payment.id}/refunds/{made.id}"}
     if made.status is RefundStatus.SUCCEEDED:

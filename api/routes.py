@@ -164,7 +164,7 @@ def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
     if payment.status is PaymentStatus.SUCCEEDED:
         return json_answer(PaymentEnvelope.of(payment, None))
     if payment.error_code is not None:
-        error = PaymentError(payment.error_code, payment.error_message or payment.error_code)
+        error = PaymentError.recorded(payment.error_code, payment.error_message)
         shown = None if error.code is ErrorCode.CUSTOMER_MISMATCH else payment
         return problem(request, error, payment=shown, instance=f"/payments/{payment.id}")
     return _still_running(payment)

@@ -17,9 +17,15 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from domain.errors import ErrorCode, FailureReason
+from domain.errors import ErrorCode, RecordedCode, RecordedReason
 from domain.money import CurrencyCode, Money
-from domain.payment import Payment, PaymentInstruction, PaymentMethod, PaymentStatus
+from domain.payment import (
+    Payment,
+    PaymentInstruction,
+    PaymentMethod,
+    PaymentStatus,
+    RecordedMethod,
+)
 from domain.refund import Refund, RefundStatus
 
 NIL = UUID(int=0)
@@ -105,7 +111,7 @@ class RefundRequest(BaseModel):
         """Raises ValueError for no amount of the payment's currency, and PaymentError."""
         amount = payment.amount
         if self.amount is not None:
-            amount = Money.parse(self.amount, amount.currency)
+            amount = amount.parse_same(self.amount)
         return Refund.pending(payment, amount, key, requested_at)
 
 
@@ -120,11 +126,11 @@ class PaymentBody(BaseModel):
     reservation_id: UUID | None
     amount: Annotated[Decimal, JsonNumber]
     currency: str
-    payment_method: PaymentMethod
+    payment_method: RecordedMethod
     status: PaymentStatus
-    error_code: ErrorCode | None
+    error_code: RecordedCode | None
     error_message: str | None
-    failure_reason: FailureReason | None
+    failure_reason: RecordedReason | None
     created_at: datetime
     processed_at: datetime | None
     is_simulated: bool
@@ -165,7 +171,7 @@ class RefundBody(BaseModel):
     amount: Annotated[Decimal, JsonNumber]
     currency: str
     status: RefundStatus
-    error_code: ErrorCode | None
+    error_code: RecordedCode | None
     error_message: str | None
     created_at: datetime
     processed_at: datetime | None

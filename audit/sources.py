@@ -122,7 +122,7 @@ async def _read_ledger(gateway: httpx.AsyncClient, since: datetime) -> dict[UUID
 
 def _effect(entry: dict[str, Any]) -> Effect:
     data = entry["data"]
-    amount = Money.parse(data["amount"], data["currency"])
+    amount = Money.read(data["amount"], data["currency"])
     key = data["key"]
     return Effect(MOVEMENTS[entry["type"]], key, data.get("chargeKey", key), amount)
 

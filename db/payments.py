@@ -13,7 +13,7 @@ from db.paging import oldest_first, pages
 from db.statements import Row, Values, execute, fetch
 from db.tables import payments
 from domain.errors import ErrorCode, PaymentError
-from domain.money import EXPONENTS, Money
+from domain.money import Money
 from domain.payment import (
     UNANNOUNCED,
     Announcement,
@@ -209,15 +209,23 @@ def _to_row(payment: Payment) -> dict[str, Any]:
     row["compensation_message"] = compensation.message if compensation else None
     row["amount_minor"] = payment.amount.minor_units
     row["currency"] = payment.amount.currency
-    row["currency_exponent"] = EXPONENTS[payment.amount.currency]
+    row["currency_exponent"] = payment.amount.exponent
     return row
 
 
 def to_payment(row: Row) -> Payment:
-    amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
     compensation = (
         Compensation(code=row["compensation_code"], message=row["compensation_message"])
         if row["compensation_code"]
         else None
     )
-    return Payment.model_validate({**row, "amount": amount, "compensation": compensation})
+    return Payment.model_validate({**row, "amount": to_money(row), "compensation": compensation})
+
+
+def to_money(row: Row) -> Money:
+    """As it was recorded, whatever is known of its currency today."""
+    return Money(
+        minor_units=row["amount_minor"],
+        currency=row["currency"],
+        exponent=row["currency_exponent"],
+    )

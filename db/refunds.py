@@ -10,10 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.paging import oldest_first, pages
+from db.payments import to_money
 from db.statements import Row, execute, fetch, fetch_all
 from db.tables import payments, refunds
 from domain.errors import ErrorCode, PaymentError
-from domain.money import Money
 from domain.refund import Refund, RefundStatus
 
 _ENDING = ("status", "error_code", "error_message", "processed_at")
@@ -25,7 +25,11 @@ _END = (
 )
 _ANNOUNCE = update(refunds).where(refunds.c.id == bindparam("refund_id")).values(is_announced=True)
 EVERY_REFUND = select(
-    refunds, payments.c.order_id, payments.c.customer_id, payments.c.currency
+    refunds,
+    payments.c.order_id,
+    payments.c.customer_id,
+    payments.c.currency,
+    payments.c.currency_exponent,
 ).join_from(refunds, payments)
 _BY_ID = EVERY_REFUND.where(refunds.c.id == bindparam("refund_id"))
 _OF_PAYMENT = EVERY_REFUND.where(refunds.c.payment_id == bindparam("payment_id")).order_by(
@@ -98,5 +102,4 @@ def _to_row(refund: Refund) -> dict[str, Any]:
 
 
 def to_refund(row: Row) -> Refund:
-    amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
-    return Refund.model_validate({**row, "amount": amount})
+    return Refund.model_validate({**row, "amount": to_money(row)})

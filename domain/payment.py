@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from domain.errors import RULES, ErrorCode, FailureReason, PaymentError
+from domain.errors import RULES, PaymentError, RecordedCode, RecordedReason
 from domain.gateway import Charge, ChargeRequest
 from domain.money import Money
 from domain.names import charge_key
@@ -21,6 +21,10 @@ class PaymentMethod(StrEnum):
     DEBIT_CARD = "debit_card"
     WALLET = "wallet"
     BANK_TRANSFER = "bank_transfer"
+
+
+RecordedMethod = Annotated[PaymentMethod | str, Field(union_mode="left_to_right")]
+"""What is recorded: an earlier or a later version may have known others, which are read as text."""
 
 
 class PaymentStatus(StrEnum):
@@ -68,7 +72,7 @@ class PaymentInstruction(BaseModel):
     customer_id: UUID
     reservation_id: UUID | None
     amount: Money
-    payment_method: PaymentMethod
+    payment_method: RecordedMethod
     requested_at: datetime
     resumed: bool = False
     """An earlier run was lost, and may have charged: whatever ends this one settles that too."""
@@ -105,12 +109,12 @@ class Compensation(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    code: ErrorCode
+    code: RecordedCode
     message: str
 
     @property
     def error(self) -> PaymentError:
-        return PaymentError(self.code, self.message)
+        return PaymentError.recorded(self.code, self.message)
 
 
 class Payment(BaseModel):
@@ -123,11 +127,11 @@ class Payment(BaseModel):
     customer_id: UUID
     reservation_id: UUID | None
     amount: Money
-    payment_method: PaymentMethod
+    payment_method: RecordedMethod
     status: PaymentStatus
-    error_code: ErrorCode | None = None
+    error_code: RecordedCode | None = None
     error_message: str | None = None
-    failure_reason: FailureReason | None = None
+    failure_reason: RecordedReason | None = None
     created_at: datetime
     processed_at: datetime | None = None
     is_simulated: bool = False

@@ -11,13 +11,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import POOL_WAIT_SECONDS, STATEMENT_SECONDS, create_engine
+from db.history import PaymentHistory
 from db.idempotency import IdempotencyKeys, KeyClaim
 from db.payments import PaymentStore
+from db.refunds import RefundStore
+from db.search import PaymentSearch, Search
 from domain import exact_json
 from domain.errors import ErrorCode, FailureReason, PaymentError
-from domain.money import Money
+from domain.events import PaymentEvent
+from domain.money import MAX_RECORDED_UNITS, Money
 from domain.payment import Announcement, Payment, PaymentStatus
-from tests.builders import NOON, a_payment
+from tests.builders import NOON, a_payment, a_refund
 from tests.integration.shop import Shop
 from tests.integration.waiting import eventually
 
@@ -77,6 +81,34 @@ async def test_payment_comes_back_as_it_was(store: PaymentStore) -> None:
     await store.record_failed(failed)
 
     assert await store.find(payment.id) == failed
+
+
+async def test_what_another_version_recorded_hides_nothing(
+    engine: AsyncEngine, store: PaymentStore, shop: Shop
+) -> None:
+    paid, failed = await recorded(store, "succeeded"), await recorded(store, "failed")
+    await store.record_announcement(ended(paid, "succeeded").announced())
+    await RefundStore(engine).record_pending(a_refund(paid.succeeded(NOON).announced()))
+    await shop.database.execute(
+        """UPDATE bc_payment.payments SET currency = 'ZZQ', currency_exponent = 3,
+            payment_method = 'bnpl', amount_minor = $2 WHERE id = $1""",
+        *(paid.id, MAX_RECORDED_UNITS),
+    )
+    await shop.database.execute(
+        """UPDATE bc_payment.payments SET error_code = 'FRAUD_SUSPECTED', failure_reason = 'fraud'
+            WHERE id = $1""",
+        failed.id,
+    )
+
+    read = {each.id: each for each in await PaymentSearch(engine).page(Search(), 50)}
+    orders = (paid.order_id, failed.order_id)
+    history = await PaymentHistory(engine).payments_of(orders)
+    assert {each.id: each for each in history}.items() <= read.items()
+    assert str(read[paid.id].amount) == "9223372036854775.807 ZZQ"
+    assert read[paid.id].payment_method == "bnpl"
+    assert PaymentEvent.of(read[failed.id]).value["errorCode"] == "FRAUD_SUSPECTED"
+    [refund] = await RefundStore(engine).of_payment(paid.id)
+    assert str(refund.amount) == "5.000 ZZQ"
 
 
 @pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout"])

@@ -85,6 +85,17 @@ async def test_a_payment_that_fails(
         assert body["payment"]["errorCode"] == code
 
 
+async def test_a_payment_that_failed_for_a_reason_of_another_version(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    failure = failed(ErrorCode.CARD_DECLINED)
+    backstage.outcome = failure.model_copy(update={"error_code": "FRAUD_SUSPECTED"})
+
+    body = problem(await http.post("/payments", content=BODY), ErrorCode.PROCESSOR_ERROR)
+
+    assert body["payment"]["errorCode"] == "FRAUD_SUSPECTED"
+
+
 async def test_a_payment_that_has_not_begun_is_read_nowhere_yet(
     http: httpx.AsyncClient, backstage: Backstage
 ) -> None:

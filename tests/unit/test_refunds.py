@@ -10,7 +10,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.money import Money
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
-from tests.builders import NOON, a_refund
+from tests.builders import NOON, UNKNOWN_MONEY, a_refund
 from tests.unit.backstage import PENDING, SUCCEEDED, Backstage, envelope, failed, problem
 
 ADDRESS = f"/payments/{SUCCEEDED.id}/refunds"
@@ -128,6 +128,19 @@ async def test_an_amount_that_is_none(
 
     assert [each["field"] for each in body["errors"]] == ["amount"]
     assert backstage.asked_refunds == []
+
+
+async def test_a_payment_in_a_currency_that_is_no_more_can_be_refunded(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [SUCCEEDED.model_copy(update={"amount": UNKNOWN_MONEY})]
+
+    await refund(http, {"amount": 49.999})
+    await refund(http, None)
+
+    part, whole = (each.amount for each in backstage.asked_refunds)
+    assert (str(part), whole) == ("49.999 ZZQ", UNKNOWN_MONEY)
+    problem(await refund(http, {"amount": 1.0001}), ErrorCode.INVALID_REQUEST)
 
 
 async def test_the_amount_is_one_of_the_payments_currency(

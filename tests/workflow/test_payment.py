@@ -92,7 +92,7 @@ async def test_order_that_could_not_be_verified_causes_no_event(desk: Desk, oper
 
     assert payment.failure_reason is FailureReason.TIMEOUT
     assert payment.error_code is not None
-    assert_rejected(desk.world, payment, payment.error_code)
+    assert_rejected(desk.world, payment, ErrorCode(payment.error_code))
 
 
 def assert_rejected(world: World, payment: Payment, code: ErrorCode) -> None:

@@ -15,7 +15,7 @@ from domain.errors import ErrorCode
 from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
-from tests.builders import an_order
+from tests.builders import UNKNOWN_MONEY, an_instruction, an_order
 from tests.invariants import assert_everybody_agrees, books_of
 from tests.workflow.conftest import Desk, attention_flags, time_skipping
 from tests.workflow.loss import an_old_instruction, ending, lose_at, reconcile
@@ -48,6 +48,27 @@ async def test_terminated_payment_is_completed(desk: Desk) -> None:
     assert payment.status is PaymentStatus.SUCCEEDED
     assert payment.id == instruction.payment_id
     assert desk.world.topics == [TOPIC_SUCCEEDED]
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("captured", [True, False])
+async def test_payment_that_another_version_recorded_is_taken_up(
+    desk: Desk, captured: bool
+) -> None:
+    odd = {"amount": UNKNOWN_MONEY, "payment_method": "bnpl"}
+    asked_at = desk.opened_at - 2 * ABANDONED_AFTER
+    instruction = an_instruction(requested_at=asked_at, **odd)
+    desk.world.orders[instruction.order_id] = an_order(instruction)
+    desk.world.payments[instruction.payment_id] = Payment.pending(instruction)
+    if captured:
+        desk.world.lose_after_capture(instruction)
+
+    await reconcile(desk)
+
+    payment = await ending(desk, instruction)
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert (payment.amount, payment.payment_method) == (UNKNOWN_MONEY, "bnpl")
+    assert [each.amount for each in desk.world.captures] == [UNKNOWN_MONEY]
     assert_everybody_agrees(desk.world, payment)
 
 
