@@ -30,6 +30,7 @@ REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/test_refunds.py"
 SETTINGS = "tests/unit/test_settings.py"
 PRODUCTION = "tests/unit/test_production.py"
+STACK = "tests/unit/test_stack.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
 REPETITION = "tests/integration/test_repetition.py"
@@ -1359,6 +1360,20 @@ CONFIGURATION = (
         "return ssl.create_default_context(cafile=authorities)",
         "return ssl._create_unverified_context(cafile=authorities)",
         f"{ENCRYPTION}::test_kafka_is_not_used",
+    ),
+    Bug(
+        "cluster id may begin with a hyphen",
+        "devstack/kafka.py",
+        'b"\\0" + secrets.token_bytes(15)',
+        "secrets.token_bytes(16)",
+        STACK,
+    ),
+    Bug(
+        "failing start does not quote the tool",
+        "devstack/failures.py",
+        'super().__init__(f"{self.summary}\\n{self.tail}".rstrip())',
+        "super().__init__(self.summary)",
+        STACK,
     ),
     Bug(
         "PostgreSQL's parameters are not read",
