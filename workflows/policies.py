@@ -92,7 +92,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
         ),
         EventActivities.publish_event: _policy(
-            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.2, 30)
+            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(1, 30)
         ),
         ChargeActivities.refund_charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.5, 30)
@@ -110,7 +110,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
         ),
         RefundActivities.publish_refund: _policy(
-            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.2, 30)
+            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(1, 30)
         ),
         ReconciliationActivities.resume_payments: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=540, in_all=600, pauses=(1, 60), heartbeat=30

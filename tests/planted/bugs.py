@@ -17,6 +17,10 @@ GATEWAY_ANSWERS = "tests/unit/test_gateway_answers.py"
 MAKING_REFUNDS = "tests/unit/test_making_refunds.py"
 TOLERANT_READING = "tests/unit/test_tolerant_reading.py"
 KAFKA = "tests/unit/test_kafka.py"
+KAFKA_PRODUCER = "tests/unit/test_kafka_producer.py"
+TOPICS = "tests/unit/test_kafka_topics.py"
+BREAKER = "tests/unit/test_circuit_breaker.py"
+PUBLISHING = "tests/unit/test_publishing.py"
 DATABASE_FAILURES = "tests/unit/test_database_failures.py"
 SCHEMAS = "tests/unit/test_schemas.py"
 HTTP = "tests/unit/test_http.py"
@@ -36,6 +40,7 @@ REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/test_refunds.py"
 SETTINGS = "tests/unit/test_settings.py"
 PRODUCTION = "tests/unit/test_production.py"
+STACK = "tests/unit/test_stack.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
 REPETITION = "tests/integration/test_repetition.py"
@@ -756,16 +761,37 @@ ACTIVITIES = (
     Bug(
         "late refusal undoes an event that may have arrived",
         "activities/events.py",
-        " and activity.info().attempt == 1",
-        "",
+        "activity.info().attempt == 1 and not is_begun",
+        "not is_begun",
         SAGA,
     ),
     Bug(
         "event that may have arrived is not noted",
         "activities/events.py",
-        "            await self._note(event, Announcement.BEGUN)\n",
-        "",
+        "            await self._note(event, Announcement.BEGUN)\n            raise",
+        "            raise",
         SAGA,
+    ),
+    Bug(
+        "event that takes long is not noted as begun",
+        "activities/events.py",
+        "            await self._note(event, Announcement.BEGUN)\n        return True",
+        "            pass\n        return True",
+        PUBLISHING,
+    ),
+    Bug(
+        "refusal after the event was noted as begun is final",
+        "activities/events.py",
+        " and not is_begun",
+        "",
+        PUBLISHING,
+    ),
+    Bug(
+        "stopped worker goes on publishing",
+        "activities/events.py",
+        "            publishing.cancel()\n",
+        "            pass\n",
+        PUBLISHING,
     ),
     Bug(
         "event that has arrived is not noted",
@@ -777,9 +803,8 @@ ACTIVITIES = (
     Bug(
         "event is noted before it is published",
         "activities/events.py",
-        "            await self._publisher.publish(event)\n",
-        "            await self._note(event, Announcement.MADE)\n"
-        "            await self._publisher.publish(event)\n",
+        "            await publishing\n",
+        "            await self._note(event, Announcement.MADE)\n            await publishing\n",
         SAGA,
     ),
     Bug(
@@ -1063,8 +1088,8 @@ ADAPTER = (
     Bug(
         "producer is kept after a timeout",
         "activities/adapters/kafka.py",
-        "            await self._discard(producer)\n            if missing:",
-        "            if missing:",
+        "            await self._discard(producer)\n",
+        "",
         KAFKA,
     ),
     Bug(
@@ -1073,6 +1098,62 @@ ADAPTER = (
         "    except (KafkaError, TimeoutError):\n        return False",
         "    except (KafkaError, TimeoutError):\n        return True",
         KAFKA,
+    ),
+    Bug(
+        "discarded producer lives on",
+        "activities/adapters/kafka.py",
+        "tasks = _tasks_of(producer)",
+        "tasks: list[asyncio.Task[Any]] = []",
+        KAFKA_PRODUCER,
+    ),
+    Bug(
+        "Kafka that is down is asked by every event",
+        "activities/adapters/kafka.py",
+        "if self._breaker.refuses:",
+        "if False:",
+        KAFKA,
+    ),
+    Bug(
+        "all calls try a system that is down",
+        "activities/adapters/circuit_breaker.py",
+        "return self._is_trying or monotonic() < self._retry_at",
+        "return monotonic() < self._retry_at",
+        BREAKER,
+    ),
+    Bug(
+        "system that is down is not tried again",
+        "activities/adapters/circuit_breaker.py",
+        "            if is_trial:\n                self._is_trying = False\n",
+        "            pass\n",
+        BREAKER,
+    ),
+    Bug(
+        "slow system is taken for a quick one",
+        "activities/adapters/circuit_breaker.py",
+        "call_later(self._slow_seconds, self._open)",
+        "call_later(self._slow_seconds, self._close)",
+        BREAKER,
+    ),
+    Bug(
+        "topic that is refused is taken for created",
+        "activities/adapters/kafka_topics.py",
+        "        if code not in DONE\n",
+        "        if False\n",
+        TOPICS,
+    ),
+    Bug(
+        "one replica is enough for an event",
+        "activities/adapters/kafka_topics.py",
+        "{MIN_INSYNC: str(MIN_INSYNC_REPLICAS)} if replicas == REPLICAS else {}",
+        "{}",
+        TOPICS,
+    ),
+    Bug(
+        "created topics are not looked at again",
+        "activities/adapters/kafka_topics.py",
+        "    await _until_known(admin, missing)\n",
+        "",
+        TOPICS,
     ),
     Bug(
         "events have no partition key",
@@ -1740,6 +1821,20 @@ CONFIGURATION = (
         "return ssl.create_default_context(cafile=authorities)",
         "return ssl._create_unverified_context(cafile=authorities)",
         f"{ENCRYPTION}::test_kafka_is_not_used",
+    ),
+    Bug(
+        "cluster id may begin with a hyphen",
+        "devstack/kafka.py",
+        'b"\\0" + secrets.token_bytes(15)',
+        "secrets.token_bytes(16)",
+        STACK,
+    ),
+    Bug(
+        "failing start does not quote the tool",
+        "devstack/failures.py",
+        'super().__init__(f"{self.summary}\\n{self.tail}".rstrip())',
+        "super().__init__(self.summary)",
+        STACK,
     ),
     Bug(
         "PostgreSQL's parameters are not read",
