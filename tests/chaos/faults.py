@@ -21,7 +21,7 @@ import asyncpg
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
-from audit.sources import EVERY_PAYMENT
+from audit.runs import EVERY_PAYMENT
 from devstack.failures import StackError
 from devstack.stack import NEIGHBOURS, SERVERS, Stack
 from tests.chaos.links import Link

@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from audit.__main__ import report as audit_report
+from audit.__main__ import Report
 from audit.books import Books
-from audit.invariants import Violation
+from audit.invariants import Violation, violations
 from tests.chaos.nemesis import Struck
 from tests.chaos.shoppers import Shoppers, Success
 
@@ -61,7 +61,7 @@ def show(run: Run, page: Path) -> None:
     console.print(_load(run), "")
     console.print(_faults(run.struck, run.shoppers.successes))
     console.print(f"[dim]{RECOVERY}[/dim]\n\n[bold]The books[/bold]")
-    for line in audit_report(run.books, run.violations):
+    for line in _audited(run).lines():
         console.print(line, markup=False)
     if run.bugs:
         console.print(f"✗ {run.bugs} answers were 500: a bug, which the log of the API tells")
@@ -70,6 +70,13 @@ def show(run: Run, page: Path) -> None:
     page.parent.mkdir(exist_ok=True)
     console.save_html(str(page))
     console.print(f"The same as a page: {page}")
+
+
+def _audited(run: Run) -> Report:
+    report = Report()
+    for books in run.books:
+        report.add(books, violations(books))
+    return report
 
 
 def _load(run: Run) -> Table:

@@ -44,6 +44,13 @@ STACK = "tests/unit/test_stack.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
 REPETITION = "tests/integration/test_repetition.py"
+AUDIT = "tests/integration/test_audit.py"
+AUDIT_READERS = "tests/unit/test_audit_readers.py"
+AUDIT_SETTLED = "tests/unit/test_audit_settled.py"
+AUDIT_SOURCES = "tests/unit/test_audit_sources.py"
+AUDIT_ANSWERS = "tests/unit/test_audit_answers.py"
+CONTAINERS = "tests/unit/test_containers.py"
+PROOF = "tests/unit/test_proof.py"
 
 
 class Bug(NamedTuple):
@@ -1845,4 +1852,192 @@ CONFIGURATION = (
     ),
 )
 
-BUGS = (*DOMAIN, *WORKFLOWS, *ACTIVITIES, *ADAPTER, *DB, *API, *REFUNDING, *CONFIGURATION)
+AUDITING = (
+    Bug(
+        "the audit forgets what has not ended for long",
+        "audit/sources.py",
+        "self.orders = unfinished.orders | await history",
+        "self.orders = await history",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "new refunds of old payments are not audited",
+        "db/history.py",
+        "self._pages(_REFUNDS_SINCE, refunds, values)",
+        "self._pages(_UNFINISHED_REFUNDS, refunds, values)",
+        f"{AUDIT}::test_what_is_unfinished_or_refunded_is_read_however_old",
+    ),
+    Bug(
+        "the audit reads one page of payments",
+        "db/history.py",
+        "            if len(rows) < PAGE:\n",
+        "            if rows:\n",
+        f"{AUDIT}::test_unfinished_payments_are_read_page_by_page",
+    ),
+    Bug(
+        "old events of audited orders are not read",
+        "audit/records.py",
+        "found.keys() | set(wanted)",
+        "found.keys()",
+        f"{AUDIT}::test_old_records_are_kept_only_of_the_orders_that_matter",
+    ),
+    Bug(
+        "events that name no order are not audited",
+        "audit/sources.py",
+        "                self._own.records += records\n",
+        "                continue\n",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "events of unknown orders are not audited",
+        "audit/sources.py",
+        "            else:\n                self.orders.add(order_id)\n\n    async def _read_runs",
+        "            else:\n                continue\n\n    async def _read_runs",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "events that Kafka has deleted are missed",
+        "audit/sources.py",
+        "events_since=None if self._has_every_event else self._since",
+        "events_since=None",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "a refund of nothing ends the audit",
+        "audit/ledger.py",
+        "if owner := self._owners.get(effect.charge_key):",
+        "if owner := self._owners[effect.charge_key]:",
+        AUDIT_READERS,
+    ),
+    Bug(
+        "an odd entry of the ledger ends the audit",
+        "audit/ledger.py",
+        "except (ValueError, KeyError, TypeError, AttributeError)",
+        "except (ValueError, KeyError)",
+        AUDIT_READERS,
+    ),
+    Bug(
+        "the ledger is read twice",
+        "audit/ledger.py",
+        "if not 0 < _sequence(each) <= after",
+        "if each",
+        AUDIT_READERS,
+    ),
+    Bug(
+        "an odd row ends the audit",
+        "db/history.py",
+        "except (ValueError, TypeError, KeyError, ArithmeticError)",
+        "except (TypeError, KeyError, ArithmeticError)",
+        "tests/unit/test_history.py",
+    ),
+    Bug(
+        "an odd record ends the audit",
+        "audit/invariants.py",
+        "except Exception as error:  # noqa: BLE001",
+        "except OSError as error:  # noqa: BLE001",
+        AUDIT_SETTLED,
+    ),
+    Bug(
+        "an odd source ends the audit",
+        "audit/sources.py",
+        "except Exception as error:",
+        "except OSError as error:",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "what cannot be read is no finding",
+        "audit/invariants.py",
+        '        "everything can be read": _everything_can_be_read,\n',
+        "",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "a reconciliation that does not end is no finding",
+        "audit/invariants.py",
+        "elif read_at - completed_at > ROUNDS_WITHIN:",
+        "elif read_at < completed_at:",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "a young payment hides older ones",
+        "audit/settled.py",
+        "books.payments = [each for each in books.payments if each.id not in young]",
+        "books.payments = [] if young else books.payments",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "what ended during the audit is compared",
+        "audit/settled.py",
+        " or (each.id in unfinished and not is_unfinished(each))",
+        "",
+        AUDIT_SETTLED,
+    ),
+    Bug(
+        "runs without a record are not audited",
+        "audit/runs.py",
+        "return is_recent or run.status not in WELL_ENDED",
+        "return is_recent",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "money for an order that Ordering lacks is no finding",
+        "audit/orders.py",
+        "return OrderState(MISSING, None)",
+        'raise ValueError("none")',
+        AUDIT_READERS,
+    ),
+    Bug(
+        "the worker's image lacks the audit",
+        "Dockerfile.worker",
+        "COPY audit/ audit/\n",
+        "",
+        CONTAINERS,
+    ),
+    Bug(
+        "the audit is kept from the images",
+        ".dockerignore",
+        "!audit\n",
+        "",
+        CONTAINERS,
+    ),
+    Bug(
+        "a paid order may be refused later",
+        "audit/answers.py",
+        "failed = ended.status is PaymentStatus.FAILED\n",
+        "failed = True\n",
+        AUDIT_ANSWERS,
+    ),
+    Bug(
+        "an order may be paid after its failure was told",
+        "audit/answers.py",
+        "    return payment.status is PaymentStatus.FAILED and told\n",
+        "    return payment.status is PaymentStatus.SUCCEEDED and told\n",
+        AUDIT_ANSWERS,
+    ),
+    Bug(
+        "503 after a failure that was told is no finding",
+        "audit/invariants.py",
+        '        "503 promises that nobody was told": unavailable_promises_that_nobody_was_told,\n',
+        "",
+        AUDIT_ANSWERS,
+    ),
+    Bug(
+        "a part of a proof leaves out cases",
+        "tests/proof.py",
+        "[self.number - 1 :: self.parts]",
+        "[self.number :: self.parts]",
+        PROOF,
+    ),
+)
+
+BUGS = (
+    *DOMAIN,
+    *WORKFLOWS,
+    *ACTIVITIES,
+    *ADAPTER,
+    *DB,
+    *API,
+    *REFUNDING,
+    *CONFIGURATION,
+    *AUDITING,
+)

@@ -2,6 +2,9 @@
 
 import ast
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +53,11 @@ def copied(dockerfile: str, target: str) -> set[str]:
     ("dockerfile", "target", "modules"),
     [
         ("Dockerfile.api", "", ["api.main"]),
-        ("Dockerfile.worker", "worker", ["workflows.worker", "bootstrap.prepare"]),
+        (
+            "Dockerfile.worker",
+            "worker",
+            ["workflows.worker", "bootstrap.prepare", "audit.__main__"],
+        ),
         (
             "Dockerfile.worker",
             "neighbours",
@@ -64,6 +71,22 @@ def test_an_image_holds_what_its_process_imports_and_no_more(
     needed = {each for module in modules for each in first_party_imports(module, set())}
 
     assert copied(dockerfile, target) == needed
+
+
+def test_the_audit_runs_in_the_image_of_the_worker(tmp_path: Path) -> None:
+    """As `python -m audit` does: with the files of the image, and no others of ours."""
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for package in copied("Dockerfile.worker", "worker"):
+        assert f"!{package}" in ignored
+        shutil.copytree(ROOT / package, tmp_path / package)
+
+    command = (sys.executable, "-m", "audit", "--help")
+    ran = subprocess.run(  # noqa: S603 (our own command)
+        command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert "--hours" in ran.stdout
 
 
 @pytest.mark.parametrize("name", ["prepare", "worker", "api"])

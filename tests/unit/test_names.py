@@ -1,5 +1,6 @@
 """Names that other processes know, spelled out: a change here loses payments under way."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -71,3 +72,20 @@ def test_a_payment_starts_with_what_operators_look_for() -> None:
     assert operator_view.summary(instruction) == (
         "150.00 USD · order 00000000-0000-0000-0000-000000000001 · credit_card"
     )
+
+
+@pytest.mark.parametrize(
+    ("read", "make"),
+    [
+        (names.order_of, names.workflow_id),
+        (names.refund_of, names.refund_workflow_id),
+        (names.payment_of, names.charge_key),
+    ],
+)
+def test_an_id_is_read_from_its_name_and_from_no_other(
+    read: Callable[[str], UUID | None], make: Callable[[UUID], str]
+) -> None:
+    assert read(make(ID)) == ID
+    others = {names.workflow_id(ID), names.refund_workflow_id(ID), names.charge_key(ID)}
+    for other in (*(others - {make(ID)}), str(ID), make(ID).upper(), f"{make(ID)}x", ""):
+        assert read(other) is None

@@ -1,0 +1,42 @@
+"""Rows that cannot be read as what they should be hide no others from the audit."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from db.history import OddRow, PaymentHistory
+from db.payments import to_payment
+from tests.builders import a_payment
+
+
+@pytest.mark.parametrize(
+    "changes", [{"amount_minor": "much"}, {"amount_minor": None}, {"created_at": "yesterday"}]
+)
+async def test_an_odd_row_is_told_beside_the_others(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    payment, odd = a_payment(), a_payment()
+    rows = [row_of(odd) | changes, row_of(payment)]
+
+    async def fetch_all(*_: object) -> list[dict[str, Any]]:
+        return rows
+
+    monkeypatch.setattr("db.history.fetch_all", fetch_all)
+    engine: Any = None
+
+    found = await PaymentHistory(engine).payments_of([uuid4()])
+
+    assert found == [
+        OddRow(odd.order_id, f"payment {odd.id} (ValidationError)"),
+        to_payment(row_of(payment)),
+    ]
+
+
+def row_of(payment: Any) -> dict[str, Any]:
+    row: dict[str, Any] = payment.model_dump(exclude={"amount"})
+    return row | {
+        "amount_minor": payment.amount.minor_units,
+        "currency": payment.amount.currency,
+        "currency_exponent": 2,
+    }
