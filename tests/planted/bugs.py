@@ -19,6 +19,7 @@ HTTP = "tests/unit/test_http.py"
 IDENTITY = "tests/unit/test_identity.py"
 PLACES = "tests/unit/test_places.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
+SERVER = "tests/unit/test_server.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
 REDIS = "tests/unit/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
@@ -1261,6 +1262,79 @@ REFUNDING = (
     ),
 )
 
+READING = (
+    Bug(
+        "a body behind Upgrade is run as a request",
+        "api/server.py",
+        "self.parser.feed_data(self._head_without_upgrade())",
+        "pass",
+        SERVER,
+    ),
+    Bug(
+        "what follows an Upgrade is lost",
+        "api/server.py",
+        "data = data[upgrade.args[0] :]",
+        "return",
+        SERVER,
+    ),
+    Bug(
+        "Upgrade hides headers",
+        "api/server.py",
+        'if each[0] != b"upgrade"',
+        'if b"upgrade" not in each[1]',
+        SERVER,
+    ),
+    Bug(
+        "CONNECT is answered",
+        "api/server.py",
+        'self.parser.get_method() == b"CONNECT"',
+        'self.parser.get_method() == b"NONE"',
+        SERVER,
+    ),
+    Bug(
+        "Upgrade is not counted among the headers",
+        "api/server.py",
+        "        sizes = [",
+        "        if self.parser.should_upgrade():\n            return\n        sizes = [",
+        SERVER,
+    ),
+    Bug(
+        "trailers are headers",
+        "api/server.py",
+        "if self._stage is Stage.HEAD:",
+        "if self._stage:",
+        SERVER,
+    ),
+    Bug(
+        "trailers are endless",
+        "api/server.py",
+        "        if self._head_bytes > MOST",
+        "        if self._stage is Stage.HEAD and self._head_bytes > MOST",
+        SERVER,
+    ),
+    Bug(
+        "a deadline that has passed is never set again",
+        "api/server.py",
+        "    def _give_up(self) -> None:\n        self._deadline = None\n",
+        "    def _give_up(self) -> None:\n",
+        SERVER,
+    ),
+    Bug(
+        "a request's time begins before it does",
+        "api/server.py",
+        "            self._end_wait()\n            self._await_request()\n        self._stage",
+        "            self._await_request()\n        self._stage",
+        SERVER,
+    ),
+    Bug(
+        "Upgrade begins a request's time anew",
+        "api/server.py",
+        "if self._stage is Stage.IDLE:\n            self._end_wait()",
+        "if self._stage:\n            self._end_wait()",
+        SERVER,
+    ),
+)
+
 CONFIGURATION = (
     Bug(
         "production judges no setting",
@@ -1369,4 +1443,4 @@ CONFIGURATION = (
     ),
 )
 
-BUGS = (*DOMAIN, *WORKFLOWS, *ACTIVITIES, *ADAPTER, *DB, *API, *REFUNDING, *CONFIGURATION)
+BUGS = (*DOMAIN, *WORKFLOWS, *ACTIVITIES, *ADAPTER, *DB, *API, *REFUNDING, *READING, *CONFIGURATION)
