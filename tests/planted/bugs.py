@@ -1264,6 +1264,41 @@ REFUNDING = (
 
 READING = (
     Bug(
+        "a misspelt amount refunds everything",
+        "api/schemas.py",
+        "if not body.keys() <= cls.model_fields.keys():",
+        "if not body.keys():",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "null refunds everything",
+        "api/exact_route.py",
+        "        if value is None:\n",
+        "        if value is ...:\n",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "the currency of a refund is not looked at",
+        "api/schemas.py",
+        "if self.currency not in {None, amount.currency}:",
+        "if self.currency == amount.amount:",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "a currency alone refunds everything",
+        "api/schemas.py",
+        'if "currency" in body and "amount" not in body:',
+        'if "currency" in body and not body:',
+        REFUND_HTTP,
+    ),
+    Bug(
+        "an amount in the address refunds everything",
+        "api/refund_routes.py",
+        "    if request.url.query:\n",
+        "    if request.url.fragment:\n",
+        REFUND_HTTP,
+    ),
+    Bug(
         "a body behind Upgrade is run as a request",
         "api/server.py",
         "self.parser.feed_data(self._head_without_upgrade())",
