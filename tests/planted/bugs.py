@@ -1267,14 +1267,14 @@ READING = (
         "a misspelt amount refunds everything",
         "api/schemas.py",
         "if not body.keys() <= cls.model_fields.keys():",
-        "if not body.keys():",
+        'if "other" in body:',
         REFUND_HTTP,
     ),
     Bug(
         "null refunds everything",
-        "api/exact_route.py",
-        "        if value is None:\n",
-        "        if value is ...:\n",
+        "api/refund_routes.py",
+        "body: RefundRequest = ALL_OF_IT,",
+        "body: RefundRequest | None = ALL_OF_IT,",
         REFUND_HTTP,
     ),
     Bug(
