@@ -20,6 +20,8 @@ IDENTITY = "tests/unit/test_identity.py"
 PLACES = "tests/unit/test_places.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
 SERVER = "tests/unit/test_server.py"
+READINESS = "tests/unit/test_readiness.py"
+SAGAS = "tests/unit/test_sagas.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
 REDIS = "tests/unit/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
@@ -1262,6 +1264,73 @@ REFUNDING = (
     ),
 )
 
+OPERATING = (
+    Bug(
+        "every question to /ready asks every dependency",
+        "api/readiness.py",
+        "        if self._report is None or self._is_stale(self._report):\n",
+        "        if True:\n",
+        READINESS,
+    ),
+    Bug(
+        "a report is given again for ever",
+        "api/readiness.py",
+        "return report.done() and time.monotonic() >= self._reported_at + FRESH_SECONDS",
+        "return report.cancelled()",
+        READINESS,
+    ),
+    Bug(
+        "whoever leaves takes the report of all",
+        "api/readiness.py",
+        "return await asyncio.shield(self._report)",
+        "return await self._report",
+        READINESS,
+    ),
+    Bug(
+        "a warning that cannot be looked for is a 500",
+        "api/readiness.py",
+        "return await look()\n    except Exception as error:",
+        "return await look()\n    except TimeoutError as error:",
+        HTTP,
+    ),
+    Bug(
+        "Temporal's refusals are silent",
+        "api/refusals.py",
+        "            log.warning(",
+        "            log.debug(",
+        SAGAS,
+    ),
+    Bug(
+        "Temporal's refusals are logged for each request",
+        "api/refusals.py",
+        'if now >= self._logged_at.get(kind, float("-inf")) + QUIET_SECONDS:',
+        "if kind:",
+        SAGAS,
+    ),
+    Bug(
+        "slow queries take the API out of service",
+        "api/sagas.py",
+        "if error.status is RPCStatusCode.INVALID_ARGUMENT:",
+        "if error.status:",
+        SAGAS,
+    ),
+    Bug(
+        "a workflow without memo is joined",
+        "api/sagas.py",
+        "if running is None or memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
+        "if memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
+        SAGAS,
+    ),
+    Bug(
+        "a workflow without memo is cancelled",
+        "api/sagas.py",
+        "            if running is None:\n                raise _in_progress()\n"
+        "            if running != str",
+        "            if running and running != str",
+        SAGAS,
+    ),
+)
+
 READING = (
     Bug(
         "a misspelt amount refunds everything",
@@ -1478,4 +1547,15 @@ CONFIGURATION = (
     ),
 )
 
-BUGS = (*DOMAIN, *WORKFLOWS, *ACTIVITIES, *ADAPTER, *DB, *API, *REFUNDING, *READING, *CONFIGURATION)
+BUGS = (
+    *DOMAIN,
+    *WORKFLOWS,
+    *ACTIVITIES,
+    *ADAPTER,
+    *DB,
+    *API,
+    *REFUNDING,
+    *OPERATING,
+    *READING,
+    *CONFIGURATION,
+)
