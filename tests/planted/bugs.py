@@ -1135,8 +1135,8 @@ API = (
     Bug(
         "different payment is joined",
         "api/sagas.py",
-        "if memo[names.MEMO_FINGERPRINT] != instruction.fingerprint:",
-        "if names.MEMO_FINGERPRINT not in memo:",
+        "memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
+        "names.MEMO_FINGERPRINT not in memo:",
         f"{REPETITION}::test_running_payment_is_joined_by_the_same_request_only",
     ),
     Bug(
