@@ -126,7 +126,11 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         identity=await _build_identity(settings, stack),
         places=Places(settings.payments_at_once, settings.payment_slow_seconds),
         readiness=Readiness(
-            required={"postgresql": payments.ping, "temporal": sagas.ping},
+            required={
+                "postgresql": payments.ping,
+                "temporal": sagas.ping,
+                "searchAttributes": sagas.find_search_attributes,
+            },
             others={"redis": cache.ping, **_neighbour_checks(settings)},
         ),
     )

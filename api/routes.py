@@ -151,10 +151,14 @@ async def health() -> Response:
 
 @service.get("/ready", responses={503: {"description": "Payments cannot be accepted."}})
 async def ready(parts: FromParts) -> Response:
-    """Whether payments can be accepted, and the state of every dependency."""
-    is_ready, dependencies = await parts.readiness.report()
-    body = {"status": "ready" if is_ready else "not ready", "dependencies": dependencies}
-    return json_answer(body, status=200 if is_ready else 503)
+    """Whether payments can be accepted, the state of every dependency, and what needs a person."""
+    report = await parts.readiness.report()
+    body = {
+        "status": "ready" if report.is_ready else "not ready",
+        "dependencies": report.dependencies,
+        "warnings": report.warnings,
+    }
+    return json_answer(body, status=200 if report.is_ready else 503)
 
 
 def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     ValidationInfo,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -65,12 +66,19 @@ def _number_text(value: object) -> str:
     return value
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text")  # noqa: TRY004 (pydantic reports ValueErrors)
+    return value
+
+
 def _unless_null(default: object) -> BeforeValidator:
     return BeforeValidator(lambda value: default if value is None else value)
 
 
 Id = Annotated[UUID, BeforeValidator(_canonical_uuid), AfterValidator(_not_nil)]
 JsonNumber = WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "examples": [150.00]})
+CurrencyText = WithJsonSchema({"type": "string", "examples": ["USD"]})
 
 
 class PaymentRequest(BaseModel):
@@ -101,15 +109,37 @@ class PaymentRequest(BaseModel):
 
 
 class RefundRequest(BaseModel):
-    """How much is given back, in the payment's currency; without an amount, all of it."""
+    """How much is given back, in the payment's currency; without an amount, all of it.
 
-    model_config = ConfigDict(frozen=True)
+    Nothing else may be in it: an amount whose name is misspelt would refund everything.
+    """
 
-    amount: Annotated[str, JsonNumber, BeforeValidator(_number_text)] | None = None
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "additionalProperties": False,
+            "dependentRequired": {"currency": ["amount"]},
+        },
+    )
+
+    amount: Annotated[str | None, JsonNumber, BeforeValidator(_number_text)] = None
+    currency: Annotated[str | None, CurrencyText, BeforeValidator(_text)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unmistakable(cls, body: object) -> object:
+        if isinstance(body, dict):
+            if not body.keys() <= cls.model_fields.keys():
+                raise ValueError(f"may have the members {' and '.join(cls.model_fields)} only")
+            if "currency" in body and "amount" not in body:
+                raise ValueError("must have an amount where it names a currency")
+        return body
 
     def to_refund(self, payment: Payment, key: str, requested_at: datetime) -> Refund:
         """Raises ValueError for no amount of the payment's currency, and PaymentError."""
         amount = payment.amount
+        if self.currency not in {None, amount.currency}:
+            raise ValueError(f"must be in the payment's currency, {amount.currency}")
         if self.amount is not None:
             amount = amount.parse_same(self.amount)
         return Refund.pending(payment, amount, key, requested_at)

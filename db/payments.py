@@ -130,7 +130,7 @@ class PaymentStore:
             yield [to_payment(row) for row in rows]
 
     async def record_pending(self, payment: Payment) -> Claim:
-        row = {**_to_row(payment), "reattempt_after_seconds": self._reattempt_after_seconds}
+        row = {**to_row(payment), "reattempt_after_seconds": self._reattempt_after_seconds}
         try:
             if await self._execute(_CLAIM, row) == 1:
                 return Claim.of(payment, is_new=True)
@@ -170,15 +170,15 @@ class PaymentStore:
         return holder
 
     async def record_succeeded(self, payment: Payment) -> None:
-        if await self._execute(_SUCCEED, {**_to_row(payment), "payment_id": payment.id}) == 0:
+        if await self._execute(_SUCCEED, {**to_row(payment), "payment_id": payment.id}) == 0:
             await self._confirm(payment, "The payment is no longer pending; it cannot succeed.")
 
     async def record_compensation(self, payment: Payment) -> Payment:
-        await self._execute(_COMPENSATE, {**_to_row(payment), "payment_id": payment.id})
+        await self._execute(_COMPENSATE, {**to_row(payment), "payment_id": payment.id})
         return await self.find(payment.id) or payment
 
     async def record_failed(self, payment: Payment) -> None:
-        if await self._execute(_FAIL, _to_row(payment)) == 0:
+        if await self._execute(_FAIL, to_row(payment)) == 0:
             await self._confirm(payment, "The payment's success has been told; it cannot fail.")
 
     async def record_announcement(self, payment: Payment) -> None:
@@ -202,7 +202,7 @@ class PaymentStore:
         return to_payment(row) if row else None
 
 
-def _to_row(payment: Payment) -> dict[str, Any]:
+def to_row(payment: Payment) -> dict[str, Any]:
     row = payment.model_dump(exclude={"amount", "compensation"})
     compensation = payment.compensation
     row["compensation_code"] = compensation.code if compensation else None

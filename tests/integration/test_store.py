@@ -104,7 +104,7 @@ async def test_what_another_version_recorded_hides_nothing(
     orders = (paid.order_id, failed.order_id)
     history = await PaymentHistory(engine).payments_of(orders)
     found = {each.id: each for each in history if isinstance(each, Payment)}
-    assert found == {id: read[id] for id in (paid.id, failed.id)}
+    assert found == {each: read[each] for each in (paid.id, failed.id)}
     assert str(read[paid.id].amount) == "9223372036854775.807 ZZQ"
     assert read[paid.id].payment_method == "bnpl"
     assert PaymentEvent.of(read[failed.id]).value["errorCode"] == "FRAUD_SUSPECTED"

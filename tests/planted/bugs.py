@@ -27,6 +27,9 @@ HTTP = "tests/unit/test_http.py"
 IDENTITY = "tests/unit/test_identity.py"
 PLACES = "tests/unit/test_places.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
+SERVER = "tests/unit/test_server.py"
+READINESS = "tests/unit/test_readiness.py"
+SAGAS = "tests/unit/test_sagas.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
 REDIS = "tests/unit/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
@@ -1529,8 +1532,8 @@ API = (
     Bug(
         "different payment is joined",
         "api/sagas.py",
-        "if memo[names.MEMO_FINGERPRINT] != instruction.fingerprint:",
-        "if names.MEMO_FINGERPRINT not in memo:",
+        "memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
+        "names.MEMO_FINGERPRINT not in memo:",
         f"{REPETITION}::test_running_payment_is_joined_by_the_same_request_only",
     ),
     Bug(
@@ -1727,6 +1730,181 @@ REFUNDING = (
         "if found is None or found.payment_id != payment.id:",
         "if found is None:",
         REFUND_HTTP,
+    ),
+)
+
+OPERATING = (
+    Bug(
+        "every question to /ready asks every dependency",
+        "api/readiness.py",
+        "        if self._report is None or self._is_stale(self._report):\n",
+        "        if True:\n",
+        READINESS,
+    ),
+    Bug(
+        "a report is given again for ever",
+        "api/readiness.py",
+        "return report.done() and time.monotonic() >= self._reported_at + FRESH_SECONDS",
+        "return report.cancelled()",
+        READINESS,
+    ),
+    Bug(
+        "whoever leaves takes the report of all",
+        "api/readiness.py",
+        "return await asyncio.shield(self._report)",
+        "return await self._report",
+        READINESS,
+    ),
+    Bug(
+        "a warning that cannot be looked for is a 500",
+        "api/readiness.py",
+        "return await look()\n    except Exception as error:",
+        "return await look()\n    except TimeoutError as error:",
+        HTTP,
+    ),
+    Bug(
+        "Temporal's refusals are silent",
+        "api/refusals.py",
+        "            log.warning(",
+        "            log.debug(",
+        SAGAS,
+    ),
+    Bug(
+        "Temporal's refusals are logged for each request",
+        "api/refusals.py",
+        'if now >= self._logged_at.get(kind, float("-inf")) + QUIET_SECONDS:',
+        "if kind:",
+        SAGAS,
+    ),
+    Bug(
+        "slow queries take the API out of service",
+        "api/sagas.py",
+        "if error.status is RPCStatusCode.INVALID_ARGUMENT:",
+        "if error.status:",
+        SAGAS,
+    ),
+    Bug(
+        "a workflow without memo is joined",
+        "api/sagas.py",
+        "if running is None or memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
+        "if memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
+        SAGAS,
+    ),
+    Bug(
+        "a workflow without memo is cancelled",
+        "api/sagas.py",
+        "            if running is None:\n                raise _in_progress()\n"
+        "            if running != str",
+        "            if running and running != str",
+        SAGAS,
+    ),
+)
+
+READING = (
+    Bug(
+        "a misspelt amount refunds everything",
+        "api/schemas.py",
+        "if not body.keys() <= cls.model_fields.keys():",
+        'if "other" in body:',
+        REFUND_HTTP,
+    ),
+    Bug(
+        "null refunds everything",
+        "api/refund_routes.py",
+        "body: RefundRequest = ALL_OF_IT,",
+        "body: RefundRequest | None = ALL_OF_IT,",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "the currency of a refund is not looked at",
+        "api/schemas.py",
+        "if self.currency not in {None, amount.currency}:",
+        "if self.currency == amount.amount:",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "a currency alone refunds everything",
+        "api/schemas.py",
+        'if "currency" in body and "amount" not in body:',
+        'if "currency" in body and not body:',
+        REFUND_HTTP,
+    ),
+    Bug(
+        "an amount in the address refunds everything",
+        "api/refund_routes.py",
+        "    if request.url.query:\n",
+        "    if request.url.fragment:\n",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "a body behind Upgrade is run as a request",
+        "api/server.py",
+        "self.parser.feed_data(self._head_without_upgrade())",
+        "pass",
+        SERVER,
+    ),
+    Bug(
+        "what follows an Upgrade is lost",
+        "api/server.py",
+        "data = data[upgrade.args[0] :]",
+        "return",
+        SERVER,
+    ),
+    Bug(
+        "Upgrade hides headers",
+        "api/server.py",
+        'if each[0] != b"upgrade"',
+        'if b"upgrade" not in each[1]',
+        SERVER,
+    ),
+    Bug(
+        "CONNECT is answered",
+        "api/server.py",
+        'self.parser.get_method() == b"CONNECT"',
+        'self.parser.get_method() == b"NONE"',
+        SERVER,
+    ),
+    Bug(
+        "Upgrade is not counted among the headers",
+        "api/server.py",
+        "        sizes = [",
+        "        if self.parser.should_upgrade():\n            return\n        sizes = [",
+        SERVER,
+    ),
+    Bug(
+        "trailers are headers",
+        "api/server.py",
+        "if self._stage is Stage.HEAD:",
+        "if self._stage:",
+        SERVER,
+    ),
+    Bug(
+        "trailers are endless",
+        "api/server.py",
+        "        if self._head_bytes > MOST",
+        "        if self._stage is Stage.HEAD and self._head_bytes > MOST",
+        SERVER,
+    ),
+    Bug(
+        "a deadline that has passed is never set again",
+        "api/server.py",
+        "    def _give_up(self) -> None:\n        self._deadline = None\n",
+        "    def _give_up(self) -> None:\n",
+        SERVER,
+    ),
+    Bug(
+        "a request's time begins before it does",
+        "api/server.py",
+        "            self._end_wait()\n            self._await_request()\n        self._stage",
+        "            self._await_request()\n        self._stage",
+        SERVER,
+    ),
+    Bug(
+        "Upgrade begins a request's time anew",
+        "api/server.py",
+        "if self._stage is Stage.IDLE:\n            self._end_wait()",
+        "if self._stage:\n            self._end_wait()",
+        SERVER,
     ),
 )
 
@@ -2038,6 +2216,8 @@ BUGS = (
     *DB,
     *API,
     *REFUNDING,
+    *OPERATING,
+    *READING,
     *CONFIGURATION,
     *AUDITING,
 )

@@ -11,7 +11,7 @@ from api.dependencies import Parts
 from api.errors import STATUSES
 from api.identity import TRUSTING, Identity
 from api.places import Places
-from api.readiness import Readiness
+from api.readiness import Readiness, WarningCheck
 from api.redis import Allowance
 from api.schemas import PaymentProblem
 from api.timeline import Tell, Timeline
@@ -62,6 +62,8 @@ class Backstage:
     failure: Exception | None = None
     allowance: Allowance = ALLOWANCE
     down: tuple[str, ...] = ()
+    warnings: dict[str, str | Exception | None] = field(default_factory=dict)
+    """What the checks `one`, `two` and `three` find."""
     identity: Identity = TRUSTING
     places: Places = field(default_factory=lambda: Places(20, slow_seconds=5))
     started: list[PaymentInstruction] = field(default_factory=list)
@@ -119,7 +121,9 @@ class Backstage:
     def parts(self) -> Parts:
         fake: Any = self
         readiness = Readiness(
-            {"postgresql": self._check("postgresql")}, {"redis": self._check("redis")}
+            {"postgresql": self._check("postgresql")},
+            {"redis": self._check("redis")},
+            {name: self._warning(name) for name in ("one", "two", "three")},
         )
         return Parts(
             payments=fake,
@@ -138,6 +142,15 @@ class Backstage:
     def _fail(self) -> None:
         if self.failure:
             raise self.failure
+
+    def _warning(self, name: str) -> WarningCheck:
+        async def look() -> str | None:
+            found = self.warnings.get(name)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        return look
 
     def _check(self, name: str) -> Any:
         async def check() -> None:

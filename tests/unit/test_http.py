@@ -337,7 +337,20 @@ async def test_readiness_names_what_is_down(
     answer = await http.get("/ready")
 
     states = {name: "down" if name in down else "up" for name in ("postgresql", "redis")}
-    assert (answer.status_code, answer.json()) == (status, {"status": word, "dependencies": states})
+    body = {"status": word, "dependencies": states, "warnings": []}
+    assert (answer.status_code, answer.json()) == (status, body)
+
+
+async def test_readiness_warns_and_is_ready_all_the_same(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.warnings |= {"one": "Look at one.", "two": None, "three": ConnectionError("secret")}
+
+    answer = await http.get("/ready")
+
+    warnings = ["Look at one.", "three cannot be checked (ConnectionError)."]
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    assert answer.json()["warnings"] == warnings
 
 
 @pytest.mark.parametrize(

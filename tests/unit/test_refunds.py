@@ -46,13 +46,66 @@ async def test_part_of_a_payment_is_given_back(
     assert asked.model_copy(update={"created_at": NOON}) == ASKED
 
 
-@pytest.mark.parametrize("body", [None, {}, {"amount": None}])
+@pytest.mark.parametrize("body", [None, {}])
 async def test_without_an_amount_all_of_it_is_given_back(
     http: httpx.AsyncClient, backstage: Backstage, body: Any
 ) -> None:
     await refund(http, body)
 
     assert [asked.amount for asked in backstage.asked_refunds] == [SUCCEEDED.amount]
+
+
+async def test_refund_may_name_the_currency_of_the_payment(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    await refund(http, {"amount": 50, "currency": "USD"})
+
+    assert [asked.amount for asked in backstage.asked_refunds] == [ASKED.amount]
+
+
+NO_REFUNDS = {
+    "null": "null",
+    "null as the amount": '{"amount": null}',
+    "an amount of another name": '{"Amount": 10.00}',
+    "a misspelt amount": '{"amout": 10.00}',
+    "a member that is not known": '{"amount": 10.00, "reason": "damaged"}',
+    "another currency": '{"amount": 10.00, "currency": "EUR"}',
+    "currency in lower case": '{"amount": 10.00, "currency": "usd"}',
+    "null as the currency": '{"amount": 10.00, "currency": null}',
+    "currency that is no text": '{"amount": 10.00, "currency": ["USD"]}',
+    "currency without an amount": '{"currency": "USD"}',
+    "list": "[]",
+    "number": "10.00",
+    "text": '"10.00"',
+}
+
+
+@pytest.mark.parametrize("content", NO_REFUNDS.values(), ids=NO_REFUNDS)
+async def test_what_is_not_surely_meant_gives_nothing_back(
+    http: httpx.AsyncClient, backstage: Backstage, content: str
+) -> None:
+    answer = await http.post(ADDRESS, content=content, headers=KEY)
+
+    problem(answer, ErrorCode.INVALID_REQUEST)
+    assert backstage.asked_refunds == []
+
+
+async def test_amount_in_the_address_gives_nothing_back(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    answer = await http.post(f"{ADDRESS}?amount=10.00", headers=KEY)
+
+    problem(answer, ErrorCode.INVALID_REQUEST)
+    assert backstage.asked_refunds == []
+
+
+async def test_unknown_members_are_not_repeated(http: httpx.AsyncClient) -> None:
+    answer = await refund(http, {f"canary {number}": 1 for number in range(100)})
+
+    told = problem(answer, ErrorCode.INVALID_REQUEST)
+    assert "canary" not in answer.text
+    message = "may have the members amount and currency only"
+    assert told["errors"] == [{"field": "body", "message": message}]
 
 
 async def test_a_refund_that_has_not_begun_is_read_nowhere_yet(http: httpx.AsyncClient) -> None:
