@@ -59,8 +59,8 @@ _COMPENSATE = (
         payments.c.compensation_code.is_(None),
     )
     .values(
-        compensation_code=bindparam("compensation_code"),
-        compensation_message=bindparam("compensation_message"),
+        compensation_code=bindparam("why"),
+        compensation_message=bindparam("in_words"),
     )
 )
 _FAIL = _insert.on_conflict_do_update(
@@ -174,7 +174,13 @@ class PaymentStore:
             await self._confirm(payment, "The payment is no longer pending; it cannot succeed.")
 
     async def record_compensation(self, payment: Payment) -> Payment:
-        await self._execute(_COMPENSATE, {**to_row(payment), "payment_id": payment.id})
+        row = to_row(payment)
+        values = {
+            "payment_id": payment.id,
+            "why": row["compensation_code"],
+            "in_words": row["compensation_message"],
+        }
+        await self._execute(_COMPENSATE, values)
         return await self.find(payment.id) or payment
 
     async def record_failed(self, payment: Payment) -> None:

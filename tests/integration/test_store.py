@@ -20,7 +20,7 @@ from domain import exact_json
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.events import PaymentEvent
 from domain.money import MAX_RECORDED_UNITS, Money
-from domain.payment import Announcement, Payment, PaymentStatus
+from domain.payment import Announcement, Claim, Payment, PaymentStatus
 from tests.builders import NOON, a_payment, a_refund
 from tests.integration.shop import Shop
 from tests.integration.waiting import eventually
@@ -171,7 +171,8 @@ async def test_claim_is_recognised_when_repeated(store: PaymentStore) -> None:
 
     answers = [await store.record_pending(payment) for _ in range(2)]
 
-    assert answers == [payment, payment]
+    assert [each.payment for each in answers] == [payment, payment]
+    assert [each.is_new for each in answers] == [True, False]
     assert await store.find_live(payment.order_id) == payment
 
 
@@ -179,7 +180,7 @@ async def test_claim_is_recognised_when_repeated(store: PaymentStore) -> None:
 async def test_late_claim_finds_its_own_ending(store: PaymentStore, status: str) -> None:
     payment = await recorded(store, status)
 
-    assert await store.record_pending(payment) == ended(payment, status)
+    assert (await store.record_pending(payment)).payment == ended(payment, status)
 
 
 async def test_only_one_of_many_claims_an_order(store: PaymentStore) -> None:
@@ -187,11 +188,11 @@ async def test_only_one_of_many_claims_an_order(store: PaymentStore) -> None:
 
     outcomes = await asyncio.gather(*map(store.record_pending, rivals), return_exceptions=True)
 
-    winners = [outcome for outcome in outcomes if isinstance(outcome, Payment)]
+    winners = [outcome for outcome in outcomes if isinstance(outcome, Claim)]
     codes = {outcome.code for outcome in outcomes if isinstance(outcome, PaymentError)}
     assert len(winners) == 1
     assert codes == {ErrorCode.PAYMENT_IN_PROGRESS}
-    assert await store.find_live(rivals[0].order_id) == winners[0]
+    assert await store.find_live(rivals[0].order_id) == winners[0].payment
 
 
 async def test_claim_of_a_paid_order_finds_the_success(store: PaymentStore) -> None:
@@ -199,14 +200,14 @@ async def test_claim_of_a_paid_order_finds_the_success(store: PaymentStore) -> N
 
     late = await store.record_pending(a_payment(order_id=paid.order_id))
 
-    assert late == ended(paid, "succeeded")
+    assert late.payment == ended(paid, "succeeded")
 
 
-async def test_order_of_a_failed_payment_can_be_claimed(store: PaymentStore) -> None:
+async def test_order_of_a_failure_that_nobody_heard_of_can_be_claimed(store: PaymentStore) -> None:
     failed = await recorded(store, "failed")
     next_one = a_payment(order_id=failed.order_id)
 
-    assert await store.record_pending(next_one) == next_one
+    assert (await store.record_pending(next_one)).payment == next_one
 
 
 async def test_success_is_recorded_once(store: PaymentStore, shop: Shop) -> None:
