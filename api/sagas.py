@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.refusals import Refusals
 from domain import names
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import Payment, PaymentInstruction
+from domain.payment import RESERVATION_WAIT_SECONDS, Payment, PaymentInstruction
 from domain.refund import Refund
 from workflows.operator_view import ORDER_ID, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
@@ -37,9 +37,15 @@ class Saga(NamedTuple):
 class PaymentSagas:
     """Raises PaymentError(SERVICE_UNAVAILABLE) while Temporal cannot be reached."""
 
-    def __init__(self, client: Client, wait: timedelta) -> None:
+    def __init__(
+        self,
+        client: Client,
+        wait: timedelta,
+        reservation_wait_seconds: int = RESERVATION_WAIT_SECONDS,
+    ) -> None:
         self._client = client
         self._wait = wait
+        self._reservation_wait_seconds = reservation_wait_seconds
         self._refusals = Refusals()
 
     async def start_or_join(self, instruction: PaymentInstruction) -> Saga:
@@ -47,8 +53,10 @@ class PaymentSagas:
 
         Raises PaymentError(PAYMENT_IN_PROGRESS) if a different payment of the order is running.
         """
+        wait = {"reservation_wait_seconds": self._reservation_wait_seconds}
+        started = instruction.model_copy(update=wait)
         try:
-            return Saga(instruction.payment_id, await start_payment(self._client, instruction))
+            return Saga(instruction.payment_id, await start_payment(self._client, started))
         except WorkflowAlreadyStartedError as running:
             return await self._join(instruction, running.run_id)
         except RPCError as error:

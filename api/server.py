@@ -187,7 +187,7 @@ def _has_arrived(cycle: RequestResponseCycle | None) -> bool:
 
 def _answer(error: PaymentError) -> bytes:
     request_id = str(uuid4())
-    body = exact_json.dumps(problem_body(error, instance_of(request_id)))
+    body = exact_json.dumps(problem_body(error, instance_of(request_id), STATUSES[error.code]))
     always = "".join(f"{name}: {value}\r\n" for name, value in ALWAYS)
     head = (
         "content-type: application/json\r\n"

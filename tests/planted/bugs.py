@@ -31,6 +31,7 @@ SERVER = "tests/unit/test_server.py"
 READINESS = "tests/unit/test_readiness.py"
 SAGAS = "tests/unit/test_sagas.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
+PUBLISHED = "tests/unit/test_published_failures.py"
 REDIS = "tests/unit/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
 CANCELLATION = "tests/workflow/test_cancellation.py"
@@ -39,6 +40,7 @@ LOST_RUNS = "tests/workflow/test_lost_runs.py"
 VERIFIED_AGAIN = "tests/workflow/test_verified_again.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
+GUARDS = "tests/integration/test_guards.py"
 REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/test_refunds.py"
 SETTINGS = "tests/unit/test_settings.py"
@@ -1232,6 +1234,62 @@ DB = (
         f"{STORE}::test_only_one_of_many_claims_an_order",
     ),
     Bug(
+        "published failure leaves its order open",
+        "db/migrations/versions/0007_compensation.py",
+        "WHERE order_id = NEW.order_id AND status = 'failed' AND announcement <> 'none'",
+        "WHERE order_id = NEW.id AND status = 'failed' AND announcement <> 'none'",
+        f"{GUARDS}::test_a_published_failure_closes_its_order",
+    ),
+    Bug(
+        "closed order is claimed while its failure commits",
+        "db/migrations/versions/0007_compensation.py",
+        "no_payment_of_a_closed_order AFTER INSERT",
+        "no_payment_of_a_closed_order BEFORE INSERT",
+        f"{GUARDS}::test_a_claim_that_waits_for_a_failure_sees_it",
+    ),
+    Bug(
+        "order is opened again before its event is out",
+        "db/migrations/versions/0007_compensation.py",
+        "AND (announcement <> 'made' OR NEW",
+        "AND (NEW",
+        f"{GUARDS}::test_an_event_that_is_not_out_keeps_the_order_closed",
+    ),
+    Bug(
+        "closed order says whose it is",
+        "db/payments.py",
+        "if to_payment(row).customer_id != payment.customer_id:",
+        "if to_payment(row).customer_id == payment.id:",
+        f"{GUARDS}::test_a_published_failure_closes_its_order",
+    ),
+    Bug(
+        "payment that is undone is recorded as a success",
+        "db/migrations/versions/0007_compensation.py",
+        "AND OLD.compensation_code IS NOT NULL)",
+        "AND false)",
+        f"{GUARDS}::test_a_payment_that_is_undone_never_succeeds",
+    ),
+    Bug(
+        "second reason of a compensation replaces the first",
+        "db/payments.py",
+        "        payments.c.compensation_code.is_(None),\n    )\n    .values(\n",
+        "    )\n    .values(\n",
+        f"{GUARDS}::test_a_payment_that_is_undone_never_succeeds",
+    ),
+    Bug(
+        "published success is undone",
+        "db/payments.py",
+        "        payments.c.announcement.in_((Announcement.NONE, Announcement.DUE)),\n",
+        "",
+        f"{GUARDS}::test_a_published_success_is_not_undone",
+    ),
+    Bug(
+        "only the first page of what is unfinished is read",
+        "db/paging.py",
+        "    while rows := await",
+        "    if rows := await",
+        f"{GUARDS}::test_everything_unfinished_is_read_page_by_page",
+    ),
+    Bug(
         "announcement goes back",
         "db/payments.py",
         "        payments.c.announcement != Announcement.MADE,\n",
@@ -1385,9 +1443,58 @@ API = (
     Bug(
         "recorded success is answered before it is told",
         "api/payments.py",
-        "if live is not None and live.is_settled:",
-        "if live is not None and live.is_final:",
+        "return live if live is not None and live.is_settled else None",
+        "return live if live is not None and live.is_final else None",
         HTTP,
+    ),
+    Bug(
+        "in progress is kept under a key",
+        "api/payments.py",
+        "    if payment.error_code is ErrorCode.PAYMENT_IN_PROGRESS:\n        return False\n",
+        "",
+        PUBLISHED,
+    ),
+    Bug(
+        "published failure asks to come back",
+        "api/errors.py",
+        "        status = min(status, HTTPStatus.UNPROCESSABLE_ENTITY)\n",
+        "",
+        PUBLISHED,
+    ),
+    Bug(
+        "published failure is tried anew by its key",
+        "api/payments.py",
+        "    if payment.closes_its_order:\n        return True\n",
+        "",
+        PUBLISHED,
+    ),
+    Bug(
+        "key repeats its refusal though the order is paid",
+        "api/payments.py",
+        "    if paid is not None:\n        return Outcome(paid, replayed",
+        "    if paid is None:\n        return Outcome(instruction, replayed",
+        PUBLISHED,
+    ),
+    Bug(
+        "callers wait for Kafka",
+        "api/payments.py",
+        "if recorded is not None and recorded.is_settled:",
+        "if recorded is None:",
+        PUBLISHED,
+    ),
+    Bug(
+        "callers hear of a success that may be undone",
+        "api/payments.py",
+        "if recorded is not None and recorded.is_settled:",
+        "if recorded is not None and recorded.is_final:",
+        PUBLISHED,
+    ),
+    Bug(
+        "payment that is being undone is cancelled",
+        "api/payments.py",
+        "    if payment.compensation is not None:\n",
+        "    if payment.compensation is not None and payment.is_final:\n",
+        PUBLISHED,
     ),
     Bug(
         "first of two keys is taken",
@@ -2131,8 +2238,8 @@ AUDITING = (
     ),
     Bug(
         "a reconciliation that does not end is no finding",
-        "audit/invariants.py",
-        "elif read_at - completed_at > ROUNDS_WITHIN:",
+        "domain/reconciliation.py",
+        "if now - completed_at > ROUNDS_WITHIN:",
         "elif read_at < completed_at:",
         AUDIT_SOURCES,
     ),

@@ -172,6 +172,8 @@ async def test_a_hold_that_lapses_while_nobody_answers_is_refunded(
     payment = await desk.pay(instruction)
 
     assert payment.error_code is ErrorCode.RESERVATION_NOT_ACTIVE
+    assert payment.processed_at is not None
+    assert payment.processed_at < desk.opened_at + 2 * HOUR
     assert desk.world.topics == [TOPIC_FAILED]
     assert_everybody_agrees(desk.world, payment)
 
