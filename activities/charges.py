@@ -5,12 +5,14 @@ All three are safe to repeat, because each key names one charge or one refund fo
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from temporalio import activity
 
 from activities.ports import PaymentGateway
+from activities.refunds import require_made
+from domain.errors import PaymentError
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
 
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
@@ -22,26 +24,43 @@ class ChargeActivities:
 
     @activity.defn
     async def charge(self, request: ChargeRequest) -> Charge:
-        """Charge once. From the second try on, ask first what became of the one before."""
+        """Charge once. From the second try on, ask first what became of the one before.
+
+        If that cannot be learned, the request is sent again: its key names one charge for ever.
+        """
         async with _heartbeat():
-            if activity.info().attempt > 1:
-                found = await self._gateway.find_charge(request.key)
-                if found is not None:
-                    return found
-            return await self._gateway.charge(request)
+            tries = activity.info().attempt
+            found = await self._earlier(request) if tries > 1 else None
+            charge = found or await self._gateway.charge(request)
+            return charge.model_copy(update={"tries": tries})
+
+    async def _earlier(self, request: ChargeRequest) -> Charge | None:
+        with suppress(PaymentError):
+            return await self._gateway.find_charge(request.key, request.amount)
+        return None
 
     @activity.defn
-    async def settle_charge(self, key: str) -> Charge:
-        """Turn an unknown outcome into a definite one, without charging again."""
-        return await self._gateway.void_charge(key)
+    async def find_charge(self, request: ChargeRequest) -> Charge | None:
+        """Look up how the charge stands now; None if the gateway does not know its key."""
+        return await self._gateway.find_charge(request.key, request.amount)
+
+    @activity.defn
+    async def settle_charge(self, request: ChargeRequest | str) -> Charge:
+        """Turn an unknown outcome into a definite one, without charging again.
+
+        Payments of version 0.1.0 that are still running name only the key.
+        """
+        if isinstance(request, str):
+            return await self._gateway.void_charge(request, None)
+        return await self._gateway.void_charge(request.key, request.amount)
 
     @activity.defn
     async def refund_charge(self, request: RefundRequest) -> Charge:
         """Give back whatever was captured; that nothing was captured is success too."""
-        charge = await self._gateway.void_charge(request.charge_key)
+        charge = await self._gateway.void_charge(request.charge_key, request.amount)
         if charge.state is not ChargeState.CAPTURED:
             return charge
-        await self._gateway.refund(request)
+        require_made(await self._gateway.refund(request))
         return charge.model_copy(update={"state": ChargeState.REFUNDED})
 
 

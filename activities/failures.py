@@ -1,8 +1,10 @@
 """How a PaymentError travels through Temporal: out of an activity, and back in the workflow."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
+from temporalio import activity
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -34,14 +36,26 @@ class _PaymentErrorInbound(ActivityInboundInterceptor):
             return await self.next.execute_activity(input)
         except PaymentError as error:
             log.info("a step failed: %s: %s", error.code, error.message)
-            raise to_application_error(error) from None  # its cause may quote what it was given
+            delay = _delay(error.retry_after, activity.info()) if error.retry_after else None
+            raise to_application_error(error, delay) from None  # its cause may quote its input
 
 
-def to_application_error(error: PaymentError) -> ApplicationError:
+def _delay(asked: timedelta, info: activity.Info) -> timedelta | None:
+    """What a `Retry-After` asked for, but never so long that no time is left for another try."""
+    if not (info.schedule_to_close_timeout and info.start_to_close_timeout):
+        return None
+    ends_at = info.scheduled_time + info.schedule_to_close_timeout
+    left = ends_at - info.started_time - 2 * info.start_to_close_timeout
+    return min(asked, left) if left > timedelta() else None
+
+
+def to_application_error(error: PaymentError, delay: timedelta | None = None) -> ApplicationError:
+    """`delay` replaces the pause of the step's policy before the next try."""
     retryable = RULES[error.code].retryable
     return ApplicationError(
         error.message,
         type=error.code,
+        next_retry_delay=delay,
         non_retryable=not retryable,
         category=ApplicationErrorCategory.UNSPECIFIED
         if retryable

@@ -4,14 +4,15 @@ Every method raises PaymentError, and nothing else, for what can be expected to 
 retryable code where nothing is known about the outcome, with another where it is final.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from domain.events import Event
-from domain.gateway import Charge, ChargeRequest, RefundRequest
-from domain.payment import Payment
+from domain.gateway import Charge, ChargeRequest, RefundRequest, RefundState
+from domain.money import Money
+from domain.payment import Claim, Payment
 from domain.refund import Refund
 from domain.verification import Order, Reservation
 
@@ -32,45 +33,73 @@ class PaymentGateway(Protocol):
     """A gateway that honours idempotency keys, simulated or real."""
 
     async def charge(self, request: ChargeRequest) -> Charge:
-        """Capture the amount, or repeat the answer given earlier for the same key."""
+        """Capture the amount, or repeat the answer given earlier for the same key.
+
+        Raises PaymentError(PROCESSOR_ERROR) if the gateway refuses the request, which may have
+        been carried out when it was sent before: `void_charge` tells.
+        """
         ...
 
-    async def find_charge(self, key: str) -> Charge | None:
-        """The charge under this key; None if the gateway has not seen the key so far."""
+    async def find_charge(self, key: str, amount: Money) -> Charge | None:
+        """The charge under this key as it stands now; None if the gateway does not know the key.
+
+        A charge that is captured is captured for exactly `amount`, and nothing of it is refunded;
+        one that is refunded is refunded as a whole. In between, it is not for us to say what
+        becomes of it: PaymentError(GATEWAY_UNAVAILABLE), until an operator has seen to it.
+        """
         ...
 
-    async def void_charge(self, key: str) -> Charge:
+    async def void_charge(self, key: str, amount: Money | None) -> Charge:
         """Make sure that nothing will be captured under this key that has not been already.
 
-        Answers the charge as it finally stands: voided, declined, captured or refunded.
+        Returns the charge as it finally stands: voided, declined, captured or refunded. `amount`
+        is compared as in `find_charge`; None, from an earlier version's payment, is not compared.
         """
         ...
 
-    async def refund(self, request: RefundRequest) -> None:
+    async def refund(self, request: RefundRequest) -> RefundState:
         """Give back of a captured charge, or repeat the answer given earlier for the same key.
 
-        Raises PaymentError(REFUND_REFUSED) if it has not, and will not.
+        Raises PaymentError(REFUND_REFUSED) if this request has no effect. One that was sent
+        earlier under the same key may still have it.
         """
         ...
 
-    async def is_refunded(self, key: str) -> bool:
-        """Whether a refund was made under this key, however long ago."""
+    async def find_refund(self, request: RefundRequest) -> RefundState | None:
+        """How the refund stands, however long ago it was made; None if the key is not known."""
+        ...
+
+    async def has_left(self, request: RefundRequest) -> bool:
+        """Whether the charge, as it stands, has so much left that is not refunded."""
         ...
 
 
 class Payments(Protocol):
     """The record of payments. A payment moves only along `domain.payment.TRANSITIONS`."""
 
-    async def record_pending(self, payment: Payment) -> Payment:
+    async def find(self, payment_id: UUID) -> Payment | None:
+        """The payment as it is recorded."""
+        ...
+
+    async def record_pending(self, payment: Payment) -> Claim:
         """Claim the order for this payment.
 
-        Answers the payment as it is recorded, or the success that paid the order before.
-        Raises PaymentError(PAYMENT_IN_PROGRESS) while another payment holds the order.
+        Returns the payment as it is recorded, or the success that paid the order before. Raises
+        PaymentError: PAYMENT_IN_PROGRESS while another payment holds the order, ORDER_NOT_PENDING
+        if a failure that was published closes the order, CUSTOMER_MISMATCH if that failure is
+        another customer's.
         """
         ...
 
     async def record_succeeded(self, payment: Payment) -> None:
         """Move the payment from pending to succeeded."""
+        ...
+
+    async def record_compensation(self, payment: Payment) -> Payment:
+        """Record that the payment is being undone, so that no run can record it as a success.
+
+        Returns the payment as it is recorded: with a compensation, or as it has ended.
+        """
         ...
 
     async def record_failed(self, payment: Payment) -> None:
@@ -81,8 +110,12 @@ class Payments(Protocol):
         """Note how far the world has been told of the payment's ending."""
         ...
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
-        """Payments that were pending or unannounced at `moment` and still are, oldest first."""
+    def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
+        """Pages of all payments that were created before `moment` and are pending."""
+        ...
+
+    def unpublished_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
+        """Pages of all payments that were created before `moment` and whose event is not out."""
         ...
 
 
@@ -104,8 +137,14 @@ class Refunds(Protocol):
         """Note that the world has been told."""
         ...
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Refund]:
-        """Refunds that were pending or unannounced at `moment` and still are, oldest first."""
+    def unfinished_since(self, moment: datetime) -> AsyncIterator[Sequence[Refund]]:
+        """Pages of all refunds created before `moment` that are pending or not published."""
+        ...
+
+
+class Rounds(Protocol):
+    async def record_completed(self) -> None:
+        """Record that a round of the reconciliation has looked at everything unfinished."""
         ...
 
 
@@ -140,3 +179,4 @@ class Ports(NamedTuple):
     refunds: Refunds
     publisher: EventPublisher
     sagas: Sagas
+    rounds: Rounds

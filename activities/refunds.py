@@ -5,7 +5,16 @@ from temporalio import activity
 from activities.ports import EventPublisher, PaymentGateway, Refunds
 from domain.errors import ErrorCode, PaymentError
 from domain.events import RefundEvent
+from domain.gateway import RefundRequest, RefundState
 from domain.refund import Refund
+
+
+def require_made(state: RefundState) -> None:
+    """Raise PaymentError unless the money was given back."""
+    if state is RefundState.PENDING:
+        raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "The gateway is still refunding.")
+    if state is RefundState.FAILED:
+        raise PaymentError(ErrorCode.REFUND_REFUSED, "The refund has failed at the gateway.")
 
 
 class RefundActivities:
@@ -23,9 +32,39 @@ class RefundActivities:
 
     @activity.defn
     async def make_refund(self, refund: Refund) -> None:
-        """Give the money back, unless that has been done: gateways forget keys, not refunds."""
-        if not await self._gateway.is_refunded(refund.request.key):
-            await self._gateway.refund(refund.request)
+        """Give the money back, unless that has been done: gateways forget keys, not refunds.
+
+        Raises PaymentError(REFUND_REFUSED) only if nothing is given back under this key, and
+        nothing can be by a request that is still on its way.
+        """
+        request = refund.request
+        state = await self._gateway.find_refund(request)
+        if state is None:
+            is_first = refund.is_unsent and activity.info().attempt == 1
+            state = await self._send(request, is_first=is_first)
+        require_made(state)
+
+    async def _send(self, request: RefundRequest, *, is_first: bool) -> RefundState:
+        try:
+            return await self._gateway.refund(request)
+        except PaymentError as error:
+            if error.code is not ErrorCode.REFUND_REFUSED or is_first:
+                raise
+            return await self._state_after(error, request)
+
+    async def _state_after(self, refusal: PaymentError, request: RefundRequest) -> RefundState:
+        """The state of a refund that is refused now, and may have been sent before.
+
+        What is left of the charge never grows. So if it was too little already when the refund
+        was still not there, no request on its way can make it either.
+        """
+        has_left = await self._gateway.has_left(request)
+        state = await self._gateway.find_refund(request)
+        if state is not None:
+            return state
+        if has_left:
+            raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, refusal.message) from refusal
+        raise refusal
 
     @activity.defn
     async def record_refund_ended(self, refund: Refund) -> None:

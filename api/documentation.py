@@ -65,6 +65,7 @@ DETAILS: Mapping[ErrorCode, str] = MappingProxyType(
         ErrorCode.AMOUNT_TOO_LARGE: "The amount is above the limit.",
         ErrorCode.PROCESSOR_TIMEOUT: "The processor did not answer in time.",
         ErrorCode.PROCESSOR_ERROR: "The payment gateway refused the request (400).",
+        ErrorCode.GATEWAY_SIMULATED: "The payment gateway is a simulator: it takes no money.",
         ErrorCode.IDEMPOTENCY_KEY_REUSED: "This Idempotency-Key came with another request before.",
         ErrorCode.TOO_MANY_REQUESTS: "Too many requests: try again in 30 s.",
         ErrorCode.ORDERING_UNAVAILABLE: "Ordering is not available (ConnectError).",
@@ -240,7 +241,8 @@ def _headers(*names: str) -> dict[str, Any]:
 
 def _problem(code: ErrorCode) -> str:
     members = dict(_field_errors(code))
-    return _text(problem_body(PaymentError(code, DETAILS[code]), INSTANCE, **members))
+    error = PaymentError(code, DETAILS[code])
+    return _text(problem_body(error, INSTANCE, STATUSES[code], **members))
 
 
 def _field_errors(code: ErrorCode) -> Iterator[tuple[str, Any]]:

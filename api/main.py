@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from api.errors import problem
 from api.identity import TRUSTING, Identity, IssuerKeys
 from api.middleware import AnswerBugs, AnyCasePaths, NameRequests
 from api.places import Places
-from api.readiness import Check, Readiness
+from api.readiness import Check, Readiness, WarningCheck
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
 from api.server import ALWAYS, BoundedProtocol
@@ -38,10 +38,12 @@ from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
+from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
 from db.search import PaymentSearch
 from db.timeline import DatabaseTimeline
 from domain.errors import ErrorCode, PaymentError
+from domain.reconciliation import overdue
 from domain.timeline import Source
 from workflows.history import WorkflowTimeline
 
@@ -105,7 +107,11 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
     stack.push_async_callback(redis.aclose)
     client = await temporal.connect(settings)
     payments = PaymentStore(engine)
-    sagas = PaymentSagas(client, timedelta(seconds=settings.payment_wait_seconds))
+    sagas = PaymentSagas(
+        client,
+        timedelta(seconds=settings.payment_wait_seconds),
+        settings.reservation_wait_seconds,
+    )
     cache = PaymentCache(redis)
     return Parts(
         payments=payments,
@@ -126,10 +132,23 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         identity=await _build_identity(settings, stack),
         places=Places(settings.payments_at_once, settings.payment_slow_seconds),
         readiness=Readiness(
-            required={"postgresql": payments.ping, "temporal": sagas.ping},
+            required={
+                "postgresql": payments.ping,
+                "temporal": sagas.ping,
+                "searchAttributes": sagas.find_search_attributes,
+            },
             others={"redis": cache.ping, **_neighbour_checks(settings)},
+            warnings={"reconciliation": _reconciliation_check(ReconciliationRounds(engine))},
         ),
     )
+
+
+def _reconciliation_check(rounds: ReconciliationRounds) -> WarningCheck:
+    async def look() -> str | None:
+        finding = overdue(await rounds.last_completed(), datetime.now(UTC))
+        return f"{finding}; see docs/operations.md" if finding else None
+
+    return look
 
 
 async def _gateway(settings: Settings, stack: AsyncExitStack) -> Neighbour:

@@ -53,6 +53,7 @@ service = APIRouter(tags=["service"])
             ErrorCode.AMOUNT_TOO_LARGE,
             ErrorCode.PROCESSOR_TIMEOUT,
             ErrorCode.PROCESSOR_ERROR,
+            ErrorCode.GATEWAY_SIMULATED,
             ErrorCode.IDEMPOTENCY_KEY_REUSED,
             ErrorCode.ORDERING_UNAVAILABLE,
             ErrorCode.INVENTORY_UNAVAILABLE,
@@ -150,10 +151,14 @@ async def health() -> Response:
 
 @service.get("/ready", responses={503: {"description": "Payments cannot be accepted."}})
 async def ready(parts: FromParts) -> Response:
-    """Whether payments can be accepted, and the state of every dependency."""
-    is_ready, dependencies = await parts.readiness.report()
-    body = {"status": "ready" if is_ready else "not ready", "dependencies": dependencies}
-    return json_answer(body, status=200 if is_ready else 503)
+    """Whether payments can be accepted, the state of every dependency, and what needs a person."""
+    report = await parts.readiness.report()
+    body = {
+        "status": "ready" if report.is_ready else "not ready",
+        "dependencies": report.dependencies,
+        "warnings": report.warnings,
+    }
+    return json_answer(body, status=200 if report.is_ready else 503)
 
 
 def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
@@ -163,7 +168,7 @@ def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
     if payment.status is PaymentStatus.SUCCEEDED:
         return json_answer(PaymentEnvelope.of(payment, None))
     if payment.error_code is not None:
-        error = PaymentError(payment.error_code, payment.error_message or payment.error_code)
+        error = PaymentError.recorded(payment.error_code, payment.error_message)
         shown = None if error.code is ErrorCode.CUSTOMER_MISMATCH else payment
         return problem(request, error, payment=shown, instance=f"/payments/{payment.id}")
     return _still_running(payment)

@@ -5,7 +5,7 @@ One list for all who check: the enumeration of faults, the chaos run, and the au
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from domain import exact_json, names
 from domain.errors import ErrorCode
 from domain.events import Event, PaymentEvent, RefundEvent
 from domain.payment import TRANSITIONS, Announcement, Payment, PaymentStatus
+from domain.reconciliation import overdue
 from domain.refund import Refund, RefundStatus
 
 UNTOLD = frozenset(
@@ -41,8 +42,6 @@ PAID = frozenset({"paid", "fulfilled"})
 RUNNING = "running"
 COMPLETED = "completed"
 BROKEN = frozenset({"failed", "timed_out", "unreadable"})
-ROUNDS_WITHIN = timedelta(minutes=5)
-"""A round of the reconciliation runs every minute: after five, something keeps it from its end."""
 LEGAL: Mapping[str, Collection[str]] = {before: after for before, after in TRANSITIONS.items()}  # noqa: C416 (its keys are any text)
 
 Invariant = Callable[[Books], Iterator[str]]
@@ -79,13 +78,8 @@ def _everything_can_be_read(books: Books) -> Iterator[str]:
 
 
 def _reconciliation_runs(books: Books) -> Iterator[str]:
-    if books.reconciliation is None:
-        return
-    completed_at, read_at = books.reconciliation
-    if completed_at is None:
-        yield "no round of the reconciliation was ever completed"
-    elif read_at - completed_at > ROUNDS_WITHIN:
-        yield f"the last completed round of the reconciliation was at {completed_at:%F %T} UTC"
+    if books.reconciliation is not None and (finding := overdue(*books.reconciliation)):
+        yield finding
 
 
 def _everything_has_ended(books: Books) -> Iterator[str]:

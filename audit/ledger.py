@@ -107,7 +107,7 @@ class LedgerReader:
 
 
 def _effect(movement: Movement, data: dict[str, Any]) -> Effect:
-    amount = Money.parse(data["amount"], data["currency"])
+    amount = Money.read(data["amount"], data["currency"])
     charge_key = data["key"] if movement is Movement.CAPTURE else data["chargeKey"]
     if not isinstance(data["key"], str) or not isinstance(charge_key, str):
         raise TypeError("A key is not text.")

@@ -16,12 +16,12 @@ from temporalio.api.operatorservice.v1 import (
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 
-from activities.adapters.kafka import create_topics
+from activities.adapters.kafka_topics import create_topics
 from bootstrap import kafka, logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.migrate import migrate
-from domain.errors import ErrorCode, PaymentError
+from domain.errors import RULES, ErrorCode, PaymentError
 from domain.names import TOPICS
 from workflows.operator_view import SEARCH_ATTRIBUTES
 from workflows.reconciliation import schedule
@@ -39,7 +39,11 @@ async def main() -> None:
     client = await temporal.connect(settings)
     done = await asyncio.gather(
         _migrate(settings),
-        create_topics(kafka.connection(settings), TOPICS),
+        create_topics(
+            kafka.connection(settings),
+            TOPICS,
+            warn_of_few_brokers=settings.environment == "production",
+        ),
         _register_search_attributes(client),
         schedule(client),
         return_exceptions=True,
@@ -59,6 +63,8 @@ def _end_if_failed(failures: Collection[BaseException]) -> None:
 
 
 def _explain(failure: PaymentError) -> str:
+    if not RULES[failure.code].retryable:
+        return str(failure)
     cause = getattr(failure.__cause__, "orig", failure.__cause__)
     variables = VARIABLES.get(failure.code, "the settings")
     return f"{failure} {str(cause) or type(cause).__name__}. Start it, or mend {variables}."

@@ -156,6 +156,21 @@ class Settings(BaseSettings):
     reservation_check: Literal["on", "off"] = Field(
         default="on", description="`off` where Inventory has no `GET /reservations/{id}`."
     )
+    reservation_wait_seconds: int = Field(
+        default=300,
+        ge=1,
+        le=3600,
+        description="How long an Inventory that does not answer is asked again before the payment "
+        "fails, which cancels its order. Callers get a 202 meanwhile.",
+    )
+    reattempt_after_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        examples=["3600"],
+        description="How long after `payment-failed` was published an order may be paid again. "
+        "Without it never. Set it only where Ordering and Inventory keep orders and seats after a "
+        "failure, and have read the event by then.",
+    )
     order_without_state: Literal["refuse", "accept"] = Field(
         default="refuse",
         description="`accept` where Ordering tells no state: then only the database prevents a "

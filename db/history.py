@@ -9,7 +9,7 @@ from sqlalchemy import Select, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.payments import to_payment
-from db.reconciliation import last_completed_round
+from db.reconciliation import ReconciliationRounds
 from db.refunds import EVERY_REFUND, to_refund
 from db.statements import Row, fetch_all
 from db.tables import payment_transitions, payments, refunds
@@ -117,7 +117,7 @@ class PaymentHistory:
         return paths
 
     async def last_completed_round(self) -> datetime | None:
-        return await last_completed_round(self._engine)
+        return await ReconciliationRounds(self._engine).last_completed()
 
     async def _pages(
         self, query: Select[Any], table: Any, values: dict[str, Any]

@@ -1,6 +1,8 @@
 """The simulated card gateway over HTTP: `python -m devstack.gateway`."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -26,7 +28,8 @@ router = APIRouter()
 @router.post("/charges")
 async def charge(request: Request) -> Response:
     key = _idempotency_key(request)
-    charge, replayed = await _books(request).charge(key, await read(request, ChargeRequest))
+    with _refusals_naming(key):
+        charge, replayed = await _books(request).charge(key, await read(request, ChargeRequest))
     return answer(charge, _CHARGE_STATUS[charge.state], _REPLAYED if replayed else None)
 
 
@@ -34,7 +37,8 @@ async def charge(request: Request) -> Response:
 async def look_up(request: Request, key: str) -> Response:
     charge = _books(request).find(key)
     if charge is None:
-        raise Refusal(404, f"no charge has the key {key}: nothing was captured so far")
+        error = f"no charge has the key {key}: nothing was captured so far"
+        raise Refusal(404, error, code="CHARGE_NOT_FOUND", key=key)
     return answer(charge)
 
 
@@ -46,7 +50,8 @@ async def void(request: Request, key: str) -> Response:
 @router.post("/refunds")
 async def refund(request: Request) -> Response:
     key = _idempotency_key(request)
-    refund, replayed = _books(request).refund(key, await read(request, RefundRequest))
+    with _refusals_naming(key):
+        refund, replayed = _books(request).refund(key, await read(request, RefundRequest))
     return answer(refund, 201, _REPLAYED if replayed else None)
 
 
@@ -54,7 +59,8 @@ async def refund(request: Request) -> Response:
 async def look_up_refund(request: Request, key: str) -> Response:
     refund = _books(request).find_refund(key)
     if refund is None:
-        raise Refusal(404, f"no refund has the key {key}: nothing was given back so far")
+        error = f"no refund has the key {key}: nothing was given back so far"
+        raise Refusal(404, error, code="REFUND_NOT_FOUND", key=key)
     return answer(refund)
 
 
@@ -109,6 +115,16 @@ async def ledger(
 def _books(request: Request) -> GatewayBooks:
     books: GatewayBooks = request.app.state.books
     return books
+
+
+@contextmanager
+def _refusals_naming(key: str) -> Iterator[None]:
+    """Callers believe a refusal only if it names their key."""
+    try:
+        yield
+    except Refusal as refusal:
+        refusal.members["key"] = key
+        raise
 
 
 def _idempotency_key(request: Request) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from devstack.journal import Journal, utc_now
 from devstack.neighbour import Amount, Refusal, ShortText, UtcTime, Wire
-from domain.money import CurrencyCode
+from domain.money import CurrencyCode, RecordedCurrency
 
 
 class Behaviour(Wire):
@@ -52,7 +52,7 @@ class Charge(Wire):
 
 class RefundRequest(Wire):
     charge_key: ShortText
-    currency: CurrencyCode
+    currency: RecordedCurrency
     amount: Amount
 
 
@@ -85,6 +85,11 @@ _MAGIC_FRACTIONS = {
 }
 _TOO_LARGE = Decline("AMOUNT_TOO_LARGE", "processor_error", "The amount is above the limit.")
 _TOO_LARGE_FROM = Decimal("999999.99")
+
+
+def _reused() -> Refusal:
+    error = "this Idempotency-Key was used with other parameters: use a new one"
+    return Refusal(422, error, code="KEY_REUSED")
 
 
 class GatewayBooks:
@@ -158,7 +163,7 @@ class GatewayBooks:
         if known.state == "voided":
             return known, False
         if not request.describes(known):
-            raise Refusal(422, "this Idempotency-Key was used with other parameters: use a new one")
+            raise _reused()
         return known, True
 
     def _process(self, key: str, request: ChargeRequest) -> Charge:
@@ -219,16 +224,18 @@ class GatewayBooks:
         if known is None:
             return self._refund(key, request), False
         if not request.describes(known):
-            raise Refusal(422, "this Idempotency-Key was used with other parameters: use a new one")
+            raise _reused()
         return known, True
 
     def _refund(self, key: str, request: RefundRequest) -> Refund:
         charge = self._charges.get(request.charge_key)
         if charge is None or charge.state != "captured" or charge.amount is None:
-            raise Refusal(409, f"nothing was captured under {request.charge_key}: do not refund it")
+            error = f"nothing was captured under {request.charge_key}: do not refund it"
+            raise Refusal(409, error, code="NOT_CAPTURED")
         left = charge.amount - self._refunded_of(request)
         if request.currency != charge.currency or request.amount > left:
-            raise Refusal(422, f"at most {left} {charge.currency} can be refunded")
+            error = f"at most {left} {charge.currency} can be refunded"
+            raise Refusal(422, error, code="REFUND_TOO_LARGE")
         refund = Refund(
             id=_derived("re", key),
             key=key,

@@ -54,7 +54,7 @@ class NeighbourSettings(BaseSettings):
 
 
 def _money_amount(amount: object, info: ValidationInfo) -> Decimal:
-    return Money.parse(str(amount), info.data.get("currency", "")).amount
+    return Money.read(str(amount), info.data.get("currency", "")).amount
 
 
 Amount = Annotated[Decimal, BeforeValidator(_money_amount)]
@@ -82,13 +82,18 @@ class Wire(BaseModel):
 
 
 class Refusal(Exception):  # noqa: N818 - an answer to the caller, not a fault of the neighbour
-    """Answered as `{"error": …}` with an HTTP status; the text says what to do."""
+    """Answered as `{"error": …}` with an HTTP status; the text says what to do.
 
-    def __init__(self, status: int, error: str) -> None:
+    `members` are for programs, and are added to the body.
+    """
+
+    def __init__(self, status: int, error: str, **members: str) -> None:
         super().__init__(error)
         self.status = status
+        self.members = members
 
 
+_INVALID = {"code": "INVALID_REQUEST"}
 WireT = TypeVar("WireT", bound=Wire)
 
 
@@ -97,11 +102,13 @@ async def read(request: Request, model: type[WireT]) -> WireT:
     try:
         content = exact_json.loads(await request.body())
     except (ValueError, RecursionError):
-        raise Refusal(400, "the body is not JSON: send a JSON object in UTF-8") from None
+        raise Refusal(
+            400, "the body is not JSON: send a JSON object in UTF-8", **_INVALID
+        ) from None
     try:
         return model.model_validate(content, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise Refusal(400, explain(error.errors())) from None
+        raise Refusal(400, explain(error.errors()), **_INVALID) from None
 
 
 def explain(faults: Sequence[Any]) -> str:
@@ -172,7 +179,7 @@ def neighbour_app(
 def _answer_refusals(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> Response:
-        return _error(refusal.status, str(refusal))
+        return _error(refusal.status, str(refusal), **refusal.members)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -183,8 +190,8 @@ def _answer_refusals(app: FastAPI) -> None:
         return _error(error.status_code, error.detail)
 
 
-def _error(status: int, error: str) -> Response:
-    return json_response(exact_json.dumps({"error": error}), status)
+def _error(status: int, error: str, **members: str) -> Response:
+    return json_response(exact_json.dumps({"error": error, **members}), status)
 
 
 def serve(app: FastAPI, settings: NeighbourSettings, port: int) -> None:

@@ -5,9 +5,14 @@ status stands in `api/errors.py`. Nobody decides anything by the text of a messa
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
+
+from pydantic import Field
+
+from domain.text import readable
 
 
 class FailureReason(StrEnum):
@@ -37,6 +42,7 @@ class ErrorCode(StrEnum):
     AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"
     PROCESSOR_TIMEOUT = "PROCESSOR_TIMEOUT"
     PROCESSOR_ERROR = "PROCESSOR_ERROR"
+    GATEWAY_SIMULATED = "GATEWAY_SIMULATED"
     # a neighbour that does not answer; its effect, if any, is unknown
     ORDERING_UNAVAILABLE = "ORDERING_UNAVAILABLE"
     INVENTORY_UNAVAILABLE = "INVENTORY_UNAVAILABLE"
@@ -73,13 +79,30 @@ class ErrorCode(StrEnum):
         return cls(text) if text and text in cls._value2member_map_ else otherwise
 
 
-class PaymentError(Exception):
-    """A payment, or a step of it, did not succeed. The code is stable, the message for people."""
+RecordedReason = Annotated[FailureReason | str, Field(union_mode="left_to_right")]
+RecordedCode = Annotated[ErrorCode | str, Field(union_mode="left_to_right")]
+"""What is recorded: an earlier or a later version may have known others, which are read as text."""
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
+MAX_MESSAGE = 2000
+"""Letters of a message: more than we write. Chosen, not measured."""
+
+
+class PaymentError(Exception):
+    """A payment, or a step of it, did not succeed. The code is stable, the message for people.
+
+    `retry_after` is how long the system that failed wants to be left alone.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, retry_after: timedelta | None = None) -> None:
         self.code = code
-        self.message = message
+        self.message = readable(message, MAX_MESSAGE)
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+    @classmethod
+    def recorded(cls, code: str, message: str | None) -> Self:
+        """Why what is recorded has failed; PROCESSOR_ERROR for a code of another version."""
+        return cls(ErrorCode.read(code, ErrorCode.PROCESSOR_ERROR), message or code)
 
 
 class Rule(NamedTuple):
@@ -108,6 +131,7 @@ RULES: Mapping[ErrorCode, Rule] = MappingProxyType(
         ErrorCode.AMOUNT_TOO_LARGE: _REFUSED,
         ErrorCode.PROCESSOR_TIMEOUT: Rule(False, FailureReason.TIMEOUT),
         ErrorCode.PROCESSOR_ERROR: _REFUSED,
+        ErrorCode.GATEWAY_SIMULATED: _REFUSED,
         ErrorCode.ORDERING_UNAVAILABLE: _UNAVAILABLE,
         ErrorCode.INVENTORY_UNAVAILABLE: _UNAVAILABLE,
         ErrorCode.GATEWAY_UNAVAILABLE: _UNAVAILABLE,

@@ -12,12 +12,12 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value, default=_number, option=orjson.OPT_UTC_Z)
 
 
-def loads(text: bytes | str) -> Any:
+def loads(text: bytes | str, *, any_text: bool = False) -> Any:
     """Parse JSON, leaving every number as the text it was written in.
 
     Raises ValueError for anything that is not JSON in UTF-8, that could not be written again (lone
     surrogates, nesting beyond reason), or that two readers would read differently: an object that
-    names a member twice.
+    names a member twice. With `any_text` only what parses has to be: it is not written again.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8")
@@ -29,7 +29,8 @@ def loads(text: bytes | str) -> Any:
             parse_constant=str,
             object_pairs_hook=_members,
         )
-        orjson.dumps(value)
+        if not any_text:
+            orjson.dumps(value)
     except (RecursionError, TypeError):
         raise ValueError("holds a lone surrogate or is nested too deeply") from None
     return value

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.errors import ErrorCode, PaymentError
 from domain.money import Money
+from domain.text import Text
 
 
 class ChargeState(StrEnum):
@@ -36,11 +37,13 @@ class Charge(BaseModel):
 
     key: str
     state: ChargeState
-    transaction_id: str | None = None
+    transaction_id: Text | None = None
     error_code: ErrorCode | None = None
-    message: str | None = None
+    message: Text | None = None
     is_simulated: bool = False
-    simulated_response: str | None = None
+    simulated_response: Text | None = None
+    tries: int = 1
+    """How many tries it took to get this answer."""
 
     def explained_by(self, error: PaymentError) -> Self:
         """The same charge; if voided, then because of `error`, which had left its outcome open."""
@@ -63,6 +66,12 @@ def verify_charge(charge: Charge) -> None:
             charge.error_code or ErrorCode.PROCESSOR_ERROR,
             charge.message or f"The gateway says that the charge is {charge.state}.",
         )
+
+
+class RefundState(StrEnum):
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
 
 
 class RefundRequest(BaseModel):

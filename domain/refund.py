@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from domain import names
-from domain.errors import ErrorCode, PaymentError
+from domain.errors import ErrorCode, PaymentError, RecordedCode
 from domain.gateway import RefundRequest
 from domain.money import Money
 from domain.payment import Payment, PaymentStatus
@@ -31,12 +31,15 @@ class Refund(BaseModel):
     customer_id: UUID
     amount: Money
     status: RefundStatus
-    error_code: ErrorCode | None = None
+    error_code: RecordedCode | None = None
     error_message: str | None = None
     created_at: datetime
     processed_at: datetime | None = None
     is_announced: bool = False
     """Whether the world has been told of its success."""
+    is_unsent: bool = False
+    """Whether certainly no request for it has reached the gateway so far. It is not recorded: a
+    refund that is read from its record may have been sent."""
 
     @classmethod
     def pending(cls, payment: Payment, amount: Money, key: str, at: datetime) -> Self:
@@ -54,6 +57,7 @@ class Refund(BaseModel):
             amount=amount,
             status=RefundStatus.PENDING,
             created_at=at,
+            is_unsent=True,
         )
 
     def succeeded(self, at: datetime) -> Self:

@@ -16,7 +16,8 @@ from domain.payment import PaymentInstruction
 
 PENDING = "pending"
 ACTIVE = "active"
-CONFIRMED = "confirmed"
+UNSOLD = frozenset({ACTIVE, "expired"})
+"""What a hold is whose seat was not sold; any other status says nothing of that."""
 
 
 class Order(BaseModel):
@@ -47,7 +48,7 @@ class Reservation(BaseModel):
 
     def may_be_released(self, order_id: UUID) -> bool:
         """True only for a hold seen to be this order's own and not sold: its seat may be freed."""
-        return self.order_id == order_id and self.status != CONFIRMED
+        return self.order_id == order_id and self.status in UNSOLD
 
 
 def verify_order(order: Order, instruction: PaymentInstruction) -> None:

@@ -5,7 +5,7 @@ awaited before the effect (`before`) or after it (`after`); raising there is the
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -20,12 +20,21 @@ from activities.ports import (
     Payments,
     Ports,
     Refunds,
+    Rounds,
     Sagas,
 )
 from domain.errors import ErrorCode, PaymentError
 from domain.events import Event
-from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
-from domain.payment import TRANSITIONS, Announcement, Payment, PaymentInstruction, PaymentStatus
+from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
+from domain.money import Money
+from domain.payment import (
+    TRANSITIONS,
+    Announcement,
+    Claim,
+    Payment,
+    PaymentInstruction,
+    PaymentStatus,
+)
 from domain.refund import Refund, RefundStatus
 from domain.verification import Order, Reservation
 
@@ -46,17 +55,21 @@ CAPTURED = Charge(
 UNAVAILABLE = {
     "fetch_order": ErrorCode.ORDERING_UNAVAILABLE,
     "fetch_reservation": ErrorCode.INVENTORY_UNAVAILABLE,
+    "unfinished_since": ErrorCode.DATABASE_UNAVAILABLE,
+    "find_payment": ErrorCode.DATABASE_UNAVAILABLE,
     "record_pending": ErrorCode.DATABASE_UNAVAILABLE,
     "charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "find_charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "void_charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "refund": ErrorCode.GATEWAY_UNAVAILABLE,
-    "is_refunded": ErrorCode.GATEWAY_UNAVAILABLE,
+    "find_refund": ErrorCode.GATEWAY_UNAVAILABLE,
+    "has_left": ErrorCode.GATEWAY_UNAVAILABLE,
     "record_refund": ErrorCode.DATABASE_UNAVAILABLE,
     "record_refund_ended": ErrorCode.DATABASE_UNAVAILABLE,
     "record_refund_announced": ErrorCode.DATABASE_UNAVAILABLE,
     "payment-refunded": ErrorCode.EVENTS_UNAVAILABLE,
     "record_succeeded": ErrorCode.DATABASE_UNAVAILABLE,
+    "record_compensation": ErrorCode.DATABASE_UNAVAILABLE,
     "record_failed": ErrorCode.DATABASE_UNAVAILABLE,
     "record_announcement": ErrorCode.DATABASE_UNAVAILABLE,
     "payment-succeeded": ErrorCode.EVENTS_UNAVAILABLE,
@@ -85,6 +98,7 @@ class World:
         self.transitions: dict[UUID, list[PaymentStatus]] = defaultdict(list)
         self.events: list[Event] = []
         self.resumed: list[Payment | Refund] = []
+        self.completed_rounds = 0
         self.decline: Charge | None = None
         self.unrecordable = False
 
@@ -104,6 +118,14 @@ class World:
         charge = instruction.charge_request
         self.charges[charge.key] = CAPTURED.model_copy(update={"key": charge.key})
         self.captures.append(charge)
+
+    def lose_after_success(self, instruction: PaymentInstruction) -> None:
+        """Leave what a run leaves that is terminated when it has recorded the success."""
+        self.lose_after_capture(instruction)
+        payment = self.payments[instruction.payment_id].charged(CAPTURED)
+        success = payment.succeeded(instruction.requested_at)
+        self.payments[payment.id] = success
+        self.transitions[payment.id] = [PaymentStatus.PENDING, PaymentStatus.SUCCEEDED]
 
     @property
     def net_minor_units(self) -> int:
@@ -195,42 +217,81 @@ class FakeGateway(PaymentGateway):
     async def charge(self, request: ChargeRequest) -> Charge:
         return await self._world.perform("charge", lambda: self._capture(request))
 
-    async def find_charge(self, key: str) -> Charge | None:
-        return await self._world.perform("find_charge", lambda: self._world.charges.get(key))
+    async def find_charge(self, key: str, amount: Money) -> Charge | None:
+        return await self._world.perform("find_charge", lambda: self._as_it_stands(key, amount))
 
-    async def void_charge(self, key: str) -> Charge:
-        voided = Charge(key=key, state=ChargeState.VOIDED)
-        return await self._world.perform(
-            "void_charge", lambda: self._world.charges.setdefault(key, voided)
-        )
+    async def void_charge(self, key: str, amount: Money | None) -> Charge:
+        return await self._world.perform("void_charge", lambda: self._void(key, amount))
 
-    async def refund(self, request: RefundRequest) -> None:
-        await self._world.perform("refund", lambda: self._give_back(request))
+    async def refund(self, request: RefundRequest) -> RefundState:
+        return await self._world.perform("refund", lambda: self._give_back(request))
 
-    async def is_refunded(self, key: str) -> bool:
-        given_back = {each.key for each in self._world.refunds}
-        return await self._world.perform("is_refunded", lambda: key in given_back)
+    async def find_refund(self, request: RefundRequest) -> RefundState | None:
+        return await self._world.perform("find_refund", lambda: self._refund(request))
+
+    async def has_left(self, request: RefundRequest) -> bool:
+        return await self._world.perform("has_left", lambda: self._has_left(request))
+
+    def _as_it_stands(self, key: str, amount: Money | None) -> Charge | None:
+        """As the adapter reads it: another amount, or one that is partly refunded, is no answer."""
+        captured = {each.amount for each in self._world.captures if each.key == key}
+        charge = self._world.charges.get(key)
+        is_kept = charge is not None and charge.state is ChargeState.CAPTURED
+        is_partly_refunded = is_kept and any(each.charge_key == key for each in self._world.refunds)
+        if is_partly_refunded or (captured and amount and captured != {amount}):
+            raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "This is about another amount.")
+        return charge
+
+    def _void(self, key: str, amount: Money | None) -> Charge:
+        self._world.charges.setdefault(key, Charge(key=key, state=ChargeState.VOIDED))
+        charge = self._as_it_stands(key, amount)
+        assert charge is not None
+        return charge
 
     def _capture(self, request: ChargeRequest) -> Charge:
         known = self._world.charges.get(request.key)
         if known is not None and request.key not in self._world.forgotten_keys:
-            return known
+            if any(each.key == request.key and each != request for each in self._world.captures):
+                raise PaymentError(ErrorCode.PROCESSOR_ERROR, "The key is another charge's.")
+            return self._first_answer(known)
         charge = self._world.charges[request.key] = self._decide(request)
         if charge.state is ChargeState.CAPTURED:
             self._world.captures.append(request)
         return charge
 
+    def _first_answer(self, charge: Charge) -> Charge:
+        """A replayed answer does not know of a refund; only a look-up does."""
+        if charge.state is not ChargeState.REFUNDED:
+            return charge
+        return charge.model_copy(update={"state": ChargeState.CAPTURED})
+
     def _decide(self, request: ChargeRequest) -> Charge:
         return (self._world.decline or CAPTURED).model_copy(update={"key": request.key})
 
-    def _give_back(self, request: RefundRequest) -> None:
-        if request in self._world.refunds:
-            return
+    def _refund(self, request: RefundRequest) -> RefundState | None:
+        for known in self._world.refunds:
+            if known.key == request.key and known != request:
+                raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "This is another refund.")
+        return RefundState.SUCCEEDED if request in self._world.refunds else None
+
+    def _has_left(self, request: RefundRequest) -> bool:
+        if request.charge_key not in self._world.charges:
+            raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "There is no such charge.")
+        refunded = (each for each in self._world.refunds if each.charge_key == request.charge_key)
+        captured = [each for each in self._world.captures if each.key == request.charge_key]
+        return _sum(captured[:1]) - _sum(refunded) >= request.amount.minor_units
+
+    def _give_back(self, request: RefundRequest) -> RefundState:
+        if known := self._refund(request):
+            return known
+        if request.charge_key not in self._world.charges or not self._has_left(request):
+            raise PaymentError(ErrorCode.REFUND_REFUSED, "There is not so much to give back.")
         self._world.refunds.append(request)
         charge = self._world.charges[request.charge_key]
         if self._is_given_back(request.charge_key):
             charge = charge.model_copy(update={"state": ChargeState.REFUNDED})
         self._world.charges[request.charge_key] = charge
+        return RefundState.SUCCEEDED
 
     def _is_given_back(self, key: str) -> bool:
         captured = (each for each in self._world.captures if each.key == key)
@@ -242,11 +303,19 @@ class FakePayments(Payments):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def record_pending(self, payment: Payment) -> Payment:
+    async def find(self, payment_id: UUID) -> Payment | None:
+        return await self._world.perform(
+            "find_payment", lambda: self._world.payments.get(payment_id)
+        )
+
+    async def record_pending(self, payment: Payment) -> Claim:
         return await self._world.perform("record_pending", lambda: self._claim(payment))
 
     async def record_succeeded(self, payment: Payment) -> None:
         await self._world.perform("record_succeeded", lambda: self._succeed(payment))
+
+    async def record_compensation(self, payment: Payment) -> Payment:
+        return await self._world.perform("record_compensation", lambda: self._undo(payment))
 
     async def record_failed(self, payment: Payment) -> None:
         await self._world.perform("record_failed", lambda: self._move(payment))
@@ -254,24 +323,44 @@ class FakePayments(Payments):
     async def record_announcement(self, payment: Payment) -> None:
         await self._world.perform("record_announcement", lambda: self._announce(payment))
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
-        found = await self._world.perform("unfinished_since", lambda: self._unfinished(moment))
-        return found[:limit]
+    async def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
+        yield await self._world.perform(
+            "unfinished_since", lambda: self._before(moment, lambda each: not each.is_final)
+        )
 
-    def _unfinished(self, moment: datetime) -> list[Payment]:
-        return [
-            each
-            for each in self._world.payments.values()
-            if (not each.is_final or each.is_unannounced) and each.created_at < moment
+    async def unpublished_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
+        yield self._before(moment, lambda each: each.is_unannounced)
+
+    def _before(self, moment: datetime, wanted: Callable[[Payment], bool]) -> list[Payment]:
+        recorded = self._world.payments.values()
+        return [each for each in recorded if each.created_at < moment and wanted(each)]
+
+    def _claim(self, payment: Payment) -> Claim:
+        of_the_order = [
+            each for each in self._world.payments.values() if each.order_id == payment.order_id
         ]
-
-    def _claim(self, payment: Payment) -> Payment:
-        for other in self._world.payments.values():
-            if other.order_id == payment.order_id and other.status is not PaymentStatus.FAILED:
+        for other in of_the_order:
+            if other.status is not PaymentStatus.FAILED:
                 if other.id != payment.id and not other.is_final:
                     raise PaymentError(ErrorCode.PAYMENT_IN_PROGRESS, "Another payment runs.")
-                return other
-        return self._world.payments.get(payment.id) or self._move(payment)
+                return Claim.of(other, is_new=False)
+        if payment.id in self._world.payments:
+            return Claim.of(self._world.payments[payment.id], is_new=False)
+        for other in of_the_order:
+            if other.closes_its_order:
+                is_own = other.customer_id == payment.customer_id
+                code = ErrorCode.ORDER_NOT_PENDING if is_own else ErrorCode.CUSTOMER_MISMATCH
+                raise PaymentError(code, "A failure has closed the order.")
+        return Claim.of(self._move(payment), is_new=True)
+
+    def _undo(self, payment: Payment) -> Payment:
+        recorded = self._world.payments.get(payment.id)
+        if recorded is None:
+            return payment
+        if not recorded.is_settled and recorded.compensation is None:
+            recorded = recorded.model_copy(update={"compensation": payment.compensation})
+            self._world.payments[payment.id] = recorded
+        return recorded
 
     def _succeed(self, payment: Payment) -> None:
         if self._world.unrecordable:
@@ -283,6 +372,9 @@ class FakePayments(Payments):
         if recorded is not None:
             if recorded.status is payment.status:
                 return recorded
+            is_undone = recorded.compensation is not None
+            if is_undone and payment.status is PaymentStatus.SUCCEEDED:
+                raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment is being undone.")
             if payment.status not in TRANSITIONS[recorded.status] or recorded.is_settled:
                 raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment cannot go there.")
         self._world.payments[payment.id] = payment
@@ -291,7 +383,7 @@ class FakePayments(Payments):
 
     def _announce(self, payment: Payment) -> None:
         recorded = self._world.payments[payment.id]
-        if recorded.announcement is not Announcement.MADE:
+        if recorded.announcement is not Announcement.MADE and recorded.compensation is None:
             self._world.payments[payment.id] = recorded.announced(payment.announcement)
 
 
@@ -308,15 +400,15 @@ class FakeRefunds(Refunds):
     async def record_announced(self, refund: Refund) -> None:
         await self._world.perform("record_refund_announced", lambda: self._announce(refund))
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Refund]:
+    async def unfinished_since(self, moment: datetime) -> AsyncIterator[Sequence[Refund]]:
         kept = self._world.asked_refunds.values()
-        return [
+        yield [
             each
             for each in kept
             if each.created_at < moment
             and each.status is not RefundStatus.FAILED
             and not each.is_announced
-        ][:limit]
+        ]
 
     def _set_aside(self, refund: Refund) -> Refund:
         asked = self._world.asked_refunds
@@ -330,7 +422,7 @@ class FakeRefunds(Refunds):
         captured = self._world.payments[refund.payment_id].amount.minor_units
         if sum(others) + refund.amount.minor_units > captured:
             raise PaymentError(ErrorCode.REFUND_TOO_LARGE, "The refund is more than what is left.")
-        return asked.setdefault(refund.id, refund)
+        return asked.setdefault(refund.id, refund.model_copy(update={"is_unsent": False}))
 
     def _end(self, refund: Refund) -> None:
         recorded = self._world.asked_refunds[refund.id]
@@ -359,6 +451,14 @@ class FakeSagas(Sagas):
         return True
 
 
+class FakeRounds(Rounds):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def record_completed(self) -> None:
+        self._world.completed_rounds += 1
+
+
 class FakePublisher(EventPublisher):
     def __init__(self, world: World) -> None:
         self._world = world
@@ -376,4 +476,5 @@ def ports_of(world: World, sagas: Sagas | None = None) -> Ports:
         refunds=FakeRefunds(world),
         publisher=FakePublisher(world),
         sagas=sagas or FakeSagas(world),
+        rounds=FakeRounds(world),
     )

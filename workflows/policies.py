@@ -67,11 +67,17 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
         VerificationActivities.fetch_reservation: _policy(
             ErrorCode.INVENTORY_UNAVAILABLE, one_try=3, in_all=20, pauses=(0.1, 2), local_first=True
         ),
+        RecordActivities.find_payment: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+        ),
         RecordActivities.record_pending: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=60, pauses=(0.1, 5), local_first=True
         ),
         ChargeActivities.charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=300, pauses=(0.2, 5), heartbeat=5
+        ),
+        ChargeActivities.find_charge: _policy(
+            ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
         ),
         ChargeActivities.settle_charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
@@ -79,8 +85,14 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
         RecordActivities.record_succeeded: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
         ),
+        RecordActivities.record_compensation: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=15, in_all=600, pauses=(0.1, 10)
+        ),
+        RecordActivities.withdraw_event: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+        ),
         EventActivities.publish_event: _policy(
-            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.2, 30)
+            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(1, 30)
         ),
         ChargeActivities.refund_charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.5, 30)
@@ -92,16 +104,16 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=60, pauses=(0.1, 5), local_first=True
         ),
         RefundActivities.make_refund: _policy(
-            ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.5, 30)
+            ErrorCode.GATEWAY_UNAVAILABLE, one_try=40, in_all=600, pauses=(0.5, 30)
         ),
         RefundActivities.record_refund_ended: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
         ),
         RefundActivities.publish_refund: _policy(
-            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.2, 30)
+            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(1, 30)
         ),
         ReconciliationActivities.resume_payments: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=30, in_all=50, pauses=(1, 10)
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=540, in_all=600, pauses=(1, 60), heartbeat=30
         ),
     }
 )
@@ -118,6 +130,14 @@ CHARGE_BUDGET = STEPS[ChargeActivities.charge].schedule_to_close
 CHARGEABLE_FOR = timedelta(hours=23)
 """How long after its request a payment may be charged. Gateways know a charge's key for a day:
 sent later, it would charge a second time."""
+
+VERIFIED_FOR = _seconds(2)
+"""How long an order counts as verified: longer than a usual charge takes, so that a quick payment
+reads its order once, and shorter than a customer needs to change it. Chosen, not measured."""
+
+LONGEST_PAUSE_OF_A_CHECK = timedelta(minutes=10)
+"""Between two rounds of asking Ordering or Inventory while a capture waits for their answer. A day
+of it takes some 2,000 of the 51,200 events that a history may have."""
 
 PAUSE_AFTER_FAILURE = _seconds(60)
 LONGEST_PAUSE = _seconds(3600)

@@ -11,7 +11,8 @@ from workflows.operator_view import OperatorView
 from workflows.steps import execute
 
 REFUSALS = frozenset({ErrorCode.REFUND_TOO_LARGE, ErrorCode.REFUND_REFUSED})
-"""Each is a definite no: the amount was not set aside, or the gateway has given nothing back."""
+"""Each is a definite no in any round, for `make_refund` raises the second only if it is: the
+amount was not set aside, or the gateway has given nothing back and will not."""
 
 
 @workflow.defn
@@ -65,15 +66,18 @@ class RefundWorkflow:
 
     async def _set_aside(self) -> None:
         with self._view.step("record pending"):
-            self._refund = await execute(
+            recorded = await execute(
                 RefundActivities.record_refund, self._refund, summary="set the amount aside"
             )
+        is_new = not recorded.is_final and recorded.created_at == self._refund.created_at
+        is_unsent = self._refund.is_unsent and is_new
+        self._refund = recorded.model_copy(update={"is_unsent": is_unsent})
 
     async def _refund_at_gateway(self) -> None:
+        refund = self._refund
+        self._refund = refund.model_copy(update={"is_unsent": False})
         with self._view.step("refund"):
-            await execute(
-                RefundActivities.make_refund, self._refund, summary=f"refund {self._refund.amount}"
-            )
+            await execute(RefundActivities.make_refund, refund, summary=f"refund {refund.amount}")
 
     async def _record_ended(self) -> None:
         with self._view.step(f"record {self._refund.status}"):

@@ -33,6 +33,7 @@ from bootstrap import kafka, logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.payments import PaymentStore
+from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
 from domain.errors import ErrorCode
 from domain.names import TASK_QUEUE
@@ -75,16 +76,22 @@ def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
     records = RecordActivities(ports.payments)
     events = EventActivities(ports.publisher, ports.payments)
     refunding = RefundActivities(ports.gateway, ports.refunds, ports.publisher)
-    reconciliation = ReconciliationActivities(ports.payments, ports.refunds, ports.sagas)
+    reconciliation = ReconciliationActivities(
+        ports.payments, ports.refunds, ports.sagas, ports.rounds
+    )
     return [
         verification.fetch_order,
         verification.fetch_reservation,
         charges.charge,
+        charges.find_charge,
         charges.settle_charge,
         charges.refund_charge,
+        records.find_payment,
         records.record_pending,
         records.record_succeeded,
+        records.record_compensation,
         records.record_failed,
+        records.withdraw_event,
         events.publish_event,
         refunding.record_refund,
         refunding.make_refund,
@@ -136,13 +143,18 @@ async def _activities(
         inventory=HttpInventory(inventory)
         if settings.reservation_check == "on"
         else UncheckedInventory(),
-        gateway=HttpGateway(gateway),
-        payments=PaymentStore(engine),
+        gateway=HttpGateway(gateway, accept_simulated=settings.environment != "production"),
+        payments=PaymentStore(engine, _seconds(settings.reattempt_after_seconds)),
         refunds=RefundStore(engine),
         publisher=publisher,
         sagas=TemporalSagas(client),
+        rounds=ReconciliationRounds(engine),
     )
     return payment_activities(ports)
+
+
+def _seconds(number: int | None) -> timedelta | None:
+    return timedelta(seconds=number) if number is not None else None
 
 
 if __name__ == "__main__":

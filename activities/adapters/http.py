@@ -1,18 +1,32 @@
 """Asking a neighbour over HTTP: bounded in time and size, every failure with a plain meaning."""
 
 import asyncio
+import codecs
+import re
 import ssl
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import httpx
 from pydantic import BaseModel, model_validator
 
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
+from domain.text import readable
 
 MAX_ANSWER_BYTES = 256 * 1024
+NOBODY = UUID(int=0)
+ZERO_TIME = "0001-01-01T00:00:00"
+"""What Go and .NET write for a time that was never set."""
+_UUID = re.compile(
+    r"(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def create_client(base_url: str) -> httpx.AsyncClient:
@@ -36,14 +50,39 @@ def _trusted() -> ssl.SSLContext:
 
 
 class Answer(BaseModel):
-    """What is read of a neighbour's answer. A member that is null counts as absent."""
+    """What is read of a neighbour's answer: texts in one line, without control characters.
+
+    A member that is null, empty, the nil UUID or the zero time counts as absent.
+    """
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, body: Any) -> Any:
+    def _told(cls, body: Any) -> Any:
         if not isinstance(body, dict):
             return body
-        return {name: value for name, value in body.items() if value is not None}
+        members = {
+            name: readable(value, MAX_ANSWER_BYTES) if isinstance(value, str) else value
+            for name, value in body.items()
+        }
+        return {name: value for name, value in members.items() if not _is_absent(value)}
+
+
+def _is_absent(value: Any) -> bool:
+    if not isinstance(value, str):
+        return value is None
+    return not value or value.startswith(ZERO_TIME) or read_uuid(value) == NOBODY
+
+
+def read_uuid(text: object) -> UUID | None:
+    """A UUID in any spelling: 32 digits, with hyphens, in braces or as a URN; else None."""
+    spelled = _UUID.fullmatch(text) if isinstance(text, str) else None
+    return UUID("".join(spelled.groups())) if spelled else None
+
+
+def is_about(asked: UUID, *told: str | None) -> bool:
+    """False if an answer tells ids of which none is the one asked for. It may leave them out."""
+    ids = [read_uuid(each) for each in told if each is not None]
+    return not ids or asked in ids
 
 
 class Neighbour:
@@ -62,7 +101,8 @@ class Neighbour:
     ) -> tuple[int, Any]:
         """Status and parsed body of an answer below 500, its numbers left as text.
 
-        Raises PaymentError(unavailable) for silence, 5xx, 429 and bodies that are not JSON: the
+        The body of a status from 400 on is None where it cannot be read. Raises
+        PaymentError(unavailable) for silence, 5xx, 429 and other bodies that are not JSON: the
         request may or may not have had its effect.
         """
         headers = {"content-type": "application/json"} if body is not None else {}
@@ -75,18 +115,40 @@ class Neighbour:
         except (httpx.HTTPError, OSError, ValueError) as error:
             raise self.unavailable(type(error).__name__) from error
 
-    def unavailable(self, why: str) -> PaymentError:
-        return PaymentError(self._unavailable, f"{self._name} is not available ({why}).")
+    def unavailable(self, why: str, retry_after: timedelta | None = None) -> PaymentError:
+        message = f"{self._name} is not available ({why})."
+        return PaymentError(self._unavailable, message, retry_after)
 
     async def _exchange(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
     ) -> tuple[int, Any]:
         async with self._client.stream(method, path, content=content, headers=headers) as answer:
             if answer.is_server_error or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-                raise self.unavailable(f"HTTP {answer.status_code}")
-            received = bytearray()
-            async for chunk in answer.aiter_bytes():
-                received += chunk
-                if len(received) > MAX_ANSWER_BYTES:
-                    raise self.unavailable("its answer is too long")
-        return answer.status_code, exact_json.loads(bytes(received))
+                raise self.unavailable(f"HTTP {answer.status_code}", _retry_after(answer))
+            try:
+                return answer.status_code, await _body(answer)
+            except (httpx.HTTPError, ValueError):
+                if answer.is_client_error:
+                    return answer.status_code, None
+                raise
+
+
+async def _body(answer: httpx.Response) -> Any:
+    received = bytearray()
+    async for chunk in answer.aiter_bytes():
+        received += chunk
+        if len(received) > MAX_ANSWER_BYTES:
+            raise ValueError("its answer is too long")
+    text = bytes(received).removeprefix(codecs.BOM_UTF8)
+    return exact_json.loads(text, any_text=True)
+
+
+def _retry_after(answer: httpx.Response) -> timedelta | None:
+    """How long to wait, by RFC 9110 section 10.2.3: seconds, or the time of an HTTP date."""
+    told = answer.headers.get("retry-after", "")
+    with suppress(ValueError, TypeError, OverflowError):
+        if told.isdecimal():
+            return timedelta(seconds=int(told))
+        moment = parsedate_to_datetime(told)
+        return max(timedelta(), moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC))
+    return None

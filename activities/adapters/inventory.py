@@ -1,16 +1,34 @@
 """Inventory over HTTP, and its stand-in for deployments that have no such address."""
 
+import re
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
-from activities.adapters.http import Answer, Neighbour
-from activities.adapters.ordering import Lower
+from activities.adapters.http import Answer, Neighbour, is_about, read_uuid
 from domain.errors import ErrorCode, PaymentError
+from domain.text import Lower
 from domain.verification import ACTIVE, Reservation
+
+_HOURS_ONLY = re.compile(r"(:\d\d(?:\.\d+)?[+-]\d\d)$", re.ASCII)
+"""The end of a time as PostgreSQL writes it: `20:52:38+00`."""
+_ZONE_NAME = re.compile(r"\[[^\[\]]*\]$")
+"""What Java's ZonedDateTime puts behind the offset: `Z[UTC]`."""
+
+
+def _with_minutes(time: object) -> object:
+    if not isinstance(time, str):
+        return time
+    return _HOURS_ONLY.sub(r"\1:00", _ZONE_NAME.sub("", time))
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -18,14 +36,32 @@ def _in_utc(time: datetime) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
+def _uuid(text: object) -> object:
+    return read_uuid(text) or text
+
+
+Id = Annotated[UUID, BeforeValidator(_uuid)]
+Time = Annotated[datetime, BeforeValidator(_with_minutes), AfterValidator(_in_utc)]
+
+
 class ReservationAnswer(Answer):
-    id: UUID | None = Field(default=None, validation_alias=AliasChoices("id", "reservationId"))
+    id: str | None = None
+    reservation_id: str | None = Field(default=None, validation_alias="reservationId")
     status: Lower
-    order_id: UUID | None = Field(default=None, validation_alias="orderId")
-    customer_id: UUID | None = Field(default=None, validation_alias="customerId")
-    expires_at: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
-        default=None, validation_alias="expiresAt"
-    )
+    order_id: Id | None = Field(default=None, validation_alias="orderId")
+    customer: str | None = Field(default=None, validation_alias="customerId")
+    expires_at: Time | None = Field(default=None, validation_alias="expiresAt")
+
+    @model_validator(mode="after")
+    def _says_whose_it_is(self) -> Self:
+        """A customer who is named in another way cannot be compared: then the order must be."""
+        if self.customer and not self.customer_id and not self.order_id:
+            raise ValueError("names neither its order nor its customer by an id")
+        return self
+
+    @property
+    def customer_id(self) -> UUID | None:
+        return read_uuid(self.customer)
 
 
 class HttpInventory:
@@ -43,9 +79,15 @@ class HttpInventory:
             answer = ReservationAnswer.model_validate(body if status == HTTPStatus.OK else None)
         except ValidationError as error:
             raise self._neighbour.unavailable(f"HTTP {status}, not a reservation") from error
-        if answer.id not in {None, reservation_id}:
+        if not is_about(reservation_id, answer.id, answer.reservation_id):
             raise self._neighbour.unavailable("its answer is about another reservation")
-        return Reservation(id=reservation_id, **answer.model_dump(exclude={"id"}))
+        return Reservation(
+            id=reservation_id,
+            status=answer.status,
+            order_id=answer.order_id,
+            customer_id=answer.customer_id,
+            expires_at=answer.expires_at,
+        )
 
 
 class UncheckedInventory:

@@ -5,31 +5,34 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 
-from activities.adapters.http import Answer, Neighbour
+from activities.adapters.http import Answer, Neighbour, is_about, read_uuid
 from domain.errors import ErrorCode, PaymentError
+from domain.text import Lower, Upper
 from domain.verification import PENDING, Order
 
 
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
+def _one_spelling(owner: str) -> str:
+    return str(read_uuid(owner) or owner)
 
 
-Lower = Annotated[str, BeforeValidator(_lower)]
+Owner = Annotated[Lower, AfterValidator(_one_spelling)]
 
 
 class OrderAnswer(Answer):
     """The members that some deployment of Ordering uses for what we need."""
 
-    owner: Lower | None = Field(
+    id: str | None = None
+    order_id: str | None = Field(default=None, validation_alias="orderId")
+    owner: Owner | None = Field(
         default=None, validation_alias=AliasChoices("userId", "customerId", "customerEmail")
     )
     state: Lower | None = Field(default=None, validation_alias=AliasChoices("state", "status"))
     total: Decimal = Field(
         max_digits=30, validation_alias=AliasChoices("totalAmount", "total", "price")
     )
-    currency: str | None = None
+    currency: Upper | None = None
 
 
 class HttpOrdering:
@@ -47,6 +50,8 @@ class HttpOrdering:
             answer = OrderAnswer.model_validate(body if status == HTTPStatus.OK else None)
         except ValidationError as error:
             raise self._neighbour.unavailable(f"HTTP {status}, not an order") from error
+        if not is_about(order_id, answer.id, answer.order_id):
+            raise self._neighbour.unavailable("its answer is about another order")
         return Order(
             id=order_id,
             customer_id=answer.owner,

@@ -60,8 +60,10 @@ async def taken_up_again(temporal: Client) -> dict[str, int]:
 
 
 async def _is_under_way(store: PaymentStore, temporal: Client) -> bool:
-    if await store.unfinished_since(datetime.now(UTC), 1):
-        return True
+    now = datetime.now(UTC)
+    for pages in (store.pending_since(now), store.unpublished_since(now)):
+        async for _ in pages:
+            return True
     return (await temporal.count_workflows(RUNNING)).count > 0
 
 

@@ -13,8 +13,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from activities.adapters import http
-from activities.adapters.kafka import KafkaPublisher, create_topics, ping
+from activities.adapters.kafka import KafkaPublisher, ping
 from activities.adapters.kafka_timeline import KafkaTimeline
+from activities.adapters.kafka_topics import create_topics
 from api.redis import RateLimit
 from audit.records import read_records
 from bootstrap import kafka, temporal

@@ -122,7 +122,8 @@ async def test_health_is_answered(shop: Shop) -> None:
 async def test_readiness_names_every_dependency(shop: Shop) -> None:
     answer = await shop.get("/ready")
 
-    names = {"postgresql", "temporal", "redis", "kafka", "ordering", "inventory", "gateway"}
+    names = {"postgresql", "temporal", "searchAttributes", "redis", "kafka"}
+    names |= {"ordering", "inventory", "gateway"}
     assert (answer.status, answer.body["status"]) == (200, "ready")
     assert answer.body["dependencies"] == dict.fromkeys(names, "up")
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from activities.adapters.kafka import create_topics
+from activities.adapters.kafka_topics import create_topics
 from bootstrap import kafka
 from bootstrap import prepare as preparation
 from bootstrap.settings import Settings

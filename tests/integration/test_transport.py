@@ -165,6 +165,38 @@ async def test_malformed_body_does_not_take_the_place_of_an_answer(shop: Shop) -
     assert b'"success":true' in answer
 
 
+UPGRADES = {
+    "h2c": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n",
+    "websocket": b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
+    "another": b"Connection: Upgrade\r\nUpgrade: TLS/1.0, IRC/6.9\r\n",
+}
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
+async def test_request_with_upgrade_refunds_what_its_body_says(shop: Shop, upgrade: bytes) -> None:
+    order = await shop.an_order()
+    payment = (await shop.pay(order)).payment
+    body = b'{"amount": 10.00}'
+    refund = (
+        b"POST /payments/%b/refunds HTTP/1.1\r\nHost: a\r\nIdempotency-Key: %d\r\n"
+        b"Content-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b"
+    )
+
+    async with connected(shop.url("payment_api")) as connection:
+        for number in range(3):  # in one segment; its body in another; its head in two
+            data = refund % (payment["id"].encode(), number, upgrade, len(body), body)
+            border = (len(data), data.index(body), data.index(b"Upgrade:"))[number]
+            await connection.send(data[:border])
+            await asyncio.sleep(0.05)
+            await connection.send(data[border:])
+            assert b'"amount":10.00,' in await connection.until(b"}}")
+        await connection.send(GET + b"nonsense\r\n\r\n")
+        assert b"Healthy" in await connection.rest()
+
+    [charge] = await shop.charges(order)
+    assert charge["refundedAmount"] == 30
+
+
 SECONDS = 0.5
 
 

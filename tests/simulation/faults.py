@@ -58,6 +58,8 @@ REFUSALS = {
     "find_charge": ErrorCode.PROCESSOR_ERROR,
     "void_charge": ErrorCode.PROCESSOR_ERROR,
     "refund": ErrorCode.REFUND_REFUSED,
+    "find_refund": ErrorCode.PROCESSOR_ERROR,
+    "has_left": ErrorCode.PROCESSOR_ERROR,
     "record_succeeded": ErrorCode.RECORD_REFUSED,
     "record_failed": ErrorCode.RECORD_REFUSED,
     "record_announcement": ErrorCode.RECORD_REFUSED,

@@ -56,8 +56,30 @@ async def test_later_try_repeats_the_charge_it_finds(world: World) -> None:
 
     again = await environment.run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
 
-    assert again == first
+    assert again == first.model_copy(update={"tries": 2})
     assert world.calls == ["charge", "find_charge"]
+
+
+async def test_charge_that_cannot_be_looked_up_is_sent_again(world: World) -> None:
+    """An answer that cannot be read is no reason to give up: the key names one charge."""
+    environment = ActivityEnvironment()
+    first = await environment.run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
+    environment.info = dataclasses.replace(environment.info, attempt=2)
+    world.before["find_charge"] = world.down("find_charge")
+
+    again = await environment.run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
+
+    assert again == first.model_copy(update={"tries": 2})
+    assert world.captures == [CHARGE]
+
+
+async def test_an_unfinished_payment_of_version_0_1_0_names_only_its_key(world: World) -> None:
+    activities = ChargeActivities(FakeGateway(world))
+    await ActivityEnvironment().run(activities.charge, CHARGE)
+
+    charge = await ActivityEnvironment().run(activities.settle_charge, CHARGE.key)
+
+    assert charge.state is ChargeState.CAPTURED
 
 
 @pytest.mark.parametrize("state", [ChargeState.DECLINED, ChargeState.VOIDED, ChargeState.REFUNDED])

@@ -1,5 +1,7 @@
 """A PaymentError's way through Temporal: out of an activity, and back in the workflow."""
 
+import dataclasses
+from datetime import timedelta
 from typing import Any, NoReturn, cast
 
 import pytest
@@ -12,10 +14,12 @@ from temporalio.exceptions import (
     TimeoutType,
 )
 from temporalio.exceptions import TimeoutError as TemporalTimeoutError
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.failures import PaymentErrorInterceptor, to_application_error, to_payment_error
 from domain.errors import RULES, ErrorCode, PaymentError
+from tests.builders import NOON
 
 UNAVAILABLE = ErrorCode.ORDERING_UNAVAILABLE
 UNEXPECTED = "The step failed unexpectedly."
@@ -115,6 +119,46 @@ def test_what_is_not_known_for_sure_is_unavailable(
 async def run(error: Exception) -> Any:
     interceptor = PaymentErrorInterceptor().intercept_activity(Raising(error))
     return await interceptor.execute_activity(cast("ExecuteActivityInput", None))
+
+
+@pytest.mark.parametrize(
+    ("asked", "tried_after", "pause"),
+    [
+        (None, 0, None),
+        (30, 0, 30),
+        (259, 0, 259),
+        (3600, 0, 260),
+        (3600, 200, 60),
+        (30, 260, None),
+        (30, 290, None),
+    ],
+)
+async def test_a_retry_after_is_obeyed_while_another_try_fits(
+    asked: float | None, tried_after: float, pause: float | None
+) -> None:
+    """Of a step that has 300 s in all and 20 s for a try."""
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(
+        environment.info,
+        scheduled_time=NOON,
+        started_time=NOON + timedelta(seconds=tried_after),
+        schedule_to_close_timeout=timedelta(seconds=300),
+        start_to_close_timeout=timedelta(seconds=20),
+    )
+    wait = None if asked is None else timedelta(seconds=asked)
+    error = PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "HTTP 429", wait)
+
+    with pytest.raises(ApplicationError) as caught:
+        await environment.run(run, error)
+    delay = caught.value.next_retry_delay
+    assert (delay and delay.total_seconds()) == pause
+
+
+def test_a_message_is_one_line_that_can_be_kept() -> None:
+    error = PaymentError(ErrorCode.RECORD_REFUSED, "not\x00 so\n\ud800" + "x" * 100_000)
+
+    assert error.message.startswith("not so \ufffdx")
+    assert (len(error.message), str(error)) == (2000, error.message)
 
 
 async def test_an_activity_that_raises_a_payment_error_fails_with_its_code() -> None:

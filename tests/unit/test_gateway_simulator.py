@@ -114,7 +114,8 @@ async def test_the_same_request_is_answered_the_same(
 async def test_a_key_belongs_to_its_first_request(gateway: httpx.AsyncClient) -> None:
     await charge(gateway, "k", "150.00")
 
-    assert (await charge(gateway, "k", "151.00")).status_code == 422
+    refused = await charge(gateway, "k", "151.00")
+    assert (refused.status_code, refused.json()["code"]) == (422, "KEY_REUSED")
     assert (await charge(gateway, "k", "150", "EUR")).status_code == 422
     assert len(await effects(gateway)) == 1
 
@@ -196,7 +197,7 @@ async def test_a_full_refund_is_made_once(gateway: httpx.AsyncClient) -> None:
 
 async def test_a_refund_is_looked_up_by_its_key(gateway: httpx.AsyncClient) -> None:
     await charge(gateway, "k")
-    assert (await gateway.get("/refunds/r")).status_code == 404
+    assert (await gateway.get("/refunds/r")).json()["code"] == "REFUND_NOT_FOUND"
 
     made = await refund(gateway, "r", "k", "1.00")
 
@@ -207,7 +208,8 @@ async def test_refunds_add_up_to_no_more_than_was_captured(gateway: httpx.AsyncC
     await charge(gateway, "k", "150.00")
 
     assert (await refund(gateway, "r1", "k", "50.01")).status_code == 201
-    assert (await refund(gateway, "r2", "k", "100.00")).status_code == 422
+    refused = await refund(gateway, "r2", "k", "100.00")
+    assert (refused.status_code, refused.json()["code"]) == (422, "REFUND_TOO_LARGE")
     partly = (await gateway.get("/charges/k")).json()
     assert (partly["state"], partly["refundedAmount"]) == ("captured", 50.01)
     assert (await refund(gateway, "r3", "k", "99.99")).status_code == 201
@@ -220,7 +222,9 @@ async def test_only_a_captured_charge_is_refunded(gateway: httpx.AsyncClient) ->
     await gateway.post("/charges/voided/void")
 
     for key in ("declined", "voided", "unknown"):
-        assert (await refund(gateway, f"r-{key}", key, "1.00")).status_code == 409
+        answer = await refund(gateway, f"r-{key}", key, "1.00")
+        assert answer.status_code == 409
+        assert (answer.json()["code"], answer.json()["key"]) == ("NOT_CAPTURED", f"r-{key}")
     await charge(gateway, "k")
     await refund(gateway, "r", "k", "1.00")
     assert (await refund(gateway, "r", "k", "2.00")).status_code == 422
@@ -308,7 +312,8 @@ async def test_a_bad_amount_is_refused(gateway: httpx.AsyncClient, amount: str) 
 async def test_a_bad_body_is_refused(gateway: httpx.AsyncClient, body: str | bytes) -> None:
     answer = await gateway.post("/charges", headers={"Idempotency-Key": "k"}, content=body)
 
-    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    assert (answer.status_code, list(answer.json())) == (400, ["error", "code", "key"])
+    assert (answer.json()["code"], answer.json()["key"]) == ("INVALID_REQUEST", "k")
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": ""}, {"Idempotency-Key": "a/b"}])

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from db.history import OddRow, PaymentHistory
-from db.payments import to_payment
+from db.payments import to_payment, to_row
 from tests.builders import a_payment
 
 
@@ -17,7 +17,7 @@ async def test_an_odd_row_is_told_beside_the_others(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     payment, odd = a_payment(), a_payment()
-    rows = [row_of(odd) | changes, row_of(payment)]
+    rows = [to_row(odd) | changes, to_row(payment)]
 
     async def fetch_all(*_: object) -> list[dict[str, Any]]:
         return rows
@@ -29,14 +29,5 @@ async def test_an_odd_row_is_told_beside_the_others(
 
     assert found == [
         OddRow(odd.order_id, f"payment {odd.id} (ValidationError)"),
-        to_payment(row_of(payment)),
+        to_payment(to_row(payment)),
     ]
-
-
-def row_of(payment: Any) -> dict[str, Any]:
-    row: dict[str, Any] = payment.model_dump(exclude={"amount"})
-    return row | {
-        "amount_minor": payment.amount.minor_units,
-        "currency": payment.amount.currency,
-        "currency_exponent": 2,
-    }

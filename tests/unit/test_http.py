@@ -85,6 +85,17 @@ async def test_a_payment_that_fails(
         assert body["payment"]["errorCode"] == code
 
 
+async def test_a_payment_that_failed_for_a_reason_of_another_version(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    failure = failed(ErrorCode.CARD_DECLINED)
+    backstage.outcome = failure.model_copy(update={"error_code": "FRAUD_SUSPECTED"})
+
+    body = problem(await http.post("/payments", content=BODY), ErrorCode.PROCESSOR_ERROR)
+
+    assert body["payment"]["errorCode"] == "FRAUD_SUSPECTED"
+
+
 async def test_a_payment_that_has_not_begun_is_read_nowhere_yet(
     http: httpx.AsyncClient, backstage: Backstage
 ) -> None:
@@ -326,7 +337,20 @@ async def test_readiness_names_what_is_down(
     answer = await http.get("/ready")
 
     states = {name: "down" if name in down else "up" for name in ("postgresql", "redis")}
-    assert (answer.status_code, answer.json()) == (status, {"status": word, "dependencies": states})
+    body = {"status": word, "dependencies": states, "warnings": []}
+    assert (answer.status_code, answer.json()) == (status, body)
+
+
+async def test_readiness_warns_and_is_ready_all_the_same(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.warnings |= {"one": "Look at one.", "two": None, "three": ConnectionError("secret")}
+
+    answer = await http.get("/ready")
+
+    warnings = ["Look at one.", "three cannot be checked (ConnectionError)."]
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    assert answer.json()["warnings"] == warnings
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from activities.adapters import kafka
 from activities.charges import HEARTBEAT_INTERVAL, ChargeActivities
 from activities.events import EventActivities
 from activities.records import RecordActivities
+from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from db.engine import CONNECT_SECONDS, STATEMENT_SECONDS
 from domain.errors import RULES
@@ -47,8 +48,12 @@ def test_activities_are_known_by_these_names() -> None:
     assert {name_of(each) for each in activity_methods()} == {
         "fetch_order",
         "fetch_reservation",
+        "find_payment",
         "record_pending",
+        "record_compensation",
+        "withdraw_event",
         "charge",
+        "find_charge",
         "settle_charge",
         "refund_charge",
         "record_succeeded",
@@ -85,7 +90,9 @@ def test_a_step_is_tried_again_for_as_long_as_its_time_lasts(step: Callable[...,
 
 
 LONGEST_STATEMENT = CONNECT_SECONDS + STATEMENT_SECONDS
-LONGEST_PUBLISH = kafka.START_SECONDS + kafka.SEND_SECONDS + 2 * kafka.STOP_SECONDS
+LONGEST_PUBLISH = (
+    kafka.START_SECONDS + 2 * kafka.TOPIC_SECONDS + kafka.SEND_SECONDS + kafka.STOP_SECONDS
+)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +102,16 @@ LONGEST_PUBLISH = kafka.START_SECONDS + kafka.SEND_SECONDS + 2 * kafka.STOP_SECO
         (VerificationActivities.fetch_reservation, READ_SECONDS),
         (ChargeActivities.charge, GATEWAY_SECONDS),
         (ChargeActivities.charge, 2 * GATEWAY_SECONDS),
+        (ChargeActivities.find_charge, GATEWAY_SECONDS),
         (ChargeActivities.settle_charge, GATEWAY_SECONDS),
         (ChargeActivities.refund_charge, 2 * GATEWAY_SECONDS),
+        (RefundActivities.make_refund, 4 * GATEWAY_SECONDS),
         (RecordActivities.record_pending, LONGEST_STATEMENT),
         (RecordActivities.record_succeeded, LONGEST_STATEMENT),
         (RecordActivities.record_failed, LONGEST_STATEMENT),
+        (RecordActivities.record_compensation, 2 * LONGEST_STATEMENT),
+        (RecordActivities.find_payment, LONGEST_STATEMENT),
+        (RecordActivities.withdraw_event, LONGEST_STATEMENT),
         (EventActivities.publish_event, LONGEST_PUBLISH),
     ],
     ids=lambda value: getattr(value, "__name__", None),

@@ -39,6 +39,8 @@ def test_defaults_are_the_addresses_that_deployments_use() -> None:
         ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", "10.0.0.0/8, ::1"),
         ("CORS_ORIGINS", "http://a, https://b", ("http://a", "https://b")),
         ("RESERVATION_CHECK", "off", "off"),
+        ("RESERVATION_WAIT_SECONDS", "60", 60),
+        ("REATTEMPT_AFTER_SECONDS", "3600", 3600),
         ("ORDER_WITHOUT_STATE", "accept", "accept"),
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
     ],
@@ -85,6 +87,7 @@ def test_an_address_is_read_from_its_variable(
         ("KAFKA_SSL_CAFILE", "/hunter2"),
         ("ENVIRONMENT", "prod"),
         ("DATABASE_URL", "postgresql+asyncpg://u:hunter2@db/x"),
+        *(("RESERVATION_WAIT_SECONDS", "0"), ("REATTEMPT_AFTER_SECONDS", "-1")),
         *(("RESERVATION_CHECK", "maybe"), ("ORDER_WITHOUT_STATE", "yes"), ("LOG_LEVEL", "LOUD")),
     ],
 )

@@ -141,12 +141,22 @@ def test_a_hold_without_an_end_never_lapses(expires_at: datetime | None, lapses:
         (INSTRUCTION.order_id, "active", True),
         (INSTRUCTION.order_id, "expired", True),
         (INSTRUCTION.order_id, "confirmed", False),
+        (INSTRUCTION.order_id, "sold", False),
         (UUID(STRANGER), "active", False),
         (UUID(STRANGER), "confirmed", False),
         (None, "active", False),
         (None, "confirmed", False),
     ],
-    ids=["own", "own-expired", "own-sold", "strange", "strange-sold", "unknown", "unknown-sold"],
+    ids=[
+        "own",
+        "own-expired",
+        "own-sold",
+        "own-odd",
+        "strange",
+        "strange-sold",
+        "unknown",
+        "unknown-sold",
+    ],
 )
 def test_only_an_own_unsold_seat_may_be_freed(
     order_id: UUID | None, status: str, released: bool

@@ -8,8 +8,8 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 from audit.invariants import violations
-from domain.errors import ErrorCode
-from domain.money import Money
+from domain.errors import ErrorCode, PaymentError
+from domain.gateway import RefundRequest
 from domain.names import TOPIC_REFUNDED
 from domain.payment import Payment
 from domain.refund import Refund, RefundStatus
@@ -22,7 +22,7 @@ from workflows.start import start_refund
 HOUR = timedelta(hours=1)
 STEPS = [
     "record_refund",
-    "is_refunded",
+    "find_refund",
     "refund",
     "record_refund_ended",
     TOPIC_REFUNDED,
@@ -41,7 +41,7 @@ async def paid(desk: Desk) -> Payment:
 
 
 def asked(desk: Desk, payment: Payment, amount: str = "50.00", key: str = "key") -> Refund:
-    return Refund.pending(payment, Money.parse(amount, "USD"), key, desk.opened_at)
+    return Refund.pending(payment, payment.amount.parse_same(amount), key, desk.opened_at)
 
 
 async def make(desk: Desk, refund: Refund) -> Refund:
@@ -161,3 +161,70 @@ async def test_cancellation_stops_no_refund(desk: Desk, step: str) -> None:
     desk.world.before[step] = handle.cancel
 
     assert_given_back(desk, await handle.result())
+
+
+def losing(desk: Desk, refund: Refund) -> list[RefundRequest]:
+    """The first request gets no answer, and is on its way; every later one is refused."""
+    on_its_way: list[RefundRequest] = []
+
+    async def lose_and_refuse() -> None:
+        if on_its_way:
+            raise PaymentError(ErrorCode.REFUND_REFUSED, "Refused.")
+        on_its_way.append(refund.request)
+        raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "No answer in time.")
+
+    desk.world.before["refund"] = lose_and_refuse
+    return on_its_way
+
+
+async def test_refusal_after_a_lost_answer_ends_no_refund(desk: Desk) -> None:
+    """The first request may still be carried out, and then the second would be a second one."""
+    refund = asked(desk, await paid(desk))
+    on_its_way = losing(desk, refund)
+    handle = await start(desk, refund)
+
+    async def arrive() -> None:
+        desk.world.refunds.extend(on_its_way)
+
+    desk.world.after["has_left"] = desk.world.times(1, arrive)
+
+    assert_given_back(desk, await handle.result())
+
+
+async def test_refusal_in_a_later_round_ends_no_refund(desk: Desk) -> None:
+    refund = asked(desk, await paid(desk))
+    desk.world.before["find_refund"] = desk.world.down_for("find_refund", HOUR)
+    desk.world.before["refund"] = desk.world.times(3, refusal(ErrorCode.REFUND_REFUSED))
+
+    assert_given_back(desk, await make(desk, refund))
+
+
+@pytest.mark.parametrize("recorded_before", [True, False])
+async def test_refund_that_was_taken_up_again_is_refused_by_no_try(
+    desk: Desk, recorded_before: bool
+) -> None:
+    refund = asked(desk, await paid(desk))
+    earlier = refund.model_copy(update={"created_at": refund.created_at - HOUR})
+    as_recorded = earlier.model_copy(update={"is_unsent": False})
+    desk.world.asked_refunds[refund.id] = as_recorded
+    desk.world.before["refund"] = desk.world.times(3, refusal(ErrorCode.REFUND_REFUSED))
+
+    made = await make(desk, as_recorded if recorded_before else refund)
+
+    assert_given_back(desk, made)
+
+
+async def test_refusal_after_a_lost_answer_counts_when_nothing_is_left(desk: Desk) -> None:
+    """What is left never grows: then the first request cannot be carried out either."""
+    payment = await paid(desk)
+    refund = asked(desk, payment, "50.00")
+    losing(desk, refund)
+    elsewhere = RefundRequest(
+        key="by hand", charge_key=refund.request.charge_key, amount=payment.amount
+    )
+    desk.world.refunds.append(elsewhere)
+
+    ended = await make(desk, refund)
+
+    assert (ended.status, ended.error_code) == (RefundStatus.FAILED, ErrorCode.REFUND_REFUSED)
+    assert desk.world.refunds == [elsewhere]
