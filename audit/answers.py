@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from audit.books import Answer, Books
 from domain.errors import ErrorCode
-from domain.payment import Announcement, Payment, PaymentStatus
+from domain.payment import Payment, PaymentStatus
 
 DEFINITE = frozenset(
     {
@@ -52,10 +52,7 @@ def answers_stay_true(books: Books) -> Iterator[str]:
 
 def _closes_the_order(payment: Payment) -> bool:
     """Whether no other payment of the order may succeed any more."""
-    if payment.status is PaymentStatus.SUCCEEDED:
-        return True
-    told = payment.announcement is Announcement.MADE or payment.is_unannounced
-    return payment.status is PaymentStatus.FAILED and told
+    return payment.status is PaymentStatus.SUCCEEDED or payment.closes_its_order
 
 
 def _says_the_same(answer: Answer, ended: Payment) -> bool:
@@ -74,5 +71,5 @@ def unavailable_promises_that_nobody_was_told(books: Books) -> Iterator[str]:
         payment = recorded.get(answer.payment_id) if answer.payment_id else None
         if payment is None or answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
             continue
-        if payment.status is PaymentStatus.FAILED and _closes_the_order(payment):
+        if payment.closes_its_order:
             yield f"HTTP 503 showed payment {payment.id}, whose failure consumers were told of"

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from audit.runs import EVERY_PAYMENT
 from bootstrap.settings import Settings
 from db.engine import create_engine
 from db.payments import PaymentStore
-from db.reconciliation import last_completed_round
+from db.reconciliation import ReconciliationRounds
 from domain.names import MEMO_PAYMENT_ID, TOPICS
 from tests.chaos.faults import RUNNING
 
@@ -35,7 +34,7 @@ async def until_settled(settings: Settings, temporal: Client) -> bool:
         async with asyncio.timeout(60 * MINUTES):
             while await _is_under_way(store, temporal) or await _is_unheard(settings):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(POLL)
-        await _until_reconciled(engine, began)
+        await _until_reconciled(ReconciliationRounds(engine), began)
     except TimeoutError:
         return False
     finally:
@@ -43,11 +42,11 @@ async def until_settled(settings: Settings, temporal: Client) -> bool:
     return True
 
 
-async def _until_reconciled(engine: AsyncEngine, began: datetime) -> None:
+async def _until_reconciled(rounds: ReconciliationRounds, began: datetime) -> None:
     """Until a round has been completed since then; if none is, the audit says so."""
     with suppress(TimeoutError):
         async with asyncio.timeout(60 * ROUND_MINUTES):
-            while (await last_completed_round(engine) or NEVER) < began:  # noqa: ASYNC110 - nobody tells
+            while (await rounds.last_completed() or NEVER) < began:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(POLL)
 
 

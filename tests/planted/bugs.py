@@ -2297,8 +2297,8 @@ AUDITING = (
     Bug(
         "an order may be paid after its failure was told",
         "audit/answers.py",
-        "    return payment.status is PaymentStatus.FAILED and told\n",
-        "    return payment.status is PaymentStatus.SUCCEEDED and told\n",
+        "payment.status is PaymentStatus.SUCCEEDED or payment.closes_its_order\n",
+        "payment.status is PaymentStatus.SUCCEEDED\n",
         AUDIT_ANSWERS,
     ),
     Bug(
