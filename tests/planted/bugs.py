@@ -12,6 +12,8 @@ POLICIES = "tests/unit/test_policies.py"
 CHARGES = "tests/unit/test_charges.py"
 FAILURES = "tests/unit/test_failures.py"
 ADAPTERS = "tests/unit/test_adapters.py"
+QUEUES = "tests/unit/test_queues.py"
+QUEUES_AT_WORK = "tests/workflow/test_queues.py"
 KAFKA = "tests/unit/test_kafka.py"
 KAFKA_PRODUCER = "tests/unit/test_kafka_producer.py"
 TOPICS = "tests/unit/test_kafka_topics.py"
@@ -537,14 +539,49 @@ WORKFLOWS = (
     Bug(
         "worker knows no grace",
         "workflows/worker.py",
-        '            "graceful_shutdown_timeout": GRACE,\n',
+        '        "graceful_shutdown_timeout": GRACE,\n',
         "",
-        POLICIES,
+        QUEUES,
+    ),
+    Bug(
+        "all steps have one queue",
+        "workflows/steps.py",
+        "            task_queue=policy.queue,\n",
+        "",
+        QUEUES_AT_WORK,
+    ),
+    Bug(
+        "reads share the queue of the records",
+        "workflows/policies.py",
+        "ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE_READS,",
+        "ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE,",
+        QUEUES_AT_WORK,
+    ),
+    Bug(
+        "steps that are queued by an old version are not run",
+        "workflows/worker.py",
+        "                    **shared,\n",
+        '                    **shared,\n                    "activities": activities[:1],\n',
+        QUEUES,
+    ),
+    Bug(
+        "queue that nobody polls",
+        "workflows/queues.py",
+        "        TASK_QUEUE_EVENTS: 200,\n",
+        "",
+        QUEUES,
+    ),
+    Bug(
+        "workers stop one after the other",
+        "workflows/queues.py",
+        "        await asyncio.gather(*(worker.shutdown() for worker in self._workers))\n",
+        "        for worker in self._workers:\n            await worker.shutdown()\n",
+        QUEUES,
     ),
     Bug(
         "error codes are lost on the way",
         "workflows/worker.py",
-        '            "interceptors": [PaymentErrorInterceptor()],\n',
+        '        "interceptors": [PaymentErrorInterceptor()],\n',
         "",
         SAGA,
     ),
