@@ -36,6 +36,7 @@ REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/test_refunds.py"
 SETTINGS = "tests/unit/test_settings.py"
 PRODUCTION = "tests/unit/test_production.py"
+CONTAINERS = "tests/unit/test_containers.py"
 STACK = "tests/unit/test_stack.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
@@ -1477,6 +1478,20 @@ CONFIGURATION = (
         "return ssl.create_default_context(cafile=authorities)",
         "return ssl._create_unverified_context(cafile=authorities)",
         f"{ENCRYPTION}::test_kafka_is_not_used",
+    ),
+    Bug(
+        "compose asks a database that is being set up",
+        "docker-compose.yml",
+        "-h, 127.0.0.1, ",
+        "",
+        CONTAINERS,
+    ),
+    Bug(
+        "compose gives up when a preparation fails once",
+        "docker-compose.yml",
+        "    restart: on-failure:5\n    depends_on: {temporal:",
+        "    depends_on: {temporal:",
+        CONTAINERS,
     ),
     Bug(
         "cluster id may begin with a hyphen",
