@@ -16,6 +16,8 @@ ADAPTERS = "tests/unit/test_adapters.py"
 GATEWAY_ANSWERS = "tests/unit/test_gateway_answers.py"
 MAKING_REFUNDS = "tests/unit/test_making_refunds.py"
 TOLERANT_READING = "tests/unit/test_tolerant_reading.py"
+QUEUES = "tests/unit/test_queues.py"
+QUEUES_AT_WORK = "tests/workflow/test_queues.py"
 KAFKA = "tests/unit/test_kafka.py"
 KAFKA_PRODUCER = "tests/unit/test_kafka_producer.py"
 TOPICS = "tests/unit/test_kafka_topics.py"
@@ -45,6 +47,7 @@ REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/test_refunds.py"
 SETTINGS = "tests/unit/test_settings.py"
 PRODUCTION = "tests/unit/test_production.py"
+CONTAINERS = "tests/unit/test_containers.py"
 STACK = "tests/unit/test_stack.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
@@ -691,14 +694,49 @@ WORKFLOWS = (
     Bug(
         "worker knows no grace",
         "workflows/worker.py",
-        '            "graceful_shutdown_timeout": GRACE,\n',
+        '        "graceful_shutdown_timeout": GRACE,\n',
         "",
-        POLICIES,
+        QUEUES,
+    ),
+    Bug(
+        "all steps have one queue",
+        "workflows/steps.py",
+        "            task_queue=policy.queue,\n",
+        "",
+        QUEUES_AT_WORK,
+    ),
+    Bug(
+        "reads share the queue of the records",
+        "workflows/policies.py",
+        "ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE_READS,",
+        "ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE,",
+        QUEUES_AT_WORK,
+    ),
+    Bug(
+        "steps that are queued by an old version are not run",
+        "workflows/worker.py",
+        "                    **shared,\n",
+        '                    **shared,\n                    "activities": activities[:1],\n',
+        QUEUES,
+    ),
+    Bug(
+        "queue that nobody polls",
+        "workflows/queues.py",
+        "        TASK_QUEUE_EVENTS: 200,\n",
+        "",
+        QUEUES,
+    ),
+    Bug(
+        "workers stop one after the other",
+        "workflows/queues.py",
+        "        await asyncio.gather(*(worker.shutdown() for worker in self._workers))\n",
+        "        for worker in self._workers:\n            await worker.shutdown()\n",
+        QUEUES,
     ),
     Bug(
         "error codes are lost on the way",
         "workflows/worker.py",
-        '            "interceptors": [PaymentErrorInterceptor()],\n',
+        '        "interceptors": [PaymentErrorInterceptor()],\n',
         "",
         SAGA,
     ),
@@ -2113,6 +2151,20 @@ CONFIGURATION = (
         "return ssl.create_default_context(cafile=authorities)",
         "return ssl._create_unverified_context(cafile=authorities)",
         f"{ENCRYPTION}::test_kafka_is_not_used",
+    ),
+    Bug(
+        "compose asks a database that is being set up",
+        "docker-compose.yml",
+        "-h, 127.0.0.1, ",
+        "",
+        CONTAINERS,
+    ),
+    Bug(
+        "compose gives up when a preparation fails once",
+        "docker-compose.yml",
+        "    restart: on-failure:5\n    depends_on: {temporal:",
+        "    depends_on: {temporal:",
+        CONTAINERS,
     ),
     Bug(
         "cluster id may begin with a hyphen",
