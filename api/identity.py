@@ -34,6 +34,10 @@ class Principal(NamedTuple):
     """The only customer it may act for; None for a service."""
     scopes: frozenset[str]
 
+    @property
+    def is_service(self) -> bool:
+        return self.customer_id is None
+
     def acts_for(self, customer_id: UUID) -> bool:
         return self.customer_id in {None, customer_id}
 

@@ -20,6 +20,8 @@ IDENTITY = "tests/unit/test_identity.py"
 PLACES = "tests/unit/test_places.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
 SERVER = "tests/unit/test_server.py"
+KAFKA_TIMELINE = "tests/unit/test_kafka_timeline.py"
+TIMELINE = "tests/unit/test_timeline.py"
 READINESS = "tests/unit/test_readiness.py"
 SAGAS = "tests/unit/test_sagas.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
@@ -1265,6 +1267,69 @@ REFUNDING = (
 )
 
 OPERATING = (
+    Bug(
+        "clocks are thought to agree",
+        "activities/adapters/kafka_timeline.py",
+        "MARGIN = timedelta(minutes=5)",
+        "MARGIN = timedelta(0)",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "topics are read to their end",
+        "activities/adapters/kafka_timeline.py",
+        "if (missing or each not in passed) and",
+        "if",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "records that came late are not looked for",
+        "activities/adapters/kafka_timeline.py",
+        "if (missing or each not in passed) and",
+        "if each not in passed and",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "a timeline reads without bound",
+        "activities/adapters/kafka_timeline.py",
+        "if self._count > MOST_RECORDS:",
+        "if self._count < 0:",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "the order's other payments are told of",
+        "activities/adapters/kafka_timeline.py",
+        "        if subject in self._subjects:\n",
+        "        if subject:\n",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "timelines are put together side by side",
+        "api/timeline.py",
+        "        if self._is_reading:\n",
+        "        if False:\n",
+        TIMELINE,
+    ),
+    Bug(
+        "after one timeline there is no other",
+        "api/timeline.py",
+        "            self._is_reading = False\n",
+        "            pass\n",
+        TIMELINE,
+    ),
+    Bug(
+        "customers see our insides",
+        "api/routes.py",
+        "parts.timeline.story if caller.is_service else",
+        "parts.timeline.story if caller else",
+        TIMELINE,
+    ),
+    Bug(
+        "each of many refunds is looked up",
+        "api/timeline.py",
+        "newest = refunds[-MOST_REFUNDS:]",
+        "newest = refunds",
+        TIMELINE,
+    ),
     Bug(
         "every question to /ready asks every dependency",
         "api/readiness.py",
