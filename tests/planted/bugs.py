@@ -22,6 +22,8 @@ HOSTILE = "tests/unit/test_hostile_requests.py"
 SERVER = "tests/unit/test_server.py"
 KAFKA_TIMELINE = "tests/unit/test_kafka_timeline.py"
 TIMELINE = "tests/unit/test_timeline.py"
+CALLERS = "tests/unit/test_callers.py"
+TRANSPORT = "tests/integration/test_transport.py"
 READINESS = "tests/unit/test_readiness.py"
 SAGAS = "tests/unit/test_sagas.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
@@ -1398,6 +1400,69 @@ OPERATING = (
 
 READING = (
     Bug(
+        "HEAD is not answered",
+        "api/middleware.py",
+        'if scope["type"] == "http" and scope["method"] == "HEAD":',
+        'if scope["type"] == "http" and scope["method"] == "NONE":',
+        HTTP,
+    ),
+    Bug(
+        "HEAD has a body",
+        "api/middleware.py",
+        'await send({**message, "body": b""} if "body" in message else message)',
+        "await send(message)",
+        HTTP,
+    ),
+    Bug(
+        "Allow does not tell of HEAD",
+        "api/main.py",
+        '({"HEAD"} if "GET" in methods else set())',
+        "set()",
+        HTTP,
+    ),
+    Bug(
+        "browsers may not send HEAD",
+        "api/main.py",
+        'allow_methods=["GET", "HEAD", "POST"]',
+        'allow_methods=["GET", "POST"]',
+        HTTP,
+    ),
+    Bug(
+        "every site reaches a private network",
+        "api/main.py",
+        'allow_private_network="*" not in settings.cors_origins',
+        "allow_private_network=True",
+        HTTP,
+    ),
+    Bug(
+        "each address of a customer's IPv6 network is a caller",
+        "api/dependencies.py",
+        "CUSTOMER_BITS = 64",
+        "CUSTOMER_BITS = 128",
+        CALLERS,
+    ),
+    Bug(
+        "an IPv4 address that is written as IPv6 is another caller",
+        "api/dependencies.py",
+        "found.ipv4_mapped or ",
+        "",
+        CALLERS,
+    ),
+    Bug(
+        "idle connections are closed before the load balancer's",
+        "api/main.py",
+        "        timeout_keep_alive=settings.keep_alive_seconds,\n",
+        "",
+        f"{TRANSPORT}::test_idle_connection_stays_open_as_long_as_is_set",
+    ),
+    Bug(
+        "two colons are IPv6 alone",
+        "api/main.py",
+        'host=EVERY_ADDRESS if settings.api_host == "::" else settings.api_host,',
+        "host=settings.api_host,",
+        f"{TRANSPORT}::test_two_colons_are_every_address",
+    ),
+    Bug(
         "a misspelt amount refunds everything",
         "api/schemas.py",
         "if not body.keys() <= cls.model_fields.keys():",
@@ -1505,6 +1570,76 @@ READING = (
 )
 
 CONFIGURATION = (
+    Bug(
+        "of several rates, one counts",
+        "bootstrap/forms.py",
+        "        [limit] = parse_many(text)\n",
+        "        limit = parse_many(text)[0]\n",
+        SETTINGS,
+    ),
+    Bug(
+        "nobody may ask anything",
+        "bootstrap/forms.py",
+        "if limit.amount < 1:",
+        "if limit.amount < 0:",
+        SETTINGS,
+    ),
+    Bug(
+        "an origin may end in a slash",
+        "bootstrap/forms.py",
+        '(?P<port>:[1-9][0-9]{0,4})?"',
+        '(?P<port>:[1-9][0-9]{0,4})?/?"',
+        SETTINGS,
+    ),
+    Bug(
+        "an origin may name the usual port",
+        "bootstrap/forms.py",
+        '(match["port"] is None or match["port"] != usual)',
+        "True",
+        SETTINGS,
+    ),
+    Bug(
+        "an environment that nobody named is not mentioned",
+        "bootstrap/settings.py",
+        'if "ENVIRONMENT" not in map(str.upper, os.environ):',
+        "if not os.environ:",
+        SETTINGS,
+    ),
+    Bug(
+        "production trusts whole continents as proxies",
+        "bootstrap/production.py",
+        '    "trusted_proxies": _proxies,\n',
+        "",
+        PRODUCTION,
+    ),
+    Bug(
+        "IPv4 that is written as IPv6 is no wide network",
+        "bootstrap/production.py",
+        "    if network.subnet_of(MAPPED):\n",
+        "    if network == UNIQUE_LOCAL:\n",
+        PRODUCTION,
+    ),
+    Bug(
+        "Redis may show any certificate",
+        "bootstrap/production.py",
+        'name == "ssl_cert_reqs" and value != "required"',
+        'name == "ssl_cert_reqs" and value == "optional"',
+        PRODUCTION,
+    ),
+    Bug(
+        "Redis may show the certificate of any host",
+        "bootstrap/production.py",
+        'name == "ssl_check_hostname" and value != "true"',
+        'name == "ssl_check_hostname" and value == "0"',
+        PRODUCTION,
+    ),
+    Bug(
+        "a rate limit that limits nobody",
+        "bootstrap/production.py",
+        '    "rate_limit": _rate,\n',
+        "",
+        PRODUCTION,
+    ),
     Bug(
         "production judges no setting",
         "bootstrap/settings.py",

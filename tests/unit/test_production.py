@@ -54,6 +54,12 @@ def objections(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | No
     return ""
 
 
+WIDE = (
+    *("0.0.0.0/0", "::/0", "0.0.0.0/1,128.0.0.0/1", "127.0.0.1, 64.0.0.0/7", "2000::/3"),
+    *("::ffff:0:0/96", "::ffff:0.0.0.0/97", "f000::/4"),
+)
+
+
 def test_what_is_safe_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert objections(monkeypatch, {}) == ""
 
@@ -91,7 +97,17 @@ def test_what_is_safe_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AUTH_KEYS_URL", "http://issuer/keys", "use https://"),
         ("CORS_ORIGINS", "*", "name each"),
         ("CORS_ORIGINS", "https://shop.example,http://shop.example", "name each"),
-        ("CORS_ORIGINS", "null", "name each"),
+        ("REDIS_URL", "rediss://:hunter2@r?ssl_cert_reqs=none", "takes any certificate"),
+        ("REDIS_URL", "rediss://:hunter2@r?ssl_cert_reqs=Optional", "takes any certificate"),
+        (
+            "REDIS_URL",
+            "rediss://:hunter2@r?ssl_cert_reqs=none&ssl_cert_reqs=required",
+            "takes any certificate",
+        ),
+        ("REDIS_URL", "rediss://:hunter2@r?ssl_check_hostname=False", "of any host"),
+        *(("TRUSTED_PROXIES", each, "name the proxies' own") for each in WIDE),
+        ("RATE_LIMIT", "1000000000/second", "limits nobody"),
+        ("RATE_LIMIT", "60001/minute", "limits nobody"),
         ("LOG_LEVEL", "DEBUG", "use INFO"),
     ],
 )
@@ -124,6 +140,21 @@ def test_what_is_not_safe_is_refused(
     ],
 )
 def test_plaintext_may_stay_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]
+) -> None:
+    assert objections(monkeypatch, variables) == ""
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"REDIS_URL": "rediss://:hunter2@localhost?ssl_cert_reqs=none"},
+        {"REDIS_URL": "rediss://:hunter2@r?ssl_cert_reqs=required&ssl_check_hostname=true"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8, fc00::/7, 2a06:98c0::/29, ::ffff:10.0.0.0/104"},
+        {"RATE_LIMIT": "1000/second"},
+    ],
+)
+def test_careful_values_are_accepted(
     monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]
 ) -> None:
     assert objections(monkeypatch, variables) == ""
