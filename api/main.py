@@ -25,7 +25,7 @@ from api import refund_routes, routes, timeline
 from api.dependencies import Parts
 from api.documentation import HEADERS, operation_id, with_examples
 from api.errors import problem
-from api.identity import TRUSTING, Identity, IssuerKeys
+from api.identity import AT_JWT, TOKEN_TYPES, TRUSTING, Identity, IssuerKeys
 from api.middleware import AnswerBugs, AnswerHead, AnyCasePaths, NameRequests
 from api.places import Places
 from api.readiness import Check, Readiness
@@ -156,7 +156,8 @@ async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity
     async def fetch() -> Any:
         return (await neighbour.ask("GET", address))[1]
 
-    return Identity(IssuerKeys(fetch), issuer, settings.auth_audience)
+    types = AT_JWT if settings.auth_token_type in AT_JWT else TOKEN_TYPES
+    return Identity(IssuerKeys(fetch), issuer, settings.auth_audience, types)
 
 
 def _neighbour_checks(settings: Settings) -> dict[str, Check]:

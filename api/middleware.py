@@ -53,19 +53,15 @@ def _uuid_or_new(text: str) -> str:
 
 
 class AnswerHead:
-    """`HEAD` is answered as `GET` is, without the body: RFC 9110 section 9.3.2."""
+    """`HEAD` is answered as `GET` is (RFC 9110 section 9.3.2); the server leaves out the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_head(message: Message) -> None:
-            await send({**message, "body": b""} if "body" in message else message)
-
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            await self._app({**scope, "method": "GET"}, receive, send_head)
-        else:
-            await self._app(scope, receive, send)
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
 
 
 class AnyCasePaths:

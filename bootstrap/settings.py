@@ -110,6 +110,11 @@ class Settings(BaseSettings):
     auth_audience: str = Field(
         default="payments", description="The audience that tokens must be issued for."
     )
+    auth_token_type: Literal["any", "at+jwt"] = Field(
+        default="any",
+        description="`at+jwt` where the issuer marks its access tokens so (RFC 9068): others, such "
+        "as ID tokens, are then refused.",
+    )
     auth_keys_url: HttpUrl | None = Field(
         default=None,
         examples=["https://login.example.com/keys"],

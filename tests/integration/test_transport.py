@@ -144,6 +144,15 @@ async def test_hundred_headers_are_read(shop: Shop) -> None:
     assert (await exchange(shop, data)).startswith(b"HTTP/1.1 200 ")
 
 
+async def test_answer_to_head_has_no_body(shop: Shop) -> None:
+    answer = await exchange(shop, GET.replace(b"GET", b"HEAD") + b"nonsense\r\n\r\n")
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"content-length: " in head
+    assert body == b""
+
+
 async def test_answers_of_one_connection_keep_their_order(shop: Shop) -> None:
     order = await shop.an_order()
     body = exact_json.dumps(order.request())

@@ -1400,17 +1400,59 @@ OPERATING = (
 
 READING = (
     Bug(
+        "an empty subject is a service",
+        "api/identity.py",
+        '    if not claims["sub"]:\n',
+        '    if claims["sub"] is None:\n',
+        IDENTITY,
+    ),
+    Bug(
+        "a list of scopes is a text",
+        "api/identity.py",
+        "listed = scope.split() if isinstance(scope, str) else scope",
+        "listed = str(scope).split()",
+        IDENTITY,
+    ),
+    Bug(
+        "tokens of every type are accepted",
+        "api/identity.py",
+        'if str(header.get("typ", "")).lower() not in self._types:',
+        "if not self._types:",
+        IDENTITY,
+    ),
+    Bug(
+        "types of tokens are in lower case",
+        "api/identity.py",
+        'str(header.get("typ", "")).lower()',
+        'str(header.get("typ", ""))',
+        IDENTITY,
+    ),
+    Bug(
+        "the only key needs an id",
+        "api/identity.py",
+        "if not key_id or not only.key_id:",
+        "if key_id == only.key_id:",
+        IDENTITY,
+    ),
+    Bug(
+        "the only key serves every id",
+        "api/identity.py",
+        "if not key_id or not only.key_id:",
+        "if only:",
+        IDENTITY,
+    ),
+    Bug(
+        "keys for encryption count",
+        "api/identity.py",
+        'key.public_key_use in {None, "sig"}',
+        'key.public_key_use in {None, "sig", "enc"}',
+        IDENTITY,
+    ),
+    Bug(
         "HEAD is not answered",
         "api/middleware.py",
         'if scope["type"] == "http" and scope["method"] == "HEAD":',
         'if scope["type"] == "http" and scope["method"] == "NONE":',
-        HTTP,
-    ),
-    Bug(
-        "HEAD has a body",
-        "api/middleware.py",
-        'await send({**message, "body": b""} if "body" in message else message)',
-        "await send(message)",
         HTTP,
     ),
     Bug(
