@@ -38,6 +38,19 @@ def objections(name: str, value: Any, earlier: Mapping[str, Any]) -> str:
     return "; ".join(rule(value, earlier))
 
 
+def objection_to_brokers(protocol: str, hosts: Iterable[str]) -> str:
+    """Why production does not speak to brokers at these hosts by this protocol; empty if it does.
+
+    `KAFKA_BOOTSTRAP_SERVERS` may be on this machine and lead to brokers that are not.
+    """
+    if protocol in ENCRYPTED_PROTOCOLS or all(map(_is_local, hosts)):
+        return ""
+    return (
+        f"KAFKA_SECURITY_PROTOCOL: is {protocol}, and brokers say that they are on other machines; "
+        "production refuses that (use SSL or SASL_SSL, or let them advertise this machine)."
+    )
+
+
 def _no_objection(_: Any, __: Mapping[str, Any]) -> Iterable[str]:
     return ()
 

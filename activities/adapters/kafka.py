@@ -133,6 +133,21 @@ async def create_topics(connection: Connection, topics: Sequence[str]) -> None:
         await admin.close()
 
 
+async def broker_hosts(connection: Connection) -> Sequence[str]:
+    """Where the brokers themselves say that they are, which is where clients then go.
+
+    Raises PaymentError(EVENTS_UNAVAILABLE) if Kafka does not answer or does not let us.
+    """
+    admin = AIOKafkaAdminClient(**connection)
+    try:
+        await admin.start()
+        return [each["host"] for each in (await admin.describe_cluster())["brokers"]]
+    except (KafkaError, OSError) as error:
+        raise _unavailable(error) from error
+    finally:
+        await admin.close()
+
+
 async def ping(connection: Connection) -> None:
     """Raises unless a broker answers."""
     admin = AIOKafkaAdminClient(**connection)

@@ -1613,6 +1613,13 @@ READING = (
 
 CONFIGURATION = (
     Bug(
+        "a bootstrap server on this machine leads anywhere",
+        "bootstrap/production.py",
+        "if protocol in ENCRYPTED_PROTOCOLS or all(map(_is_local, hosts)):",
+        "if protocol in ENCRYPTED_PROTOCOLS or any(map(_is_local, hosts)):",
+        PRODUCTION,
+    ),
+    Bug(
         "of several rates, one counts",
         "bootstrap/forms.py",
         "        [limit] = parse_many(text)\n",

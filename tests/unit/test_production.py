@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +12,7 @@ from pydantic import AnyUrl
 from pydantic.networks import _BaseMultiHostUrl, _BaseUrl
 
 from api.main import create_app
+from bootstrap import prepare
 from bootstrap.settings import Settings, read_settings
 from devstack.site import Site
 
@@ -158,6 +160,36 @@ def test_careful_values_are_accepted(
     monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]
 ) -> None:
     assert objections(monkeypatch, variables) == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "protocol", "hosts", "is_refused"),
+    [
+        ("production", "PLAINTEXT", ["127.0.0.1", "k2.internal"], True),
+        ("production", "SASL_PLAINTEXT", ["10.0.0.1"], True),
+        ("production", "SASL_SSL", ["k1.internal"], False),
+        ("production", "PLAINTEXT", ["localhost", "127.0.0.1"], False),
+        ("development", "PLAINTEXT", ["k1.internal"], False),
+    ],
+)
+async def test_brokers_elsewhere_are_not_spoken_to_in_plaintext(
+    monkeypatch: pytest.MonkeyPatch,
+    environment: str,
+    protocol: str,
+    hosts: list[str],
+    is_refused: bool,
+) -> None:
+    async def told(connection: Mapping[str, Any]) -> list[str]:
+        assert connection["bootstrap_servers"] == "localhost:9092"
+        return hosts
+
+    monkeypatch.setattr(prepare, "broker_hosts", told)
+    changes: dict[str, Any] = {"environment": environment, "kafka_security_protocol": protocol}
+    settings = Settings.model_construct(kafka_bootstrap_servers="localhost:9092", **changes)
+
+    with pytest.raises(SystemExit) if is_refused else nullcontext() as ended:
+        await prepare._refuse_plaintext_to_others(settings)
+    assert not is_refused or "use SSL or SASL_SSL" in str(ended)
 
 
 def test_files_of_temporal_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
