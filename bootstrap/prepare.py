@@ -16,8 +16,8 @@ from temporalio.api.operatorservice.v1 import (
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 
-from activities.adapters.kafka_topics import create_topics
-from bootstrap import kafka, logs, temporal
+from activities.adapters.kafka_topics import broker_hosts, create_topics
+from bootstrap import kafka, logs, production, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.migrate import migrate
@@ -36,6 +36,7 @@ VARIABLES = {
 async def main() -> None:
     settings = read_settings()
     logs.configure(settings.log_level)
+    await _refuse_plaintext_to_others(settings)
     client = await temporal.connect(settings)
     done = await asyncio.gather(
         _migrate(settings),
@@ -49,6 +50,19 @@ async def main() -> None:
         return_exceptions=True,
     )
     _end_if_failed([each for each in done if isinstance(each, BaseException)])
+
+
+async def _refuse_plaintext_to_others(settings: Settings) -> None:
+    """Ends the process in production, before anything has changed."""
+    if settings.environment != "production":
+        return
+    try:
+        hosts = await broker_hosts(kafka.connection(settings))
+    except PaymentError as failure:
+        raise SystemExit(_explain(failure)) from None
+    objection = production.objection_to_brokers(settings.kafka_security_protocol, hosts)
+    if objection:
+        raise SystemExit(objection)
 
 
 def _end_if_failed(failures: Collection[BaseException]) -> None:

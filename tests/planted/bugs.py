@@ -30,6 +30,10 @@ IDENTITY = "tests/unit/test_identity.py"
 PLACES = "tests/unit/test_places.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
 SERVER = "tests/unit/test_server.py"
+KAFKA_TIMELINE = "tests/unit/test_kafka_timeline.py"
+TIMELINE = "tests/unit/test_timeline.py"
+CALLERS = "tests/unit/test_callers.py"
+TRANSPORT = "tests/integration/test_transport.py"
 READINESS = "tests/unit/test_readiness.py"
 SAGAS = "tests/unit/test_sagas.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
@@ -1880,6 +1884,69 @@ REFUNDING = (
 
 OPERATING = (
     Bug(
+        "clocks are thought to agree",
+        "activities/adapters/kafka_timeline.py",
+        "MARGIN = timedelta(minutes=5)",
+        "MARGIN = timedelta(0)",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "topics are read to their end",
+        "activities/adapters/kafka_timeline.py",
+        "if (missing or each not in passed) and",
+        "if",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "records that came late are not looked for",
+        "activities/adapters/kafka_timeline.py",
+        "if (missing or each not in passed) and",
+        "if each not in passed and",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "a timeline reads without bound",
+        "activities/adapters/kafka_timeline.py",
+        "if self._count > MOST_RECORDS:",
+        "if self._count < 0:",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "the order's other payments are told of",
+        "activities/adapters/kafka_timeline.py",
+        "        if subject in self._subjects:\n",
+        "        if subject:\n",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "timelines are put together side by side",
+        "api/timeline.py",
+        "        if self._is_reading:\n",
+        "        if False:\n",
+        TIMELINE,
+    ),
+    Bug(
+        "after one timeline there is no other",
+        "api/timeline.py",
+        "            self._is_reading = False\n",
+        "            pass\n",
+        TIMELINE,
+    ),
+    Bug(
+        "customers see our insides",
+        "api/routes.py",
+        "parts.timeline.story if caller.is_service else",
+        "parts.timeline.story if caller else",
+        TIMELINE,
+    ),
+    Bug(
+        "each of many refunds is looked up",
+        "api/timeline.py",
+        "newest = refunds[-MOST_REFUNDS:]",
+        "newest = refunds",
+        TIMELINE,
+    ),
+    Bug(
         "every question to /ready asks every dependency",
         "api/readiness.py",
         "        if self._report is None or self._is_stale(self._report):\n",
@@ -1946,6 +2013,111 @@ OPERATING = (
 )
 
 READING = (
+    Bug(
+        "an empty subject is a service",
+        "api/identity.py",
+        '    if not claims["sub"]:\n',
+        '    if claims["sub"] is None:\n',
+        IDENTITY,
+    ),
+    Bug(
+        "a list of scopes is a text",
+        "api/identity.py",
+        "listed = scope.split() if isinstance(scope, str) else scope",
+        "listed = str(scope).split()",
+        IDENTITY,
+    ),
+    Bug(
+        "tokens of every type are accepted",
+        "api/identity.py",
+        'if str(header.get("typ", "")).lower() not in self._types:',
+        "if not self._types:",
+        IDENTITY,
+    ),
+    Bug(
+        "types of tokens are in lower case",
+        "api/identity.py",
+        'str(header.get("typ", "")).lower()',
+        'str(header.get("typ", ""))',
+        IDENTITY,
+    ),
+    Bug(
+        "the only key needs an id",
+        "api/identity.py",
+        "if not key_id or not only.key_id:",
+        "if key_id == only.key_id:",
+        IDENTITY,
+    ),
+    Bug(
+        "the only key serves every id",
+        "api/identity.py",
+        "if not key_id or not only.key_id:",
+        "if only:",
+        IDENTITY,
+    ),
+    Bug(
+        "keys for encryption count",
+        "api/identity.py",
+        'key.public_key_use in {None, "sig"}',
+        'key.public_key_use in {None, "sig", "enc"}',
+        IDENTITY,
+    ),
+    Bug(
+        "HEAD is not answered",
+        "api/middleware.py",
+        'if scope["type"] == "http" and scope["method"] == "HEAD":',
+        'if scope["type"] == "http" and scope["method"] == "NONE":',
+        HTTP,
+    ),
+    Bug(
+        "Allow does not tell of HEAD",
+        "api/main.py",
+        '({"HEAD"} if "GET" in methods else set())',
+        "set()",
+        HTTP,
+    ),
+    Bug(
+        "browsers may not send HEAD",
+        "api/main.py",
+        'allow_methods=["GET", "HEAD", "POST"]',
+        'allow_methods=["GET", "POST"]',
+        HTTP,
+    ),
+    Bug(
+        "every site reaches a private network",
+        "api/main.py",
+        'allow_private_network="*" not in settings.cors_origins',
+        "allow_private_network=True",
+        HTTP,
+    ),
+    Bug(
+        "each address of a customer's IPv6 network is a caller",
+        "api/dependencies.py",
+        "CUSTOMER_BITS = 64",
+        "CUSTOMER_BITS = 128",
+        CALLERS,
+    ),
+    Bug(
+        "an IPv4 address that is written as IPv6 is another caller",
+        "api/dependencies.py",
+        "found.ipv4_mapped or ",
+        "",
+        CALLERS,
+    ),
+    Bug(
+        "idle connections are closed before the load balancer's",
+        "api/main.py",
+        "        timeout_keep_alive=settings.keep_alive_seconds,\n",
+        "",
+        f"{TRANSPORT}::test_idle_connection_stays_open_as_long_as_is_set",
+    ),
+    Bug(
+        "two colons are IPv6 alone",
+        "api/main.py",
+        'host=EVERY_ADDRESS if settings.api_host == "::" else settings.api_host,',
+        "host=settings.api_host,",
+        f"{TRANSPORT}::test_two_colons_are_every_address",
+    ),
     Bug(
         "a misspelt amount refunds everything",
         "api/schemas.py",
@@ -2054,6 +2226,83 @@ READING = (
 )
 
 CONFIGURATION = (
+    Bug(
+        "a bootstrap server on this machine leads anywhere",
+        "bootstrap/production.py",
+        "if protocol in ENCRYPTED_PROTOCOLS or all(map(_is_local, hosts)):",
+        "if protocol in ENCRYPTED_PROTOCOLS or any(map(_is_local, hosts)):",
+        PRODUCTION,
+    ),
+    Bug(
+        "of several rates, one counts",
+        "bootstrap/forms.py",
+        "        [limit] = parse_many(text)\n",
+        "        limit = parse_many(text)[0]\n",
+        SETTINGS,
+    ),
+    Bug(
+        "nobody may ask anything",
+        "bootstrap/forms.py",
+        "if limit.amount < 1:",
+        "if limit.amount < 0:",
+        SETTINGS,
+    ),
+    Bug(
+        "an origin may end in a slash",
+        "bootstrap/forms.py",
+        '(?P<port>:[1-9][0-9]{0,4})?"',
+        '(?P<port>:[1-9][0-9]{0,4})?/?"',
+        SETTINGS,
+    ),
+    Bug(
+        "an origin may name the usual port",
+        "bootstrap/forms.py",
+        '(match["port"] is None or match["port"] != usual)',
+        "True",
+        SETTINGS,
+    ),
+    Bug(
+        "an environment that nobody named is not mentioned",
+        "bootstrap/settings.py",
+        'if "ENVIRONMENT" not in map(str.upper, os.environ):',
+        "if not os.environ:",
+        SETTINGS,
+    ),
+    Bug(
+        "production trusts whole continents as proxies",
+        "bootstrap/production.py",
+        '    "trusted_proxies": _proxies,\n',
+        "",
+        PRODUCTION,
+    ),
+    Bug(
+        "IPv4 that is written as IPv6 is no wide network",
+        "bootstrap/production.py",
+        "    if network.subnet_of(MAPPED):\n",
+        "    if network == UNIQUE_LOCAL:\n",
+        PRODUCTION,
+    ),
+    Bug(
+        "Redis may show any certificate",
+        "bootstrap/production.py",
+        'name == "ssl_cert_reqs" and value != "required"',
+        'name == "ssl_cert_reqs" and value == "optional"',
+        PRODUCTION,
+    ),
+    Bug(
+        "Redis may show the certificate of any host",
+        "bootstrap/production.py",
+        'name == "ssl_check_hostname" and value != "true"',
+        'name == "ssl_check_hostname" and value == "0"',
+        PRODUCTION,
+    ),
+    Bug(
+        "a rate limit that limits nobody",
+        "bootstrap/production.py",
+        '    "rate_limit": _rate,\n',
+        "",
+        PRODUCTION,
+    ),
     Bug(
         "production judges no setting",
         "bootstrap/settings.py",
