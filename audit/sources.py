@@ -133,7 +133,7 @@ class _Reader:
             self._has_every_event = opened.has_everything
             self._records = await opened.by_key(self._since, set(map(str, self.orders)))
         for key, records in self._records.items():
-            if (order_id := names.order_of(f"payment-{key}")) is None:
+            if (order_id := names.parsed_id(key)) is None:
                 self._own.records += records
             else:
                 self.orders.add(order_id)
@@ -166,8 +166,8 @@ class _Reader:
         for row in (*payments, *refunds):
             _file_row(books[row.order_id], row)
         for each in books.values():
-            known = {payment.id for payment in each.payments}
-            each.transitions = {id_: path for id_, path in paths.items() if id_ in known}
+            known = (payment.id for payment in each.payments if payment.id in paths)
+            each.transitions = {payment_id: paths[payment_id] for payment_id in known}
         return list(books.values())
 
     def _books(self, order_id: UUID) -> Books:

@@ -68,6 +68,11 @@ def payment_of(charge_key: str) -> UUID | None:
     return _id_between("pay_", charge_key, "_charge")
 
 
+def parsed_id(text: str) -> UUID | None:
+    """The id; None if the text is none, or is spelled otherwise than we write ids."""
+    return _id_between("", text, "")
+
+
 def _id_between(prefix: str, name: str, suffix: str) -> UUID | None:
     text = name.removeprefix(prefix).removesuffix(suffix)
     try:

@@ -5,7 +5,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import NamedTuple, Self, TypeVar
+from typing import Annotated, NamedTuple, Self, TypeVar
+
+import typer
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,7 +37,17 @@ class Part(NamedTuple):
         return f"{self.number}/{self.parts}"
 
 
-WHOLE = Part()
+def _checked(text: str) -> str:
+    try:
+        return str(Part.parse(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+PartOption = Annotated[
+    str, typer.Option("--part", callback=_checked, help="Only a part of it, such as 2/5.")
+]
+WHOLE = "1/1"
 
 
 def commit() -> str:

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.planted.bugs import BUGS, Bug
-from tests.proof import WHOLE, Part, commit
+from tests.proof import Part, commit
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 2
@@ -44,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.planted", description=__doc__)
     parser.add_argument("--only", metavar="WORD", default="", help="in the name, file or tests")
     parser.add_argument("--output", action="store_true", help="show what pytest said of the others")
-    parser.add_argument("--part", type=Part.parse, default=WHOLE, help="of the bugs, such as 2/5")
+    parser.add_argument("--part", type=Part.parse, default=Part(), help="of the bugs, such as 2/5")
     arguments = parser.parse_args()
     bugs = chosen(arguments.only, arguments.part)
     if not bugs:

@@ -63,6 +63,8 @@ AUDIT_SOURCES = "tests/unit/test_audit_sources.py"
 AUDIT_ANSWERS = "tests/unit/test_audit_answers.py"
 CONTAINERS = "tests/unit/test_containers.py"
 PROOF = "tests/unit/test_proof.py"
+OUTAGES = "tests/chaos/test_outages.py"
+SHOPPERS = "tests/chaos/test_shoppers.py"
 
 
 class Bug(NamedTuple):
@@ -2613,6 +2615,41 @@ AUDITING = (
         "[self.number - 1 :: self.parts]",
         "[self.number :: self.parts]",
         PROOF,
+    ),
+    Bug(
+        "chaos takes servers away for seconds",
+        "tests/chaos/outages.py",
+        "SECONDS = (60.0, 120.0)",
+        "SECONDS = (6.0, 12.0)",
+        OUTAGES,
+    ),
+    Bug(
+        "chaos loses no workflow during an outage",
+        "tests/chaos/nemesis.py",
+        'if outage.server != "temporal":',
+        'if outage.server == "temporal":',
+        OUTAGES,
+    ),
+    Bug(
+        "chaos waits for a part that cannot start",
+        "tests/chaos/nemesis.py",
+        "await asyncio.wait([strike], timeout=HAND_SECONDS)",
+        "await asyncio.wait([strike])",
+        OUTAGES,
+    ),
+    Bug(
+        "chaos has only patient customers",
+        "tests/chaos/shoppers.py",
+        "if dice.random() < IMPATIENT else wish",
+        "if dice.random() < 0 else wish",
+        SHOPPERS,
+    ),
+    Bug(
+        "chaos has customers who never pay again",
+        "tests/chaos/shoppers.py",
+        "while dice.random() < AGAIN:",
+        "while dice.random() < 0:",
+        SHOPPERS,
     ),
 )
 

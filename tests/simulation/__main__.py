@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from tests.proof import WHOLE, Part, commit
+from tests.proof import WHOLE, Part, PartOption, commit
 from tests.simulation.faults import Case, Scenario, drawn, pairs, singles
 from tests.simulation.simulator import Finding, simulating
 
@@ -35,15 +35,13 @@ def main(
     every_pair: Annotated[bool, typer.Option("--pairs/--no-pairs", help="All pairs.")] = True,
     scenario: Annotated[Scenario, typer.Option(help="Where pairs are tried.")] = Scenario.PAID,
     case: Annotated[str, typer.Option(help="One case, such as `paid charge:lost`.")] = "",
-    part: Annotated[
-        Part, typer.Option(parser=Part.parse, help="Of the cases only these, such as 2/5.")
-    ] = WHOLE,
+    part: PartOption = WHOLE,
 ) -> None:
     """Try the faults, and compare the books after each case."""
     every = [Case.parse(case)] if case else cases(runs, seed, scenario if every_pair else None)
     console.print(f"Commit {commit()}, seed {seed}, part {part}")
     began = time.monotonic()
-    findings = list(_findings(part.of(every)))
+    findings = list(_findings(Part.parse(part).of(every)))
     _report(findings, time.monotonic() - began)
     raise typer.Exit(any(each.violations for each in findings))
 

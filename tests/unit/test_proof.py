@@ -3,10 +3,12 @@
 import re
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from tests.planted.__main__ import chosen
 from tests.planted.bugs import BUGS
-from tests.proof import Part, commit
+from tests.proof import WHOLE, Part, PartOption, commit
 from tests.simulation.__main__ import cases
 from tests.simulation.faults import Scenario
 
@@ -23,6 +25,22 @@ def test_the_parts_are_the_whole_and_no_item_is_in_two(count: int) -> None:
 def test_what_is_no_part_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a part such as 2/5"):
         Part.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "output"),
+    [([], 0, "1/1"), (["--part", "2/5"], 0, "2/5"), (["--part", "6/5"], 2, "is not a part")],
+)
+def test_a_part_is_an_option(arguments: list[str], exit_code: int, output: str) -> None:
+    def main(part: PartOption = WHOLE) -> None:
+        typer.echo(Part.parse(part))
+
+    app = typer.Typer()
+    app.command()(main)
+    ran = CliRunner().invoke(app, arguments)
+
+    assert ran.exit_code == exit_code
+    assert output in ran.output
 
 
 def test_a_part_reads_as_it_is_written() -> None:
