@@ -25,10 +25,9 @@ from tests.hostile.mutations import Told, mutate
 from tests.hostile.oracle import Said, objections
 
 MOST_MUTATIONS = 3
-IDS = (UUID(f"0f8fad5b-d9cb-469f-a165-70867728950{digit}") for digit in "123")
-INSTRUCTION = an_instruction(
-    **dict(zip(("order_id", "customer_id", "reservation_id"), IDS, strict=True))
-)
+IDS = (UUID(f"0f8fad5b-d9cb-469f-a165-70867728950{digit}") for digit in "1234")
+NAMES = ("order_id", "customer_id", "reservation_id", "payment_id")
+INSTRUCTION = an_instruction(**dict(zip(NAMES, IDS, strict=True)))
 CHARGE = INSTRUCTION.charge_request
 REFUND = RefundRequest(
     key=refund_key(CHARGE.payment_id), charge_key=CHARGE.key, amount=CHARGE.amount

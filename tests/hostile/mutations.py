@@ -204,7 +204,7 @@ def mutate(told: Told, dice: random.Random) -> Told:
 def _lies(honest: Any, changed: Any) -> bool:
     if not isinstance(honest, dict) or "key" not in honest:
         return False
+    lies = [word for word in LIES if word != honest.get("state")]
     if isinstance(changed, bytes):
-        return any(f'"{word}"'.encode() in changed for word in LIES - {honest.get("state")})
-    said = changed.get("state")
-    return isinstance(said, str) and said != honest.get("state") and said in LIES
+        return any(f'"{word}"'.encode() in changed for word in lies)
+    return changed.get("state") in lies

@@ -47,7 +47,7 @@ from workflows.worker import build_worker, payment_activities
 KINDS = ("orders", "reservations", "charges", "void", "look up", "refunds")
 COUNTS = (0, 0, 1, 1, 2, 5, 40)
 """How many answers of a kind are mutated: one, a few, or more than a step's whole budget."""
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds of this machine's time that a case may take."""
 DECLINE = Charge(
     key="", state=ChargeState.DECLINED, error_code=ErrorCode.CARD_DECLINED, is_simulated=True
