@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
-from pydantic import BaseModel, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
@@ -27,6 +27,26 @@ _UUID = re.compile(
     r"(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?",
     re.ASCII | re.IGNORECASE,
 )
+
+
+_HOURS_ONLY = re.compile(r"(:\d\d(?:\.\d+)?[+-]\d\d)$", re.ASCII)
+"""The end of a time as PostgreSQL writes it: `20:52:38+00`."""
+_ZONE_NAME = re.compile(r"\[[^\[\]]*\]$")
+"""What Java's ZonedDateTime puts behind the offset: `Z[UTC]`."""
+
+
+def _with_minutes(time: object) -> object:
+    if not isinstance(time, str):
+        return time
+    return _HOURS_ONLY.sub(r"\1:00", _ZONE_NAME.sub("", time))
+
+
+def _in_utc(time: datetime) -> datetime:
+    """A time that names no zone is UTC, as all times of the wire contract are."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+Time = Annotated[datetime, BeforeValidator(_with_minutes), AfterValidator(_in_utc)]
 
 
 def create_client(base_url: str) -> httpx.AsyncClient:

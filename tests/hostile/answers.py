@@ -16,7 +16,7 @@ from activities.adapters.http import Neighbour
 from activities.adapters.inventory import HttpInventory
 from activities.adapters.ordering import HttpOrdering
 from domain.errors import ErrorCode, PaymentError
-from domain.gateway import RefundRequest
+from domain.gateway import Charge, RefundRequest
 from domain.names import refund_key
 from domain.text import readable
 from domain.verification import verify_order, verify_reservation
@@ -190,8 +190,9 @@ def _ports(handle: Callable[[httpx.Request], httpx.Response]) -> Ports:
 def _kind(outcome: object) -> str:
     if isinstance(outcome, PaymentError):
         return outcome.code
-    state = getattr(outcome, "state", outcome)
-    return str(state) if not isinstance(outcome, BaseModel) or state is not outcome else "read"
+    if isinstance(outcome, Charge):
+        return outcome.state
+    return "read" if isinstance(outcome, BaseModel) else str(outcome)[:40]
 
 
 def _objections(outcome: object, answer: object, about: Any) -> list[str]:

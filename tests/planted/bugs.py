@@ -12,6 +12,7 @@ POLICIES = "tests/unit/test_policies.py"
 CHARGES = "tests/unit/test_charges.py"
 FAILURES = "tests/unit/test_failures.py"
 ADAPTERS = "tests/unit/test_adapters.py"
+GATEWAY_TIMELINE = "tests/unit/test_gateway_timeline.py"
 GATEWAY_ANSWERS = "tests/unit/test_gateway_answers.py"
 MAKING_REFUNDS = "tests/unit/test_making_refunds.py"
 TOLERANT_READING = "tests/unit/test_tolerant_reading.py"
@@ -702,14 +703,14 @@ ADAPTER = (
     Bug(
         "404 of anybody means that there is no charge",
         "activities/adapters/gateway.py",
-        "if _refuses(status, answer, key, NO_CHARGE):",
+        "if refuses(status, answer, key, NO_CHARGE):",
         "if status == HTTPStatus.NOT_FOUND:",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "404 of anybody means that there is no refund",
         "activities/adapters/gateway.py",
-        "if _refuses(status, answer, request.key, NO_REFUND):",
+        "if refuses(status, answer, request.key, NO_REFUND):",
         "if status == HTTPStatus.NOT_FOUND:",
         GATEWAY_ANSWERS,
     ),
@@ -856,7 +857,7 @@ ADAPTER = (
     ),
     Bug(
         "offset of hours is an outage",
-        "activities/adapters/inventory.py",
+        "activities/adapters/http.py",
         '_HOURS_ONLY.sub(r"\\1:00", ',
         "str(",
         TOLERANT_READING,
@@ -881,6 +882,13 @@ ADAPTER = (
         "[:max_letters]",
         "",
         TOLERANT_READING,
+    ),
+    Bug(
+        "timeline shows another charge",
+        "activities/adapters/gateway_timeline.py",
+        "if movement.key != key:",
+        "if not key:",
+        GATEWAY_TIMELINE,
     ),
     Bug(
         "retry-after of a neighbour is not read",
