@@ -1,12 +1,13 @@
 """What the gateway tells of a payment: its charge and its refunds, looked up by their keys."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from activities.adapters.gateway import NO_CHARGE, NO_REFUND, refuses
-from activities.adapters.http import Answer, Neighbour, Time
+from activities.adapters.http import Answer, Neighbour, in_utc
 from domain import names
 from domain.gateway import ChargeState
 from domain.payment import Payment
@@ -21,7 +22,7 @@ GIVEN_BACK: Mapping[str, str] = {ChargeState.REFUNDED: ChargeState.CAPTURED}
 class Movement(Answer):
     key: str
     state: Text
-    created_at: Time = Field(validation_alias="createdAt")
+    created_at: Annotated[datetime, AfterValidator(in_utc)] = Field(validation_alias="createdAt")
     amount: Text | None = None
     currency: Text | None = None
 

@@ -38,15 +38,22 @@ _ZONE_NAME = re.compile(r"\[[^\[\]]*\]$")
 def _with_minutes(time: object) -> object:
     if not isinstance(time, str):
         return time
+    if time.startswith(ZERO_TIME):
+        return None
     return _HOURS_ONLY.sub(r"\1:00", _ZONE_NAME.sub("", time))
 
 
-def _in_utc(time: datetime) -> datetime:
+def in_utc(time: datetime) -> datetime:
     """A time that names no zone is UTC, as all times of the wire contract are."""
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-Time = Annotated[datetime, BeforeValidator(_with_minutes), AfterValidator(_in_utc)]
+def _in_utc_if_told(time: datetime | None) -> datetime | None:
+    return in_utc(time) if time else None
+
+
+Time = Annotated[datetime | None, BeforeValidator(_with_minutes), AfterValidator(_in_utc_if_told)]
+"""None for the zero time."""
 
 
 def create_client(base_url: str) -> httpx.AsyncClient:
@@ -72,7 +79,7 @@ def _trusted() -> ssl.SSLContext:
 class Answer(BaseModel):
     """What is read of a neighbour's answer: texts in one line, without control characters.
 
-    A member that is null, empty, the nil UUID or the zero time counts as absent.
+    A member that is null, empty or the nil UUID counts as absent.
     """
 
     @model_validator(mode="before")
@@ -90,7 +97,7 @@ class Answer(BaseModel):
 def _is_absent(value: Any) -> bool:
     if not isinstance(value, str):
         return value is None
-    return not value or value.startswith(ZERO_TIME) or read_uuid(value) == NOBODY
+    return not value or read_uuid(value) == NOBODY
 
 
 def read_uuid(text: object) -> UUID | None:

@@ -30,7 +30,7 @@ class ReservationAnswer(Answer):
     status: Lower
     order_id: Id | None = Field(default=None, validation_alias="orderId")
     customer: str | None = Field(default=None, validation_alias="customerId")
-    expires_at: Time | None = Field(default=None, validation_alias="expiresAt")
+    expires_at: Time = Field(default=None, validation_alias="expiresAt")
 
     @model_validator(mode="after")
     def _says_whose_it_is(self) -> Self:

@@ -11,8 +11,9 @@ import httpx
 
 from activities.adapters.http import MAX_ANSWER_BYTES
 from domain.gateway import ChargeState, RefundState
+from domain.verification import ACTIVE, PENDING
 
-LIES = frozenset(map(str, [*ChargeState, *RefundState]))
+LIES = frozenset(map(str, [*ChargeState, *RefundState, PENDING, ACTIVE]))
 """States that would be believed: a neighbour that lies in the right words cannot be found out."""
 STATUSES = (
     *(100, 101, 199, 200, 201, 202, 204, 206, 226, 300, 301, 302, 304, 307, 400, 401, 402, 403),
@@ -202,9 +203,10 @@ def mutate(told: Told, dice: random.Random) -> Told:
 
 
 def _lies(honest: Any, changed: Any) -> bool:
-    if not isinstance(honest, dict) or "key" not in honest:
+    if not isinstance(honest, dict):
         return False
-    lies = [word for word in LIES if word != honest.get("state")]
+    lies = [word for word in LIES if word not in (honest.get("state"), honest.get("status"))]
     if isinstance(changed, bytes):
         return any(f'"{word}"'.encode() in changed for word in lies)
-    return changed.get("state") in lies
+    told = (changed.get("state"), changed.get("status"))
+    return any(isinstance(each, str) and each.strip().lower() in lies for each in told)

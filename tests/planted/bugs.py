@@ -844,7 +844,7 @@ ADAPTER = (
     Bug(
         "empty members hide others",
         "activities/adapters/http.py",
-        "return not value or value.startswith(ZERO_TIME) or read_uuid(value) == NOBODY",
+        "return not value or read_uuid(value) == NOBODY",
         "return False",
         TOLERANT_READING,
     ),
