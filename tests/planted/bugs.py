@@ -13,6 +13,7 @@ POLICIES = "tests/unit/test_policies.py"
 CHARGES = "tests/unit/test_charges.py"
 FAILURES = "tests/unit/test_failures.py"
 ADAPTERS = "tests/unit/test_adapters.py"
+GATEWAY_TIMELINE = "tests/unit/test_gateway_timeline.py"
 GATEWAY_ANSWERS = "tests/unit/test_gateway_answers.py"
 MAKING_REFUNDS = "tests/unit/test_making_refunds.py"
 TOLERANT_READING = "tests/unit/test_tolerant_reading.py"
@@ -940,14 +941,14 @@ ADAPTER = (
     Bug(
         "404 of anybody means that there is no charge",
         "activities/adapters/gateway.py",
-        "if _refuses(status, answer, key, NO_CHARGE):",
+        "if refuses(status, answer, key, NO_CHARGE):",
         "if status == HTTPStatus.NOT_FOUND:",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "404 of anybody means that there is no refund",
         "activities/adapters/gateway.py",
-        "if _refuses(status, answer, request.key, NO_REFUND):",
+        "if refuses(status, answer, request.key, NO_REFUND):",
         "if status == HTTPStatus.NOT_FOUND:",
         GATEWAY_ANSWERS,
     ),
@@ -1081,7 +1082,7 @@ ADAPTER = (
     Bug(
         "empty members hide others",
         "activities/adapters/http.py",
-        "return not value or value.startswith(ZERO_TIME) or read_uuid(value) == NOBODY",
+        "return not value or read_uuid(value) == NOBODY",
         "return False",
         TOLERANT_READING,
     ),
@@ -1094,7 +1095,7 @@ ADAPTER = (
     ),
     Bug(
         "offset of hours is an outage",
-        "activities/adapters/inventory.py",
+        "activities/adapters/http.py",
         '_HOURS_ONLY.sub(r"\\1:00", ',
         "str(",
         TOLERANT_READING,
@@ -1119,6 +1120,13 @@ ADAPTER = (
         "[:max_letters]",
         "",
         TOLERANT_READING,
+    ),
+    Bug(
+        "timeline shows another charge",
+        "activities/adapters/gateway_timeline.py",
+        "if movement.key != key:",
+        "if not key:",
+        GATEWAY_TIMELINE,
     ),
     Bug(
         "retry-after of a neighbour is not read",
