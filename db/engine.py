@@ -1,10 +1,14 @@
 """The connection pool to PostgreSQL: every wait in it has an end."""
 
+from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 CONNECT_SECONDS = 2
 STATEMENT_SECONDS = 3
 POOL_WAIT_SECONDS = 2
+LOCK_SECONDS = 1
+"""How long a migration waits for a table, and all who come after it wait with it. A third of
+STATEMENT_SECONDS, so that none of them fails."""
 
 
 def create_engine(database_url: str, *, application_name: str, pool_size: int = 20) -> AsyncEngine:
@@ -20,8 +24,7 @@ def create_engine(database_url: str, *, application_name: str, pool_size: int = 
         pool_timeout=POOL_WAIT_SECONDS,
         pool_pre_ping=True,
         connect_args={
-            "dsn": database_url,  # asyncpg reads it as libpq does, SQLAlchemy would not
-            "timeout": CONNECT_SECONDS,
+            **_target(database_url),
             "command_timeout": STATEMENT_SECONDS,
             "server_settings": {
                 "application_name": application_name,
@@ -31,3 +34,27 @@ def create_engine(database_url: str, *, application_name: str, pool_size: int = 
             },
         },
     )
+
+
+def create_migration_engine(database_url: str) -> AsyncEngine:
+    """Connections for migrations: a statement takes as long as it takes, a lock must come soon."""
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        poolclass=NullPool,
+        connect_args={
+            **_target(database_url),
+            "server_settings": {
+                "application_name": "payment-migrations",
+                "statement_timeout": "0",
+                "lock_timeout": str(1000 * LOCK_SECONDS),
+                "tcp_keepalives_idle": "60",  # so that no firewall forgets a long statement
+            },
+        },
+    )
+
+
+def _target(database_url: str) -> dict[str, object]:
+    return {
+        "dsn": database_url,  # asyncpg reads it as libpq does, SQLAlchemy would not
+        "timeout": CONNECT_SECONDS,
+    }

@@ -33,6 +33,7 @@ SETTINGS = "tests/unit/test_settings.py"
 PRODUCTION = "tests/unit/test_production.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
+MIGRATIONS = "tests/integration/test_migrations.py"
 REPETITION = "tests/integration/test_repetition.py"
 
 
@@ -833,6 +834,69 @@ ADAPTER = (
 )
 
 DB = (
+    Bug(
+        "a migration waits for a table as long as it likes",
+        "db/engine.py",
+        '"lock_timeout": str(1000 * LOCK_SECONDS)',
+        '"lock_timeout": "0"',
+        f"{MIGRATIONS}::test_a_table_in_use_is_tried_again_and_writers_go_first",
+    ),
+    Bug(
+        "a migration gives up when a table is in use",
+        "db/migrate.py",
+        'LOCK_FAILURES = frozenset({"55P03", "40P01"})',
+        "LOCK_FAILURES = frozenset[str]()",
+        f"{MIGRATIONS}::test_a_table_in_use_is_tried_again_and_writers_go_first",
+    ),
+    Bug(
+        "all migrations are one transaction",
+        "db/migrations/env.py",
+        "transaction_per_migration=True",
+        "transaction_per_migration=False",
+        f"{MIGRATIONS}::test_an_index_that_a_failed_migration_left_is_made_again",
+    ),
+    Bug(
+        "who waits for its turn to migrate holds a snapshot",
+        "db/migrate.py",
+        "        await connection.commit()\n        await asyncio.sleep",
+        "        await asyncio.sleep",
+        f"{MIGRATIONS}::test_a_process_waits_for_its_turn_however_long_another_migrates",
+    ),
+    Bug(
+        "several processes migrate at once",
+        "db/migrate.py",
+        "        await _wait_for_turn(connection)\n",
+        "",
+        f"{MIGRATIONS}::test_a_process_waits_for_its_turn_however_long_another_migrates",
+    ),
+    Bug(
+        "an index locks its table while it is built",
+        "db/online.py",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS",
+        "CREATE INDEX IF NOT EXISTS",
+        f"{MIGRATIONS}::test_an_index_that_a_failed_migration_left_is_made_again",
+    ),
+    Bug(
+        "an index that cannot be used is kept",
+        "db/online.py",
+        "        if found.scalar():",
+        "        if False:",
+        f"{MIGRATIONS}::test_an_index_that_a_failed_migration_left_is_made_again",
+    ),
+    Bug(
+        "the wait for writers that an index needs is cut short",
+        "db/online.py",
+        'op.execute("SET lock_timeout = 0")',
+        'op.execute("SELECT 1")',
+        f"{MIGRATIONS}::test_an_index_waits_for_writers_as_long_as_it_takes",
+    ),
+    Bug(
+        "only the first rows are updated in batches",
+        "db/online.py",
+        '        op.get_bind().execute(text(change), {"first": first})\n',
+        "",
+        f"{MIGRATIONS}::test_writers_never_wait_longer_than_a_migration_may",
+    ),
     Bug(
         "no unique index",
         "db/migrations/versions/0001_payments.py",
