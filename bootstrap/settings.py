@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bootstrap import production
 from bootstrap.explanation import REFUSED, explain, misspelt
+from db.urls import read_database_url
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,11 @@ def _networks(text: str) -> str:
     return text
 
 
+def _database_url(url: PostgresDsn) -> PostgresDsn:
+    read_database_url(str(url))
+    return url
+
+
 def _split(value: object) -> object:
     return [item.strip() for item in value.split(",")] if isinstance(value, str) else value
 
@@ -60,7 +66,9 @@ class Settings(BaseSettings):
         description="`production` refuses to start with what is not safe; see below.",
     )
     database_url: Annotated[
-        PostgresDsn, UrlConstraints(allowed_schemes=["postgresql", "postgres"])
+        PostgresDsn,
+        UrlConstraints(allowed_schemes=["postgresql", "postgres"]),
+        AfterValidator(_database_url),
     ] = Field(
         default=PostgresDsn("postgresql://payments:payments@postgres:5432/payments"),
         description="PostgreSQL, as a `postgresql://` URL.",

@@ -180,11 +180,13 @@ async def test_a_process_waits_for_its_turn_however_long_another_migrates(
     monkeypatch.setattr(migrating, "TURN_SECONDS", 0.01)
     await other.execute(TURN)
     second = asyncio.create_task(migrate(url))
-    await eventually("the second waits", lambda: is_connected(other))
+    await eventually("the second waits", lambda: asks_for_its_turn(other))
 
     for _ in range(3):
-        await other.execute("CREATE INDEX CONCURRENTLY tried ON bc_payment.payments (order_id)")
-        await other.execute("DROP INDEX CONCURRENTLY bc_payment.tried")
+        await other.execute(
+            "CREATE INDEX CONCURRENTLY tried ON bc_payment.payments (order_id)", timeout=10
+        )
+        await other.execute("DROP INDEX CONCURRENTLY bc_payment.tried", timeout=10)
     assert await version(other) == OLDEST
     assert not second.done()
 
@@ -193,9 +195,10 @@ async def test_a_process_waits_for_its_turn_however_long_another_migrates(
     assert await version(other) > OLDEST
 
 
-async def is_connected(other: "asyncpg.Connection[asyncpg.Record]") -> object:
+async def asks_for_its_turn(other: "asyncpg.Connection[asyncpg.Record]") -> object:
     return await other.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'payment-migrations'"
+        """SELECT count(*) FROM pg_stat_activity WHERE application_name = 'payment-migrations'
+            AND query LIKE '%pg_try_advisory_lock%'"""
     )
 
 

@@ -85,6 +85,8 @@ def test_an_address_is_read_from_its_variable(
         ("KAFKA_SSL_CAFILE", "/hunter2"),
         ("ENVIRONMENT", "prod"),
         ("DATABASE_URL", "postgresql+asyncpg://u:hunter2@db/x"),
+        ("DATABASE_URL", "postgresql://u:hunter2@db/x?channel_binding=require"),
+        ("DATABASE_URL", "postgresql://u:p@db/x?sslmode=hunter2"),
         *(("RESERVATION_CHECK", "maybe"), ("ORDER_WITHOUT_STATE", "yes"), ("LOG_LEVEL", "LOUD")),
     ],
 )
