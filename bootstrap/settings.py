@@ -23,8 +23,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bootstrap import forms, production
 from bootstrap.explanation import REFUSED, explain, misspelt
+from db.urls import read_database_url
 
 log = logging.getLogger(__name__)
+
+
+def _database_url(url: PostgresDsn) -> PostgresDsn:
+    read_database_url(str(url))
+    return url
 
 
 class Settings(BaseSettings):
@@ -37,7 +43,9 @@ class Settings(BaseSettings):
         description="`production` refuses to start with what is not safe; see below.",
     )
     database_url: Annotated[
-        PostgresDsn, UrlConstraints(allowed_schemes=["postgresql", "postgres"])
+        PostgresDsn,
+        UrlConstraints(allowed_schemes=["postgresql", "postgres"]),
+        AfterValidator(_database_url),
     ] = Field(
         default=PostgresDsn("postgresql://payments:payments@postgres:5432/payments"),
         description="PostgreSQL, as a `postgresql://` URL.",

@@ -15,7 +15,7 @@ from audit.runs import EVERY_PAYMENT
 from bootstrap.settings import Settings
 from db.engine import create_engine
 from db.payments import PaymentStore
-from db.reconciliation import last_completed_round
+from db.reconciliation import ReconciliationRounds
 from domain.names import MEMO_PAYMENT_ID, TOPICS
 from tests.chaos.faults import RUNNING
 
@@ -47,7 +47,8 @@ async def _until_reconciled(engine: AsyncEngine, began: datetime) -> None:
     """Until a round has been completed since then; if none is, the audit says so."""
     with suppress(TimeoutError):
         async with asyncio.timeout(60 * ROUND_MINUTES):
-            while (await last_completed_round(engine) or NEVER) < began:  # noqa: ASYNC110 - nobody tells
+            rounds = ReconciliationRounds(engine)
+            while (await rounds.last_completed() or NEVER) < began:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(POLL)
 
 

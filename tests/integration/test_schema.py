@@ -11,6 +11,7 @@ from activities.adapters.kafka_topics import create_topics
 from bootstrap import kafka
 from bootstrap import prepare as preparation
 from bootstrap.settings import Settings
+from db.migrate import migrate
 from domain.names import TOPIC_SUCCEEDED
 from tests.integration.shop import Order, Shop, an_unknown_order
 from tests.stacks import settings_of
@@ -51,7 +52,7 @@ async def test_preparing_again_and_at_once_changes_nothing(shop: Shop) -> None:
 
 async def prepare(shop: Shop, settings: Settings) -> None:
     await asyncio.gather(
-        preparation._migrate(settings),
+        migrate(str(settings.database_url)),
         create_topics(kafka.connection(settings), [TOPIC_SUCCEEDED]),
         preparation._register_search_attributes(shop.temporal),
     )

@@ -56,6 +56,9 @@ CONTAINERS = "tests/unit/test_containers.py"
 STACK = "tests/unit/test_stack.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
+FAILOVER = "tests/integration/test_failover.py"
+URLS = "tests/unit/test_urls.py"
+MIGRATIONS = "tests/integration/test_migrations.py"
 REPETITION = "tests/integration/test_repetition.py"
 AUDIT = "tests/integration/test_audit.py"
 AUDIT_READERS = "tests/unit/test_audit_readers.py"
@@ -1237,6 +1240,132 @@ ADAPTER = (
 
 DB = (
     Bug(
+        "a session that only reads stays in the pool",
+        "db/engine.py",
+        '    event.listen(engine.sync_engine, "handle_error", _discard_if_unusable)\n',
+        "",
+        f"{FAILOVER}::test_one_refused_write_empties_the_pool",
+    ),
+    Bug(
+        "a server that shuts down keeps its place in the pool",
+        "db/engine.py",
+        'UNUSABLE = ("08", "57P", "25006")',
+        'UNUSABLE = ("08", "25006")',
+        DATABASE_FAILURES,
+    ),
+    Bug(
+        "a server that only reads is ready",
+        "db/payments.py",
+        "self._execute(_CAN_WRITE, {})",
+        'self._execute(text("SELECT 1"), {})',
+        f"{FAILOVER}::test_a_server_that_only_reads_is_not_ready",
+    ),
+    Bug(
+        "only the first of several hosts is asked",
+        "db/engine.py",
+        "for host in tuple(hosts):",
+        "for host in hosts[:1]:",
+        f"{FAILOVER}::test_a_promoted_standby_takes_over",
+    ),
+    Bug(
+        "a standby is taken for the primary",
+        "db/urls.py",
+        'kept.setdefault("target_session_attrs", "read-write")',
+        'kept.setdefault("target_session_attrs", "any")',
+        URLS,
+    ),
+    Bug(
+        "PostgreSQL is sent what only libpq knows",
+        "db/urls.py",
+        "for name, value in parameters.items() if name in TAKEN}",
+        "for name, value in parameters.items()}",
+        URLS,
+    ),
+    Bug(
+        "a parameter may be given twice",
+        "db/urls.py",
+        "        if name in parameters:",
+        "        if False:",
+        URLS,
+    ),
+    Bug(
+        "channel binding is promised and not done",
+        "db/urls.py",
+        '"channel_binding": frozenset({"prefer", "disable"})',
+        '"channel_binding": frozenset({"prefer", "disable", "require"})',
+        URLS,
+    ),
+    Bug(
+        "part of a password is shown",
+        "db/urls.py",
+        'return name if name.isidentifier() and name.islower() else "that is none"',
+        "return name",
+        URLS,
+    ),
+    Bug(
+        "the URL of PostgreSQL is not looked at before it is used",
+        "bootstrap/settings.py",
+        "    read_database_url(str(url))\n",
+        "",
+        SETTINGS,
+    ),
+    Bug(
+        "a migration waits for a table as long as it likes",
+        "db/engine.py",
+        '"lock_timeout": str(1000 * LOCK_SECONDS)',
+        '"lock_timeout": "0"',
+        f"{MIGRATIONS}::test_a_table_in_use_is_tried_again_and_writers_go_first",
+    ),
+    Bug(
+        "a migration gives up when a table is in use",
+        "db/migrate.py",
+        'LOCK_FAILURES = frozenset({"55P03", "40P01"})',
+        "LOCK_FAILURES = frozenset[str]()",
+        f"{MIGRATIONS}::test_a_table_in_use_is_tried_again_and_writers_go_first",
+    ),
+    Bug(
+        "who waits for its turn to migrate holds a snapshot",
+        "db/migrate.py",
+        "        await connection.commit()\n        await asyncio.sleep",
+        "        await asyncio.sleep",
+        f"{MIGRATIONS}::test_a_process_waits_for_its_turn_however_long_another_migrates",
+    ),
+    Bug(
+        "several processes migrate at once",
+        "db/migrate.py",
+        "        await _wait_for_turn(connection)\n",
+        "",
+        f"{MIGRATIONS}::test_a_process_waits_for_its_turn_however_long_another_migrates",
+    ),
+    Bug(
+        "an index locks its table while it is built",
+        "db/online.py",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS",
+        "CREATE INDEX IF NOT EXISTS",
+        f"{MIGRATIONS}::test_an_index_that_a_failed_migration_left_is_made_again",
+    ),
+    Bug(
+        "an index that cannot be used is kept",
+        "db/online.py",
+        "        if found.scalar():",
+        "        if False:",
+        f"{MIGRATIONS}::test_an_index_that_a_failed_migration_left_is_made_again",
+    ),
+    Bug(
+        "the wait for writers that an index needs is cut short",
+        "db/online.py",
+        'op.execute("SET lock_timeout = 0")',
+        'op.execute("SELECT 1")',
+        f"{MIGRATIONS}::test_an_index_waits_for_writers_as_long_as_it_takes",
+    ),
+    Bug(
+        "only the first rows are updated in batches",
+        "db/online.py",
+        '        op.get_bind().execute(text(change), {"first": first})\n',
+        "",
+        f"{MIGRATIONS}::test_writers_never_wait_longer_than_a_migration_may",
+    ),
+    Bug(
         "no unique index",
         "db/migrations/versions/0001_payments.py",
         "CREATE UNIQUE INDEX",
@@ -1365,7 +1494,7 @@ DB = (
     Bug(
         "statement timeout removed",
         "db/engine.py",
-        '                "statement_timeout": str(1000 * STATEMENT_SECONDS),\n',
+        '        "statement_timeout": str(1000 * STATEMENT_SECONDS),\n',
         "",
         f"{STORE}::test_every_wait_has_an_end",
     ),
@@ -2441,9 +2570,9 @@ CONFIGURATION = (
     ),
     Bug(
         "PostgreSQL's parameters are not read",
-        "db/engine.py",
-        '"dsn": database_url,',
-        '"dsn": database_url.partition("?")[0],',
+        "db/urls.py",
+        "query = urlencode(kept, quote_via=quote)",
+        'query = ""',
         f"{ENCRYPTION}::test_postgresql",
     ),
 )

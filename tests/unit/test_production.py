@@ -80,7 +80,7 @@ def test_what_is_safe_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             "DATABASE_URL",
             "postgresql://u:hunter2@db/x?sslmode=require&sslmode=disable",
-            "may go unencrypted",
+            "gives the parameter sslmode once",
         ),
         ("REDIS_URL", None, "has no password.*use rediss://"),
         ("REDIS_URL", "rediss://r:6379/0", "has no password"),

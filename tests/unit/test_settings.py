@@ -104,6 +104,8 @@ NO_ORIGINS = (
         ("ENVIRONMENT", "prod"),
         ("DATABASE_URL", "postgresql+asyncpg://u:hunter2@db/x"),
         *(("RESERVATION_WAIT_SECONDS", "0"), ("REATTEMPT_AFTER_SECONDS", "-1")),
+        ("DATABASE_URL", "postgresql://u:hunter2@db/x?channel_binding=require"),
+        ("DATABASE_URL", "postgresql://u:p@db/x?sslmode=hunter2"),
         *(("RESERVATION_CHECK", "maybe"), ("ORDER_WITHOUT_STATE", "yes"), ("LOG_LEVEL", "LOUD")),
     ],
 )

@@ -69,13 +69,13 @@ CREATE TABLE bc_payment.reconciliation (
 
 def upgrade() -> None:
     for statement in (
-        COLUMNS,
-        RECORD_TRANSITION.format(guard=NO_SUCCESS_WHILE_COMPENSATING),
+        RECONCILIATION,
         GUARD_CLOSED_ORDER,
+        RECORD_TRANSITION.format(guard=NO_SUCCESS_WHILE_COMPENSATING),
+        COLUMNS,
         """CREATE TRIGGER no_payment_of_a_closed_order AFTER INSERT ON bc_payment.payments
             FOR EACH ROW WHEN (NEW.status = 'pending')
             EXECUTE FUNCTION bc_payment.guard_closed_order()""",
-        RECONCILIATION,
     ):
         op.execute(statement)
 
