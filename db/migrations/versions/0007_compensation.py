@@ -65,11 +65,14 @@ CREATE TABLE bc_payment.reconciliation (
     completed_at timestamptz NOT NULL
 )
 """
+# A new deployment is not warned before its first rounds could have run.
+FIRST_ROUND = "INSERT INTO bc_payment.reconciliation VALUES (true, clock_timestamp())"
 
 
 def upgrade() -> None:
     for statement in (
         RECONCILIATION,
+        FIRST_ROUND,
         GUARD_CLOSED_ORDER,
         RECORD_TRANSITION.format(guard=NO_SUCCESS_WHILE_COMPENSATING),
         COLUMNS,
