@@ -66,6 +66,10 @@ browser: install ## Install Chromium for the browser tests, if there is none (De
 simulate: install ## Try every pair of faults on simulated neighbours, and RUNS=n random cases
 	$(PYTHON) -m tests.simulation $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 
+.PHONY: hostile
+hostile: install ## Let neighbours answer badly (ANSWERS=n, then PAYMENTS=n whole payments, from SEED=n on)
+	$(PYTHON) -m tests.hostile $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(PAYMENTS),--payments $(PAYMENTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: chaos
 chaos: install ## Pay PAYMENTS=n orders while processes and connections are broken, then audit
 	$(PYTHON) -m tests.chaos $(if $(PAYMENTS),--payments $(PAYMENTS)) $(ARGS)
@@ -78,9 +82,13 @@ fuzz: install ## Send hostile requests (INPUTS=n) and what OpenAPI suggests (EXA
 overload: install ## Let ten times as many pay as a system can serve, and see how many it serves
 	$(PYTHON) -m tests.overload $(ARGS)
 
+.PHONY: migrating
+migrating: install ## Migrate a table of ROWS=n (a million) while it is written, and time the writers
+	@$(PYTHON) -m tests.migrating $(if $(ROWS),--rows $(ROWS))
+
 .PHONY: unit
 unit: install ## Run the tests that need no servers of ours
-	$(PYTHON) -m pytest tests/unit tests/workflow tests/simulation tests/chaos tests/replay -n 2 $(ARGS)
+	$(PYTHON) -m pytest tests/unit tests/workflow tests/simulation tests/hostile tests/chaos tests/replay -n 2 $(ARGS)
 
 .PHONY: planted
 planted: install ## Plant each known bug in a copy of the tree and see that a test catches it (ARGS="--only refund")

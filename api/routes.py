@@ -113,10 +113,14 @@ async def get_payment(
 async def get_timeline(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
 ) -> Response:
-    """What PostgreSQL, the gateway, Temporal and Kafka tell of a payment, in one order."""
+    """What PostgreSQL, the gateway, Temporal and Kafka tell of a payment, in one order.
+
+    Customers are told what the first two know. Of refunds, the newest 20 are in it.
+    """
     payment = owned(caller, await parts.payments.find(payment_id))
     refunds = await parts.refunds.of_payment(payment.id)
-    story = await parts.timeline.story(payment, refunds)
+    tell = parts.timeline.story if caller.is_service else parts.timeline.plain_story
+    story = await tell(payment, refunds)
     return json_answer(TimelineEnvelope.telling(payment.as_answered, story))
 
 

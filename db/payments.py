@@ -98,6 +98,13 @@ _CLOSED_BY = (
 _LIVE_BY_ORDER = select(payments).where(
     payments.c.order_id == bindparam("order_id"), payments.c.status.in_(_LIVE)
 )
+_CAN_WRITE = text(
+    """DO $$ BEGIN
+        IF current_setting('transaction_read_only') = 'on' THEN
+            RAISE read_only_sql_transaction;
+        END IF;
+    END $$"""
+)
 
 
 class PaymentStore:
@@ -192,7 +199,8 @@ class PaymentStore:
         await self._execute(_ANNOUNCE, values)
 
     async def ping(self) -> None:
-        await self._execute(text("SELECT 1"), {})
+        """Raises PaymentError(DATABASE_UNAVAILABLE) where PostgreSQL is down or only reads."""
+        await self._execute(_CAN_WRITE, {})
 
     async def _confirm(self, payment: Payment, otherwise: str) -> None:
         """Raise PaymentError(RECORD_REFUSED) unless the payment has got this status before."""

@@ -4,6 +4,9 @@ from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 TASK_QUEUE: Final = "payments"
+TASK_QUEUE_READS: Final = "payments-reads"
+TASK_QUEUE_GATEWAY: Final = "payments-gateway"
+TASK_QUEUE_EVENTS: Final = "payments-events"
 RECONCILIATION: Final = "payment-reconciliation"
 DATABASE_SCHEMA: Final = "bc_payment"
 TOPIC_SUCCEEDED: Final = "payment-succeeded"

@@ -363,7 +363,7 @@ class FakePayments(Payments):
         return recorded
 
     def _succeed(self, payment: Payment) -> None:
-        if self._world.unrecordable:
+        if self._world.unrecordable or payment.id not in self._world.payments:
             raise PaymentError(ErrorCode.RECORD_REFUSED, "No success can be recorded.")
         self._move(payment)
 
@@ -419,7 +419,9 @@ class FakeRefunds(Refunds):
             and each.id != refund.id
             and each.status is not RefundStatus.FAILED
         )
-        captured = self._world.payments[refund.payment_id].amount.minor_units
+        payment = self._world.payments[refund.payment_id]
+        is_kept = payment.as_answered.status is PaymentStatus.SUCCEEDED
+        captured = payment.amount.minor_units if is_kept else 0
         if sum(others) + refund.amount.minor_units > captured:
             raise PaymentError(ErrorCode.REFUND_TOO_LARGE, "The refund is more than what is left.")
         return asked.setdefault(refund.id, refund.model_copy(update={"is_unsent": False}))
@@ -429,7 +431,7 @@ class FakeRefunds(Refunds):
         if recorded.is_final and recorded.status is not refund.status:
             raise PaymentError(ErrorCode.RECORD_REFUSED, "The refund has ended.")
         if not recorded.is_final:
-            self._world.asked_refunds[refund.id] = refund
+            self._world.asked_refunds[refund.id] = refund.model_copy(update={"is_unsent": False})
 
     def _announce(self, refund: Refund) -> None:
         recorded = self._world.asked_refunds[refund.id]

@@ -152,11 +152,7 @@ class PaymentWorkflow:
             await self._check.verify_again(self._view.needs_attention, holds_for=CHARGE_TIME)
 
     async def _give_way(self, error: PaymentError) -> None:
-        """Another payment holds the order, or a failure has closed it.
-
-        If this payment has ended, a later round of the reconciliation publishes or withdraws its
-        event: that depends on how the other one ends. If not, it fails.
-        """
+        """Another payment holds the order: fail, or leave the event to a later round if ended."""
         recorded = await self._until_done(self._steps.find_payment)
         if recorded is None or not recorded.is_final:
             self._compensations.add(self._refund)
@@ -231,9 +227,8 @@ class PaymentWorkflow:
         await self._steps.record_succeeded(self._payment)
 
     async def _publish_success(self) -> None:
-        self._payment = await self._until_done(
-            self._publish, refusals=frozenset({ErrorCode.EVENT_REFUSED})
-        )
+        refusals = frozenset({ErrorCode.EVENT_REFUSED})
+        self._payment = await self._until_done(self._publish, refusals)
 
     async def _finish_publishing(self) -> None:
         if self._payment.is_unannounced and not self._leaves_event:
@@ -279,6 +274,8 @@ class PaymentWorkflow:
         )
         await self._until_done(lambda: self._steps.record_failed(self._payment))
         await self._finish_publishing()
+        if error.code is ErrorCode.GATEWAY_SIMULATED:
+            self._view.needs_attention(error)
 
     async def _until_done(
         self,

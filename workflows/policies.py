@@ -19,6 +19,19 @@ from activities.records import RecordActivities
 from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from domain.errors import ErrorCode
+from domain.names import TASK_QUEUE, TASK_QUEUE_EVENTS, TASK_QUEUE_GATEWAY, TASK_QUEUE_READS
+
+QUEUES: Mapping[ErrorCode, str] = MappingProxyType(
+    {
+        ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE_READS,
+        ErrorCode.INVENTORY_UNAVAILABLE: TASK_QUEUE_READS,
+        ErrorCode.GATEWAY_UNAVAILABLE: TASK_QUEUE_GATEWAY,
+        ErrorCode.EVENTS_UNAVAILABLE: TASK_QUEUE_EVENTS,
+        ErrorCode.DATABASE_UNAVAILABLE: TASK_QUEUE,
+    }
+)
+"""By the system that a step waits for, its task queue. Each queue has a limit of its own
+(`workflows/queues.py`): a system that hangs holds up no step that does not need it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,10 @@ class StepPolicy:
     local_first: bool = False
     """Try once inside the workflow task, which saves a round trip to the server; if that does
     not succeed, go on as a regular activity, whose tries operators can see."""
+
+    @property
+    def queue(self) -> str:
+        return QUEUES[self.unavailable]
 
 
 def _seconds(seconds: float) -> timedelta:

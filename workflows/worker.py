@@ -39,6 +39,7 @@ from domain.errors import ErrorCode
 from domain.names import TASK_QUEUE
 from workflows import sandbox
 from workflows.payment import PaymentWorkflow
+from workflows.queues import LIMITS, LOCAL_ACTIVITIES, WORKFLOW_TASKS, Workers
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.start import TemporalSagas
@@ -53,19 +54,38 @@ log = logging.getLogger(__name__)
 
 def build_worker(
     client: Client, activities: Sequence[Callable[..., Any]], **options: Any
-) -> Worker:
-    return Worker(
-        client,
-        **{
-            "task_queue": TASK_QUEUE,
-            "workflows": [PaymentWorkflow, RefundWorkflow, ReconciliationWorkflow],
-            "workflow_runner": sandbox.RUNNER,
-            "activities": activities,
-            "interceptors": [PaymentErrorInterceptor()],
-            "graceful_shutdown_timeout": GRACE,
-            "sticky_queue_schedule_to_start_timeout": timedelta(seconds=3),
-            **options,
-        },
+) -> Workers:
+    """Everything that a process polls, to be used as a context; `options` go to the SDK's workers.
+
+    Each queue has all activities: those of payments that began when there was but one queue, or
+    when a step had another, are tried again where they were scheduled.
+    """
+    shared = {
+        "activities": activities,
+        "interceptors": [PaymentErrorInterceptor()],
+        "graceful_shutdown_timeout": GRACE,
+    }
+    workflows = {
+        "workflows": [PaymentWorkflow, RefundWorkflow, ReconciliationWorkflow],
+        "workflow_runner": sandbox.RUNNER,
+        "max_concurrent_workflow_tasks": WORKFLOW_TASKS,
+        "max_concurrent_local_activities": LOCAL_ACTIVITIES,
+        "sticky_queue_schedule_to_start_timeout": timedelta(seconds=3),
+    }
+    return Workers(
+        [
+            Worker(
+                client,
+                task_queue=queue,
+                **{
+                    "max_concurrent_activities": limit,
+                    **shared,
+                    **(workflows if queue == TASK_QUEUE else {}),
+                    **options,
+                },
+            )
+            for queue, limit in LIMITS.items()
+        ]
     )
 
 

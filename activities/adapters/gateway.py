@@ -119,7 +119,7 @@ class HttpGateway:
             "paymentMethod": request.payment_method,
         }
         status, answer = await self._neighbour.ask("POST", "/charges", body=body, key=request.key)
-        if _refuses(status, answer, request.key, CHARGE_REFUSED):
+        if refuses(status, answer, request.key, CHARGE_REFUSED):
             raise PaymentError(
                 ErrorCode.PROCESSOR_ERROR, f"The payment gateway refused the request ({status})."
             )
@@ -132,7 +132,7 @@ class HttpGateway:
 
     async def find_charge(self, key: str, amount: Money) -> Charge | None:
         status, answer = await self._neighbour.ask("GET", f"/charges/{key}")
-        if _refuses(status, answer, key, NO_CHARGE):
+        if refuses(status, answer, key, NO_CHARGE):
             return None
         return self._with_real_money(self._charge(self._found(status, answer), key, amount))
 
@@ -147,7 +147,7 @@ class HttpGateway:
             "currency": request.amount.currency,
         }
         status, answer = await self._neighbour.ask("POST", "/refunds", body=body, key=request.key)
-        if _refuses(status, answer, request.key, REFUND_REFUSED):
+        if refuses(status, answer, request.key, REFUND_REFUSED):
             raise PaymentError(
                 ErrorCode.REFUND_REFUSED, f"The payment gateway refused the refund ({status})."
             )
@@ -158,7 +158,7 @@ class HttpGateway:
 
     async def find_refund(self, request: RefundRequest) -> RefundState | None:
         status, answer = await self._neighbour.ask("GET", f"/refunds/{request.key}")
-        if _refuses(status, answer, request.key, NO_REFUND):
+        if refuses(status, answer, request.key, NO_REFUND):
             return None
         return self._refund(self._found(status, answer), request)
 
@@ -212,7 +212,7 @@ class HttpGateway:
         return answer.state
 
 
-def _refuses(status: int, body: Any, key: str, refusals: frozenset[tuple[int, str]]) -> bool:
+def refuses(status: int, body: Any, key: str, refusals: frozenset[tuple[int, str]]) -> bool:
     """Whether the gateway itself says one of these about this key."""
     try:
         answer = RefusalAnswer.model_validate(body)

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
-from pydantic import BaseModel, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
@@ -27,6 +27,33 @@ _UUID = re.compile(
     r"(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?",
     re.ASCII | re.IGNORECASE,
 )
+
+
+_HOURS_ONLY = re.compile(r"(:\d\d(?:\.\d+)?[+-]\d\d)$", re.ASCII)
+"""The end of a time as PostgreSQL writes it: `20:52:38+00`."""
+_ZONE_NAME = re.compile(r"\[[^\[\]]*\]$")
+"""What Java's ZonedDateTime puts behind the offset: `Z[UTC]`."""
+
+
+def _with_minutes(time: object) -> object:
+    if not isinstance(time, str):
+        return time
+    if time.startswith(ZERO_TIME):
+        return None
+    return _HOURS_ONLY.sub(r"\1:00", _ZONE_NAME.sub("", time))
+
+
+def in_utc(time: datetime) -> datetime:
+    """A time that names no zone is UTC, as all times of the wire contract are."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _in_utc_if_told(time: datetime | None) -> datetime | None:
+    return in_utc(time) if time else None
+
+
+Time = Annotated[datetime | None, BeforeValidator(_with_minutes), AfterValidator(_in_utc_if_told)]
+"""None for the zero time."""
 
 
 def create_client(base_url: str) -> httpx.AsyncClient:
@@ -52,7 +79,7 @@ def _trusted() -> ssl.SSLContext:
 class Answer(BaseModel):
     """What is read of a neighbour's answer: texts in one line, without control characters.
 
-    A member that is null, empty, the nil UUID or the zero time counts as absent.
+    A member that is null, empty or the nil UUID counts as absent.
     """
 
     @model_validator(mode="before")
@@ -70,7 +97,7 @@ class Answer(BaseModel):
 def _is_absent(value: Any) -> bool:
     if not isinstance(value, str):
         return value is None
-    return not value or value.startswith(ZERO_TIME) or read_uuid(value) == NOBODY
+    return not value or read_uuid(value) == NOBODY
 
 
 def read_uuid(text: object) -> UUID | None:

@@ -1,39 +1,20 @@
 """Inventory over HTTP, and its stand-in for deployments that have no such address."""
 
-import re
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     ValidationError,
     model_validator,
 )
 
-from activities.adapters.http import Answer, Neighbour, is_about, read_uuid
+from activities.adapters.http import Answer, Neighbour, Time, is_about, read_uuid
 from domain.errors import ErrorCode, PaymentError
 from domain.text import Lower
 from domain.verification import ACTIVE, Reservation
-
-_HOURS_ONLY = re.compile(r"(:\d\d(?:\.\d+)?[+-]\d\d)$", re.ASCII)
-"""The end of a time as PostgreSQL writes it: `20:52:38+00`."""
-_ZONE_NAME = re.compile(r"\[[^\[\]]*\]$")
-"""What Java's ZonedDateTime puts behind the offset: `Z[UTC]`."""
-
-
-def _with_minutes(time: object) -> object:
-    if not isinstance(time, str):
-        return time
-    return _HOURS_ONLY.sub(r"\1:00", _ZONE_NAME.sub("", time))
-
-
-def _in_utc(time: datetime) -> datetime:
-    """A time that names no zone is UTC, as all times of the wire contract are."""
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _uuid(text: object) -> object:
@@ -41,7 +22,6 @@ def _uuid(text: object) -> object:
 
 
 Id = Annotated[UUID, BeforeValidator(_uuid)]
-Time = Annotated[datetime, BeforeValidator(_with_minutes), AfterValidator(_in_utc)]
 
 
 class ReservationAnswer(Answer):
@@ -50,7 +30,7 @@ class ReservationAnswer(Answer):
     status: Lower
     order_id: Id | None = Field(default=None, validation_alias="orderId")
     customer: str | None = Field(default=None, validation_alias="customerId")
-    expires_at: Time | None = Field(default=None, validation_alias="expiresAt")
+    expires_at: Time = Field(default=None, validation_alias="expiresAt")
 
     @model_validator(mode="after")
     def _says_whose_it_is(self) -> Self:

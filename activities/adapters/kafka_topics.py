@@ -25,7 +25,6 @@ LOOKS, LOOK_PAUSE_SECONDS = 50, 0.2
 """How often a broker is asked for a topic that was just created: 10 s, chosen, not measured."""
 
 NO_REASON = "no reason is given"
-FEW_BROKERS = "Kafka has %d broker(s); events can be lost where there are fewer than 3"
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +49,24 @@ async def create_topics(
                     "Kafka has %d broker(s): with fewer than 3, events can be lost", brokers
                 )
     except (KafkaError, OSError, TimeoutError) as error:
-        message = f"Kafka is not available ({type(error).__name__})."
-        raise PaymentError(ErrorCode.EVENTS_UNAVAILABLE, message) from error
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> PaymentError:
+    message = f"Kafka is not available ({type(error).__name__})."
+    return PaymentError(ErrorCode.EVENTS_UNAVAILABLE, message)
+
+
+async def broker_hosts(connection: Connection) -> Sequence[str]:
+    """Where the brokers themselves say that they are, which is where clients then go.
+
+    Raises PaymentError(EVENTS_UNAVAILABLE) if Kafka does not answer or does not let us.
+    """
+    try:
+        async with _admin(connection) as admin:
+            return [each["host"] for each in (await admin.describe_cluster())["brokers"]]
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise _unavailable(error) from error
 
 
 @asynccontextmanager

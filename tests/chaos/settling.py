@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from audit.runs import EVERY_PAYMENT
@@ -34,7 +35,7 @@ async def until_settled(settings: Settings, temporal: Client) -> bool:
         async with asyncio.timeout(60 * MINUTES):
             while await _is_under_way(store, temporal) or await _is_unheard(settings):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(POLL)
-        await _until_reconciled(ReconciliationRounds(engine), began)
+        await _until_reconciled(engine, began)
     except TimeoutError:
         return False
     finally:
@@ -42,10 +43,11 @@ async def until_settled(settings: Settings, temporal: Client) -> bool:
     return True
 
 
-async def _until_reconciled(rounds: ReconciliationRounds, began: datetime) -> None:
+async def _until_reconciled(engine: AsyncEngine, began: datetime) -> None:
     """Until a round has been completed since then; if none is, the audit says so."""
     with suppress(TimeoutError):
         async with asyncio.timeout(60 * ROUND_MINUTES):
+            rounds = ReconciliationRounds(engine)
             while (await rounds.last_completed() or NEVER) < began:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(POLL)
 

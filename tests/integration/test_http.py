@@ -91,7 +91,7 @@ async def test_other_methods_are_refused(shop: Shop, method: str) -> None:
     answer = await shop.send(method, "/payments")
 
     assert_problem(answer, 405, "METHOD_NOT_ALLOWED")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 async def test_missing_order_is_a_problem_for_those_who_ask_for_one(shop: Shop) -> None:

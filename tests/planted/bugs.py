@@ -13,9 +13,12 @@ POLICIES = "tests/unit/test_policies.py"
 CHARGES = "tests/unit/test_charges.py"
 FAILURES = "tests/unit/test_failures.py"
 ADAPTERS = "tests/unit/test_adapters.py"
+GATEWAY_TIMELINE = "tests/unit/test_gateway_timeline.py"
 GATEWAY_ANSWERS = "tests/unit/test_gateway_answers.py"
 MAKING_REFUNDS = "tests/unit/test_making_refunds.py"
 TOLERANT_READING = "tests/unit/test_tolerant_reading.py"
+QUEUES = "tests/unit/test_queues.py"
+QUEUES_AT_WORK = "tests/workflow/test_queues.py"
 KAFKA = "tests/unit/test_kafka.py"
 KAFKA_PRODUCER = "tests/unit/test_kafka_producer.py"
 TOPICS = "tests/unit/test_kafka_topics.py"
@@ -28,6 +31,10 @@ IDENTITY = "tests/unit/test_identity.py"
 PLACES = "tests/unit/test_places.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
 SERVER = "tests/unit/test_server.py"
+KAFKA_TIMELINE = "tests/unit/test_kafka_timeline.py"
+TIMELINE = "tests/unit/test_timeline.py"
+CALLERS = "tests/unit/test_callers.py"
+TRANSPORT = "tests/integration/test_transport.py"
 READINESS = "tests/unit/test_readiness.py"
 SAGAS = "tests/unit/test_sagas.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
@@ -45,9 +52,13 @@ REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/test_refunds.py"
 SETTINGS = "tests/unit/test_settings.py"
 PRODUCTION = "tests/unit/test_production.py"
+CONTAINERS = "tests/unit/test_containers.py"
 STACK = "tests/unit/test_stack.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
+FAILOVER = "tests/integration/test_failover.py"
+URLS = "tests/unit/test_urls.py"
+MIGRATIONS = "tests/integration/test_migrations.py"
 REPETITION = "tests/integration/test_repetition.py"
 AUDIT = "tests/integration/test_audit.py"
 AUDIT_READERS = "tests/unit/test_audit_readers.py"
@@ -693,14 +704,49 @@ WORKFLOWS = (
     Bug(
         "worker knows no grace",
         "workflows/worker.py",
-        '            "graceful_shutdown_timeout": GRACE,\n',
+        '        "graceful_shutdown_timeout": GRACE,\n',
         "",
-        POLICIES,
+        QUEUES,
+    ),
+    Bug(
+        "all steps have one queue",
+        "workflows/steps.py",
+        "            task_queue=policy.queue,\n",
+        "",
+        QUEUES_AT_WORK,
+    ),
+    Bug(
+        "reads share the queue of the records",
+        "workflows/policies.py",
+        "ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE_READS,",
+        "ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE,",
+        QUEUES_AT_WORK,
+    ),
+    Bug(
+        "steps that are queued by an old version are not run",
+        "workflows/worker.py",
+        "                    **shared,\n",
+        '                    **shared,\n                    "activities": activities[:1],\n',
+        QUEUES,
+    ),
+    Bug(
+        "queue that nobody polls",
+        "workflows/queues.py",
+        "        TASK_QUEUE_EVENTS: 200,\n",
+        "",
+        QUEUES,
+    ),
+    Bug(
+        "workers stop one after the other",
+        "workflows/queues.py",
+        "        await asyncio.gather(*(worker.shutdown() for worker in self._workers))\n",
+        "        for worker in self._workers:\n            await worker.shutdown()\n",
+        QUEUES,
     ),
     Bug(
         "error codes are lost on the way",
         "workflows/worker.py",
-        '            "interceptors": [PaymentErrorInterceptor()],\n',
+        '        "interceptors": [PaymentErrorInterceptor()],\n',
         "",
         SAGA,
     ),
@@ -898,14 +944,14 @@ ADAPTER = (
     Bug(
         "404 of anybody means that there is no charge",
         "activities/adapters/gateway.py",
-        "if _refuses(status, answer, key, NO_CHARGE):",
+        "if refuses(status, answer, key, NO_CHARGE):",
         "if status == HTTPStatus.NOT_FOUND:",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "404 of anybody means that there is no refund",
         "activities/adapters/gateway.py",
-        "if _refuses(status, answer, request.key, NO_REFUND):",
+        "if refuses(status, answer, request.key, NO_REFUND):",
         "if status == HTTPStatus.NOT_FOUND:",
         GATEWAY_ANSWERS,
     ),
@@ -1039,7 +1085,7 @@ ADAPTER = (
     Bug(
         "empty members hide others",
         "activities/adapters/http.py",
-        "return not value or value.startswith(ZERO_TIME) or read_uuid(value) == NOBODY",
+        "return not value or read_uuid(value) == NOBODY",
         "return False",
         TOLERANT_READING,
     ),
@@ -1052,7 +1098,7 @@ ADAPTER = (
     ),
     Bug(
         "offset of hours is an outage",
-        "activities/adapters/inventory.py",
+        "activities/adapters/http.py",
         '_HOURS_ONLY.sub(r"\\1:00", ',
         "str(",
         TOLERANT_READING,
@@ -1077,6 +1123,13 @@ ADAPTER = (
         "[:max_letters]",
         "",
         TOLERANT_READING,
+    ),
+    Bug(
+        "timeline shows another charge",
+        "activities/adapters/gateway_timeline.py",
+        "if movement.key != key:",
+        "if not key:",
+        GATEWAY_TIMELINE,
     ),
     Bug(
         "retry-after of a neighbour is not read",
@@ -1186,6 +1239,132 @@ ADAPTER = (
 )
 
 DB = (
+    Bug(
+        "a session that only reads stays in the pool",
+        "db/engine.py",
+        '    event.listen(engine.sync_engine, "handle_error", _discard_if_unusable)\n',
+        "",
+        f"{FAILOVER}::test_one_refused_write_empties_the_pool",
+    ),
+    Bug(
+        "a server that shuts down keeps its place in the pool",
+        "db/engine.py",
+        'UNUSABLE = ("08", "57P", "25006")',
+        'UNUSABLE = ("08", "25006")',
+        DATABASE_FAILURES,
+    ),
+    Bug(
+        "a server that only reads is ready",
+        "db/payments.py",
+        "self._execute(_CAN_WRITE, {})",
+        'self._execute(text("SELECT 1"), {})',
+        f"{FAILOVER}::test_a_server_that_only_reads_is_not_ready",
+    ),
+    Bug(
+        "only the first of several hosts is asked",
+        "db/engine.py",
+        "for host in tuple(hosts):",
+        "for host in hosts[:1]:",
+        f"{FAILOVER}::test_a_promoted_standby_takes_over",
+    ),
+    Bug(
+        "a standby is taken for the primary",
+        "db/urls.py",
+        'kept.setdefault("target_session_attrs", "read-write")',
+        'kept.setdefault("target_session_attrs", "any")',
+        URLS,
+    ),
+    Bug(
+        "PostgreSQL is sent what only libpq knows",
+        "db/urls.py",
+        "for name, value in parameters.items() if name in TAKEN}",
+        "for name, value in parameters.items()}",
+        URLS,
+    ),
+    Bug(
+        "a parameter may be given twice",
+        "db/urls.py",
+        "        if name in parameters:",
+        "        if False:",
+        URLS,
+    ),
+    Bug(
+        "channel binding is promised and not done",
+        "db/urls.py",
+        '"channel_binding": frozenset({"prefer", "disable"})',
+        '"channel_binding": frozenset({"prefer", "disable", "require"})',
+        URLS,
+    ),
+    Bug(
+        "part of a password is shown",
+        "db/urls.py",
+        'return name if name.isidentifier() and name.islower() else "that is none"',
+        "return name",
+        URLS,
+    ),
+    Bug(
+        "the URL of PostgreSQL is not looked at before it is used",
+        "bootstrap/settings.py",
+        "    read_database_url(str(url))\n",
+        "",
+        SETTINGS,
+    ),
+    Bug(
+        "a migration waits for a table as long as it likes",
+        "db/engine.py",
+        '"lock_timeout": str(1000 * LOCK_SECONDS)',
+        '"lock_timeout": "0"',
+        f"{MIGRATIONS}::test_a_table_in_use_is_tried_again_and_writers_go_first",
+    ),
+    Bug(
+        "a migration gives up when a table is in use",
+        "db/migrate.py",
+        'LOCK_FAILURES = frozenset({"55P03", "40P01"})',
+        "LOCK_FAILURES = frozenset[str]()",
+        f"{MIGRATIONS}::test_a_table_in_use_is_tried_again_and_writers_go_first",
+    ),
+    Bug(
+        "who waits for its turn to migrate holds a snapshot",
+        "db/migrate.py",
+        "        await connection.commit()\n        await asyncio.sleep",
+        "        await asyncio.sleep",
+        f"{MIGRATIONS}::test_a_process_waits_for_its_turn_however_long_another_migrates",
+    ),
+    Bug(
+        "several processes migrate at once",
+        "db/migrate.py",
+        "        await _wait_for_turn(connection)\n",
+        "",
+        f"{MIGRATIONS}::test_a_process_waits_for_its_turn_however_long_another_migrates",
+    ),
+    Bug(
+        "an index locks its table while it is built",
+        "db/online.py",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS",
+        "CREATE INDEX IF NOT EXISTS",
+        f"{MIGRATIONS}::test_an_index_that_a_failed_migration_left_is_made_again",
+    ),
+    Bug(
+        "an index that cannot be used is kept",
+        "db/online.py",
+        "        if found.scalar():",
+        "        if False:",
+        f"{MIGRATIONS}::test_an_index_that_a_failed_migration_left_is_made_again",
+    ),
+    Bug(
+        "the wait for writers that an index needs is cut short",
+        "db/online.py",
+        'op.execute("SET lock_timeout = 0")',
+        'op.execute("SELECT 1")',
+        f"{MIGRATIONS}::test_an_index_waits_for_writers_as_long_as_it_takes",
+    ),
+    Bug(
+        "only the first rows are updated in batches",
+        "db/online.py",
+        '        op.get_bind().execute(text(change), {"first": first})\n',
+        "",
+        f"{MIGRATIONS}::test_writers_never_wait_longer_than_a_migration_may",
+    ),
     Bug(
         "no unique index",
         "db/migrations/versions/0001_payments.py",
@@ -1315,7 +1494,7 @@ DB = (
     Bug(
         "statement timeout removed",
         "db/engine.py",
-        '                "statement_timeout": str(1000 * STATEMENT_SECONDS),\n',
+        '        "statement_timeout": str(1000 * STATEMENT_SECONDS),\n',
         "",
         f"{STORE}::test_every_wait_has_an_end",
     ),
@@ -1844,6 +2023,69 @@ REFUNDING = (
 
 OPERATING = (
     Bug(
+        "clocks are thought to agree",
+        "activities/adapters/kafka_timeline.py",
+        "MARGIN = timedelta(minutes=5)",
+        "MARGIN = timedelta(0)",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "topics are read to their end",
+        "activities/adapters/kafka_timeline.py",
+        "if (missing or each not in passed) and",
+        "if",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "records that came late are not looked for",
+        "activities/adapters/kafka_timeline.py",
+        "if (missing or each not in passed) and",
+        "if each not in passed and",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "a timeline reads without bound",
+        "activities/adapters/kafka_timeline.py",
+        "if self._count > MOST_RECORDS:",
+        "if self._count < 0:",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "the order's other payments are told of",
+        "activities/adapters/kafka_timeline.py",
+        "        if subject in self._subjects:\n",
+        "        if subject:\n",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "timelines are put together side by side",
+        "api/timeline.py",
+        "        if self._is_reading:\n",
+        "        if False:\n",
+        TIMELINE,
+    ),
+    Bug(
+        "after one timeline there is no other",
+        "api/timeline.py",
+        "            self._is_reading = False\n",
+        "            pass\n",
+        TIMELINE,
+    ),
+    Bug(
+        "customers see our insides",
+        "api/routes.py",
+        "parts.timeline.story if caller.is_service else",
+        "parts.timeline.story if caller else",
+        TIMELINE,
+    ),
+    Bug(
+        "each of many refunds is looked up",
+        "api/timeline.py",
+        "newest = refunds[-MOST_REFUNDS:]",
+        "newest = refunds",
+        TIMELINE,
+    ),
+    Bug(
         "every question to /ready asks every dependency",
         "api/readiness.py",
         "        if self._report is None or self._is_stale(self._report):\n",
@@ -1910,6 +2152,111 @@ OPERATING = (
 )
 
 READING = (
+    Bug(
+        "an empty subject is a service",
+        "api/identity.py",
+        '    if not claims["sub"]:\n',
+        '    if claims["sub"] is None:\n',
+        IDENTITY,
+    ),
+    Bug(
+        "a list of scopes is a text",
+        "api/identity.py",
+        "listed = scope.split() if isinstance(scope, str) else scope",
+        "listed = str(scope).split()",
+        IDENTITY,
+    ),
+    Bug(
+        "tokens of every type are accepted",
+        "api/identity.py",
+        'if str(header.get("typ", "")).lower() not in self._types:',
+        "if not self._types:",
+        IDENTITY,
+    ),
+    Bug(
+        "types of tokens are in lower case",
+        "api/identity.py",
+        'str(header.get("typ", "")).lower()',
+        'str(header.get("typ", ""))',
+        IDENTITY,
+    ),
+    Bug(
+        "the only key needs an id",
+        "api/identity.py",
+        "if not key_id or not only.key_id:",
+        "if key_id == only.key_id:",
+        IDENTITY,
+    ),
+    Bug(
+        "the only key serves every id",
+        "api/identity.py",
+        "if not key_id or not only.key_id:",
+        "if only:",
+        IDENTITY,
+    ),
+    Bug(
+        "keys for encryption count",
+        "api/identity.py",
+        'key.public_key_use in {None, "sig"}',
+        'key.public_key_use in {None, "sig", "enc"}',
+        IDENTITY,
+    ),
+    Bug(
+        "HEAD is not answered",
+        "api/middleware.py",
+        'if scope["type"] == "http" and scope["method"] == "HEAD":',
+        'if scope["type"] == "http" and scope["method"] == "NONE":',
+        HTTP,
+    ),
+    Bug(
+        "Allow does not tell of HEAD",
+        "api/main.py",
+        '({"HEAD"} if "GET" in methods else set())',
+        "set()",
+        HTTP,
+    ),
+    Bug(
+        "browsers may not send HEAD",
+        "api/main.py",
+        'allow_methods=["GET", "HEAD", "POST"]',
+        'allow_methods=["GET", "POST"]',
+        HTTP,
+    ),
+    Bug(
+        "every site reaches a private network",
+        "api/main.py",
+        'allow_private_network="*" not in settings.cors_origins',
+        "allow_private_network=True",
+        HTTP,
+    ),
+    Bug(
+        "each address of a customer's IPv6 network is a caller",
+        "api/dependencies.py",
+        "CUSTOMER_BITS = 64",
+        "CUSTOMER_BITS = 128",
+        CALLERS,
+    ),
+    Bug(
+        "an IPv4 address that is written as IPv6 is another caller",
+        "api/dependencies.py",
+        "found.ipv4_mapped or ",
+        "",
+        CALLERS,
+    ),
+    Bug(
+        "idle connections are closed before the load balancer's",
+        "api/main.py",
+        "        timeout_keep_alive=settings.keep_alive_seconds,\n",
+        "",
+        f"{TRANSPORT}::test_idle_connection_stays_open_as_long_as_is_set",
+    ),
+    Bug(
+        "two colons are IPv6 alone",
+        "api/main.py",
+        'host=EVERY_ADDRESS if settings.api_host == "::" else settings.api_host,',
+        "host=settings.api_host,",
+        f"{TRANSPORT}::test_two_colons_are_every_address",
+    ),
     Bug(
         "a misspelt amount refunds everything",
         "api/schemas.py",
@@ -2019,6 +2366,83 @@ READING = (
 
 CONFIGURATION = (
     Bug(
+        "a bootstrap server on this machine leads anywhere",
+        "bootstrap/production.py",
+        "if protocol in ENCRYPTED_PROTOCOLS or all(map(_is_local, hosts)):",
+        "if protocol in ENCRYPTED_PROTOCOLS or any(map(_is_local, hosts)):",
+        PRODUCTION,
+    ),
+    Bug(
+        "of several rates, one counts",
+        "bootstrap/forms.py",
+        "        [limit] = parse_many(text)\n",
+        "        limit = parse_many(text)[0]\n",
+        SETTINGS,
+    ),
+    Bug(
+        "nobody may ask anything",
+        "bootstrap/forms.py",
+        "if limit.amount < 1:",
+        "if limit.amount < 0:",
+        SETTINGS,
+    ),
+    Bug(
+        "an origin may end in a slash",
+        "bootstrap/forms.py",
+        '(?P<port>:[1-9][0-9]{0,4})?"',
+        '(?P<port>:[1-9][0-9]{0,4})?/?"',
+        SETTINGS,
+    ),
+    Bug(
+        "an origin may name the usual port",
+        "bootstrap/forms.py",
+        '(match["port"] is None or match["port"] != usual)',
+        "True",
+        SETTINGS,
+    ),
+    Bug(
+        "an environment that nobody named is not mentioned",
+        "bootstrap/settings.py",
+        'if "ENVIRONMENT" not in map(str.upper, os.environ):',
+        "if not os.environ:",
+        SETTINGS,
+    ),
+    Bug(
+        "production trusts whole continents as proxies",
+        "bootstrap/production.py",
+        '    "trusted_proxies": _proxies,\n',
+        "",
+        PRODUCTION,
+    ),
+    Bug(
+        "IPv4 that is written as IPv6 is no wide network",
+        "bootstrap/production.py",
+        "    if network.subnet_of(MAPPED):\n",
+        "    if network == UNIQUE_LOCAL:\n",
+        PRODUCTION,
+    ),
+    Bug(
+        "Redis may show any certificate",
+        "bootstrap/production.py",
+        'name == "ssl_cert_reqs" and value != "required"',
+        'name == "ssl_cert_reqs" and value == "optional"',
+        PRODUCTION,
+    ),
+    Bug(
+        "Redis may show the certificate of any host",
+        "bootstrap/production.py",
+        'name == "ssl_check_hostname" and value != "true"',
+        'name == "ssl_check_hostname" and value == "0"',
+        PRODUCTION,
+    ),
+    Bug(
+        "a rate limit that limits nobody",
+        "bootstrap/production.py",
+        '    "rate_limit": _rate,\n',
+        "",
+        PRODUCTION,
+    ),
+    Bug(
         "production judges no setting",
         "bootstrap/settings.py",
         'if info.data.get("environment") == "production":',
@@ -2117,6 +2541,20 @@ CONFIGURATION = (
         f"{ENCRYPTION}::test_kafka_is_not_used",
     ),
     Bug(
+        "compose asks a database that is being set up",
+        "docker-compose.yml",
+        "-h, 127.0.0.1, ",
+        "",
+        CONTAINERS,
+    ),
+    Bug(
+        "compose gives up when a preparation fails once",
+        "docker-compose.yml",
+        "    restart: on-failure:5\n    depends_on: {temporal:",
+        "    depends_on: {temporal:",
+        CONTAINERS,
+    ),
+    Bug(
         "cluster id may begin with a hyphen",
         "devstack/kafka.py",
         'b"\\0" + secrets.token_bytes(15)',
@@ -2132,9 +2570,9 @@ CONFIGURATION = (
     ),
     Bug(
         "PostgreSQL's parameters are not read",
-        "db/engine.py",
-        '"dsn": database_url,',
-        '"dsn": database_url.partition("?")[0],',
+        "db/urls.py",
+        "query = urlencode(kept, quote_via=quote)",
+        'query = ""',
         f"{ENCRYPTION}::test_postgresql",
     ),
 )

@@ -69,6 +69,8 @@ class Backstage:
     """What the checks `one`, `two` and `three` find."""
     identity: Identity = TRUSTING
     places: Places = field(default_factory=lambda: Places(20, slow_seconds=5))
+    counted: list[str] = field(default_factory=list)
+    """The callers whose requests were counted."""
     started: list[PaymentInstruction] = field(default_factory=list)
     searches: list[Search] = field(default_factory=list)
     cancelled: list[Payment] = field(default_factory=list)
@@ -120,7 +122,8 @@ class Backstage:
     async def put(self, payment: Payment) -> None:
         self.cached[payment.id] = payment
 
-    async def count(self, _: str) -> Allowance:
+    async def count(self, caller: str) -> Allowance:
+        self.counted.append(caller)
         return self.allowance
 
     def parts(self) -> Parts:

@@ -109,6 +109,35 @@ def test_services_tell_whether_they_are_healthy(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
 
 
+def test_a_database_that_is_being_set_up_is_not_healthy() -> None:
+    """The image's first server, which ends again, listens on no address."""
+    _, program, *options = SERVICES["postgres"]["healthcheck"]["test"]
+
+    assert program == "pg_isready"
+    assert options[options.index("-h") + 1] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("name", sorted(ONE_OFF))
+def test_what_prepares_is_tried_again(name: str) -> None:
+    assert SERVICES[name]["restart"].startswith("on-failure")
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONE_OFF))
+def test_what_stays_is_started_again(name: str) -> None:
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_ends_is_waited_for_as_ended_and_what_stays_as_healthy(name: str) -> None:
+    needed = SERVICES[name].get("depends_on", {})
+
+    for other, how in needed.items():
+        ends = other in ONE_OFF
+        expected = "service_completed_successfully" if ends else "service_healthy"
+        assert how["condition"] == expected
+        assert ends or SERVICES[other]["healthcheck"]
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_our_containers_may_do_nothing_but_their_work(name: str) -> None:
     service = SERVICES[name]

@@ -456,3 +456,16 @@ async def test_saga_survives_eviction_from_the_worker(desk_without_cache: Desk) 
 
     assert payment.error_code is ErrorCode.RECORD_REFUSED
     assert_everybody_agrees(desk.world, payment)
+
+
+async def test_simulated_money_fails_the_payment_and_calls_operators(desk: Desk) -> None:
+    """What the adapter makes of a simulated capture in production."""
+    code = ErrorCode.GATEWAY_SIMULATED
+    desk.world.decline = Charge(key="", state=ChargeState.DECLINED, error_code=code)
+    handle = await desk.start(desk.an_instruction())
+
+    payment = await handle.result()
+
+    assert payment.error_code is code
+    assert attention_flags(await handle.fetch_history()) == [True]
+    assert_everybody_agrees(desk.world, payment)

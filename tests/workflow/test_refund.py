@@ -179,21 +179,21 @@ def losing(desk: Desk, refund: Refund) -> list[RefundRequest]:
 
 async def test_refusal_after_a_lost_answer_ends_no_refund(desk: Desk) -> None:
     """The first request may still be carried out, and then the second would be a second one."""
-    refund = asked(desk, await paid(desk))
+    refund = asked(desk, await paid(desk), "150.00")
     on_its_way = losing(desk, refund)
     handle = await start(desk, refund)
 
     async def arrive() -> None:
         desk.world.refunds.extend(on_its_way)
 
-    desk.world.after["has_left"] = desk.world.times(1, arrive)
+    desk.world.before["has_left"] = desk.world.times(1, arrive)
 
     assert_given_back(desk, await handle.result())
 
 
 async def test_refusal_in_a_later_round_ends_no_refund(desk: Desk) -> None:
     refund = asked(desk, await paid(desk))
-    desk.world.before["find_refund"] = desk.world.down_for("find_refund", HOUR)
+    desk.world.before["find_refund"] = desk.world.times(1, refusal(ErrorCode.PROCESSOR_ERROR))
     desk.world.before["refund"] = desk.world.times(3, refusal(ErrorCode.REFUND_REFUSED))
 
     assert_given_back(desk, await make(desk, refund))

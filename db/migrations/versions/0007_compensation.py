@@ -65,17 +65,20 @@ CREATE TABLE bc_payment.reconciliation (
     completed_at timestamptz NOT NULL
 )
 """
+# A new deployment is not warned before its first rounds could have run.
+FIRST_ROUND = "INSERT INTO bc_payment.reconciliation VALUES (true, clock_timestamp())"
 
 
 def upgrade() -> None:
     for statement in (
-        COLUMNS,
-        RECORD_TRANSITION.format(guard=NO_SUCCESS_WHILE_COMPENSATING),
+        RECONCILIATION,
+        FIRST_ROUND,
         GUARD_CLOSED_ORDER,
+        RECORD_TRANSITION.format(guard=NO_SUCCESS_WHILE_COMPENSATING),
+        COLUMNS,
         """CREATE TRIGGER no_payment_of_a_closed_order AFTER INSERT ON bc_payment.payments
             FOR EACH ROW WHEN (NEW.status = 'pending')
             EXECUTE FUNCTION bc_payment.guard_closed_order()""",
-        RECONCILIATION,
     ):
         op.execute(statement)
 

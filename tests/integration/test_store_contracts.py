@@ -1,0 +1,183 @@
+"""What the faked records of payments and refunds answer is what PostgreSQL answers."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import uuid4
+
+import pytest
+
+from activities.ports import Payments, Refunds
+from db.engine import create_engine
+from db.payments import PaymentStore
+from db.refunds import RefundStore
+from devstack.stack import Stack
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Announcement, Payment
+from domain.refund import Refund
+from tests.builders import NOON, a_payment, a_refund
+from tests.fakes import FakePayments, FakeRefunds, World
+
+DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
+REFUSAL = PaymentError(ErrorCode.REFUND_REFUSED, "Refused.")
+AFTER = NOON + timedelta(seconds=1)
+
+
+class Books(NamedTuple):
+    payments: Payments
+    refunds: Refunds
+
+
+@pytest.fixture(params=["fake", "real"])
+async def books(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[Books]:
+    if request.param == "fake":
+        world = World()
+        yield Books(FakePayments(world), FakeRefunds(world))
+        return
+    engine = create_engine(stack.environment()["DATABASE_URL"], application_name="tests")
+    yield Books(PaymentStore(engine), RefundStore(engine))
+    await engine.dispose()
+
+
+async def as_recorded(books: Books, payment: Payment) -> Payment:
+    """The payment's row, as its own claim answers it."""
+    return await books.payments.record_pending(payment)
+
+
+async def told(books: Books) -> Payment:
+    """A payment that has succeeded and been told, as refunds need it."""
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    succeeded = payment.succeeded(NOON)
+    await books.payments.record_succeeded(succeeded)
+    await books.payments.record_announcement(succeeded.announced())
+    return succeeded.announced()
+
+
+async def test_a_claim_is_recognised_and_keeps_others_out(books: Books) -> None:
+    payment = a_payment()
+    rival = a_payment(order_id=payment.order_id)
+
+    assert await books.payments.record_pending(payment) == payment
+    assert await books.payments.record_pending(payment) == payment
+
+    with pytest.raises(PaymentError) as refusal:
+        await books.payments.record_pending(rival)
+    assert refusal.value.code is ErrorCode.PAYMENT_IN_PROGRESS
+
+
+async def test_a_paid_order_answers_its_success(books: Books) -> None:
+    payment = await told(books)
+
+    rival = a_payment(order_id=payment.order_id)
+
+    assert await books.payments.record_pending(rival) == payment
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+async def test_a_failure_is_recorded_once_and_stays(books: Books, claimed: bool) -> None:
+    payment = a_payment()
+    if claimed:
+        await books.payments.record_pending(payment)
+    for error in (DECLINE, DECLINE, REFUSAL):
+        await books.payments.record_failed(payment.failed(error, NOON))
+
+    assert await as_recorded(books, payment) == payment.failed(DECLINE, NOON)
+    with pytest.raises(PaymentError) as refusal:
+        await books.payments.record_succeeded(payment.succeeded(NOON))
+    assert refusal.value.code is ErrorCode.RECORD_REFUSED
+
+
+async def test_what_was_never_claimed_cannot_succeed(books: Books) -> None:
+    with pytest.raises(PaymentError) as refusal:
+        await books.payments.record_succeeded(a_payment().succeeded(NOON))
+    assert refusal.value.code is ErrorCode.RECORD_REFUSED
+
+
+@pytest.mark.parametrize("announcement", [Announcement.BEGUN, Announcement.MADE])
+async def test_a_success_fails_only_before_it_is_told(
+    books: Books, announcement: Announcement
+) -> None:
+    undone, stands = a_payment(), a_payment()
+    for payment in (undone, stands):
+        await books.payments.record_pending(payment)
+        await books.payments.record_succeeded(payment.succeeded(NOON))
+        await books.payments.record_succeeded(payment.succeeded(NOON))
+    begun = stands.succeeded(NOON).announced(announcement)
+    await books.payments.record_announcement(begun)
+
+    await books.payments.record_failed(undone.failed(DECLINE, NOON))
+    with pytest.raises(PaymentError) as refusal:
+        await books.payments.record_failed(stands.failed(DECLINE, NOON))
+
+    assert refusal.value.code is ErrorCode.RECORD_REFUSED
+    assert await as_recorded(books, undone) == undone.failed(DECLINE, NOON)
+    assert await as_recorded(books, stands) == begun
+
+
+async def test_an_announcement_does_not_go_back(books: Books) -> None:
+    payment = await told(books)
+
+    await books.payments.record_announcement(payment.announced(Announcement.BEGUN))
+
+    assert await as_recorded(books, payment) == payment
+
+
+async def test_a_refund_is_set_aside_once(books: Books) -> None:
+    payment = await told(books)
+    refund = a_refund(payment, "100.00")
+    recorded = refund.model_copy(update={"is_unsent": False})
+
+    assert await books.refunds.record_pending(refund) == recorded
+    again = refund.model_copy(update={"created_at": AFTER})
+    assert await books.refunds.record_pending(again) == recorded
+
+    for amount, key in (("50.01", "more"), ("150.00", "all")):
+        with pytest.raises(PaymentError) as refusal:
+            await books.refunds.record_pending(a_refund(payment, amount, key))
+        assert refusal.value.code is ErrorCode.REFUND_TOO_LARGE
+    await books.refunds.record_pending(a_refund(payment, "50.00", "rest"))
+
+
+async def test_a_failed_refund_frees_its_amount(books: Books) -> None:
+    payment = await told(books)
+    refund = a_refund(payment, "150.00")
+    await books.refunds.record_pending(refund)
+
+    for _ in range(2):
+        await books.refunds.record_ended(refund.failed(REFUSAL, NOON))
+
+    with pytest.raises(PaymentError) as refusal:
+        await books.refunds.record_ended(refund.succeeded(NOON))
+    assert refusal.value.code is ErrorCode.RECORD_REFUSED
+    await books.refunds.record_pending(a_refund(payment, "150.00", "next"))
+
+
+async def test_a_refund_is_unfinished_until_it_is_told(books: Books) -> None:
+    refund = a_refund(await told(books))
+    await books.refunds.record_pending(refund)
+    assert refund.id in await unfinished(books)
+
+    made = refund.succeeded(NOON)
+    for _ in range(2):
+        await books.refunds.record_ended(made)
+    assert refund.id in await unfinished(books)
+
+    await books.refunds.record_announced(made)
+    assert refund.id not in await unfinished(books)
+    ended: Refund = await books.refunds.record_pending(refund)
+    assert ended == made.announced().model_copy(update={"is_unsent": False})
+
+
+async def test_nothing_is_refunded_of_what_has_not_been_told(books: Books) -> None:
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    refund = a_refund(payment.succeeded(NOON).announced(), key=str(uuid4()))
+
+    with pytest.raises(PaymentError) as refusal:
+        await books.refunds.record_pending(refund)
+    assert refusal.value.code is ErrorCode.REFUND_TOO_LARGE
+
+
+async def unfinished(books: Books) -> set[object]:
+    return {each.id async for page in books.refunds.unfinished_since(AFTER) for each in page}
