@@ -177,11 +177,16 @@ class Shop:
     async def until_captured(self, order: Order) -> None:
         await eventually(f"the gateway has charged {order.id}", lambda: self.charges(order))
 
-    async def until_recorded(self, order: Order, status: str) -> None:
-        async def recorded() -> bool:
-            return status in [row["status"] for row in await self.rows(order)]
+    async def until_announced(self, order: Order, announcement: str) -> None:
+        """Wait until a payment of the order has succeeded, and its event is `begun` or `made`."""
 
-        await eventually(f"a payment of {order.id} is {status}", recorded)
+        async def is_announced() -> bool:
+            return ("succeeded", announcement) in [
+                (row["status"], row["announcement"]) for row in await self.rows(order)
+            ]
+
+        what = f"the event of the success of {order.id} is {announcement}"
+        await eventually(what, is_announced, seconds=60)
 
     async def until_retried(self, order: Order, step: str) -> None:
         """Wait until this step of the order's payment has failed and is being tried again."""

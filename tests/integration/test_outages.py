@@ -64,6 +64,19 @@ async def test_postgresql_killed_during_the_charge_delays_the_record(shop: Shop)
     await assert_agreement(shop, order, answer)
 
 
+async def test_while_kafka_hangs_a_success_stands_before_it_is_told(shop: Shop) -> None:
+    order = await shop.an_order()
+    with shop.frozen("kafka"):
+        paying = asyncio.create_task(shop.pay(order))
+        await shop.until_announced(order, "begun")
+
+    answer = await paying
+    await shop.until_announced(order, "made")
+
+    assert answer.status == 200
+    await assert_agreement(shop, order, answer)
+
+
 async def test_without_temporal_nothing_is_accepted(shop: Shop) -> None:
     order = await shop.an_order()
     async with shop.without("temporal", killed=True):
