@@ -118,7 +118,8 @@ def _moments(payment: Payment, refunds: Sequence[Refund]) -> Iterator[tuple[date
     """The times at which something happened, each with the subjects that have a record of it."""
     yield payment.created_at, set()
     if payment.processed_at is not None:
-        yield payment.processed_at, {str(payment.id)} if payment.announcement in ANNOUNCED else set()
+        has_record = payment.announcement in ANNOUNCED
+        yield payment.processed_at, {str(payment.id)} if has_record else set()
     for refund in refunds:
         yield refund.created_at, set()
         if refund.processed_at is not None:

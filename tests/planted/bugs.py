@@ -1146,8 +1146,8 @@ API = (
     Bug(
         "lost workflow is a 500",
         "api/sagas.py",
-        "except (TimeoutError, RPCError, WorkflowFailureError):",
-        "except (TimeoutError, RPCError):",
+        "except (TimeoutError, WorkflowFailureError):",
+        "except TimeoutError:",
         RECONCILIATION,
     ),
 )
