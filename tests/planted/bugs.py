@@ -16,6 +16,7 @@ KAFKA = "tests/unit/test_kafka.py"
 DATABASE_FAILURES = "tests/unit/test_database_failures.py"
 SCHEMAS = "tests/unit/test_schemas.py"
 HTTP = "tests/unit/test_http.py"
+AUTHORIZATION = "tests/unit/test_authorization.py"
 IDENTITY = "tests/unit/test_identity.py"
 PLACES = "tests/unit/test_places.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
@@ -895,7 +896,7 @@ API = (
         "api/routes.py",
         "query.to_search(caller.customer_id)",
         "query.to_search(None)",
-        IDENTITY,
+        AUTHORIZATION,
     ),
     Bug(
         "expired tokens are accepted",
@@ -923,21 +924,21 @@ API = (
         "api/dependencies.py",
         "if scope not in caller.scopes:",
         "if not caller.scopes:",
-        IDENTITY,
+        AUTHORIZATION,
     ),
     Bug(
         "customers read each other's payments",
         "api/payments.py",
         "if payment is None or not caller.acts_for(payment.customer_id):",
         "if payment is None:",
-        IDENTITY,
+        AUTHORIZATION,
     ),
     Bug(
         "customers pay with each other's name",
         "api/routes.py",
         "if not caller.acts_for(body.customer_id):",
         "if caller.customer_id == body.order_id:",
-        IDENTITY,
+        AUTHORIZATION,
     ),
     Bug(
         "keys are forgotten while the issuer is down",
