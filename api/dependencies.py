@@ -56,9 +56,9 @@ Bearer = Annotated[
 
 
 def caller_at(address: str) -> str:
-    """Who is counted as one: an IPv4 address, or an IPv6 network that one customer is given.
+    """The caller that an address counts as: the IPv4 address itself, or the /64 of an IPv6 one.
 
-    However they are written; whatever is no address is one caller.
+    All spellings of an address are one caller. Text that is no address is the caller `unknown`.
     """
     try:
         found = ip_address(address)

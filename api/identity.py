@@ -97,7 +97,7 @@ class IssuerKeys:
 
 
 def _usable(keys: Sequence[jwt.PyJWK]) -> Sequence[jwt.PyJWK]:
-    """Those for signatures that we accept. Of several, those without an id belong to no token."""
+    """The keys for signatures that we accept. If there are several, only those with an id."""
     ours = [
         key
         for key in keys

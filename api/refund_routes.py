@@ -126,7 +126,7 @@ def _required_key(request: Request) -> str:
 
 
 def _refuse_query(request: Request) -> None:
-    """An amount that stands in the address would not be read, and everything refunded."""
+    """Refuse an amount in the address: it would not be read, and everything would be refunded."""
     if request.url.query:
         raise PaymentError(ErrorCode.INVALID_REQUEST, "Send the amount in the body.")
 

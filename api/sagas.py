@@ -109,7 +109,10 @@ class PaymentSagas:
         try:
             async with asyncio.timeout(self._wait.total_seconds()):
                 return await handle.result()
-        except (TimeoutError, RPCError, WorkflowFailureError):
+        except RPCError as error:
+            self._refusals.note(error)
+            return None
+        except (TimeoutError, WorkflowFailureError):
             return None
 
     async def _join(self, instruction: PaymentInstruction, run_id: str | None) -> Saga:

@@ -87,11 +87,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(TOO_LARGE)
 
     def _parse(self, data: memoryview) -> None:
-        """Give the parser the data, without any `Upgrade`.
+        """Parse the data, and read a request with `Upgrade` as an ordinary one.
 
-        The parser takes a request with `Upgrade` for the end of HTTP, and would skip its body. We
-        change to no other protocol, so the request is an ordinary one (RFC 9110 section 7.8): its
-        head is parsed again without that header, then what follows it.
+        At such a request the parser stops and skips the body. We speak no other protocol and may
+        ignore the header (RFC 9110 section 7.8), so the head is parsed again without it, and then
+        what follows.
         """
         while True:
             try:

@@ -22,7 +22,7 @@ ENCRYPTED_PROTOCOLS = {"SSL", "SASL_SSL"}
 MOST_PER_SECOND = 1000
 """Of one caller: more than a process answers at all. Chosen."""
 FEWEST_BITS, FEWEST_BITS_6 = 8, 16
-"""Of a proxy's network: 10.0.0.0/8 is the widest private one, and CDNs have up to a /29 of IPv6."""
+"""Of a proxy's network. The widest private network of IPv4 is 10.0.0.0/8; for IPv6 it is chosen."""
 UNIQUE_LOCAL, MAPPED = IPv6Network("fc00::/7"), IPv6Network("::ffff:0:0/96")
 """The private addresses of IPv6 (RFC 4193), and all of IPv4 as IPv6 writes it (RFC 4291)."""
 
@@ -150,7 +150,7 @@ def _password(password: str | None) -> Iterator[str]:
 
 
 def _is_wide(network: IPv4Network | IPv6Network) -> bool:
-    """Whether hosts of strangers are in it: no proxy has so many, but the private ranges do."""
+    """Whether strangers have addresses in the network too. Private networks may be wide."""
     if isinstance(network, IPv4Network):
         return network.prefixlen < FEWEST_BITS
     if network.subnet_of(MAPPED):

@@ -18,7 +18,8 @@ MARGIN = timedelta(minutes=5)
 MOST_RECORDS = 20_000
 """What is read for one timeline: more would hold up the process. Chosen, not measured."""
 MOST_AT_ONCE = 1000
-TOLD = (Announcement.BEGUN, Announcement.MADE)
+ANNOUNCED = (Announcement.BEGUN, Announcement.MADE)
+"""With these a payment may have a record."""
 
 
 class Window(NamedTuple):
@@ -27,7 +28,7 @@ class Window(NamedTuple):
     start: datetime
     end: datetime
     awaited: set[str]
-    """Subjects that have a record: it is looked for beyond the end too, if it came late."""
+    """Subjects that should have a record. If one came late, reading goes on after the end."""
 
 
 class KafkaTimeline:
@@ -55,7 +56,7 @@ class KafkaTimeline:
 
 
 class _Reading:
-    """The records of some subjects, by where they are: windows may overlap."""
+    """Reads windows and keeps the records of some subjects, each once."""
 
     def __init__(self, consumer: AIOKafkaConsumer, key: bytes, subjects: set[str]) -> None:
         self.found: dict[tuple[str, int, int], Any] = {}
@@ -101,7 +102,7 @@ class _Reading:
 
 
 def _windows(payment: Payment, refunds: Sequence[Refund]) -> list[Window]:
-    """In their order; those that meet are one."""
+    """The windows in the order of time. Windows that overlap are joined."""
     windows: list[Window] = []
     for at, awaited in sorted(_moments(payment, refunds), key=lambda each: each[0]):
         if windows and at - MARGIN <= windows[-1].end:
@@ -114,10 +115,11 @@ def _windows(payment: Payment, refunds: Sequence[Refund]) -> list[Window]:
 
 
 def _moments(payment: Payment, refunds: Sequence[Refund]) -> Iterator[tuple[datetime, set[str]]]:
-    """When something happened, and whose record there is because of it."""
+    """The times at which something happened, each with the subjects that have a record of it."""
     yield payment.created_at, set()
     if payment.processed_at is not None:
-        yield payment.processed_at, {str(payment.id)} if payment.announcement in TOLD else set()
+        has_record = payment.announcement in ANNOUNCED
+        yield payment.processed_at, {str(payment.id)} if has_record else set()
     for refund in refunds:
         yield refund.created_at, set()
         if refund.processed_at is not None:

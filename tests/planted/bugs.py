@@ -27,6 +27,7 @@ PUBLISHING = "tests/unit/test_publishing.py"
 DATABASE_FAILURES = "tests/unit/test_database_failures.py"
 SCHEMAS = "tests/unit/test_schemas.py"
 HTTP = "tests/unit/test_http.py"
+AUTHORIZATION = "tests/unit/test_authorization.py"
 IDENTITY = "tests/unit/test_identity.py"
 PLACES = "tests/unit/test_places.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
@@ -1527,7 +1528,7 @@ API = (
         "api/routes.py",
         "query.to_search(caller.customer_id)",
         "query.to_search(None)",
-        IDENTITY,
+        AUTHORIZATION,
     ),
     Bug(
         "expired tokens are accepted",
@@ -1555,21 +1556,21 @@ API = (
         "api/dependencies.py",
         "if scope not in caller.scopes:",
         "if not caller.scopes:",
-        IDENTITY,
+        AUTHORIZATION,
     ),
     Bug(
         "customers read each other's payments",
         "api/payments.py",
         "if payment is None or not caller.acts_for(payment.customer_id):",
         "if payment is None:",
-        IDENTITY,
+        AUTHORIZATION,
     ),
     Bug(
         "customers pay with each other's name",
         "api/routes.py",
         "if not caller.acts_for(body.customer_id):",
         "if caller.customer_id == body.order_id:",
-        IDENTITY,
+        AUTHORIZATION,
     ),
     Bug(
         "keys are forgotten while the issuer is down",
@@ -1827,8 +1828,8 @@ API = (
     Bug(
         "lost workflow is a 500",
         "api/sagas.py",
-        "except (TimeoutError, RPCError, WorkflowFailureError):",
-        "except (TimeoutError, RPCError):",
+        "except (TimeoutError, WorkflowFailureError):",
+        "except TimeoutError:",
         RECONCILIATION,
     ),
 )

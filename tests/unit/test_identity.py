@@ -142,7 +142,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "critical extension": lambda: signed_as(RSA, "RS256", crit=["exp"]),
     "unknown critical extension": lambda: signed_as(RSA, "RS256", crit=["x"], x=1),
     "expired": lambda: a_token(exp=time.time() - 31),
-    "not yet valid": lambda: a_token(nbf=time.time() + 31),
+    "not yet valid": lambda: a_token(nbf=time.time() + 90),
     "never expires": lambda: a_token(exp=None),
     "expires some day": lambda: a_token(exp="tomorrow"),
     "another issuer": lambda: a_token(iss="https://issuer.example.evil"),

@@ -9,7 +9,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api import refusals
-from api.sagas import PaymentSagas
+from api.sagas import PaymentSagas, Saga
 from domain import names
 from domain.errors import ErrorCode, PaymentError
 from tests.builders import a_payment, a_refund, an_instruction
@@ -52,6 +52,9 @@ class FakeTemporal:
 
     async def memo(self) -> dict[str, str]:
         return self._memo
+
+    async def result(self) -> None:
+        self._fail()
 
     async def cancel(self, **_: Any) -> None:
         self.cancelled += 1
@@ -96,6 +99,15 @@ async def test_cause_of_a_refusal_is_logged_once_for_each_kind(
     monkeypatch.setattr(refusals, "QUIET_SECONDS", 0)  # as if a minute had passed
     await code_of(sagas.start_or_join(an_instruction()))
     assert len(lines(caplog)) == 3
+
+
+async def test_cause_is_logged_where_an_ending_is_not_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    handle: Any = FakeTemporal(GONE)
+
+    assert await sagas_on(handle).ending(Saga(INSTRUCTION.payment_id, handle)) is None
+    assert lines(caplog) == ["Temporal refuses: tcp connect error (UNAVAILABLE)"]
 
 
 async def test_missing_search_attribute_is_found_and_logged(

@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 
 from api import server
 
-PATIENCE_SECONDS = 1
+PATIENCE_SECONDS = 10
 """For an application that waits for a body which never comes."""
 BODY = b'{"amount": 10.00}'
 REFUND = (
