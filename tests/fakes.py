@@ -368,6 +368,8 @@ class FakePayments(Payments):
         self._move(payment)
 
     def _move(self, payment: Payment) -> Payment:
+        if "\\u0000" in payment.model_dump_json():
+            raise PaymentError(ErrorCode.RECORD_REFUSED, "PostgreSQL keeps no NUL in a text.")
         recorded = self._world.payments.get(payment.id)
         if recorded is not None:
             if recorded.status is payment.status:

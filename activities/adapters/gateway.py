@@ -31,11 +31,11 @@ CHARGE_ANSWERS: Mapping[int, frozenset[ChargeState]] = MappingProxyType(
 """In which states a charge may be, by the status of the answer to `POST /charges`."""
 REFUND_ANSWERS = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 
+# The refusals that are definite, by status and code.
 CHARGE_REFUSED = frozenset({(HTTPStatus.BAD_REQUEST, "INVALID_REQUEST"), (422, "KEY_REUSED")})
 REFUND_REFUSED = frozenset({(HTTPStatus.CONFLICT, "NOT_CAPTURED"), (422, "REFUND_TOO_LARGE")})
 NO_CHARGE = frozenset({(HTTPStatus.NOT_FOUND, "CHARGE_NOT_FOUND")})
 NO_REFUND = frozenset({(HTTPStatus.NOT_FOUND, "REFUND_NOT_FOUND")})
-"""Statuses and codes of the refusals that are definite."""
 
 
 class RefusalAnswer(Answer):

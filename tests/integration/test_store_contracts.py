@@ -88,6 +88,16 @@ async def test_a_failure_is_recorded_once_and_stays(books: Books, claimed: bool)
     assert refusal.value.code is ErrorCode.RECORD_REFUSED
 
 
+async def test_no_text_with_a_nul_is_recorded(books: Books) -> None:
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    odd = payment.failed(DECLINE, NOON).model_copy(update={"error_message": "Declined\x00"})
+
+    with pytest.raises(PaymentError) as refusal:
+        await books.payments.record_failed(odd)
+    assert refusal.value.code is ErrorCode.RECORD_REFUSED
+
+
 async def test_what_was_never_claimed_cannot_succeed(books: Books) -> None:
     with pytest.raises(PaymentError) as refusal:
         await books.payments.record_succeeded(a_payment().succeeded(NOON))

@@ -13,6 +13,8 @@ POLICIES = "tests/unit/test_policies.py"
 CHARGES = "tests/unit/test_charges.py"
 FAILURES = "tests/unit/test_failures.py"
 ADAPTERS = "tests/unit/test_adapters.py"
+HOSTILE_ANSWERS = "tests/hostile/test_hostile.py::test_no_hostile_answer_is_misunderstood[0]"
+PAYLOADS = "tests/unit/test_payloads.py"
 GATEWAY_TIMELINE = "tests/unit/test_gateway_timeline.py"
 GATEWAY_ANSWERS = "tests/unit/test_gateway_answers.py"
 MAKING_REFUNDS = "tests/unit/test_making_refunds.py"
@@ -1124,6 +1126,34 @@ ADAPTER = (
         "[:max_letters]",
         "",
         TOLERANT_READING,
+    ),
+    Bug(
+        "hostile answer counts as a capture",
+        "activities/adapters/gateway.py",
+        "is_told = self.is_of(amount) if amount else self.amount is not None",
+        "is_told = True",
+        HOSTILE_ANSWERS,
+    ),
+    Bug(
+        "hostile answer breaks the adapter",
+        "activities/adapters/http.py",
+        "except (httpx.HTTPError, OSError, ValueError) as error:",
+        "except (httpx.HTTPError, OSError) as error:",
+        HOSTILE_ANSWERS,
+    ),
+    Bug(
+        "texts of an earlier version are kept as they are",
+        "domain/gateway.py",
+        "    message: Text | None = None",
+        "    message: str | None = None",
+        PAYLOADS,
+    ),
+    Bug(
+        "messages are kept as they are",
+        "domain/errors.py",
+        "self.message = readable(message, MAX_MESSAGE)",
+        "self.message = message",
+        FAILURES,
     ),
     Bug(
         "timeline shows another charge",

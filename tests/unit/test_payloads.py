@@ -153,6 +153,7 @@ PAYLOADS: list[tuple[Any, Any]] = [
         {"payment": PAYMENT_PAYLOAD, "reservation_id": R},
     ),
     (REFUND, REFUND_PAYLOAD),
+    (REFUND.model_copy(update={"is_unsent": True}), {**REFUND_PAYLOAD, "is_unsent": True}),
     (RefundEvent(refund=REFUND), {"refund": REFUND_PAYLOAD}),
     (
         Order(id=UUID(O), customer_id=C, state="pending", total=Decimal("150.00"), currency="USD"),
@@ -257,6 +258,15 @@ def test_what_later_versions_add_is_ignored(value: Any, payload: Any) -> None:
 )
 def test_members_with_defaults_may_be_absent(kind: type, payload: Any) -> None:
     assert decode(payload, kind).model_dump(mode="json", exclude_unset=True) == payload
+
+
+def test_text_that_an_earlier_version_kept_can_be_recorded() -> None:
+    """One control character in it would keep a payment from ever ending."""
+    texts = {"message": "Declined\x00", "transaction_id": "txn\x00" + "1" * 500}
+
+    charge = decode({"key": "pay_1_charge", "state": "declined", **texts}, Charge)
+
+    assert (charge.message, charge.transaction_id) == ("Declined", "txn" + "1" * 252)
 
 
 @pytest.mark.parametrize(
