@@ -172,6 +172,13 @@ async def is_later(moment: float) -> bool:
     return asyncio.get_running_loop().time() > moment
 
 
+@pytest.mark.parametrize("parameter", ["pgbouncer=true", "options=-c%20lock_timeout%3D0"])
+async def test_migrations_need_a_session_of_their_own(url: str, parameter: str) -> None:
+    """What a pooler says of itself, and one that drops our settings without a word."""
+    with pytest.raises(MigrationBlocked, match="Name PostgreSQL itself"):
+        await migrate(f"{url}?{parameter}")
+
+
 async def test_a_process_waits_for_its_turn_however_long_another_migrates(
     url: str, other: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -837,6 +837,36 @@ ADAPTER = (
 
 DB = (
     Bug(
+        "what is written behind PgBouncer is not committed",
+        "db/statements.py",
+        """        async with engine.begin() as connection:
+            return""",
+        """        async with engine.connect() as connection:
+            return""",
+        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+    ),
+    Bug(
+        "prepared statements are left behind PgBouncer",
+        "db/engine.py",
+        '        "prepared_statement_name_func": str,\n',
+        "",
+        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+    ),
+    Bug(
+        "a statement behind PgBouncer is prepared in one session and run in another",
+        "db/engine.py",
+        'isolation_level="READ COMMITTED" if target.is_pooled else "AUTOCOMMIT"',
+        'isolation_level="AUTOCOMMIT"',
+        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+    ),
+    Bug(
+        "migrations run behind PgBouncer",
+        "db/migrate.py",
+        "    if read_database_url(database_url).is_pooled:",
+        "    if False:",
+        f"{MIGRATIONS}::test_migrations_need_a_session_of_their_own",
+    ),
+    Bug(
         "a session that only reads stays in the pool",
         "db/engine.py",
         '    event.listen(engine.sync_engine, "handle_error", _discard_if_unusable)\n',
