@@ -885,7 +885,7 @@ DB = (
         "db/payments.py",
         "self._execute(_CAN_WRITE, {})",
         'self._execute(text("SELECT 1"), {})',
-        f"{FAILOVER}::test_a_server_that_only_reads_is_not_ready",
+        f"{FAILOVER}::test_one_refused_write_empties_the_pool",
     ),
     Bug(
         "only the first of several hosts is asked",
