@@ -860,6 +860,13 @@ DB = (
         f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
     ),
     Bug(
+        "a pooler that drops the lock time-out is not noticed",
+        "db/migrate.py",
+        "        await _refuse_pooler(connection)\n",
+        "",
+        f"{MIGRATIONS}::test_a_pooler_that_drops_settings_is_noticed",
+    ),
+    Bug(
         "migrations run behind PgBouncer",
         "db/migrate.py",
         "    if read_database_url(database_url).is_pooled:",
