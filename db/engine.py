@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy import ExceptionContext, NullPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from db.urls import read_database_url
+from db.urls import DatabaseUrl, read_database_url
 
 CONNECT_SECONDS = 2
 """To one host, unless the URL says `connect_timeout`."""
@@ -30,24 +30,40 @@ def create_engine(database_url: str, *, application_name: str, pool_size: int = 
     Each statement is its own transaction: the store needs no other, and saves two round trips.
     Raises ValueError for a URL that `read_database_url` refuses.
     """
+    target = read_database_url(database_url)
     settings = {
         "statement_timeout": str(1000 * STATEMENT_SECONDS),
         "lock_timeout": str(1000 * STATEMENT_SECONDS),
         "jit": "off",
     }
+    options = {"command_timeout": STATEMENT_SECONDS}
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        isolation_level="AUTOCOMMIT",
+        isolation_level="READ COMMITTED" if target.is_pooled else "AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         pool_pre_ping=True,
-        async_creator=_connector(
-            database_url, application_name, settings, command_timeout=STATEMENT_SECONDS
-        ),
+        connect_args=_pooled(target, application_name, options)
+        if target.is_pooled
+        else {"async_creator_fn": _connector(target, application_name, settings, options)},
     )
     event.listen(engine.sync_engine, "handle_error", _discard_if_unusable)
     return engine
+
+
+def _pooled(target: DatabaseUrl, application_name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Behind PgBouncer a session is ours for a transaction only, so nothing is left in it.
+
+    It refuses settings; nor is there a statement that is prepared, but one without a name, used
+    in the transaction that prepares it.
+    """
+    options = {**options, "statement_cache_size": 0}
+    return {
+        "async_creator_fn": _connector(target, application_name, {}, options),
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": str,
+    }
 
 
 def create_migration_engine(database_url: str) -> AsyncEngine:
@@ -57,17 +73,15 @@ def create_migration_engine(database_url: str) -> AsyncEngine:
         "lock_timeout": str(1000 * LOCK_SECONDS),
         "tcp_keepalives_idle": "60",  # so that no firewall forgets a long statement
     }
+    connect = _connector(read_database_url(database_url), "payment-migrations", settings, {})
     return create_async_engine(
-        "postgresql+asyncpg://",
-        poolclass=NullPool,
-        async_creator=_connector(database_url, "payment-migrations", settings),
+        "postgresql+asyncpg://", poolclass=NullPool, connect_args={"async_creator_fn": connect}
     )
 
 
 def _connector(
-    database_url: str, application_name: str, settings: dict[str, str], **options: Any
+    target: DatabaseUrl, application_name: str, settings: dict[str, str], options: dict[str, Any]
 ) -> Connect:
-    target = read_database_url(database_url)
     hosts = list(target.hosts)
     name = target.application_name or application_name
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import LOCK_SECONDS, create_migration_engine
 from db.failures import as_payment_errors
+from db.urls import read_database_url
 from domain.names import DATABASE_SCHEMA
 
 LOCK_TRIES = 60
@@ -25,6 +26,11 @@ TURN_SECONDS = 0.5
 
 LOCK_FAILURES = frozenset({"55P03", "40P01"})
 """Lock not available in time, deadlock: the same migration may get through the next time."""
+
+BEHIND_A_POOLER = (
+    "Migrations need a session of their own, and DATABASE_URL leads to a connection pooler that"
+    " gives none. Name PostgreSQL itself there for bootstrap.prepare."
+)
 
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtext('bc_payment migrations'))")
 
@@ -41,6 +47,8 @@ async def migrate(database_url: str, revision: str = "head") -> None:
     Raises PaymentError(DATABASE_UNAVAILABLE) if there is no connecting, MigrationBlocked if a
     table stays locked by others, and otherwise what went wrong as it is: it is a bug.
     """
+    if read_database_url(database_url).is_pooled:
+        raise MigrationBlocked(BEHIND_A_POOLER)
     engine = create_migration_engine(database_url)
     with as_payment_errors():
         connection = await engine.connect()
@@ -54,10 +62,7 @@ async def migrate(database_url: str, revision: str = "head") -> None:
 
 async def _refuse_pooler(connection: AsyncConnection) -> None:
     if await connection.scalar(text("SHOW lock_timeout")) != f"{LOCK_SECONDS}s":
-        raise MigrationBlocked(
-            "Migrations need a session of their own, and DATABASE_URL leads to a connection pooler"
-            " that gives none. Name PostgreSQL itself there for bootstrap.prepare."
-        )
+        raise MigrationBlocked(BEHIND_A_POOLER)
 
 
 async def _wait_for_turn(connection: AsyncConnection) -> None:

@@ -16,21 +16,21 @@ Row = Mapping[str, Any]
 async def execute(engine: AsyncEngine, statement: Executable, values: Values) -> int:
     """How many rows the statement has written."""
     with as_payment_errors():
-        async with engine.connect() as connection:
+        async with engine.begin() as connection:
             return (await connection.execute(statement, values)).rowcount
 
 
 async def fetch(engine: AsyncEngine, query: Executable, values: Values) -> Row | None:
     """The only row that the query finds, or None."""
     with as_payment_errors():
-        async with engine.connect() as connection:
+        async with engine.begin() as connection:
             row = (await connection.execute(query, values)).mappings().one_or_none()
     return _plain(row) if row else None
 
 
 async def fetch_all(engine: AsyncEngine, query: Executable, values: Values) -> Sequence[Row]:
     with as_payment_errors():
-        async with engine.connect() as connection:
+        async with engine.begin() as connection:
             rows = (await connection.execute(query, values)).mappings().all()
     return [_plain(row) for row in rows]
 

@@ -26,6 +26,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "channel_binding": frozenset({"prefer", "disable"}),
     "gssencmode": frozenset({"prefer", "disable"}),
     "load_balance_hosts": frozenset({"disable"}),
+    "pgbouncer": frozenset({"true"}),
     "client_encoding": frozenset({"UTF8", "utf8", "auto"}),
     "connect_timeout": frozenset(map(str, range(1, MAX_CONNECT_SECONDS + 1))),
 }
@@ -38,6 +39,8 @@ class DatabaseUrl(NamedTuple):
     hosts: tuple[str, ...]
     connect_seconds: int | None
     application_name: str | None
+    is_pooled: bool
+    """`pgbouncer=true`, as others write it too: each transaction may have another session."""
 
 
 def read_database_url(url: str) -> DatabaseUrl:
@@ -56,6 +59,7 @@ def read_database_url(url: str) -> DatabaseUrl:
         hosts=tuple(urlunsplit((parts.scheme, each, parts.path, query, "")) for each in netlocs),
         connect_seconds=int(seconds) if seconds else None,
         application_name=parameters.get("application_name"),
+        is_pooled="pgbouncer" in parameters,
     )
 
 

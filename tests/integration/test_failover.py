@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-import pytest
 
 from db.engine import create_engine
 from db.migrate import migrate
@@ -111,46 +110,59 @@ async def test_a_promoted_standby_takes_over(tmp_path: Path) -> None:
             await engine.dispose()
 
 
-@pytest.fixture
-async def only_reading(shop: Shop) -> AsyncIterator[str]:
+@asynccontextmanager
+async def only_reading(url: str) -> AsyncIterator[str]:
     """The URL of a role whose sessions only read, as those of an old primary after a failover."""
     role = f"role_{uuid4().hex}"
-    admin = await asyncpg.connect(superuser(shop.stack.site.ports.postgres))
+    admin = await asyncpg.connect(as_superuser(url))
     await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'payments' IN ROLE payments")
     await admin.execute(f"ALTER ROLE {role} SET default_transaction_read_only = on")
-    yield shop.stack.environment()["DATABASE_URL"].replace("//payments:", f"//{role}:")
+    yield url.replace("//payments:", f"//{role}:")
     await admin.execute(f"DROP ROLE {role}")
     await admin.close()
 
 
-async def let_write(shop: Shop, url: str) -> None:
-    role = url.split("//")[1].split(":", maxsplit=1)[0]
-    admin = superuser(shop.stack.site.ports.postgres)
-    await ask(admin, f"ALTER ROLE {role} RESET default_transaction_read_only")
+def as_superuser(url: str) -> str:
+    return url.replace("//payments:payments@", "//postgres:postgres@")
 
 
-async def test_one_refused_write_empties_the_pool(shop: Shop, only_reading: str) -> None:
-    engine = create_engine(only_reading, application_name="tests", pool_size=POOL)
-    store = PaymentStore(engine)
-    connections = [await engine.connect() for _ in range(POOL)]
-    for connection in connections:
-        await connection.close()
-    await let_write(shop, only_reading)
-
-    assert not await is_done(store.record_pending(a_payment()))
-    for _ in range(POOL):
-        await store.record_pending(a_payment())
-    await engine.dispose()
+async def let_write(url: str, role_url: str) -> None:
+    role = role_url.split("//")[1].split(":", maxsplit=1)[0]
+    await ask(as_superuser(url), f"ALTER ROLE {role} RESET default_transaction_read_only")
 
 
-async def test_a_server_that_only_reads_is_not_ready(shop: Shop, only_reading: str) -> None:
-    async with another_api(shop, database_url=only_reading) as replica:
+async def test_one_refused_write_empties_the_pool(tmp_path: Path) -> None:
+    async with primary(tmp_path) as stack:
+        url = stack.environment()["DATABASE_URL"]
+        await migrate(url)
+        async with only_reading(url) as role_url:
+            engine = create_engine(role_url, application_name="tests", pool_size=POOL)
+            store = PaymentStore(engine)
+            assert not await is_done(store.ping())
+            connections = [await engine.connect() for _ in range(POOL)]
+            for connection in connections:
+                await connection.close()
+            await let_write(url, role_url)
+
+            assert not await is_done(store.record_pending(a_payment()))
+            for _ in range(POOL):
+                await store.record_pending(a_payment())
+            await store.ping()
+            await engine.dispose()
+
+
+async def test_a_server_that_only_reads_is_not_ready(shop: Shop) -> None:
+    url = shop.stack.environment()["DATABASE_URL"]
+    async with (
+        only_reading(url) as role_url,
+        another_api(shop, database_url=role_url) as replica,
+    ):
         order = await replica.an_order()
         answer = await replica.get("/ready")
         assert (answer.status, answer.body["dependencies"]["postgresql"]) == (503, "down")
         assert (await replica.pay(order, key="key")).status == 503
 
-        await let_write(shop, only_reading)
+        await let_write(url, role_url)
 
         assert (await replica.get("/ready")).status == 200
         assert (await replica.pay(order, key="key")).status == 200

@@ -172,6 +172,20 @@ async def is_later(moment: float) -> bool:
     return asyncio.get_running_loop().time() > moment
 
 
+async def test_migrations_need_a_session_of_their_own(url: str) -> None:
+    with pytest.raises(MigrationBlocked, match="Name PostgreSQL itself"):
+        await migrate(f"{url}?pgbouncer=true")
+
+
+async def test_a_pooler_that_drops_settings_is_noticed(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.engine.LOCK_SECONDS", 0)
+
+    with pytest.raises(MigrationBlocked, match="Name PostgreSQL itself"):
+        await migrate(url)
+
+
 async def test_a_process_waits_for_its_turn_however_long_another_migrates(
     url: str, other: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
 ) -> None:

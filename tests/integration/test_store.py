@@ -122,6 +122,27 @@ async def test_every_wait_has_an_end(shop: Shop, setting: str) -> None:
     assert seconds == f"{STATEMENT_SECONDS}s"
 
 
+async def test_behind_a_pooler_nothing_is_left_in_a_session(shop: Shop) -> None:
+    url = f"{shop.stack.environment()['DATABASE_URL']}?pgbouncer=true"
+    engine = create_engine(url, application_name="tests", pool_size=1)
+    store, payment = PaymentStore(engine), a_payment()
+
+    await store.record_pending(payment)
+    assert await store.find(payment.id) == payment
+    async with engine.connect() as connection:
+        left = await connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+        session = (await connection.get_raw_connection()).driver_connection
+        assert session is not None
+        assert (left, session.is_in_transaction()) == (0, True)
+        assert await connection.scalar(text("SHOW statement_timeout")) == "0"
+    await engine.dispose()
+
+    assert len(await shop.database.fetch(RECORDED, payment.id)) == 1
+
+
+RECORDED = "SELECT id FROM bc_payment.payments WHERE id = $1"
+
+
 async def test_pool_without_a_free_connection_is_an_outage(shop: Shop) -> None:
     url = shop.stack.environment()["DATABASE_URL"]
     engine = create_engine(url, application_name="tests", pool_size=1)

@@ -1271,6 +1271,43 @@ ADAPTER = (
 
 DB = (
     Bug(
+        "what is written behind PgBouncer is not committed",
+        "db/statements.py",
+        """        async with engine.begin() as connection:
+            return""",
+        """        async with engine.connect() as connection:
+            return""",
+        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+    ),
+    Bug(
+        "prepared statements are left behind PgBouncer",
+        "db/engine.py",
+        '        "prepared_statement_name_func": str,\n',
+        "",
+        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+    ),
+    Bug(
+        "a statement behind PgBouncer is prepared in one session and run in another",
+        "db/engine.py",
+        'isolation_level="READ COMMITTED" if target.is_pooled else "AUTOCOMMIT"',
+        'isolation_level="AUTOCOMMIT"',
+        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+    ),
+    Bug(
+        "a pooler that drops the lock time-out is not noticed",
+        "db/migrate.py",
+        "        await _refuse_pooler(connection)\n",
+        "",
+        f"{MIGRATIONS}::test_a_pooler_that_drops_settings_is_noticed",
+    ),
+    Bug(
+        "migrations run behind PgBouncer",
+        "db/migrate.py",
+        "    if read_database_url(database_url).is_pooled:",
+        "    if False:",
+        f"{MIGRATIONS}::test_migrations_need_a_session_of_their_own",
+    ),
+    Bug(
         "a session that only reads stays in the pool",
         "db/engine.py",
         '    event.listen(engine.sync_engine, "handle_error", _discard_if_unusable)\n',
@@ -1289,7 +1326,7 @@ DB = (
         "db/payments.py",
         "self._execute(_CAN_WRITE, {})",
         'self._execute(text("SELECT 1"), {})',
-        f"{FAILOVER}::test_a_server_that_only_reads_is_not_ready",
+        f"{FAILOVER}::test_one_refused_write_empties_the_pool",
     ),
     Bug(
         "only the first of several hosts is asked",
