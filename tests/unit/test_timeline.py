@@ -17,7 +17,7 @@ from domain.payment import Payment
 from domain.refund import Refund
 from domain.timeline import Entry, Source
 from tests.builders import NOON, a_refund
-from tests.replay.test_replay import read
+from tests.replay.histories import read
 from tests.tokens import AUDIENCE, ISSUER, a_token, key_set
 from tests.unit.backstage import CUSTOMER, SUCCEEDED, Backstage, envelope, problem
 from workflows.history import entries_of
@@ -145,7 +145,7 @@ async def test_newest_refunds_are_told_of(http: httpx.AsyncClient, backstage: Ba
 
 
 def test_a_run_tells_its_steps_and_their_tries() -> None:
-    told = [(each.event, each.detail) for each in entries_of(read("refunded").events)]
+    told = [(each.event, each.detail) for each in entries_of(read("0.1.0/refunded").events)]
 
     assert told[0] == ("workflow started", None)
     assert {("fetch_order done", None), ("charge done", None)} < set(told)
@@ -155,7 +155,7 @@ def test_a_run_tells_its_steps_and_their_tries() -> None:
 
 
 def test_a_step_tells_how_often_it_was_tried() -> None:
-    told = {each.event: each.detail for each in entries_of(read("refund-on-request").events)}
+    told = {each.event: each.detail for each in entries_of(read("0.1.0/refund-on-request").events)}
 
     assert (told["make_refund failed"] or "").startswith("refund does not answer. (after ")
     assert told["make_refund done"] is None
