@@ -101,6 +101,10 @@ class World:
         self.completed_rounds = 0
         self.decline: Charge | None = None
         self.unrecordable = False
+        self.replays_first_answer = True
+        """Whether a charge that is sent again is answered as the first time, or as it stands."""
+        self.allows_another_attempt = False
+        """Whether an order may be paid anew when a failure of it was published."""
 
     async def perform(self, operation: str, effect: Callable[[], Result]) -> Result:
         """Have the effect, unless a fault of the operation prevents it or loses its answer."""
@@ -261,7 +265,8 @@ class FakeGateway(PaymentGateway):
 
     def _first_answer(self, charge: Charge) -> Charge:
         """A replayed answer does not know of a refund; only a look-up does."""
-        if charge.state is not ChargeState.REFUNDED:
+        is_changed = charge.state is ChargeState.REFUNDED
+        if not (is_changed and self._world.replays_first_answer):
             return charge
         return charge.model_copy(update={"state": ChargeState.CAPTURED})
 
@@ -347,7 +352,8 @@ class FakePayments(Payments):
         if payment.id in self._world.payments:
             return Claim.of(self._world.payments[payment.id], is_new=False)
         for other in of_the_order:
-            if other.closes_its_order:
+            is_told = other.announcement is Announcement.MADE
+            if other.closes_its_order and not (is_told and self._world.allows_another_attempt):
                 is_own = other.customer_id == payment.customer_id
                 code = ErrorCode.ORDER_NOT_PENDING if is_own else ErrorCode.CUSTOMER_MISMATCH
                 raise PaymentError(code, "A failure has closed the order.")

@@ -20,11 +20,15 @@ from rich.console import Console
 from rich.progress import track
 
 from tests.proof import WHOLE, Part, PartOption, commit
-from tests.simulation.faults import Case, Scenario, drawn, pairs, singles
+from tests.simulation.cases import drawn, pairs, singles
+from tests.simulation.faults import Case, Scenario
 from tests.simulation.simulator import Finding, simulating
 
 AT_ONCE = 100
 """Cases that share a server; the server is new for the next ones."""
+PAIRED_AT_ONCE = 2
+"""The same, where some 80 pairs come with each case."""
+SINGLES = frozenset(each for each in singles() if len(each.faults) == 1)
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -33,30 +37,32 @@ def main(
     runs: Annotated[int, typer.Option(help="Random cases of up to six faults.")] = 0,
     seed: Annotated[int, typer.Option(help="The seed of the first random case.")] = 1,
     every_pair: Annotated[bool, typer.Option("--pairs/--no-pairs", help="All pairs.")] = True,
-    scenario: Annotated[Scenario, typer.Option(help="Where pairs are tried.")] = Scenario.PAID,
+    scenario: Annotated[
+        list[Scenario] | None, typer.Option(help="Try single faults and pairs only here.")
+    ] = None,
     case: Annotated[str, typer.Option(help="One case, such as `paid charge:lost`.")] = "",
     part: PartOption = WHOLE,
 ) -> None:
     """Try the faults, and compare the books after each case."""
-    every = [Case.parse(case)] if case else cases(runs, seed, scenario if every_pair else None)
+    every = [Case.parse(case)] if case else cases(runs, seed, scenario or list(Scenario))
     console.print(f"Commit {commit()}, seed {seed}, part {part}")
     began = time.monotonic()
-    findings = list(_findings(Part.parse(part).of(every)))
+    findings = list(_findings(Part.parse(part).of(every), paired=every_pair and not case))
     _report(findings, time.monotonic() - began)
     raise typer.Exit(any(each.violations for each in findings))
 
 
-def cases(runs: int, seed: int, paired: Scenario | None) -> list[Case]:
-    """All single faults, as many random cases, and all pairs in one scenario."""
-    chosen = [*singles(), *(drawn(seed + number) for number in range(runs))]
-    if paired is not None:
-        chosen += pairs(paired)
-    return chosen
+def cases(runs: int, seed: int, scenarios: Sequence[Scenario]) -> list[Case]:
+    """All single faults of these scenarios, and as many random cases of any."""
+    chosen = [each for each in singles() if each.scenario in scenarios]
+    return [*chosen, *(drawn(seed + number) for number in range(runs))]
 
 
-def _findings(cases: Sequence[Case]) -> Iterator[Finding]:
+def _findings(cases: Sequence[Case], *, paired: bool) -> Iterator[Finding]:
+    """Of every case and, if `paired`, of every pair that a single fault is the first of."""
     with ProcessPoolExecutor(os.cpu_count()) as processes:
-        parts = [processes.submit(_run_part, part) for part in _parts(cases)]
+        at_once = PAIRED_AT_ONCE if paired else AT_ONCE
+        parts = [processes.submit(_run_part, part, paired) for part in _parts(cases, at_once)]
         for part in track(as_completed(parts), "Simulating", len(parts), console=console):
             for finding in part.result():
                 for violation in finding.violations:
@@ -64,18 +70,23 @@ def _findings(cases: Sequence[Case]) -> Iterator[Finding]:
                 yield finding
 
 
-def _parts(cases: Sequence[Case]) -> Iterator[list[Case]]:
+def _parts(cases: Sequence[Case], at_once: int) -> Iterator[list[Case]]:
     rest = iter(cases)
-    while part := list(islice(rest, AT_ONCE)):
+    while part := list(islice(rest, at_once)):
         yield part
 
 
-def _run_part(cases: Iterable[Case]) -> list[Finding]:
+def _run_part(cases: Iterable[Case], paired: bool) -> list[Finding]:
     logging.disable(logging.CRITICAL)  # what the worker says of faults that are meant
 
     async def run() -> list[Finding]:
+        findings = []
         async with simulating() as simulator:
-            return [await simulator.run(case) for case in cases]
+            for case in cases:
+                findings.append(single := await simulator.run(case))
+                seconds = pairs(case, single.calls) if paired and case in SINGLES else ()
+                findings += [await simulator.run(each) for each in seconds]
+        return findings
 
     return asyncio.run(run())
 

@@ -1,18 +1,18 @@
-"""The fault model: what can happen at each operation of the saga, and every case made of it.
+"""The fault model: what can happen at each operation of the saga, and around it.
 
-A case reads and parses as `paid charge:lost record_succeeded:refused`. Faults of one operation
-strike its calls one after the other.
+A case reads and parses as `paid charge:lost record_succeeded:refused +tells +late`: a scenario,
+faults, and what of its circumstances differs from the usual. Faults of one operation strike its
+calls one after the other.
+
+A neighbour's answer about something else (another order's body, another charge's amount) is no
+kind of its own: the adapters refuse it, so that the saga sees a neighbour that does not answer.
 """
 
-import random
-from collections.abc import Iterator
 from enum import StrEnum
-from itertools import combinations_with_replacement
 from typing import NamedTuple, Self
 
 from domain.errors import ErrorCode
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
-from tests.fakes import UNAVAILABLE
 
 
 class Kind(StrEnum):
@@ -26,12 +26,37 @@ class Kind(StrEnum):
     """The effect twice."""
     OUTAGE = "outage"
     """No effect and no answer for six hours."""
+    LONG_OUTAGE = "long-outage"
+    """The same for thirty hours, after which the gateway has forgotten its keys."""
     REFUSED = "refused"
     """A definite no, once."""
     GARBAGE = "garbage"
     """The effect, and an answer on which the adapter breaks."""
     CANCELLED = "cancelled"
     """An operator requests the cancellation while the operation runs."""
+    TERMINATED = "terminated"
+    """No effect, and the workflow is lost: no code of it runs any more."""
+    TERMINATED_AFTER = "terminated-after"
+    """The effect, and the workflow is lost."""
+    TERMINATED_LATE = "terminated-late"
+    """The workflow is lost, and the effect comes after the next call of the same system."""
+    ORDER_CANCELLED = "order-cancelled"
+    """The customer cancels the order, if it is pending, when the operation begins."""
+    ORDER_PAID = "order-paid"
+    """The order, if it is pending, is paid in another way."""
+    RESERVATION_EXPIRED = "reservation-expired"
+    """Inventory ends the hold."""
+    RESERVATION_SOLD = "reservation-sold"
+    """The seat of the hold is sold in another way."""
+
+
+TERMINATIONS = frozenset({Kind.TERMINATED, Kind.TERMINATED_AFTER, Kind.TERMINATED_LATE})
+CHANGES = frozenset(
+    {Kind.ORDER_CANCELLED, Kind.ORDER_PAID, Kind.RESERVATION_EXPIRED, Kind.RESERVATION_SOLD}
+)
+"""What changes the world, and leaves the operation alone."""
+AFTER = frozenset({Kind.LOST, Kind.GARBAGE, Kind.TERMINATED_AFTER})
+"""What happens when the operation has had its effect."""
 
 
 class Scenario(StrEnum):
@@ -44,29 +69,127 @@ class Scenario(StrEnum):
     """The reservation lapses half an hour after the start."""
     UNRECORDABLE = "unrecordable"
     """The success can never be recorded: the payment is refunded."""
-    STALE = "stale"
-    """The workflow was lost a day ago, after the capture; the gateway has forgotten the key."""
     REJECTED = "rejected"
     """The order is not pending."""
+    REATTEMPTED = "reattempted"
+    """The charge is declined. Consumers keep the order open, and another attempt is allowed."""
 
+    # A run was lost before, and left this behind.
+    CLAIMED = "claimed"
+    """A pending row and nothing else."""
+    STALE = "stale"
+    """A pending row and a capture, a day ago; the gateway has forgotten the key."""
+    UNPUBLISHED = "unpublished"
+    """A success whose event is due."""
+    BEGUN = "begun"
+    """A success whose event may be out."""
+    UNDONE = "undone"
+    """A pending row that is being undone, and a capture."""
+    UNDONE_SUCCESS = "undone-success"
+    """A success, its event due, that is being undone."""
+    REFUNDED = "refunded"
+    """A success, its event due, whose capture version 0.1.0 has refunded."""
+    FAILED_BESIDE_SUCCESS = "failed-beside-success"
+    """A failure whose event is due, and another payment that has paid the order."""
+    FAILED_BESIDE_PENDING = "failed-beside-pending"
+    """As version 0.1.0 leaves it: a failure whose event may be out, and a young pending payment."""
+
+
+FRESH = frozenset(
+    {
+        Scenario.PAID,
+        Scenario.UNRESERVED,
+        Scenario.DECLINED,
+        Scenario.LAPSING,
+        Scenario.UNRECORDABLE,
+        Scenario.REJECTED,
+        Scenario.REATTEMPTED,
+    }
+)
+"""The scenarios that begin with a request; all others begin with what a lost run has left."""
+
+
+class Gateway(StrEnum):
+    """What a charge answers that is sent again."""
+
+    REPLAYS = "replays"
+    """What it answered the first time."""
+    TELLS = "tells"
+    """How the charge stands now."""
+
+
+class Hearing(StrEnum):
+    """When Ordering and Inventory hear of an event."""
+
+    AT_ONCE = "at-once"
+    LATE = "late"
+    """After the next request."""
+    LAST = "last"
+    """When everything has ended."""
+    REVERSED = "reversed"
+    """When everything has ended, the events that were published last first."""
+
+
+class First(StrEnum):
+    """Who comes first after a workflow was lost."""
+
+    RECONCILIATION = "reconciliation"
+    CALLER = "caller"
+    """Temporal was wiped, with its schedule: the reconciliation runs when callers have been."""
+
+
+class Again(StrEnum):
+    """Who pays the order a second time."""
+
+    ANOTHER = "another"
+    """The same customer, as another payment."""
+    SAME_KEY = "same-key"
+    """The same customer, with the same Idempotency-Key."""
+    STRANGER = "stranger"
+    """Another customer."""
+
+
+class Circumstances(NamedTuple):
+    gateway: Gateway = Gateway.REPLAYS
+    hearing: Hearing = Hearing.AT_ONCE
+    first: First = First.RECONCILIATION
+    again: Again = Again.ANOTHER
+
+    def __str__(self) -> str:
+        return " ".join(
+            f"+{each}" for each, usual in zip(self, USUAL, strict=True) if each != usual
+        )
+
+    @classmethod
+    def parse(cls, words: list[str]) -> Self:
+        """Of words such as `+late`. Raises ValueError for one that is none of ours."""
+        by_word = {f"+{each}": each for each in (*Gateway, *Hearing, *First, *Again)}
+        if unknown := set(words) - set(by_word):
+            raise ValueError(f"{', '.join(unknown)}: none of {', '.join(by_word)}")
+        chosen = {type(by_word[word]).__name__.lower(): by_word[word] for word in words}
+        return cls(**(USUAL._asdict() | chosen))
+
+
+USUAL = Circumstances()
 
 REFUSALS = {
     "fetch_order": ErrorCode.ORDER_NOT_FOUND,
     "fetch_reservation": ErrorCode.RESERVATION_NOT_ACTIVE,
     "record_pending": ErrorCode.RECORD_REFUSED,
+    "find_payment": ErrorCode.RECORD_REFUSED,
     "charge": ErrorCode.PROCESSOR_ERROR,
     "find_charge": ErrorCode.PROCESSOR_ERROR,
     "void_charge": ErrorCode.PROCESSOR_ERROR,
     "refund": ErrorCode.REFUND_REFUSED,
-    "find_refund": ErrorCode.PROCESSOR_ERROR,
-    "has_left": ErrorCode.PROCESSOR_ERROR,
     "record_succeeded": ErrorCode.RECORD_REFUSED,
+    "record_compensation": ErrorCode.RECORD_REFUSED,
     "record_failed": ErrorCode.RECORD_REFUSED,
     "record_announcement": ErrorCode.RECORD_REFUSED,
     TOPIC_SUCCEEDED: ErrorCode.EVENT_REFUSED,
     TOPIC_FAILED: ErrorCode.EVENT_REFUSED,
 }
-OPERATIONS = tuple(UNAVAILABLE)
+OPERATIONS = tuple(REFUSALS)
+"""All operations of a payment."""
 
 
 class Fault(NamedTuple):
@@ -84,57 +207,21 @@ class Fault(NamedTuple):
         return cls(operation, Kind(kind))
 
 
-class Case(NamedTuple):
-    scenario: Scenario
-    faults: tuple[Fault, ...]
-
-    def __str__(self) -> str:
-        return " ".join([self.scenario, *map(str, self.faults)])
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        scenario, *faults = text.split()
-        return cls(Scenario(scenario), tuple(map(Fault.parse, faults)))
-
-
-_VERIFIED = ("fetch_order", "fetch_reservation", "record_pending")
-_TOLD = ("record_failed", TOPIC_FAILED, "record_announcement")
-_PAID = (*_VERIFIED, "charge", "record_succeeded", TOPIC_SUCCEEDED, "record_announcement")
-COURSES = {
-    Scenario.PAID: _PAID,
-    Scenario.UNRESERVED: tuple(each for each in _PAID if each != "fetch_reservation"),
-    Scenario.DECLINED: (*_VERIFIED, "charge", *_TOLD),
-    Scenario.LAPSING: _PAID,
-    Scenario.UNRECORDABLE: (*_PAID[:5], "void_charge", "refund", *_TOLD),
-    Scenario.STALE: (*_VERIFIED, "void_charge", *_PAID[4:]),
-    Scenario.REJECTED: (*_VERIFIED, "record_failed"),
-}
-"""The operations that each scenario comes to without faults."""
-UNKNOWN = {"charge:lost": "find_charge", "charge:outage": "void_charge"}
-"""The operations that only a fault leads to."""
-
 FAULTS = tuple(Fault(operation, kind) for operation in OPERATIONS for kind in Kind)
 
 
-def singles() -> Iterator[Case]:
-    """Every fault, in every scenario whose course may come to its operation."""
-    for scenario, operations in COURSES.items():
-        for fault in FAULTS:
-            if fault.operation in operations:
-                yield Case(scenario, (fault,))
-    for first, operation in UNKNOWN.items():
-        for kind in Kind:
-            yield Case(Scenario.PAID, (Fault.parse(first), Fault(operation, kind)))
+class Case(NamedTuple):
+    scenario: Scenario
+    faults: tuple[Fault, ...]
+    circumstances: Circumstances = USUAL
 
+    def __str__(self) -> str:
+        words = [self.scenario, *map(str, self.faults), str(self.circumstances)]
+        return " ".join(each for each in words if each)
 
-def pairs(scenario: Scenario) -> Iterator[Case]:
-    """Every two faults, of which one may be the other's repetition, in one scenario."""
-    for two in combinations_with_replacement(FAULTS, 2):
-        yield Case(scenario, two)
-
-
-def drawn(seed: int, most: int = 6) -> Case:
-    """The case of a seed, with up to `most` faults."""
-    dice = random.Random(seed)
-    faults = dice.choices(FAULTS, k=dice.randint(1, most))
-    return Case(dice.choice(list(Scenario)), tuple(faults))
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        scenario, *rest = text.split()
+        faults = [each for each in rest if not each.startswith("+")]
+        circumstances = Circumstances.parse([each for each in rest if each.startswith("+")])
+        return cls(Scenario(scenario), tuple(map(Fault.parse, faults)), circumstances)

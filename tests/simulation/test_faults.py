@@ -1,50 +1,77 @@
 """Every fault at every operation, and a sample of their pairs: the books agree each time."""
 
-import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
 
 import pytest
 
-from tests.simulation.faults import Case, Scenario, pairs, singles
-from tests.simulation.simulator import Finding, Simulator, simulating
+from tests.proof import Part
+from tests.simulation.cases import COURSES, LED_TO, drawn, pairs, singles
+from tests.simulation.faults import FAULTS, OPERATIONS, Case, Scenario
+from tests.simulation.simulator import Finding, simulating
 
-PARTS = 9
-"""Not a multiple of the kinds of faults: the slow ones, the outages, are in all parts alike."""
-SAMPLE = 200
-"""How many pairs are tried here; `make simulate` tries them all."""
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with simulating() as simulator:
-        yield simulator
+PARTS = 12
+SAMPLE = 120
+"""How many random cases are tried here; `make simulate` tries every pair, and more of these."""
 
 
-async def assert_no_violations(simulator: Simulator, cases: Sequence[Case]) -> list[Finding]:
-    findings = [await simulator.run(case) for case in cases]
+async def assert_no_violations(cases: Sequence[Case], *, remembers: bool) -> list[Finding]:
+    async with simulating(remembers=remembers) as simulator:
+        findings = [await simulator.run(case) for case in cases]
     assert {str(each.case): each.violations for each in findings if each.violations} == {}
     return findings
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-async def test_every_single_fault(simulator: Simulator, part: int) -> None:
-    findings = await assert_no_violations(simulator, list(singles())[part::PARTS])
+async def test_every_single_fault(part: int) -> None:
+    """The worker of every third part remembers nothing, as one that was started just now."""
+    cases = Part(part + 1, PARTS).of(list(singles()))
+
+    findings = await assert_no_violations(cases, remembers=part % 3 > 0)
 
     assert [str(each.case) for each in findings if tuple(each.struck) != each.case.faults] == []
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-async def test_pairs_of_faults(simulator: Simulator, part: int) -> None:
-    sample = random.Random(24).sample(list(pairs(Scenario.PAID)), SAMPLE)
+@pytest.mark.parametrize("remembers", [True, False])
+async def test_many_faults_at_a_time(remembers: bool) -> None:
+    cases = [drawn(seed) for seed in range(SAMPLE)][remembers::2]
 
-    await assert_no_violations(simulator, sample[part::PARTS])
+    await assert_no_violations(cases, remembers=remembers)
 
 
-@pytest.mark.parametrize("case", ["stale record_pending:duplicate record_pending:refused"])
-async def test_case_that_once_broke_a_promise(simulator: Simulator, case: str) -> None:
-    await assert_no_violations(simulator, [Case.parse(case)])
+async def test_courses_are_complete() -> None:
+    """So that every operation of every scenario is struck."""
+    findings = await assert_no_violations([Case(each, ()) for each in Scenario], remembers=True)
+
+    for finding in findings:
+        assert set(finding.calls) & set(OPERATIONS) == set(COURSES[finding.case.scenario])
+
+
+def test_every_operation_is_struck() -> None:
+    assert {*LED_TO.values()}.union(*COURSES.values()) == set(OPERATIONS)
 
 
 def test_a_case_is_what_it_says() -> None:
-    for case in [*singles(), *pairs(Scenario.LAPSING)]:
+    for case in [*singles(), *(drawn(seed) for seed in range(1000))]:
         assert Case.parse(str(case)) == case
+
+
+@pytest.mark.parametrize("circumstance", ["+", "+tomorrow", "+late +never"])
+def test_an_unknown_circumstance_is_refused(circumstance: str) -> None:
+    with pytest.raises(ValueError, match="none of"):
+        Case.parse(f"paid {circumstance}")
+
+
+def test_pairs_are_those_that_can_strike_and_none_is_tried_twice() -> None:
+    called = set(COURSES[Scenario.PAID])
+    firsts = [Case(Scenario.PAID, (each,)) for each in FAULTS if each.operation in called]
+
+    tried = [each.faults for first in firsts for each in pairs(first, called)]
+
+    wanted = [
+        each
+        for each in combinations_with_replacement(FAULTS, 2)
+        if called >= {each[0].operation, each[1].operation}
+    ]
+    assert {frozenset(each) for each in tried} == {frozenset(each) for each in wanted}
+    assert len(set(tried)) == len(tried)

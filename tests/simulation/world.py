@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import copy_context
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Never
 
 from temporalio import activity
@@ -11,9 +13,24 @@ from temporalio.client import Client
 from domain.errors import PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from tests.fakes import UNAVAILABLE, Result, World
-from tests.simulation.faults import REFUSALS, Case, Fault, Kind
+from tests.simulation.changes import Changes
+from tests.simulation.faults import (
+    AFTER,
+    CHANGES,
+    REFUSALS,
+    TERMINATIONS,
+    Case,
+    Fault,
+    Gateway,
+    Kind,
+)
+from tests.simulation.hearing import Consumers
+from tests.simulation.looks import Looks
+from tests.simulation.losing import Lost
 
-OUTAGE = timedelta(hours=6)
+OUTAGES = {Kind.OUTAGE: timedelta(hours=6), Kind.LONG_OUTAGE: timedelta(hours=30)}
+BUSY_FOR = timedelta(minutes=5)
+"""What a system asks for that is away for hours: fewer tries, which take time here."""
 SYSTEMS = {
     "charge": "gateway",
     "find_charge": "gateway",
@@ -22,8 +39,6 @@ SYSTEMS = {
     TOPIC_SUCCEEDED: "kafka",
     TOPIC_FAILED: "kafka",
 }
-AFTER = {Kind.LOST, Kind.GARBAGE}
-BEFORE = set(Kind) - AFTER - {Kind.DUPLICATE}
 
 
 class FaultyWorld(World):
@@ -32,9 +47,13 @@ class FaultyWorld(World):
     def __init__(self, case: Case, client: Client) -> None:
         super().__init__()
         self.struck: list[Fault] = []
+        self.replays_first_answer = case.circumstances.gateway is Gateway.REPLAYS
+        self.consumers = Consumers(self, case.circumstances.hearing)
+        self.looks = Looks(self)
+        self.changes = Changes(self)
         self._waiting = list(case.faults)
         self._client = client
-        self._outages: dict[str, datetime | None] = {}
+        self._outages: dict[str, tuple[Kind, datetime | None]] = {}
         self._late: list[tuple[str, Callable[[], object]]] = []
 
     async def perform(self, operation: str, effect: Callable[[], Result]) -> Result:
@@ -42,7 +61,8 @@ class FaultyWorld(World):
         late = [each for each in self._late if each[0] == _system(operation)]
         try:
             self._suffer_outage(operation)
-            return await self._strike(self._next_fault(operation), operation, effect)
+            fault = self._next_fault(operation)
+            return await self._strike(fault, operation, self.looks.noting(operation, effect))
         finally:
             for each in late:
                 self._arrive(*each)
@@ -70,7 +90,9 @@ class FaultyWorld(World):
         self, kind: Kind | None, operation: str, effect: Callable[[], Result]
     ) -> Result:
         """The fault in three acts: what prevents the effect, the effect, what hides its answer."""
-        if kind in BEFORE:
+        if kind in CHANGES:
+            self.changes.have(kind)
+        elif kind is not None and kind not in AFTER | {Kind.DUPLICATE}:
             await self._befall(kind, operation, effect)
         result = effect()
         if kind is Kind.DUPLICATE:
@@ -87,10 +109,13 @@ class FaultyWorld(World):
             raise PaymentError(REFUSALS[operation], "Refused.")
         if kind is Kind.GARBAGE:
             raise ValueError("not what was expected")
-        if kind is Kind.LATE:
-            self._late.append((_system(operation), effect))
-        elif kind is Kind.OUTAGE:
-            self._outages[operation] = None
+        if kind in {Kind.LATE, Kind.TERMINATED_LATE}:
+            run = copy_context().run  # of this activity, which may have ended by then
+            self._late.append((_system(operation), partial(run, effect)))
+        elif kind in OUTAGES:
+            self._outages[operation] = (kind, None)
+        if kind in TERMINATIONS:
+            raise Lost
         _no_answer(operation)
 
     def _suffer_outage(self, operation: str) -> None:
@@ -100,10 +125,13 @@ class FaultyWorld(World):
         if activity.info().is_local:
             _no_answer(operation)
         now = activity.info().started_time
-        ends_at = self._outages[operation] or now + OUTAGE
-        self._outages[operation] = ends_at
+        kind, ends_at = self._outages[operation]
+        ends_at = ends_at or now + OUTAGES[kind]
+        self._outages[operation] = (kind, ends_at)
         if now < ends_at:
-            _no_answer(operation)
+            _no_answer(operation, BUSY_FOR)
+        if kind is Kind.LONG_OUTAGE:
+            self.forgotten_keys.update(self.charges)
 
     def _workflow(self) -> Any:
         return self._client.get_workflow_handle(activity.info().workflow_id or "")
@@ -124,5 +152,5 @@ def _system(operation: str) -> str:
     return SYSTEMS.get(operation, "database")
 
 
-def _no_answer(operation: str) -> Never:
-    raise PaymentError(UNAVAILABLE[operation], f"{operation} does not answer.")
+def _no_answer(operation: str, retry_after: timedelta | None = None) -> Never:
+    raise PaymentError(UNAVAILABLE[operation], f"{operation} does not answer.", retry_after)

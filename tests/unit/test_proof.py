@@ -58,8 +58,8 @@ def test_planted_bugs_are_split() -> None:
 
 
 def test_simulated_cases_are_split_and_each_is_drawn_by_its_own_seed() -> None:
-    whole = cases(20, 7, Scenario.PAID)
+    whole = cases(20, 7, [Scenario.PAID])
     thirds = [Part(number, 3).of(whole) for number in (1, 2, 3)]
 
     assert sorted(map(str, (case for third in thirds for case in third))) == sorted(map(str, whole))
-    assert whole[:-1] == cases(20, 7, Scenario.PAID)[:-1]
+    assert whole[:-1] == cases(20, 7, [Scenario.PAID])[:-1]

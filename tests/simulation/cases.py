@@ -1,0 +1,112 @@
+"""Every case made of the fault model: one fault, two faults, and as many as dice choose."""
+
+import random
+from collections.abc import Collection, Iterator
+from itertools import product
+
+from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from tests.simulation.faults import (
+    FAULTS,
+    TERMINATIONS,
+    Again,
+    Case,
+    Circumstances,
+    Fault,
+    First,
+    Gateway,
+    Hearing,
+    Kind,
+    Scenario,
+)
+
+CIRCUMSTANCES = tuple(Circumstances(*each) for each in product(Gateway, Hearing, First, Again))
+
+_VERIFIED = ("fetch_order", "fetch_reservation", "record_pending")
+_SUCCESS = ("record_succeeded", TOPIC_SUCCEEDED, "record_announcement")
+_FAILURE = ("record_failed", TOPIC_FAILED, "record_announcement")
+_UNDONE = ("record_compensation", "void_charge", "refund", *_FAILURE)
+_PAID = (*_VERIFIED, "charge", *_SUCCESS)
+_UNDONE_BEFORE = ("record_pending", "fetch_order", "fetch_reservation", *_UNDONE)
+COURSES = {
+    Scenario.PAID: _PAID,
+    Scenario.UNRESERVED: tuple(each for each in _PAID if each != "fetch_reservation"),
+    Scenario.DECLINED: (*_VERIFIED, "charge", *_FAILURE),
+    Scenario.LAPSING: _PAID,
+    Scenario.UNRECORDABLE: (*_VERIFIED, "charge", "record_succeeded", *_UNDONE),
+    Scenario.REJECTED: (*_VERIFIED, "record_failed"),
+    Scenario.REATTEMPTED: ("fetch_order", "record_pending", "charge", *_FAILURE),
+    Scenario.CLAIMED: (*_VERIFIED, "find_charge", "charge", *_SUCCESS),
+    Scenario.STALE: (*_VERIFIED, "find_charge", *_SUCCESS),
+    Scenario.UNPUBLISHED: ("record_pending", "find_charge", *_SUCCESS[1:]),
+    Scenario.BEGUN: ("record_pending", TOPIC_SUCCEEDED, "record_announcement"),
+    Scenario.UNDONE: _UNDONE_BEFORE,
+    Scenario.UNDONE_SUCCESS: _UNDONE_BEFORE,
+    Scenario.REFUNDED: (*_VERIFIED, "find_charge", *_FAILURE),
+    Scenario.FAILED_BESIDE_SUCCESS: (
+        "record_pending",
+        "void_charge",
+        "find_payment",
+        "record_announcement",
+    ),
+    Scenario.FAILED_BESIDE_PENDING: (
+        *_VERIFIED,
+        "find_payment",
+        "find_charge",
+        "charge",
+        *_SUCCESS,
+        "void_charge",
+    ),
+}
+"""The operations that each scenario comes to without faults."""
+LED_TO = {"charge:lost": "find_charge", "charge:outage": "void_charge"}
+"""The operations that only a fault leads to, where a payment begins with a request."""
+
+
+def singles() -> Iterator[Case]:
+    """Every fault, at every operation that the scenario comes to, in every scenario.
+
+    The circumstances are drawn, the same each time. A lost workflow is taken up both by the
+    reconciliation and by a caller.
+    """
+    for scenario, operations in COURSES.items():
+        for fault in FAULTS:
+            if fault.operation in operations:
+                yield from _settings(scenario, (fault,))
+    for first, operation in LED_TO.items():
+        for kind in Kind:
+            yield from _settings(Scenario.PAID, (Fault.parse(first), Fault(operation, kind)))
+
+
+def _settings(scenario: Scenario, faults: tuple[Fault, ...]) -> Iterator[Case]:
+    case = _drawn(scenario, faults)
+    if faults[-1].kind not in TERMINATIONS:
+        yield case
+        return
+    for first in First:
+        yield case._replace(circumstances=case.circumstances._replace(first=first))
+
+
+def _drawn(scenario: Scenario, faults: tuple[Fault, ...]) -> Case:
+    case = Case(scenario, faults)
+    return case._replace(circumstances=random.Random(str(case)).choice(CIRCUMSTANCES))
+
+
+def pairs(single: Case, called: Collection[str]) -> Iterator[Case]:
+    """Every second fault, in the circumstances of the first, at an operation that it came to.
+
+    At any other operation the second fault could not strike. Two faults at two operations that the
+    scenario comes to by itself are tried once, those of one operation in both orders.
+    """
+    (first,) = single.faults
+    course = COURSES[single.scenario]
+    for second in FAULTS:
+        is_tried = FAULTS.index(second) < FAULTS.index(first) and second.operation in course
+        if second.operation in called and (second.operation == first.operation or not is_tried):
+            yield single._replace(faults=(first, second))
+
+
+def drawn(seed: int, most: int = 6) -> Case:
+    """The case of a seed, with up to `most` faults."""
+    dice = random.Random(seed)
+    faults = dice.choices(FAULTS, k=dice.randint(1, most))
+    return Case(dice.choice(list(Scenario)), tuple(faults), dice.choice(CIRCUMSTANCES))

@@ -1,0 +1,97 @@
+"""Losing a workflow in the simulation, without what a termination leaves in the test server.
+
+A run that is terminated while an activity or a workflow task is under way leaves a lock, and the
+time-skipping server never skips time again. So a run is lost here by its own failure, between
+workflow and SDK: when an activity has raised `Lost`, no code of the saga runs any more, and the
+run is closed as soon as the activities beside it have ended.
+"""
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.worker import (
+    ExecuteWorkflowInput,
+    Interceptor,
+    StartActivityInput,
+    StartLocalActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+
+LOST = "WorkflowLost"
+
+
+class Lost(ApplicationError):  # noqa: N818 (it is no error of ours)
+    """Raised in an activity: its workflow is lost at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__("The workflow was lost.", type=LOST, non_retryable=True)
+
+
+def is_loss(failure: WorkflowFailureError) -> bool:
+    """Whether the run was lost; a run that fails in any other way is a bug."""
+    return isinstance(failure.cause, ApplicationError) and failure.cause.type == LOST
+
+
+class LossInterceptor(Interceptor):
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: A002, ARG002
+    ) -> type[WorkflowInboundInterceptor]:
+        return _Run
+
+
+class _Run(WorkflowInboundInterceptor):
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        self._watch = _Watch(outbound)
+        super().init(self._watch)
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002
+        saga = asyncio.create_task(self.next.execute_workflow(input))
+        while not saga.done():
+            try:
+                await workflow.wait_condition(lambda: saga.done() or self._watch.is_lost)
+            except asyncio.CancelledError:
+                if (current := asyncio.current_task()) is not None:
+                    current.uncancel()
+                saga.cancel()
+                continue
+            if not saga.done():
+                raise Lost
+        return saga.result()
+
+
+class _Watch(WorkflowOutboundInterceptor):
+    """Lets nothing go on in the workflow once one of its activities has raised `Lost`."""
+
+    def __init__(self, outbound: WorkflowOutboundInterceptor) -> None:
+        super().__init__(outbound)
+        self._running = 0
+        self._raised = False
+
+    @property
+    def is_lost(self) -> bool:
+        return self._raised and self._running == 0
+
+    def start_activity(self, input: StartActivityInput) -> Any:  # noqa: A002
+        return asyncio.create_task(self._result(super().start_activity(input)))
+
+    def start_local_activity(self, input: StartLocalActivityInput) -> Any:  # noqa: A002
+        return asyncio.create_task(self._result(super().start_local_activity(input)))
+
+    async def _result(self, activity: asyncio.Task[Any]) -> Any:
+        self._running += 1
+        try:
+            return await activity
+        except (ActivityError, ApplicationError) as error:
+            cause = error.cause if isinstance(error, ActivityError) else error
+            self._raised |= isinstance(cause, ApplicationError) and cause.type == LOST
+            raise
+        finally:
+            self._running -= 1
+            if self._raised:
+                await asyncio.get_running_loop().create_future()  # for ever

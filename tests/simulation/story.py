@@ -1,0 +1,132 @@
+"""What happens in a case: an order is paid, perhaps its workflow is lost, and it is paid again."""
+
+from datetime import datetime
+from uuid import uuid4
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.testing import ActivityEnvironment
+
+from activities.reconciliation import ReconciliationActivities
+from audit.books import OrderState, Saga
+from audit.invariants import COMPLETED, Violation, violations
+from domain.names import workflow_id
+from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from tests.fakes import FakePayments, FakeRefunds, FakeRounds
+from tests.invariants import books_of
+from tests.simulation.faults import FRESH, Again, Case, First, Scenario
+from tests.simulation.losing import is_loss
+from tests.simulation.scenarios import SOON
+from tests.simulation.world import FaultyWorld
+from tests.workflow.conftest import server_time
+from workflows.payment import PaymentWorkflow
+from workflows.reconciliation import ABANDONED_AFTER
+from workflows.start import TemporalSagas, start_payment
+
+ROUNDS = 20
+"""More rounds of the reconciliation than any case needs."""
+
+
+class Story:
+    def __init__(
+        self, client: Client, world: FaultyWorld, case: Case, instruction: PaymentInstruction
+    ) -> None:
+        self._client = client
+        self._world = world
+        self._case = case
+        self._instruction = instruction
+        self._endings: list[Saga] = []
+        self._broken: list[str] = []
+        self._reconciliation = ReconciliationActivities(
+            FakePayments(world), FakeRefunds(world), TemporalSagas(client), FakeRounds(world)
+        )
+
+    async def tell(self) -> None:
+        if self._case.scenario in FRESH:
+            await self._pay(self._instruction)
+        if self._case.circumstances.first is First.RECONCILIATION:
+            await self._reconcile_everything()
+        await self._pay(self._again())
+        self._world.consumers.a_request_has_ended()
+        await self._reconcile_everything()
+        if self._case.circumstances.first is First.CALLER:
+            await self._pay(self._again())
+            await self._reconcile_everything()
+        self._world.let_the_late_arrive()
+        await self._reconcile_everything()
+        self._world.consumers.hear_all()
+
+    def violations(self) -> list[Violation]:
+        """Everything in which the books do not agree, and everything that should not have been."""
+        order_id = self._instruction.order_id
+        books = books_of(self._world, order_id)
+        books.sagas = self._endings
+        books.order = self._order(books.payments)
+        broken = [*self._broken, *self._world.looks.broken]
+        return [
+            *violations(books),
+            *(Violation(order_id, "runs do what they have seen", each) for each in broken),
+        ]
+
+    async def _pay(self, instruction: PaymentInstruction) -> None:
+        await self._end(await start_payment(self._client, instruction))
+
+    async def _end(self, handle: WorkflowHandle[PaymentWorkflow, Payment]) -> None:
+        try:
+            ending = await handle.result()
+        except WorkflowFailureError as failure:
+            if not is_loss(failure):
+                self._broken.append(f"a run has failed: {failure.cause}")
+            return
+        self._endings.append(Saga(str(self._case), COMPLETED, ending))
+
+    def _again(self) -> PaymentInstruction:
+        """The next request for the order."""
+        self._relent()
+        another = self._instruction.model_copy(update={"payment_id": uuid4()})
+        match self._case.circumstances.again:
+            case Again.ANOTHER:
+                return another
+            case Again.STRANGER:
+                return another.model_copy(update={"customer_id": uuid4()})
+            case Again.SAME_KEY:
+                return self._repeated(another)
+
+    def _repeated(self, another: PaymentInstruction) -> PaymentInstruction:
+        """What the API makes of a key that it knows."""
+        recorded = self._world.payments.get(self._instruction.payment_id)
+        if recorded is None:
+            return self._instruction.model_copy(update={"resumed": True})
+        return another if recorded.is_final else recorded.to_resume()
+
+    def _relent(self) -> None:
+        if self._case.scenario is Scenario.REATTEMPTED:
+            self._world.decline = None
+
+    async def _reconcile_everything(self) -> None:
+        """Rounds until one finds nothing. The first one leaves young payments alone."""
+        await self._reconcile(self._instruction.requested_at + ABANDONED_AFTER)
+        for _ in range(ROUNDS):
+            if not await self._reconcile(await server_time(self._client) + SOON):
+                return
+        self._broken.append(f"{ROUNDS} rounds of the reconciliation were not enough")
+
+    async def _reconcile(self, since: datetime) -> bool:
+        """One round; whether it has taken anything up again, which has then ended, too."""
+        resume = self._reconciliation.resume_payments
+        resumed: int = await ActivityEnvironment().run(resume, since)
+        if resumed:
+            await self._end(
+                self._client.get_workflow_handle_for(
+                    PaymentWorkflow.run, workflow_id(self._instruction.order_id)
+                )
+            )
+        return resumed > 0
+
+    def _order(self, payments: list[Payment]) -> OrderState | None:
+        """The order as Ordering has it; None if a change that nobody could see was too late."""
+        order_id = self._instruction.order_id
+        is_kept = any(each.status is PaymentStatus.SUCCEEDED for each in payments)
+        if is_kept and order_id in self._world.changes.orders:
+            return None
+        state = self._world.orders[order_id].state or ""
+        return OrderState(state, self._world.consumers.paid_by.get(order_id))
