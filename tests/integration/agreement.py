@@ -35,6 +35,13 @@ async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:
     await _assert_order(shop, order, rows)
 
 
+async def assert_only_payment_agreed(shop: Shop, order: Order) -> Row:
+    """Everybody agrees about the order's only payment, which is returned."""
+    [row] = await shop.rows(order)
+    await assert_agreement(shop, order, await shop.get(f"/payments/{row['id']}"))
+    return row
+
+
 async def books_of(shop: Shop, order: Order) -> Books:
     """The order's books as the audit reads them."""
     async with open_sources(settings_of(shop.stack)) as sources:
