@@ -27,6 +27,7 @@ from activities.ports import Ports
 from audit.books import OrderState, Saga
 from audit.invariants import COMPLETED, Violation, violations
 from domain.errors import ErrorCode
+from domain.events import Event
 from domain.gateway import Charge, ChargeState
 from domain.money import Money
 from domain.names import TOPIC_SUCCEEDED, refund_workflow_id, workflow_id
@@ -34,11 +35,10 @@ from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
 from domain.verification import PENDING
 from tests.builders import a_reservation, an_instruction, an_order
-from tests.fakes import World, ports_of
+from tests.fakes import FakePublisher, World, ports_of
 from tests.hostile.honest import tell
 from tests.hostile.mutations import mutate
 from tests.invariants import books_of
-from tests.simulation.simulator import HeardPublisher
 from tests.simulation.world import Worlds
 from tests.workflow.conftest import server_time, time_skipping
 from workflows.start import TemporalSagas, start_payment, start_refund
@@ -160,8 +160,19 @@ def _ports(worlds: dict[str, World], client: Client) -> Ports:
         ordering=HttpOrdering(ordering, accept_stateless=False),
         inventory=HttpInventory(inventory),
         gateway=HttpGateway(gateway, accept_simulated=True),
-        publisher=HeardPublisher(world),
+        publisher=PromptPublisher(world),
     )
+
+
+class PromptPublisher(FakePublisher):
+    """Ordering hears of every event at once."""
+
+    async def publish(self, event: Event) -> None:
+        await super().publish(event)
+        order = self._world.orders[UUID(event.key)]
+        if order.state == PENDING:
+            state = "paid" if event.topic == TOPIC_SUCCEEDED else "cancelled"
+            self._world.orders[order.id] = order.model_copy(update={"state": state})
 
 
 def _set_up(world: HostileWorld, instruction: PaymentInstruction) -> None:
