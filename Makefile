@@ -82,6 +82,10 @@ fuzz: install ## Send hostile requests (INPUTS=n) and what OpenAPI suggests (EXA
 overload: install ## Let ten times as many pay as a system can serve, and see how many it serves
 	$(PYTHON) -m tests.overload $(ARGS)
 
+.PHONY: migrating
+migrating: install ## Migrate a table of ROWS=n (a million) while it is written, and time the writers
+	@$(PYTHON) -m tests.migrating $(if $(ROWS),--rows $(ROWS))
+
 .PHONY: unit
 unit: install ## Run the tests that need no servers of ours
 	$(PYTHON) -m pytest tests/unit tests/workflow tests/simulation tests/hostile tests/chaos tests/replay -n 2 $(ARGS)

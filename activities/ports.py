@@ -4,7 +4,7 @@ Every method raises PaymentError, and nothing else, for what can be expected to 
 retryable code where nothing is known about the outcome, with another where it is final.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 from domain.events import Event
 from domain.gateway import Charge, ChargeRequest, RefundRequest, RefundState
 from domain.money import Money
-from domain.payment import Payment
+from domain.payment import Claim, Payment
 from domain.refund import Refund
 from domain.verification import Order, Reservation
 
@@ -77,16 +77,29 @@ class PaymentGateway(Protocol):
 class Payments(Protocol):
     """The record of payments. A payment moves only along `domain.payment.TRANSITIONS`."""
 
-    async def record_pending(self, payment: Payment) -> Payment:
+    async def find(self, payment_id: UUID) -> Payment | None:
+        """The payment as it is recorded."""
+        ...
+
+    async def record_pending(self, payment: Payment) -> Claim:
         """Claim the order for this payment.
 
-        Answers the payment as it is recorded, or the success that paid the order before.
-        Raises PaymentError(PAYMENT_IN_PROGRESS) while another payment holds the order.
+        Returns the payment as it is recorded, or the success that paid the order before. Raises
+        PaymentError: PAYMENT_IN_PROGRESS while another payment holds the order, ORDER_NOT_PENDING
+        if a failure that was published closes the order, CUSTOMER_MISMATCH if that failure is
+        another customer's.
         """
         ...
 
     async def record_succeeded(self, payment: Payment) -> None:
         """Move the payment from pending to succeeded."""
+        ...
+
+    async def record_compensation(self, payment: Payment) -> Payment:
+        """Record that the payment is being undone, so that no run can record it as a success.
+
+        Returns the payment as it is recorded: with a compensation, or as it has ended.
+        """
         ...
 
     async def record_failed(self, payment: Payment) -> None:
@@ -97,8 +110,12 @@ class Payments(Protocol):
         """Note how far the world has been told of the payment's ending."""
         ...
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
-        """Payments that were pending or unannounced at `moment` and still are, oldest first."""
+    def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
+        """Pages of all payments that were created before `moment` and are pending."""
+        ...
+
+    def unpublished_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
+        """Pages of all payments that were created before `moment` and whose event is not out."""
         ...
 
 
@@ -120,8 +137,14 @@ class Refunds(Protocol):
         """Note that the world has been told."""
         ...
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Refund]:
-        """Refunds that were pending or unannounced at `moment` and still are, oldest first."""
+    def unfinished_since(self, moment: datetime) -> AsyncIterator[Sequence[Refund]]:
+        """Pages of all refunds created before `moment` that are pending or not published."""
+        ...
+
+
+class Rounds(Protocol):
+    async def record_completed(self) -> None:
+        """Record that a round of the reconciliation has looked at everything unfinished."""
         ...
 
 
@@ -156,3 +179,4 @@ class Ports(NamedTuple):
     refunds: Refunds
     publisher: EventPublisher
     sagas: Sagas
+    rounds: Rounds

@@ -1,9 +1,11 @@
 """The payment's row, written by the workflow and by nobody else."""
 
+from uuid import UUID
+
 from temporalio import activity
 
 from activities.ports import Payments
-from domain.payment import Payment
+from domain.payment import Announcement, Claim, Payment
 
 
 class RecordActivities:
@@ -11,8 +13,13 @@ class RecordActivities:
         self._payments = payments
 
     @activity.defn
-    async def record_pending(self, payment: Payment) -> Payment:
-        """Claim the order for this payment; answers the earlier success if there is one."""
+    async def find_payment(self, payment_id: UUID) -> Payment | None:
+        """The payment as it is recorded."""
+        return await self._payments.find(payment_id)
+
+    @activity.defn
+    async def record_pending(self, payment: Payment) -> Claim:
+        """Claim the order for this payment; returns the earlier success if there is one."""
         return await self._payments.record_pending(payment)
 
     @activity.defn
@@ -20,5 +27,15 @@ class RecordActivities:
         await self._payments.record_succeeded(payment)
 
     @activity.defn
+    async def record_compensation(self, payment: Payment) -> Payment:
+        """Record that the payment is being undone; returns it as it is recorded then."""
+        return await self._payments.record_compensation(payment)
+
+    @activity.defn
     async def record_failed(self, payment: Payment) -> None:
         await self._payments.record_failed(payment)
+
+    @activity.defn
+    async def withdraw_event(self, payment: Payment) -> None:
+        """Record that the payment's failure is not published: its order was paid since."""
+        await self._payments.record_announcement(payment.announced(Announcement.NONE))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -43,6 +44,8 @@ async def _parts(request: Request) -> Parts:  # async: for others FastAPI starts
     return parts_of(request)
 
 
+CUSTOMER_BITS = 64
+"""Of an IPv6 address: providers give each customer at least a /64 (RFC 6177 section 2)."""
 FromParts = Annotated[Parts, Depends(_parts)]
 
 
@@ -52,12 +55,26 @@ Bearer = Annotated[
 ]
 
 
+def caller_at(address: str) -> str:
+    """Who is counted as one: an IPv4 address, or an IPv6 network that one customer is given.
+
+    However they are written; whatever is no address is one caller.
+    """
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((int(found), CUSTOMER_BITS), strict=False))
+
+
 async def limit_rate(request: Request) -> None:
     """Raises PaymentError(TOO_MANY_REQUESTS) for a caller that has used up its share.
 
     Every answer tells what is left: draft-ietf-httpapi-ratelimit-headers.
     """
-    caller = request.client.host if request.client else "unknown"
+    caller = caller_at(request.client.host if request.client else "")
     allowance = await parts_of(request).rate_limit.count(caller)
     headers = request.state.headers
     headers["ratelimit-policy"] = f'"caller";q={allowance.requests};w={allowance.seconds}'

@@ -241,7 +241,8 @@ def _headers(*names: str) -> dict[str, Any]:
 
 def _problem(code: ErrorCode) -> str:
     members = dict(_field_errors(code))
-    return _text(problem_body(PaymentError(code, DETAILS[code]), INSTANCE, **members))
+    error = PaymentError(code, DETAILS[code])
+    return _text(problem_body(error, INSTANCE, STATUSES[code], **members))
 
 
 def _field_errors(code: ErrorCode) -> Iterator[tuple[str, Any]]:

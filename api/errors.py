@@ -19,6 +19,7 @@ from domain.payment import Payment
 PROBLEM_JSON = "application/problem+json"
 LATER = {"retry-after": "5"}
 """When to come back, in seconds."""
+NEW_ORDER = "The order is closed by this failure: place a new order."
 
 STATUSES: Mapping[ErrorCode, HTTPStatus] = MappingProxyType(
     {
@@ -38,13 +39,13 @@ STATUSES: Mapping[ErrorCode, HTTPStatus] = MappingProxyType(
         ErrorCode.PROCESSOR_ERROR: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.GATEWAY_SIMULATED: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.ORDERING_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
-        ErrorCode.INVENTORY_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.INVENTORY_UNAVAILABLE: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.GATEWAY_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
         ErrorCode.DATABASE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
         ErrorCode.EVENTS_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
         ErrorCode.REFUND_REFUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.RECORD_REFUSED: HTTPStatus.SERVICE_UNAVAILABLE,
-        ErrorCode.EVENT_REFUSED: HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.EVENT_REFUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.INVALID_REQUEST: HTTPStatus.BAD_REQUEST,
         ErrorCode.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.PAYMENT_NOT_FOUND: HTTPStatus.NOT_FOUND,
@@ -79,13 +80,16 @@ def problem(
     """The answer for a failure; `members` are added to the body.
 
     Its `instance` is the request's id, unless another is given: never the address that was asked
-    for, which is the caller's input.
+    for, which is the caller's input. A failure that was published is final: it is never a 503.
     """
     status = STATUSES[error.code]
+    if payment is not None and payment.closes_its_order:
+        status = min(status, HTTPStatus.UNPROCESSABLE_ENTITY)
+        error = PaymentError(error.code, f"{error.message} {NEW_ORDER}")
     shown = PaymentBody.of(payment).model_dump(by_alias=True) if payment else None
     occurrence = instance or instance_of(request.state.headers["x-request-id"])
     return Response(
-        exact_json.dumps(problem_body(error, occurrence, payment=shown, **members)),
+        exact_json.dumps(problem_body(error, occurrence, status, payment=shown, **members)),
         status_code=status,
         media_type=_media_type(request),
         headers={"cache-control": "no-store", **_headers(status), **(headers or {})},
@@ -93,10 +97,9 @@ def problem(
 
 
 def problem_body(
-    error: PaymentError, instance: str, payment: Any = None, **members: Any
+    error: PaymentError, instance: str, status: HTTPStatus, payment: Any = None, **members: Any
 ) -> dict[str, Any]:
     """The members of RFC 9457, and those that every answer has."""
-    status = STATUSES[error.code]
     return {
         "type": f"urn:payment-service:problem:{error.code.lower().replace('_', '-')}",
         "title": status.phrase,

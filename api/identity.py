@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -20,6 +20,9 @@ WRITE = "payments:write"
 READ = "payments:read"
 REFUND = "payments:refund"
 NOBODY = UUID(int=0)
+AT_JWT = frozenset({"at+jwt", "application/at+jwt"})
+TOKEN_TYPES = AT_JWT | {"", "jwt"}
+"""What `typ` in a token's header may be, in lower case; empty if there is none."""
 REQUIRED = ["exp", "iss", "aud", "sub"]
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,10 @@ class Principal(NamedTuple):
     customer_id: UUID | None
     """The only customer it may act for; None for a service."""
     scopes: frozenset[str]
+
+    @property
+    def is_service(self) -> bool:
+        return self.customer_id is None
 
     def acts_for(self, customer_id: UUID) -> bool:
         return self.customer_id in {None, customer_id}
@@ -51,7 +58,12 @@ class IssuerKeys:
         self._asking = asyncio.Lock()
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
-        """Raises PaymentError(SERVICE_UNAVAILABLE) if no keys are known at all."""
+        """The key of this id, which is empty if the token names none.
+
+        Where the issuer has one key only, tokens or the key itself need no id.
+
+        Raises PaymentError(SERVICE_UNAVAILABLE) if no keys are known at all.
+        """
         if self._is_due(key_id):
             async with self._asking:
                 if self._is_due(key_id):
@@ -61,45 +73,75 @@ class IssuerKeys:
                 ErrorCode.SERVICE_UNAVAILABLE,
                 "Callers cannot be identified just now. Send the same request again.",
             )
+        return self._known(key_id)
+
+    def _known(self, key_id: str) -> jwt.PyJWK | None:
+        if len(self._keys) == 1:
+            [only] = self._keys.values()
+            if not key_id or not only.key_id:
+                return only
         return self._keys.get(key_id)
 
     def _is_due(self, key_id: str) -> bool:
-        wait = FRESH_SECONDS if key_id in self._keys else PAUSE_SECONDS
+        wait = FRESH_SECONDS if self._known(key_id) else PAUSE_SECONDS
         return time.monotonic() >= self._asked_at + wait
 
     async def _ask(self) -> None:
         try:
-            keys = jwt.PyJWKSet.from_dict(await self._fetch()).keys
-            self._keys = {key.key_id: key for key in keys if key.key_id} or self._keys
+            keys = _usable(jwt.PyJWKSet.from_dict(await self._fetch()).keys)
+            self._keys = {key.key_id or "": key for key in keys} or self._keys
         except (PaymentError, jwt.PyJWTError, AttributeError):
             log.warning("the issuer's keys cannot be read; the last ones count")
         finally:
             self._asked_at = time.monotonic()
 
 
+def _usable(keys: Sequence[jwt.PyJWK]) -> Sequence[jwt.PyJWK]:
+    """Those for signatures that we accept. Of several, those without an id belong to no token."""
+    ours = [
+        key
+        for key in keys
+        if key.algorithm_name in ALGORITHMS and key.public_key_use in {None, "sig"}
+    ]
+    named = [key for key in ours if key.key_id]
+    if len(ours) == 1:
+        return ours
+    if len(named) < len(ours):
+        log.warning("%s of the issuer's keys have no id and are not used", len(ours) - len(named))
+    return named
+
+
 class Identity:
     """The principal of a token; without keys to check tokens with, everybody is trusted."""
 
-    def __init__(self, keys: IssuerKeys | None, issuer: str, audience: str) -> None:
+    def __init__(
+        self,
+        keys: IssuerKeys | None,
+        issuer: str,
+        audience: str,
+        types: Collection[str] = TOKEN_TYPES,
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
+        self._types = types
 
     async def principal(self, token: str | None) -> Principal:
         """Raises PaymentError: UNAUTHENTICATED unless the token is right in every respect."""
         if self._keys is None:
             return ANYBODY
         try:
-            claims = await self._claims(self._keys, token or "")
+            return _principal(await self._claims(self._keys, token or ""))
         except jwt.PyJWTError as error:
             raise PaymentError(
                 ErrorCode.UNAUTHENTICATED, "Send a valid bearer token of the right issuer."
             ) from error
-        return Principal(_customer_id(claims), frozenset(str(claims.get("scope", "")).split()))
 
     async def _claims(self, keys: IssuerKeys, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
-        key = await keys.find(str(header.get("kid")))
+        if str(header.get("typ", "")).lower() not in self._types:
+            raise jwt.InvalidTokenError
+        key = await keys.find(header.get("kid", ""))
         if key is None or header.get("alg") != key.algorithm_name:
             raise jwt.InvalidKeyError
         claims: dict[str, Any] = jwt.decode(
@@ -114,6 +156,13 @@ class Identity:
         return claims
 
 
+def _principal(claims: Mapping[str, Any]) -> Principal:
+    """Raises jwt.InvalidTokenError for claims that say nothing certain."""
+    if not claims["sub"]:
+        raise jwt.InvalidTokenError
+    return Principal(_customer_id(claims), _scopes(claims.get("scope", "")))
+
+
 def _customer_id(claims: Mapping[str, Any]) -> UUID | None:
     """RFC 9068 section 2.2: what acts for itself has its client id as its subject."""
     if claims.get("client_id") == claims["sub"]:
@@ -122,6 +171,14 @@ def _customer_id(claims: Mapping[str, Any]) -> UUID | None:
         return UUID(claims["sub"])
     except ValueError:
         return NOBODY
+
+
+def _scopes(scope: object) -> frozenset[str]:
+    """A text with spaces between (RFC 8693 section 4.2), or a list, which some issuers send."""
+    listed = scope.split() if isinstance(scope, str) else scope
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+        raise jwt.InvalidTokenError
+    return frozenset(listed)
 
 
 TRUSTING = Identity(None, issuer="", audience="")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -25,10 +25,10 @@ from api import refund_routes, routes, timeline
 from api.dependencies import Parts
 from api.documentation import HEADERS, operation_id, with_examples
 from api.errors import problem
-from api.identity import TRUSTING, Identity, IssuerKeys
-from api.middleware import AnswerBugs, AnyCasePaths, NameRequests
+from api.identity import AT_JWT, TOKEN_TYPES, TRUSTING, Identity, IssuerKeys
+from api.middleware import AnswerBugs, AnswerHead, AnyCasePaths, NameRequests
 from api.places import Places
-from api.readiness import Check, Readiness
+from api.readiness import Check, Readiness, WarningCheck
 from api.redis import PaymentCache, RateLimit
 from api.sagas import PaymentSagas
 from api.server import ALWAYS, BoundedProtocol
@@ -38,10 +38,12 @@ from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
+from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
 from db.search import PaymentSearch
 from db.timeline import DatabaseTimeline
 from domain.errors import ErrorCode, PaymentError
+from domain.reconciliation import overdue
 from domain.timeline import Source
 from workflows.history import WorkflowTimeline
 
@@ -49,6 +51,8 @@ VERSION = "0.1.0"
 DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
 
 ROUTERS = (routes.payments, refund_routes.refunds, routes.service)
+EVERY_ADDRESS = ""
+"""asyncio's name for all of IPv4 and IPv6: its `::` would be IPv6 alone."""
 ISSUER_SECONDS = 3.0
 HTTP_ERRORS = {
     404: ErrorCode.NOT_FOUND,
@@ -81,11 +85,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "HEAD", "POST"],
         allow_headers=["*"],
+        allow_private_network="*" not in settings.cors_origins,
         expose_headers=list(HEADERS),
     )
     app.add_middleware(NameRequests)
+    app.add_middleware(AnswerHead)
     _answer_failures(app)
     app.openapi_schema = with_examples(app.openapi())
     return app
@@ -105,7 +111,11 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
     stack.push_async_callback(redis.aclose)
     client = await temporal.connect(settings)
     payments = PaymentStore(engine)
-    sagas = PaymentSagas(client, timedelta(seconds=settings.payment_wait_seconds))
+    sagas = PaymentSagas(
+        client,
+        timedelta(seconds=settings.payment_wait_seconds),
+        settings.reservation_wait_seconds,
+    )
     cache = PaymentCache(redis)
     return Parts(
         payments=payments,
@@ -126,10 +136,23 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         identity=await _build_identity(settings, stack),
         places=Places(settings.payments_at_once, settings.payment_slow_seconds),
         readiness=Readiness(
-            required={"postgresql": payments.ping, "temporal": sagas.ping},
+            required={
+                "postgresql": payments.ping,
+                "temporal": sagas.ping,
+                "searchAttributes": sagas.find_search_attributes,
+            },
             others={"redis": cache.ping, **_neighbour_checks(settings)},
+            warnings={"reconciliation": _reconciliation_check(ReconciliationRounds(engine))},
         ),
     )
+
+
+def _reconciliation_check(rounds: ReconciliationRounds) -> WarningCheck:
+    async def look() -> str | None:
+        finding = overdue(await rounds.last_completed(), datetime.now(UTC))
+        return f"{finding}; see docs/operations.md" if finding else None
+
+    return look
 
 
 async def _gateway(settings: Settings, stack: AsyncExitStack) -> Neighbour:
@@ -148,7 +171,8 @@ async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity
     async def fetch() -> Any:
         return (await neighbour.ask("GET", address))[1]
 
-    return Identity(IssuerKeys(fetch), issuer, settings.auth_audience)
+    types = AT_JWT if settings.auth_token_type in AT_JWT else TOKEN_TYPES
+    return Identity(IssuerKeys(fetch), issuer, settings.auth_audience, types)
 
 
 def _neighbour_checks(settings: Settings) -> dict[str, Check]:
@@ -196,7 +220,8 @@ def _methods_at(path: str) -> str:
         for each in router.routes
         if isinstance(each, APIRoute) and each.path_regex.match(path)
     )
-    return ", ".join(sorted({method for each in here for method in each.methods or ()}))
+    methods = {method for each in here for method in each.methods or ()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _field_error(error: dict[str, Any]) -> dict[str, str]:
@@ -215,7 +240,7 @@ async def create_server(settings: Settings) -> AsyncIterator[uvicorn.Server]:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
-        host=settings.api_host,
+        host=EVERY_ADDRESS if settings.api_host == "::" else settings.api_host,
         port=settings.api_port,
         http=BoundedProtocol,
         lifespan="off",
@@ -225,6 +250,7 @@ async def create_server(settings: Settings) -> AsyncIterator[uvicorn.Server]:
         access_log=False,
         server_header=False,
         forwarded_allow_ips=settings.trusted_proxies,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=int(settings.payment_wait_seconds) + 5,
     )
     async with app.router.lifespan_context(app):

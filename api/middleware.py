@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, paths in any case, an answer even for our own bugs."""
+"""What surrounds every request: its id, HEAD, paths in any case, an answer even for our bugs."""
 
 import logging
 from uuid import UUID, uuid4
@@ -50,6 +50,18 @@ def _uuid_or_new(text: str) -> str:
         return str(_ID.validate_python(text))
     except ValidationError:
         return str(uuid4())
+
+
+class AnswerHead:
+    """`HEAD` is answered as `GET` is (RFC 9110 section 9.3.2); the server leaves out the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
 
 
 class AnyCasePaths:

@@ -1,5 +1,7 @@
 """Paying an order: what has been answered before comes first, then the saga."""
 
+import asyncio
+from contextlib import suppress
 from http import HTTPStatus
 from typing import NamedTuple
 from uuid import UUID
@@ -7,9 +9,16 @@ from uuid import UUID
 from api.dependencies import Parts
 from api.errors import STATUSES
 from api.identity import Principal
+from api.sagas import Saga
 from db.idempotency import KeyClaim
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction
+
+FIRST_LOOK_SECONDS = 2.0
+"""Longer than most payments take, so that only few are looked for; and soon enough to answer a
+caller within three seconds though Kafka is down: by then the event is noted as begun."""
+LOOK_SECONDS = 1.0
+"""Between two looks at a payment that takes long. Chosen, not measured."""
 
 
 class Outcome(NamedTuple):
@@ -35,6 +44,20 @@ async def pay(instruction: PaymentInstruction, key: str | None, parts: Parts) ->
             ErrorCode.IDEMPOTENCY_KEY_REUSED,
             "This Idempotency-Key came with another request before. Use a new key.",
         )
+    if claim.payment_id == instruction.payment_id:
+        outcome = await _pay(instruction, parts)
+    else:
+        outcome = await _repeat(instruction, claim, parts)
+    if outcome.payment.id != claim.payment_id:
+        await parts.keys.reassign(claim, outcome.payment.id)
+    return outcome
+
+
+async def _repeat(instruction: PaymentInstruction, claim: KeyClaim, parts: Parts) -> Outcome:
+    """Answer a key that came before: the order's success if it is paid, else as it was answered."""
+    paid = await _success_of(instruction.order_id, parts)
+    if paid is not None:
+        return Outcome(paid, replayed=paid.id == claim.payment_id)
     earlier = await parts.payments.find(claim.payment_id)
     if earlier is not None and _is_lasting(earlier):
         return Outcome(earlier, replayed=True)
@@ -42,10 +65,7 @@ async def pay(instruction: PaymentInstruction, key: str | None, parts: Parts) ->
         instruction = _taken_up(instruction, claim.payment_id)
     elif not earlier.is_final:
         instruction = earlier.to_resume()
-    outcome = await _pay(instruction, parts)
-    if outcome.payment.id != claim.payment_id:
-        await parts.keys.reassign(claim, outcome.payment.id)
-    return outcome
+    return await _start(instruction, parts)
 
 
 async def cancel(payment: Payment, parts: Parts) -> None:
@@ -62,9 +82,15 @@ async def cancel(payment: Payment, parts: Parts) -> None:
 
 
 def _refuse_if_ended(payment: Payment | None) -> None:
-    if payment is not None and payment.is_final:
+    if payment is None:
+        return
+    if payment.is_final:
         raise PaymentError(
             ErrorCode.PAYMENT_ENDED, "The payment has ended. It can no longer be cancelled."
+        )
+    if payment.compensation is not None:
+        raise PaymentError(
+            ErrorCode.PAYMENT_ENDED, "The payment is being undone. There is nothing to cancel."
         )
 
 
@@ -90,15 +116,28 @@ def _is_lasting(payment: Payment) -> bool:
     """Whether the payment's answer is repeated: not where trying again may end otherwise."""
     if payment.error_code is None:
         return payment.is_settled
-    return STATUSES[payment.error_code] < HTTPStatus.INTERNAL_SERVER_ERROR
+    if payment.error_code is ErrorCode.PAYMENT_IN_PROGRESS:
+        return False
+    if payment.closes_its_order:
+        return True
+    code = ErrorCode.read(payment.error_code, ErrorCode.PROCESSOR_ERROR)
+    return STATUSES[code] < HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+async def _success_of(order_id: UUID, parts: Parts) -> Payment | None:
+    """The success that has paid the order, once it can no longer be undone."""
+    live = await parts.payments.find_live(order_id)
+    return live if live is not None and live.is_settled else None
 
 
 async def _pay(instruction: PaymentInstruction, parts: Parts) -> Outcome:
-    live = await parts.payments.find_live(instruction.order_id)
-    if live is not None and live.is_settled:
-        return Outcome(live)
+    paid = await _success_of(instruction.order_id, parts)
+    return Outcome(paid) if paid is not None else await _start(instruction, parts)
+
+
+async def _start(instruction: PaymentInstruction, parts: Parts) -> Outcome:
     saga = await parts.sagas.start_or_join(instruction)
-    ended = await parts.sagas.ending(saga)
+    ended = await _ending(saga, parts)
     if ended is not None:
         await parts.cache.put(ended)
         return Outcome(ended)
@@ -107,3 +146,29 @@ async def _pay(instruction: PaymentInstruction, parts: Parts) -> Outcome:
         return Outcome(recorded.as_answered)
     accepted = instruction.model_copy(update={"payment_id": saga.payment_id})
     return Outcome(Payment.pending(accepted), is_recorded=False)
+
+
+async def _ending(saga: Saga, parts: Parts) -> Payment | None:
+    """The payment once its workflow has ended, or once its record says that its ending stands.
+
+    The event may still be on its way then: callers do not wait for Kafka. None if neither is so
+    within the time that the API waits.
+    """
+    workflow = asyncio.create_task(parts.sagas.ending(saga))
+    try:
+        pause = FIRST_LOOK_SECONDS
+        while not (await asyncio.wait({workflow}, timeout=pause))[0]:
+            recorded = await _recorded(saga.payment_id, parts)
+            if recorded is not None and recorded.is_settled:
+                return recorded
+            pause = LOOK_SECONDS
+        return await workflow
+    finally:
+        workflow.cancel()
+
+
+async def _recorded(payment_id: UUID, parts: Parts) -> Payment | None:
+    """None, too, while the database does not answer: the workflow is still waited for."""
+    with suppress(PaymentError):
+        return await parts.payments.find(payment_id)
+    return None

@@ -1,26 +1,63 @@
 """Whether payments can be accepted, and which dependency is missing."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 CHECK_SECONDS = 2
+"""Time limit of one check; chosen, not measured."""
+FRESH_SECONDS = 1.0
+"""How long a report is given again: however many ask, the dependencies are asked once a second."""
 
 Check = Callable[[], Awaitable[object]]
+WarningCheck = Callable[[], Awaitable[str | None]]
+"""Looks for something that a person should see to: the sentence that says what, or None."""
+
+
+class Report(NamedTuple):
+    is_ready: bool
+    """Whether payments can be accepted."""
+    dependencies: Mapping[str, str]
+    """`up` or `down` by dependency name."""
+    warnings: list[str]
+    """What a person should see to although payments are accepted."""
 
 
 class Readiness:
     """Checks by dependency name. Without a `required` one no payment can be accepted at all."""
 
-    def __init__(self, required: Mapping[str, Check], others: Mapping[str, Check]) -> None:
+    def __init__(
+        self,
+        required: Mapping[str, Check],
+        others: Mapping[str, Check],
+        warnings: Mapping[str, WarningCheck] | None = None,
+    ) -> None:
         self._required = required
         self._others = others
+        self._warnings = warnings or {}
+        self._report: asyncio.Task[Report] | None = None
+        self._reported_at = 0.0
 
-    async def report(self) -> tuple[bool, dict[str, str]]:
-        """Whether payments can be accepted, and `up` or `down` for every dependency."""
+    async def report(self) -> Report:
+        """How everything is, or was less than `FRESH_SECONDS` ago."""
+        if self._report is None or self._is_stale(self._report):
+            self._report = asyncio.create_task(self._look())
+        return await asyncio.shield(self._report)
+
+    def _is_stale(self, report: asyncio.Task[Report]) -> bool:
+        return report.done() and time.monotonic() >= self._reported_at + FRESH_SECONDS
+
+    async def _look(self) -> Report:
         checks = {**self._required, **self._others}
-        states = await asyncio.gather(*(_state(check) for check in checks.values()))
+        states, warnings = await asyncio.gather(
+            asyncio.gather(*map(_state, checks.values())),
+            asyncio.gather(*(_warning(name, look) for name, look in self._warnings.items())),
+        )
+        self._reported_at = time.monotonic()
         by_name = dict(zip(checks, states, strict=True))
-        return all(by_name[name] == "up" for name in self._required), by_name
+        is_ready = all(by_name[name] == "up" for name in self._required)
+        return Report(is_ready, by_name, [each for each in warnings if each])
 
 
 async def _state(check: Check) -> str:
@@ -30,3 +67,11 @@ async def _state(check: Check) -> str:
     except Exception:  # noqa: BLE001 (whatever a client raises means that it is down)
         return "down"
     return "up"
+
+
+async def _warning(name: str, look: WarningCheck) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await look()
+    except Exception as error:  # noqa: BLE001 (whatever it is, nothing is known)
+        return f"{name} cannot be checked ({type(error).__name__})."

@@ -34,6 +34,7 @@ refunds = APIRouter(
     route_class=ExactRoute,
 )
 
+ALL_OF_IT = RefundRequest()
 PaymentId = Annotated[Id, Path(alias="paymentId")]
 
 
@@ -61,12 +62,16 @@ async def create_refund(
     request: Request,
     parts: FromParts,
     caller: Refunder,
-    body: RefundRequest | None = None,
+    body: RefundRequest = ALL_OF_IT,
 ) -> Response:
-    """Give back part of a payment, or all of it. Every refund has its own `Idempotency-Key`."""
+    """Give back part of a payment; without a body, or with `{}`, all that was paid.
+
+    Every refund has its own `Idempotency-Key`.
+    """
+    _refuse_query(request)
     key = _required_key(request)
     payment = await _payment(payment_id, caller, parts)
-    asked = _asked(body or RefundRequest(), payment, key)
+    asked = _asked(body, payment, key)
     outcome = await refund(asked, parts)
     if not outcome.is_recorded:
         return _accepted(outcome.refund, payment)
@@ -120,6 +125,12 @@ def _required_key(request: Request) -> str:
     return key
 
 
+def _refuse_query(request: Request) -> None:
+    """An amount that stands in the address would not be read, and everything refunded."""
+    if request.url.query:
+        raise PaymentError(ErrorCode.INVALID_REQUEST, "Send the amount in the body.")
+
+
 async def _payment(payment_id: Id, caller: Principal, parts: Parts) -> Payment:
     return owned(caller, await parts.payments.find(payment_id))
 
@@ -133,7 +144,7 @@ def _asked(body: RefundRequest, payment: Payment, key: str) -> Refund:
 
 def _answer(request: Request, made: Refund, payment: Payment) -> Response:
     if made.error_code is not None:
-        error = PaymentError(made.error_code, made.error_message or made.error_code)
+        error = PaymentError.recorded(made.error_code, made.error_message)
         return problem(request, error, payment=payment)
     address = {"location": f"/payments/{payment.id}/refunds/{made.id}"}
     if made.status is RefundStatus.SUCCEEDED:

@@ -113,10 +113,14 @@ async def get_payment(
 async def get_timeline(
     payment_id: Annotated[Id, Path(alias="paymentId")], parts: FromParts, caller: Reader
 ) -> Response:
-    """What PostgreSQL, the gateway, Temporal and Kafka tell of a payment, in one order."""
+    """What PostgreSQL, the gateway, Temporal and Kafka tell of a payment, in one order.
+
+    Customers are told what the first two know. Of refunds, the newest 20 are in it.
+    """
     payment = owned(caller, await parts.payments.find(payment_id))
     refunds = await parts.refunds.of_payment(payment.id)
-    story = await parts.timeline.story(payment, refunds)
+    tell = parts.timeline.story if caller.is_service else parts.timeline.plain_story
+    story = await tell(payment, refunds)
     return json_answer(TimelineEnvelope.telling(payment.as_answered, story))
 
 
@@ -151,10 +155,14 @@ async def health() -> Response:
 
 @service.get("/ready", responses={503: {"description": "Payments cannot be accepted."}})
 async def ready(parts: FromParts) -> Response:
-    """Whether payments can be accepted, and the state of every dependency."""
-    is_ready, dependencies = await parts.readiness.report()
-    body = {"status": "ready" if is_ready else "not ready", "dependencies": dependencies}
-    return json_answer(body, status=200 if is_ready else 503)
+    """Whether payments can be accepted, the state of every dependency, and what needs a person."""
+    report = await parts.readiness.report()
+    body = {
+        "status": "ready" if report.is_ready else "not ready",
+        "dependencies": report.dependencies,
+        "warnings": report.warnings,
+    }
+    return json_answer(body, status=200 if report.is_ready else 503)
 
 
 def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
@@ -164,7 +172,7 @@ def _answer(request: Request, payment: Payment, asked_by: UUID) -> Response:
     if payment.status is PaymentStatus.SUCCEEDED:
         return json_answer(PaymentEnvelope.of(payment, None))
     if payment.error_code is not None:
-        error = PaymentError(payment.error_code, payment.error_message or payment.error_code)
+        error = PaymentError.recorded(payment.error_code, payment.error_message)
         shown = None if error.code is ErrorCode.CUSTOMER_MISMATCH else payment
         return problem(request, error, payment=shown, instance=f"/payments/{payment.id}")
     return _still_running(payment)

@@ -8,15 +8,22 @@ from uuid import UUID
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
+from api.refusals import Refusals
 from domain import names
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import Payment, PaymentInstruction
+from domain.payment import RESERVATION_WAIT_SECONDS, Payment, PaymentInstruction
 from domain.refund import Refund
+from workflows.operator_view import ORDER_ID, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
 from workflows.start import RPC_TIMEOUT, start_payment, start_refund
 
+QUERY_TIMEOUT = timedelta(seconds=1)
+"""Less than a check of `/ready` may take: payments start although queries are slow."""
+_OF_NO_PAYMENT = " AND ".join(
+    [f'{ORDER_ID.name} = "none"', *(f"{each.name} IS NOT NULL" for each in SEARCH_ATTRIBUTES)]
+)
 Ending = TypeVar("Ending")
 
 
@@ -30,21 +37,30 @@ class Saga(NamedTuple):
 class PaymentSagas:
     """Raises PaymentError(SERVICE_UNAVAILABLE) while Temporal cannot be reached."""
 
-    def __init__(self, client: Client, wait: timedelta) -> None:
+    def __init__(
+        self,
+        client: Client,
+        wait: timedelta,
+        reservation_wait_seconds: int = RESERVATION_WAIT_SECONDS,
+    ) -> None:
         self._client = client
         self._wait = wait
+        self._reservation_wait_seconds = reservation_wait_seconds
+        self._refusals = Refusals()
 
     async def start_or_join(self, instruction: PaymentInstruction) -> Saga:
         """Start the payment; if the same payment of this order is running already, that one.
 
         Raises PaymentError(PAYMENT_IN_PROGRESS) if a different payment of the order is running.
         """
+        wait = {"reservation_wait_seconds": self._reservation_wait_seconds}
+        started = instruction.model_copy(update=wait)
         try:
-            return Saga(instruction.payment_id, await start_payment(self._client, instruction))
+            return Saga(instruction.payment_id, await start_payment(self._client, started))
         except WorkflowAlreadyStartedError as running:
             return await self._join(instruction, running.run_id)
         except RPCError as error:
-            raise _unavailable() from error
+            raise self._unavailable(error) from error
 
     async def ending(self, saga: Saga) -> Payment | None:
         """The payment once it has ended; None if that takes too long or cannot be learned now."""
@@ -55,7 +71,7 @@ class PaymentSagas:
         try:
             handle = await start_refund(self._client, refund, WorkflowIDConflictPolicy.USE_EXISTING)
         except RPCError as error:
-            raise _unavailable() from error
+            raise self._unavailable(error) from error
         return await self._result(handle)
 
     async def cancel(self, payment: Payment) -> None:
@@ -64,15 +80,30 @@ class PaymentSagas:
         try:
             latest = self._client.get_workflow_handle(workflow_id)
             found = await latest.describe(rpc_timeout=RPC_TIMEOUT)
-            if (await found.memo())[names.MEMO_PAYMENT_ID] != str(payment.id):
-                raise _unavailable()
+            running = (await found.memo()).get(names.MEMO_PAYMENT_ID)
+            if running is None:
+                raise _in_progress()
+            if running != str(payment.id):
+                raise self._unavailable()
             run = self._client.get_workflow_handle(workflow_id, run_id=found.run_id)
             await run.cancel(rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
-            raise _unavailable() from error
+            raise self._unavailable(error) from error
 
     async def ping(self) -> None:
         await self._client.service_client.check_health(timeout=RPC_TIMEOUT)
+
+    async def find_search_attributes(self) -> None:
+        """Raises RPCError if one is not registered: Temporal then refuses to start payments.
+
+        It is asked by a query: Temporal Cloud offers no operator service.
+        """
+        try:
+            await self._client.count_workflows(_OF_NO_PAYMENT, rpc_timeout=QUERY_TIMEOUT)
+        except RPCError as error:
+            self._refusals.note(error)
+            if error.status is RPCStatusCode.INVALID_ARGUMENT:
+                raise
 
     async def _result(self, handle: WorkflowHandle[Any, Ending]) -> Ending | None:
         try:
@@ -88,17 +119,24 @@ class PaymentSagas:
         try:
             memo = await (await handle.describe(rpc_timeout=RPC_TIMEOUT)).memo()
         except RPCError as error:
-            raise _unavailable() from error
-        if memo[names.MEMO_FINGERPRINT] != instruction.fingerprint:
-            raise PaymentError(
-                ErrorCode.PAYMENT_IN_PROGRESS,
-                "Another payment of this order is being processed. Wait for it to end.",
-            )
-        return Saga(UUID(memo[names.MEMO_PAYMENT_ID]), handle)
+            raise self._unavailable(error) from error
+        running = memo.get(names.MEMO_PAYMENT_ID)
+        if running is None or memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:
+            raise _in_progress()
+        return Saga(UUID(running), handle)
+
+    def _unavailable(self, refusal: RPCError | None = None) -> PaymentError:
+        if refusal is not None:
+            self._refusals.note(refusal)
+        return PaymentError(
+            ErrorCode.SERVICE_UNAVAILABLE,
+            "Payments cannot be processed just now. Send the same request again.",
+        )
 
 
-def _unavailable() -> PaymentError:
+def _in_progress() -> PaymentError:
+    """Of another payment, or of a workflow that somebody started by hand, without our memo."""
     return PaymentError(
-        ErrorCode.SERVICE_UNAVAILABLE,
-        "Payments cannot be processed just now. Send the same request again.",
+        ErrorCode.PAYMENT_IN_PROGRESS,
+        "Another payment of this order is being processed. Wait for it to end.",
     )

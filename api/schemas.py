@@ -14,12 +14,19 @@ from pydantic import (
     Field,
     ValidationInfo,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
-from domain.errors import ErrorCode, FailureReason
+from domain.errors import ErrorCode, RecordedCode, RecordedReason
 from domain.money import CurrencyCode, Money
-from domain.payment import Payment, PaymentInstruction, PaymentMethod, PaymentStatus
+from domain.payment import (
+    Payment,
+    PaymentInstruction,
+    PaymentMethod,
+    PaymentStatus,
+    RecordedMethod,
+)
 from domain.refund import Refund, RefundStatus
 
 NIL = UUID(int=0)
@@ -59,12 +66,19 @@ def _number_text(value: object) -> str:
     return value
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text")  # noqa: TRY004 (pydantic reports ValueErrors)
+    return value
+
+
 def _unless_null(default: object) -> BeforeValidator:
     return BeforeValidator(lambda value: default if value is None else value)
 
 
 Id = Annotated[UUID, BeforeValidator(_canonical_uuid), AfterValidator(_not_nil)]
 JsonNumber = WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "examples": [150.00]})
+CurrencyText = WithJsonSchema({"type": "string", "examples": ["USD"]})
 
 
 class PaymentRequest(BaseModel):
@@ -95,17 +109,39 @@ class PaymentRequest(BaseModel):
 
 
 class RefundRequest(BaseModel):
-    """How much is given back, in the payment's currency; without an amount, all of it."""
+    """How much is given back, in the payment's currency; without an amount, all of it.
 
-    model_config = ConfigDict(frozen=True)
+    Nothing else may be in it: an amount whose name is misspelt would refund everything.
+    """
 
-    amount: Annotated[str, JsonNumber, BeforeValidator(_number_text)] | None = None
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "additionalProperties": False,
+            "dependentRequired": {"currency": ["amount"]},
+        },
+    )
+
+    amount: Annotated[str | None, JsonNumber, BeforeValidator(_number_text)] = None
+    currency: Annotated[str | None, CurrencyText, BeforeValidator(_text)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unmistakable(cls, body: object) -> object:
+        if isinstance(body, dict):
+            if not body.keys() <= cls.model_fields.keys():
+                raise ValueError(f"may have the members {' and '.join(cls.model_fields)} only")
+            if "currency" in body and "amount" not in body:
+                raise ValueError("must have an amount where it names a currency")
+        return body
 
     def to_refund(self, payment: Payment, key: str, requested_at: datetime) -> Refund:
         """Raises ValueError for no amount of the payment's currency, and PaymentError."""
         amount = payment.amount
+        if self.currency not in {None, amount.currency}:
+            raise ValueError(f"must be in the payment's currency, {amount.currency}")
         if self.amount is not None:
-            amount = Money.parse(self.amount, amount.currency)
+            amount = amount.parse_same(self.amount)
         return Refund.pending(payment, amount, key, requested_at)
 
 
@@ -120,11 +156,11 @@ class PaymentBody(BaseModel):
     reservation_id: UUID | None
     amount: Annotated[Decimal, JsonNumber]
     currency: str
-    payment_method: PaymentMethod
+    payment_method: RecordedMethod
     status: PaymentStatus
-    error_code: ErrorCode | None
+    error_code: RecordedCode | None
     error_message: str | None
-    failure_reason: FailureReason | None
+    failure_reason: RecordedReason | None
     created_at: datetime
     processed_at: datetime | None
     is_simulated: bool
@@ -165,7 +201,7 @@ class RefundBody(BaseModel):
     amount: Annotated[Decimal, JsonNumber]
     currency: str
     status: RefundStatus
-    error_code: ErrorCode | None
+    error_code: RecordedCode | None
     error_message: str | None
     created_at: datetime
     processed_at: datetime | None

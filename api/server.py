@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Any
 from uuid import uuid4
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -34,6 +35,7 @@ ALWAYS = (
 """What every answer tells browsers: to take it for nothing else, and to show it in no frame."""
 
 MALFORMED = PaymentError(ErrorCode.INVALID_REQUEST, "This is not a valid HTTP/1.1 request.")
+NO_PROXY = PaymentError(ErrorCode.INVALID_REQUEST, "This is no proxy, so CONNECT is refused.")
 TOO_SLOW = PaymentError(
     ErrorCode.REQUEST_TOO_SLOW, f"The request has not arrived within {RECEIVE_SECONDS:.0f} s."
 )
@@ -73,16 +75,50 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._has_refused:
             return
+        self._unset_keepalive_if_required()
         self._await_request()
         self._head_bytes += len(data)
-        super().data_received(data)
-        if self._stage is not Stage.BODY and self._head_bytes > MOST_HEADER_BYTES:
+        try:
+            self._parse(memoryview(data))
+        except HttpParserError:
+            self._refuse(self._refusal)
+            return
+        if self._head_bytes > MOST_HEADER_BYTES:
             self._refuse(TOO_LARGE)
+
+    def _parse(self, data: memoryview) -> None:
+        """Give the parser the data, without any `Upgrade`.
+
+        The parser takes a request with `Upgrade` for the end of HTTP, and would skip its body. We
+        change to no other protocol, so the request is an ordinary one (RFC 9110 section 7.8): its
+        head is parsed again without that header, then what follows it.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as upgrade:
+                self.parser.feed_data(self._head_without_upgrade())
+                data = data[upgrade.args[0] :]
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % each for each in self.headers if each[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._await_request()
+        if self._stage is Stage.IDLE:
+            self._end_wait()
+            self._await_request()
         self._stage, self._head_bytes = Stage.HEAD, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Trailers are dropped: they are not headers (RFC 9110 section 6.5.1)."""
+        if self._stage is Stage.HEAD:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         sizes = [len(name) + len(value) + FIELD_OVERHEAD for name, value in self.headers]
@@ -92,10 +128,21 @@ class BoundedProtocol(HttpToolsProtocol):
         hosts = [name for name, _ in self.headers if name == b"host"]
         if len(hosts) not in HOSTS.get(self.parser.get_http_version(), ()):
             raise MALFORMED
+        if self.parser.get_method() == b"CONNECT":
+            self._refusal = NO_PROXY
+            raise NO_PROXY
+        if self.parser.should_upgrade():
+            return
         super().on_headers_complete()
-        self._stage = Stage.BODY
+        self._stage, self._head_bytes = Stage.BODY, 0
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes -= len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._end_wait()
         self._stage, self._head_bytes = Stage.IDLE, 0
         super().on_message_complete()
@@ -104,9 +151,6 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._has_refused and not self._is_answering():
             self.transport.close()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (it says less than the problem)
-        self._refuse(self._refusal)
 
     def _await_request(self) -> None:
         if self._deadline is None:
@@ -118,6 +162,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _give_up(self) -> None:
+        self._deadline = None
         if self._stage is not Stage.IDLE:
             self._refuse(TOO_SLOW)
         elif not self._is_answering():
@@ -142,7 +187,7 @@ def _has_arrived(cycle: RequestResponseCycle | None) -> bool:
 
 def _answer(error: PaymentError) -> bytes:
     request_id = str(uuid4())
-    body = exact_json.dumps(problem_body(error, instance_of(request_id)))
+    body = exact_json.dumps(problem_body(error, instance_of(request_id), STATUSES[error.code]))
     always = "".join(f"{name}: {value}\r\n" for name, value in ALWAYS)
     head = (
         "content-type: application/json\r\n"

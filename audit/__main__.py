@@ -7,7 +7,7 @@ import asyncio
 import sys
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -27,10 +27,9 @@ SETTLED_AFTER = timedelta(minutes=3)
 
 
 async def read_settled(settings: Settings, since: datetime, until: datetime) -> list[Books]:
-    """The books of the orders paid since then, but for those that were paid after `until`."""
+    """All books that `read_books` yields. Raises UnreadableError."""
     async with open_sources(settings) as sources:
-        books = await read_books(sources, since)
-    return [each for each in books.values() if _is_settled(each, until)]
+        return [books async for books in read_books(sources, since, until)]
 
 
 @asynccontextmanager
@@ -55,36 +54,52 @@ async def _connect(settings: Settings) -> Client:
         raise UnreadableError(str(error)) from error
 
 
-def _is_settled(books: Books, until: datetime) -> bool:
-    return all(payment.created_at < until for payment in books.payments)
+class Report:
+    """Counts what was compared, and keeps what was found; the books themselves it does not."""
+
+    def __init__(self) -> None:
+        self.violations: list[Violation] = []
+        self._orders = 0
+        self._counts: Counter[str] = Counter()
+        self._statuses: Counter[str] = Counter()
+        self._kept: Counter[str] = Counter()
+        self._recorded: Counter[str] = Counter()
+
+    def add(self, books: Books, found: Iterable[Violation]) -> None:
+        self.violations += found
+        self._orders += books.order_id is not None
+        self._statuses.update(payment.status for payment in books.payments)
+        for name in ("refunds", "effects", "records", "sagas"):
+            self._counts[name] += len(getattr(books, name))
+        for effect in books.effects:
+            self._kept[effect.amount.currency] += effect.sign * effect.amount.minor_units
+        for payment in books.payments:
+            self._recorded[payment.amount.currency] += kept_of(payment, books.refunds)
+
+    def lines(self) -> Iterator[str]:
+        """What was compared, and every violation with its order."""
+        statuses = sorted(self._statuses.items())
+        counted = ", ".join(f"{count} {status}" for status, count in statuses)
+        yield f"{self._orders} orders, payments: {counted or 'none'}"
+        yield f"{self._counts['refunds']} refunds that callers asked for"
+        yield f"{self._counts['effects']} movements of money at the gateway"
+        yield f"{self._counts['records']} records in Kafka"
+        yield f"{self._counts['sagas']} workflow runs"
+        for currency in sorted({*self._kept, *self._recorded}):
+            kept, recorded = self._kept[currency], self._recorded[currency]
+            yield f"{currency}: the gateway keeps {kept}, PostgreSQL says {recorded} (minor units)"
+        for order_id, invariant, finding in self.violations:
+            where = f"order {order_id}: " if order_id else ""
+            yield f"✗ {where}{invariant}: {finding}"
+        yield f"{len(INVARIANTS)} invariants, {len(self.violations)} violations"
 
 
-def report(books: Collection[Books], found: Collection[Violation]) -> Iterator[str]:
-    """What was compared, and every violation with its order."""
-    statuses = Counter(payment.status for each in books for payment in each.payments)
-    counted = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
-    yield f"{len(books)} orders, payments: {counted or 'none'}"
-    yield f"{sum(len(each.refunds) for each in books)} refunds that callers asked for"
-    yield f"{sum(len(each.effects) for each in books)} movements of money at the gateway"
-    yield f"{sum(len(each.records) for each in books)} records in Kafka"
-    yield f"{sum(len(each.sagas) for each in books)} workflow runs"
-    for currency, (kept, recorded) in _balances(books).items():
-        yield f"{currency}: the gateway keeps {kept}, PostgreSQL says {recorded} (minor units)"
-    for violation in found:
-        yield f"✗ order {violation.order_id}: {violation.invariant}: {violation.finding}"
-    yield f"{len(INVARIANTS)} invariants, {len(found)} violations"
-
-
-def _balances(books: Collection[Books]) -> Mapping[str, tuple[int, int]]:
-    """By currency, in minor units: what the gateway keeps, and what PostgreSQL says it keeps."""
-    kept: Counter[str] = Counter()
-    recorded: Counter[str] = Counter()
-    for each in books:
-        for effect in each.effects:
-            kept[effect.amount.currency] += effect.sign * effect.amount.minor_units
-        for payment in each.payments:
-            recorded[payment.amount.currency] += kept_of(payment, each.refunds)
-    return {currency: (kept[currency], recorded[currency]) for currency in kept | recorded}
+async def _audit(settings: Settings, since: datetime, until: datetime) -> Report:
+    report = Report()
+    async with open_sources(settings) as sources:
+        async for books in read_books(sources, since, until):
+            report.add(books, violations(books))
+    return report
 
 
 def main() -> None:
@@ -94,13 +109,12 @@ def main() -> None:
     arguments = parser.parse_args()
     since = now - timedelta(hours=arguments.hours)
     try:
-        books = asyncio.run(read_settled(read_settings(), since, now - SETTLED_AFTER))
+        report = asyncio.run(_audit(read_settings(), since, now - SETTLED_AFTER))
     except UnreadableError as error:
         print(f"Nothing was compared. {error}")
         sys.exit(2)
-    found = [violation for each in books for violation in violations(each)]
-    print("\n".join(report(books, found)))
-    sys.exit(bool(found))
+    print("\n".join(report.lines()))
+    sys.exit(bool(report.violations))
 
 
 if __name__ == "__main__":

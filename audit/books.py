@@ -5,12 +5,13 @@ Each source is read as it stands and nothing is derived from another: the invari
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from domain.money import Money
-from domain.payment import Payment, PaymentStatus
+from domain.payment import Payment
 from domain.refund import Refund
 
 
@@ -47,6 +48,7 @@ class Saga(NamedTuple):
     run_id: str
     status: str
     ending: Payment | Refund | None
+    started_at: datetime | None = None
 
 
 class Answer(NamedTuple):
@@ -55,6 +57,10 @@ class Answer(NamedTuple):
     status: int
     payment_id: UUID | None
     payment_status: str | None
+    code: str | None = None
+    asked_at: float = 0.0
+    answered_at: float = 0.0
+    """Seconds of the caller's clock, which never goes back."""
 
 
 class OrderState(NamedTuple):
@@ -64,16 +70,37 @@ class OrderState(NamedTuple):
     paid_by: UUID | None
 
 
+class Reconciliation(NamedTuple):
+    """When the last round of the reconciliation was completed, and when that was read."""
+
+    completed_at: datetime | None
+    read_at: datetime
+
+
 @dataclass
 class Books:
-    """Everything known about one order. Sources that were not read are None or empty."""
+    """Everything known about one order. Sources that were not read are None or empty.
 
-    order_id: UUID
+    `order_id` is None for the books of the service itself: what names no order that anybody knows,
+    and how the reconciliation does.
+    """
+
+    order_id: UUID | None
     payments: list[Payment] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
-    transitions: Mapping[UUID, Sequence[PaymentStatus]] = field(default_factory=dict)
+    transitions: Mapping[UUID, Sequence[str]] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     sagas: list[Saga] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     order: OrderState | None = None
+    reconciliation: Reconciliation | None = None
+    unreadable: list[str] = field(default_factory=list)
+    """What could not be read, and why, without the text itself."""
+    events_since: datetime | None = None
+    """Kafka may have deleted events of endings before this; None if it has deleted nothing."""
+
+    @property
+    def is_empty(self) -> bool:
+        read = (self.payments, self.refunds, self.effects, self.records, self.sagas)
+        return not any((*read, self.answers, self.reconciliation, self.unreadable))

@@ -2,37 +2,31 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Coroutine, Iterable, Mapping
-from collections.abc import Set as AbstractSet
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import httpx
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHandle
-from temporalio.service import RPCError
+from temporalio.client import Client
 
-from audit.books import Books, Effect, Movement, OrderState, Record, Saga
-from db.history import PaymentHistory
-from domain import exact_json, names
-from domain.errors import PaymentError
-from domain.money import Money
+from audit.books import Books, Reconciliation, Record, Saga
+from audit.ledger import Ledger, read_ledger
+from audit.orders import read_order
+from audit.parallel import in_parallel
+from audit.records import topics
+from audit.runs import read_runs
+from audit.settled import leave_out_young
+from db.history import OddRow, PaymentHistory
+from domain import names
 from domain.payment import Payment
 from domain.refund import Refund
-from workflows.payment import PaymentWorkflow
-from workflows.refund import RefundWorkflow
 
-AT_ONCE = 20
-ORDERS_AT_ONCE = 1000
-SECONDS = 600
-"""How long one source may take to be read."""
-FAILURES = (httpx.HTTPError, KafkaError, RPCError, PaymentError, OSError, TimeoutError, ValueError)
-MOVEMENTS = {"charge.captured": Movement.CAPTURE, "refund.succeeded": Movement.REFUND}
-EVERY_PAYMENT = f'WorkflowType = "{PaymentWorkflow.__name__}"'
-EVERY_REFUND = f'WorkflowType = "{RefundWorkflow.__name__}"'
-ENDINGS = {PaymentWorkflow.__name__: Payment, RefundWorkflow.__name__: Refund}
+PAGE = 1000
+"""Orders whose books are in memory at the same time. Chosen, not measured."""
+SOURCE_SECONDS = 600
+"""How long one source, or one page of PostgreSQL or Ordering, may take to be read."""
 
 Result = TypeVar("Result")
 
@@ -52,146 +46,170 @@ class Sources(NamedTuple):
     temporal: Client
 
 
-async def read_books(sources: Sources, since: datetime) -> Mapping[UUID, Books]:
-    """The books of every order that was paid, or for which money moved, since then.
+async def read_books(
+    sources: Sources, since: datetime, until: datetime | None = None
+) -> AsyncIterator[Books]:
+    """The books of every order about which anything was written since then or is unfinished.
 
+    The service's own books come last. What is younger than `until` is left out.
     Raises UnreadableError, which names the source.
     """
-    effects, records, sagas = await asyncio.gather(
-        _reading("the gateway's ledger", _read_ledger(sources.gateway, since)),
-        _reading("Kafka", read_records(sources.kafka)),
-        _reading("Temporal", _read_sagas(sources.temporal)),
-    )
-    # PostgreSQL last, so that it knows of everything that the other sources tell.
-    books = await _reading("PostgreSQL", _read_payments(sources.history, since, effects.keys()))
-    for order_id, each in books.items():
-        each.effects = effects.get(order_id, [])
-        each.records = records[str(order_id)]
-        each.sagas = sagas[names.workflow_id(order_id)]
-        for refund in each.refunds:
-            each.sagas += sagas[names.refund_workflow_id(refund.id)]
-    orders = (_read_order(sources.ordering, each) for each in books.values())
-    await _reading("Ordering", _in_parallel(orders))
-    return books
+    reader = _Reader(sources, since)
+    await reader.read_all_but_rows()
+    orders = iter(reader.orders)
+    while page := list(islice(orders, PAGE)):
+        for books in await reader.read_page(page):
+            if until is not None:
+                leave_out_young(books, until, reader.unfinished)
+            if not books.is_empty:
+                yield books
+    own = await reader.own_books()
+    if until is not None:
+        leave_out_young(own, until, reader.unfinished)
+    yield own
+
+
+class _Reader:
+    """First the sources that say which orders matter; PostgreSQL's rows and Ordering last.
+
+    So PostgreSQL knows of everything that the others tell.
+    """
+
+    def __init__(self, sources: Sources, since: datetime) -> None:
+        self.orders: set[UUID] = set()
+        self.unfinished: set[UUID] = set()
+        self._sources = sources
+        self._since = since
+        self._own = Books(None)
+        self._ledger = Ledger()
+        self._records: dict[str, list[Record]] = defaultdict(list)
+        self._has_every_event = True
+        self._sagas: dict[UUID, list[Saga]] = defaultdict(list)
+
+    async def read_all_but_rows(self) -> None:
+        await _reading("PostgreSQL", self._read_orders())
+        await _reading("the gateway's ledger", self._read_ledger())
+        await _reading("PostgreSQL", self._find_stray_effects())
+        await _reading("Kafka", self._read_records())
+        await _reading("Temporal", self._read_runs())
+
+    async def read_page(self, orders: Sequence[UUID]) -> list[Books]:
+        books = await _reading("PostgreSQL", self._read_rows(orders))
+        reads = (self._read_order(each) for each in books)
+        await _reading("Ordering", in_parallel(reads))
+        return books
+
+    async def own_books(self) -> Books:
+        history = self._sources.history
+        completed_at = await _reading("PostgreSQL", history.last_completed_round())
+        self._own.reconciliation = Reconciliation(completed_at, datetime.now(UTC))
+        return self._own
+
+    async def _read_orders(self) -> None:
+        history = self._sources.history
+        unfinished = await history.unfinished()
+        self.unfinished = unfinished.ids
+        self.orders = unfinished.orders | await history.orders_since(self._since)
+
+    async def _read_ledger(self) -> None:
+        self._ledger = await read_ledger(self._sources.gateway, self._since)
+        self._own.unreadable += self._ledger.unreadable
+        self.orders |= self._ledger.moved
+
+    async def _find_stray_effects(self) -> None:
+        """A refund of a charge that the ledger lacks: its key may name a payment that we know."""
+        payments = {names.payment_of(each.charge_key) for each in self._ledger.stray} - {None}
+        orders = await self._sources.history.orders_of_payments([each for each in payments if each])
+        for effect in self._ledger.stray:
+            order_id = orders.get(names.payment_of(effect.charge_key) or UUID(int=0))
+            if order_id is None:
+                self._own.effects.append(effect)
+            else:
+                self._ledger.effects[order_id].append(effect)
+                self.orders.add(order_id)
+
+    async def _read_records(self) -> None:
+        async with topics(self._sources.kafka) as opened:
+            self._has_every_event = opened.has_everything
+            self._records = await opened.by_key(self._since, set(map(str, self.orders)))
+        for key, records in self._records.items():
+            if (order_id := names.parsed_id(key)) is None:
+                self._own.records += records
+            else:
+                self.orders.add(order_id)
+
+    async def _read_runs(self) -> None:
+        history = self._sources.history
+        refunds = await history.refunds_by_orders(self.orders)
+        wanted = {names.workflow_id(each) for each in self.orders}
+        wanted |= {names.refund_workflow_id(each) for each in refunds}
+        runs = await read_runs(self._sources.temporal, self._since, wanted)
+        refund_ids = {names.refund_of(each) for each in runs} - {None}
+        refunds |= await history.orders_of_refunds([each for each in refund_ids if each])
+        for workflow_id, sagas in runs.items():
+            for saga in sagas:
+                self._file(saga, _order_of(workflow_id, saga, refunds))
+
+    def _file(self, saga: Saga, order_id: UUID | None) -> None:
+        if order_id is None:
+            self._own.sagas.append(saga)
+        else:
+            self._sagas[order_id].append(saga)
+            self.orders.add(order_id)
+
+    async def _read_rows(self, orders: Sequence[UUID]) -> list[Books]:
+        history = self._sources.history
+        paths = await history.paths_of(orders)
+        refunds = await history.refunds_of(orders)
+        payments = await history.payments_of(orders)
+        books = {order_id: self._books(order_id) for order_id in orders}
+        for row in (*payments, *refunds):
+            _file_row(books[row.order_id], row)
+        for each in books.values():
+            known = (payment.id for payment in each.payments if payment.id in paths)
+            each.transitions = {payment_id: paths[payment_id] for payment_id in known}
+        return list(books.values())
+
+    def _books(self, order_id: UUID) -> Books:
+        return Books(
+            order_id,
+            effects=self._ledger.effects.get(order_id, []),
+            records=self._records.get(str(order_id), []),
+            sagas=self._sagas.get(order_id, []),
+            events_since=None if self._has_every_event else self._since,
+        )
+
+    async def _read_order(self, books: Books) -> None:
+        assert books.order_id is not None
+        try:
+            books.order = await read_order(self._sources.ordering, books.order_id)
+        except ValueError as error:
+            books.unreadable.append(f"Ordering's answer about the order ({type(error).__name__})")
 
 
 async def _reading(source: str, read: Awaitable[Result]) -> Result:
+    """Whatever a source does, and in whatever way a library breaks on it, is said in one way."""
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(SOURCE_SECONDS):
             return await read
-    except FAILURES as error:
+    except Exception as error:
         why = f"{source} cannot be read ({type(error).__name__}): see whether it is up."
         raise UnreadableError(why) from error
 
 
-async def _read_payments(
-    history: PaymentHistory, since: datetime, moved: AbstractSet[UUID]
-) -> dict[UUID, Books]:
-    orders = list(await history.orders_since(since) | moved)
-    books = {order_id: Books(order_id) for order_id in orders}
-    for first in range(0, len(orders), ORDERS_AT_ONCE):
-        some = orders[first : first + ORDERS_AT_ONCE]
-        for payment in await history.payments_of(some):
-            books[payment.order_id].payments.append(payment)
-        for refund in await history.refunds_of(some):
-            books[refund.order_id].refunds.append(refund)
-        paths = await history.paths_of(some)
-        for order_id in some:
-            books[order_id].transitions = paths
-    return books
+def _file_row(books: Books, row: Payment | Refund | OddRow) -> None:
+    if isinstance(row, Payment):
+        books.payments.append(row)
+    elif isinstance(row, Refund):
+        books.refunds.append(row)
+    else:
+        books.unreadable.append(row.what)
 
 
-async def _read_ledger(gateway: httpx.AsyncClient, since: datetime) -> dict[UUID, list[Effect]]:
-    """By order, all effects of those orders for which money moved since then."""
-    answer = (await gateway.get("/ledger")).raise_for_status()
-    effects: dict[UUID, list[Effect]] = defaultdict(list)
-    owners: dict[str, UUID] = {}
-    moved = set()
-    for entry in exact_json.loads(answer.content):
-        if entry["type"] not in MOVEMENTS:
-            continue
-        effect = _effect(entry)
-        if effect.movement is Movement.CAPTURE:
-            owners[effect.charge_key] = UUID(entry["data"]["orderId"])
-        owner = owners[effect.charge_key]
-        effects[owner].append(effect)
-        if datetime.fromisoformat(entry["at"]) >= since:
-            moved.add(owner)
-    return {owner: effects[owner] for owner in moved}
-
-
-def _effect(entry: dict[str, Any]) -> Effect:
-    data = entry["data"]
-    amount = Money.parse(data["amount"], data["currency"])
-    key = data["key"]
-    return Effect(MOVEMENTS[entry["type"]], key, data.get("chargeKey", key), amount)
-
-
-async def read_records(connection: Mapping[str, Any]) -> Mapping[str, list[Record]]:
-    """By key, which is the order, every record of all topics up to now."""
-    records = defaultdict(list)
-    consumer = AIOKafkaConsumer(
-        *names.TOPICS,
-        **connection,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        fetch_max_wait_ms=50,
-    )
-    async with consumer:
-        ends = await consumer.end_offsets(consumer.assignment())
-        while [each for each, end in ends.items() if await consumer.position(each) < end]:
-            for batch in (await consumer.getmany(timeout_ms=200)).values():
-                for each in batch:
-                    records[_text(each.key)].append(_record(each))
-    return records
-
-
-def _record(found: Any) -> Record:
-    event_id = _text(dict(found.headers).get("ce_id"))
-    return Record(event_id, found.topic, _text(found.key), found.value or b"")
-
-
-def _text(found: bytes | None) -> str:
-    """Whatever others may have written there."""
-    return (found or b"").decode(errors="replace")
-
-
-async def _read_sagas(temporal: Client) -> Mapping[str, list[Saga]]:
-    """By workflow id, every run that Temporal still remembers."""
-    sagas = defaultdict(list)
-
-    async def read(run: WorkflowExecution) -> None:
-        sagas[run.id].append(await _saga(temporal, run))
-
-    every = f"{EVERY_PAYMENT} OR {EVERY_REFUND}"
-    await _in_parallel([read(run) async for run in temporal.list_workflows(every)])
-    return sagas
-
-
-async def _saga(temporal: Client, run: WorkflowExecution) -> Saga:
-    status = run.status.name.lower() if run.status else "unknown"
-    if run.status is not WorkflowExecutionStatus.COMPLETED:
-        return Saga(run.run_id, status, None)
-    handle: WorkflowHandle[Any, Payment | Refund] = temporal.get_workflow_handle(
-        run.id, run_id=run.run_id, result_type=ENDINGS[run.workflow_type]
-    )
-    return Saga(run.run_id, status, await handle.result(follow_runs=False))
-
-
-async def _read_order(ordering: httpx.AsyncClient, books: Books) -> None:
-    answer = await ordering.get(f"/orders/{books.order_id}")
-    if answer.is_success:
-        order = answer.json()
-        paid_by = order.get("paymentId")
-        status = order.get("status") or order.get("state") or "unknown"
-        books.order = OrderState(status, UUID(paid_by) if paid_by else None)
-
-
-async def _in_parallel(reads: Iterable[Coroutine[Any, Any, None]]) -> None:
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def take_turns(read: Coroutine[Any, Any, None]) -> None:
-        async with places:
-            await read
-
-    await asyncio.gather(*map(take_turns, reads))
+def _order_of(workflow_id: str, saga: Saga, refunds: Mapping[UUID, UUID]) -> UUID | None:
+    """The order of a run: as its id says, else as it has ended."""
+    if order_id := names.order_of(workflow_id):
+        return order_id
+    if order_id := refunds.get(names.refund_of(workflow_id) or UUID(int=0)):
+        return order_id
+    return saga.ending.order_id if saga.ending else None

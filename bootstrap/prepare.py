@@ -16,12 +16,11 @@ from temporalio.api.operatorservice.v1 import (
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 
-from activities.adapters.kafka import create_topics
-from bootstrap import kafka, logs, temporal
+from activities.adapters.kafka_topics import broker_hosts, create_topics
+from bootstrap import kafka, logs, production, temporal
 from bootstrap.settings import Settings, read_settings
-from db.engine import create_engine
-from db.migrate import migrate
-from domain.errors import ErrorCode, PaymentError
+from db.migrate import MigrationBlocked, migrate
+from domain.errors import RULES, ErrorCode, PaymentError
 from domain.names import TOPICS
 from workflows.operator_view import SEARCH_ATTRIBUTES
 from workflows.reconciliation import schedule
@@ -36,10 +35,15 @@ VARIABLES = {
 async def main() -> None:
     settings = read_settings()
     logs.configure(settings.log_level)
+    await _refuse_plaintext_to_others(settings)
     client = await temporal.connect(settings)
     done = await asyncio.gather(
-        _migrate(settings),
-        create_topics(kafka.connection(settings), TOPICS),
+        migrate(str(settings.database_url)),
+        create_topics(
+            kafka.connection(settings),
+            TOPICS,
+            warn_of_few_brokers=settings.environment == "production",
+        ),
         _register_search_attributes(client),
         schedule(client),
         return_exceptions=True,
@@ -47,29 +51,36 @@ async def main() -> None:
     _end_if_failed([each for each in done if isinstance(each, BaseException)])
 
 
+async def _refuse_plaintext_to_others(settings: Settings) -> None:
+    """Ends the process in production, before anything has changed."""
+    if settings.environment != "production":
+        return
+    try:
+        hosts = await broker_hosts(kafka.connection(settings))
+    except PaymentError as failure:
+        raise SystemExit(_explain(failure)) from None
+    objection = production.objection_to_brokers(settings.kafka_security_protocol, hosts)
+    if objection:
+        raise SystemExit(objection)
+
+
 def _end_if_failed(failures: Collection[BaseException]) -> None:
     """Say in a line what each server lacks; what is no such failure is raised as it is."""
     lines = []
     for failure in failures:
-        if not isinstance(failure, PaymentError):
+        if not isinstance(failure, PaymentError | MigrationBlocked):
             raise failure
-        lines.append(_explain(failure))
+        lines.append(_explain(failure) if isinstance(failure, PaymentError) else str(failure))
     if lines:
         raise SystemExit("\n".join(lines))
 
 
 def _explain(failure: PaymentError) -> str:
+    if not RULES[failure.code].retryable:
+        return str(failure)
     cause = getattr(failure.__cause__, "orig", failure.__cause__)
     variables = VARIABLES.get(failure.code, "the settings")
     return f"{failure} {str(cause) or type(cause).__name__}. Start it, or mend {variables}."
-
-
-async def _migrate(settings: Settings) -> None:
-    engine = create_engine(str(settings.database_url), application_name="payment-migrations")
-    try:
-        await migrate(engine)
-    finally:
-        await engine.dispose()
 
 
 async def _register_search_attributes(client: Client) -> None:

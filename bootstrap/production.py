@@ -7,10 +7,11 @@ A URL is judged by its type, so that a new setting is judged too; other settings
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 from urllib.parse import unquote
 
+from limits import parse
 from pydantic import HttpUrl, PostgresDsn, RedisDsn, SecretStr
 from temporalio.envconfig import ClientConfig
 
@@ -18,6 +19,12 @@ KNOWN_PASSWORDS = {"", "payments", "postgres", "password"}
 """None at all, those of `docker-compose.yml` and the development stack, that of our examples."""
 ENCRYPTED_MODES = {"require", "verify-ca", "verify-full"}
 ENCRYPTED_PROTOCOLS = {"SSL", "SASL_SSL"}
+MOST_PER_SECOND = 1000
+"""Of one caller: more than a process answers at all. Chosen."""
+FEWEST_BITS, FEWEST_BITS_6 = 8, 16
+"""Of a proxy's network: 10.0.0.0/8 is the widest private one, and CDNs have up to a /29 of IPv6."""
+UNIQUE_LOCAL, MAPPED = IPv6Network("fc00::/7"), IPv6Network("::ffff:0:0/96")
+"""The private addresses of IPv6 (RFC 4193), and all of IPv4 as IPv6 writes it (RFC 4291)."""
 
 Rule = Callable[[Any, Mapping[str, Any]], Iterable[str]]
 
@@ -29,6 +36,19 @@ def objections(name: str, value: Any, earlier: Mapping[str, Any]) -> str:
     """
     rule = RULES.get(name) or RULES.get(type(value), _no_objection)
     return "; ".join(rule(value, earlier))
+
+
+def objection_to_brokers(protocol: str, hosts: Iterable[str]) -> str:
+    """Why production does not speak to brokers at these hosts by this protocol; empty if it does.
+
+    `KAFKA_BOOTSTRAP_SERVERS` may be on this machine and lead to brokers that are not.
+    """
+    if protocol in ENCRYPTED_PROTOCOLS or all(map(_is_local, hosts)):
+        return ""
+    return (
+        f"KAFKA_SECURITY_PROTOCOL: is {protocol}, and brokers say that they are on other machines; "
+        "production refuses that (use SSL or SASL_SSL, or let them advertise this machine)."
+    )
 
 
 def _no_objection(_: Any, __: Mapping[str, Any]) -> Iterable[str]:
@@ -45,8 +65,15 @@ def _postgresql(url: PostgresDsn, _: Mapping[str, Any]) -> Iterator[str]:
 
 def _redis(url: RedisDsn, _: Mapping[str, Any]) -> Iterator[str]:
     yield from _password(url.password)
-    if url.scheme != "rediss" and not _is_local(url.host):
+    if _is_local(url.host):
+        return
+    if url.scheme != "rediss":
         yield "is not encrypted (use rediss://)"
+    parameters = [(name, value.lower()) for name, value in url.query_params()]
+    if any(name == "ssl_cert_reqs" and value != "required" for name, value in parameters):
+        yield "takes any certificate (leave out ssl_cert_reqs)"
+    if any(name == "ssl_check_hostname" and value != "true" for name, value in parameters):
+        yield "takes the certificate of any host (leave out ssl_check_hostname)"
 
 
 def _http(url: HttpUrl, _: Mapping[str, Any]) -> Iterator[str]:
@@ -86,6 +113,17 @@ def _origins(origins: Iterable[str], _: Mapping[str, Any]) -> Iterator[str]:
         yield "allows * or an origin without https:// (name each, such as https://shop.example)"
 
 
+def _proxies(networks: str, _: Mapping[str, Any]) -> Iterator[str]:
+    if any(_is_wide(ip_network(each.strip())) for each in networks.split(",")):
+        yield "is wider than the network of any proxy (name the proxies' own)"
+
+
+def _rate(rate: str, _: Mapping[str, Any]) -> Iterator[str]:
+    limit = parse(rate)
+    if limit.amount > MOST_PER_SECOND * limit.get_expiry():
+        yield f"limits nobody (at most {MOST_PER_SECOND}/second)"
+
+
 def _level(level: str, _: Mapping[str, Any]) -> Iterator[str]:
     if level == "DEBUG":
         yield "may write what nobody should read (use INFO)"
@@ -100,13 +138,24 @@ RULES: Mapping[str | type, Rule] = {
     "kafka_sasl_password": _kafka_password,
     "kafka_security_protocol": _kafka,
     "log_level": _level,
+    "rate_limit": _rate,
     "temporal_address": _temporal,
+    "trusted_proxies": _proxies,
 }
 
 
 def _password(password: str | None) -> Iterator[str]:
     if unquote(password or "") in KNOWN_PASSWORDS:
         yield "has no password or one that everybody knows (set your own)"
+
+
+def _is_wide(network: IPv4Network | IPv6Network) -> bool:
+    """Whether hosts of strangers are in it: no proxy has so many, but the private ranges do."""
+    if isinstance(network, IPv4Network):
+        return network.prefixlen < FEWEST_BITS
+    if network.subnet_of(MAPPED):
+        return network.prefixlen - MAPPED.prefixlen < FEWEST_BITS
+    return network.prefixlen < FEWEST_BITS_6 and not network.subnet_of(UNIQUE_LOCAL)
 
 
 def _is_safe_origin(origin: str) -> bool:

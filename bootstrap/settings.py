@@ -2,10 +2,8 @@
 
 import logging
 import os
-from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-from limits import parse
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -23,31 +21,16 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bootstrap import production
+from bootstrap import forms, production
 from bootstrap.explanation import REFUSED, explain, misspelt
+from db.urls import read_database_url
 
 log = logging.getLogger(__name__)
 
 
-def _rate(text: str) -> str:
-    try:
-        parse(text)
-    except ValueError:
-        raise ValueError("a rate such as 120/minute or 10/second") from None
-    return text
-
-
-def _networks(text: str) -> str:
-    try:
-        for each in text.split(","):
-            ip_network(each.strip())
-    except ValueError:
-        raise ValueError("addresses or networks such as 10.0.0.0/8, separated by commas") from None
-    return text
-
-
-def _split(value: object) -> object:
-    return [item.strip() for item in value.split(",")] if isinstance(value, str) else value
+def _database_url(url: PostgresDsn) -> PostgresDsn:
+    read_database_url(str(url))
+    return url
 
 
 class Settings(BaseSettings):
@@ -60,7 +43,9 @@ class Settings(BaseSettings):
         description="`production` refuses to start with what is not safe; see below.",
     )
     database_url: Annotated[
-        PostgresDsn, UrlConstraints(allowed_schemes=["postgresql", "postgres"])
+        PostgresDsn,
+        UrlConstraints(allowed_schemes=["postgresql", "postgres"]),
+        AfterValidator(_database_url),
     ] = Field(
         default=PostgresDsn("postgresql://payments:payments@postgres:5432/payments"),
         description="PostgreSQL, as a `postgresql://` URL.",
@@ -105,8 +90,19 @@ class Settings(BaseSettings):
         description="Temporal's frontend. `TEMPORAL_API_KEY` and `TEMPORAL_TLS_*` are read too.",
     )
     temporal_namespace: str = Field(default="default", description="Temporal's namespace.")
-    api_host: str = Field(default="0.0.0.0", description="Where the API listens.")  # noqa: S104
+    api_host: str = Field(
+        default="0.0.0.0",  # noqa: S104 (in a container, callers come from outside)
+        description="Where the API listens: `0.0.0.0` is every IPv4 address, `::` every IPv4 and "
+        "IPv6 address.",
+    )
     api_port: int = Field(default=5004, ge=1, le=65535, description="The API's port.")
+    keep_alive_seconds: int = Field(
+        default=75,
+        ge=1,
+        le=3600,
+        description="How long an idle connection stays open: longer than the load balancer before "
+        "the API keeps it (60 s for most), or callers get 502 now and then.",
+    )
     payment_wait_seconds: float = Field(
         default=30,
         gt=0,
@@ -121,6 +117,11 @@ class Settings(BaseSettings):
     )
     auth_audience: str = Field(
         default="payments", description="The audience that tokens must be issued for."
+    )
+    auth_token_type: Literal["any", "at+jwt"] = Field(
+        default="any",
+        description="`at+jwt` where the issuer marks its access tokens so (RFC 9068): others, such "
+        "as ID tokens, are then refused.",
     )
     auth_keys_url: HttpUrl | None = Field(
         default=None,
@@ -141,20 +142,35 @@ class Settings(BaseSettings):
         description="While payments take longer than this, fewer callers are let in, down to a "
         "tenth of `PAYMENTS_AT_ONCE`.",
     )
-    rate_limit: Annotated[str, AfterValidator(_rate)] = Field(
+    rate_limit: Annotated[str, AfterValidator(forms.rate)] = Field(
         default="120/minute", description="Requests allowed per caller, such as `10/second`."
     )
-    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+    trusted_proxies: Annotated[str, AfterValidator(forms.networks)] = Field(
         default="127.0.0.1",
         description="The proxies whose `X-Forwarded-For` tells who calls: addresses or networks, "
         "separated by commas.",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(forms.origins)] = Field(
         default=("http://localhost:3000",),
-        description="Browser origins that may call the API, separated by commas.",
+        description="Browser origins that may call the API, separated by commas; empty for none.",
     )
     reservation_check: Literal["on", "off"] = Field(
         default="on", description="`off` where Inventory has no `GET /reservations/{id}`."
+    )
+    reservation_wait_seconds: int = Field(
+        default=300,
+        ge=1,
+        le=3600,
+        description="How long an Inventory that does not answer is asked again before the payment "
+        "fails, which cancels its order. Callers get a 202 meanwhile.",
+    )
+    reattempt_after_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        examples=["3600"],
+        description="How long after `payment-failed` was published an order may be paid again. "
+        "Without it never. Set it only where Ordering and Inventory keep orders and seats after a "
+        "failure, and have read the event by then.",
     )
     order_without_state: Literal["refuse", "accept"] = Field(
         default="refuse",
@@ -188,6 +204,11 @@ def read_settings() -> Settings:
     names = [name.upper() for name in Settings.model_fields]
     for found, meant in misspelt(os.environ, names):
         log.warning("%s is no setting and is not read. Is %s meant?", found, meant)
+    if "ENVIRONMENT" not in map(str.upper, os.environ):
+        log.warning(
+            "ENVIRONMENT is not set, so nothing is refused that is not safe. "
+            "Set it to production, or to development."
+        )
     try:
         return Settings()
     except ValidationError as error:

@@ -1,39 +1,69 @@
-"""What the audit reads: payments and the paths that they took, and never a write."""
+"""What the audit reads: payments, refunds and the paths that they took, and never a write."""
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.payments import to_payment
+from db.reconciliation import ReconciliationRounds
 from db.refunds import EVERY_REFUND, to_refund
-from db.statements import fetch_all
+from db.statements import Row, fetch_all
 from db.tables import payment_transitions, payments, refunds
-from domain.payment import Payment, PaymentStatus
-from domain.refund import Refund
+from domain.payment import UNANNOUNCED, Payment, PaymentStatus
+from domain.refund import Refund, RefundStatus
 
-_ORDERS_SINCE = (
-    select(payments.c.order_id).where(payments.c.created_at >= bindparam("moment")).distinct()
+PAGE = 5000
+"""Rows of one answer: they are read within a statement's three seconds. Chosen, not measured."""
+BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
+
+_PAYMENT = select(payments.c.order_id, payments.c.id, payments.c.created_at)
+_REFUND = select(payments.c.order_id, refunds.c.id, refunds.c.created_at).join_from(
+    refunds, payments
 )
-_OF_ORDERS = (
-    select(payments)
-    .where(payments.c.order_id.in_(bindparam("orders", expanding=True)))
-    .order_by(payments.c.created_at)
+_PAYMENTS_SINCE = _PAYMENT.where(payments.c.created_at >= bindparam("moment"))
+_REFUNDS_SINCE = _REFUND.where(
+    (refunds.c.created_at >= bindparam("moment")) | (refunds.c.processed_at >= bindparam("moment"))
 )
+_UNFINISHED_PAYMENTS = _PAYMENT.where(
+    (payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(UNANNOUNCED)
+)
+_UNFINISHED_REFUNDS = _REFUND.where(
+    (refunds.c.status == RefundStatus.PENDING)
+    | ((refunds.c.status == RefundStatus.SUCCEEDED) & ~refunds.c.is_announced)
+)
+_OF_ORDERS = payments.c.order_id.in_(bindparam("orders", expanding=True))
+_PAYMENTS_OF_ORDERS = select(payments).where(_OF_ORDERS).order_by(payments.c.created_at)
+_REFUNDS_OF_ORDERS = EVERY_REFUND.where(_OF_ORDERS).order_by(refunds.c.created_at)
 _PATHS_OF_ORDERS = (
     select(payment_transitions.c.payment_id, payment_transitions.c.to_status)
     .join(payments, payments.c.id == payment_transitions.c.payment_id)
-    .where(payments.c.order_id.in_(bindparam("orders", expanding=True)))
+    .where(_OF_ORDERS)
     .order_by(payment_transitions.c.recorded_at)
 )
+_ORDERS_OF_PAYMENTS = _PAYMENT.where(payments.c.id.in_(bindparam("ids", expanding=True)))
+_REFUNDS_BY_ORDERS = _REFUND.where(payments.c.order_id.in_(bindparam("ids", expanding=True)))
+_ORDERS_OF_REFUNDS = _REFUND.where(refunds.c.id.in_(bindparam("ids", expanding=True)))
 
-_REFUNDS_OF_ORDERS = EVERY_REFUND.where(
-    payments.c.order_id.in_(bindparam("orders", expanding=True))
-).order_by(refunds.c.created_at)
+Path = list[str]
+Read = TypeVar("Read")
 
-Path = list[PaymentStatus]
+
+class Unfinished(NamedTuple):
+    """Payments and refunds that have not ended, or whose event is not out, and their orders."""
+
+    ids: set[UUID]
+    orders: set[UUID]
+
+
+class OddRow(NamedTuple):
+    """A row that cannot be read as what it should be, and why."""
+
+    order_id: UUID
+    what: str
 
 
 class PaymentHistory:
@@ -43,22 +73,79 @@ class PaymentHistory:
         self._engine = engine
 
     async def orders_since(self, moment: datetime) -> set[UUID]:
-        """The orders that anybody has tried to pay since then."""
-        rows = await fetch_all(self._engine, _ORDERS_SINCE, {"moment": moment})
-        return {row["order_id"] for row in rows}
+        """The orders of payments created, and of refunds created or ended, since then."""
+        values = {"moment": moment}
+        orders = {row["order_id"] async for row in self._pages(_PAYMENTS_SINCE, payments, values)}
+        return orders | {
+            row["order_id"] async for row in self._pages(_REFUNDS_SINCE, refunds, values)
+        }
 
-    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment]:
-        rows = await fetch_all(self._engine, _OF_ORDERS, {"orders": list(orders)})
-        return [to_payment(row) for row in rows]
+    async def unfinished(self) -> Unfinished:
+        """However old they are."""
+        found = Unfinished(set(), set())
+        for query, table in ((_UNFINISHED_PAYMENTS, payments), (_UNFINISHED_REFUNDS, refunds)):
+            async for row in self._pages(query, table, {}):
+                found.ids.add(row["id"])
+                found.orders.add(row["order_id"])
+        return found
 
-    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund]:
+    async def orders_of_payments(self, ids: Collection[UUID]) -> dict[UUID, UUID]:
+        """By payment, its order; unknown payments are left out."""
+        return await self._orders(_ORDERS_OF_PAYMENTS, list(ids))
+
+    async def orders_of_refunds(self, ids: Collection[UUID]) -> dict[UUID, UUID]:
+        """By refund, its order; unknown refunds are left out."""
+        return await self._orders(_ORDERS_OF_REFUNDS, list(ids))
+
+    async def refunds_by_orders(self, orders: Collection[UUID]) -> dict[UUID, UUID]:
+        """By refund of one of these orders, its order."""
+        return await self._orders(_REFUNDS_BY_ORDERS, list(orders))
+
+    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment | OddRow]:
+        rows = await fetch_all(self._engine, _PAYMENTS_OF_ORDERS, {"orders": list(orders)})
+        return [_read(to_payment, row, "payment") for row in rows]
+
+    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | OddRow]:
         rows = await fetch_all(self._engine, _REFUNDS_OF_ORDERS, {"orders": list(orders)})
-        return [to_refund(row) for row in rows]
+        return [_read(to_refund, row, "refund") for row in rows]
 
     async def paths_of(self, orders: Collection[UUID]) -> dict[UUID, Path]:
-        """Of each payment the statuses that it has had, in their order."""
+        """Each payment's statuses, oldest first."""
         paths: dict[UUID, Path] = {}
         for row in await fetch_all(self._engine, _PATHS_OF_ORDERS, {"orders": list(orders)}):
-            path = paths.setdefault(row["payment_id"], [])
-            path.append(PaymentStatus(row["to_status"]))
+            paths.setdefault(row["payment_id"], []).append(row["to_status"])
         return paths
+
+    async def last_completed_round(self) -> datetime | None:
+        return await ReconciliationRounds(self._engine).last_completed()
+
+    async def _pages(
+        self, query: Select[Any], table: Any, values: dict[str, Any]
+    ) -> AsyncIterator[Row]:
+        """All rows, the oldest first; each page is a statement of its own."""
+        place = tuple_(table.c.created_at, table.c.id)
+        after: tuple[Any, ...] = BEGINNING
+        while True:
+            page = query.where(place > tuple_(*after)).order_by(table.c.created_at, table.c.id)
+            rows = await fetch_all(self._engine, page.limit(PAGE), values)
+            for row in rows:
+                yield row
+            if len(rows) < PAGE:
+                return
+            after = rows[-1]["created_at"], rows[-1]["id"]
+
+    async def _orders(self, query: Select[Any], ids: list[UUID]) -> dict[UUID, UUID]:
+        found: dict[UUID, UUID] = {}
+        for first in range(0, len(ids), PAGE):
+            some = {"ids": ids[first : first + PAGE]}
+            rows = await fetch_all(self._engine, query, some)
+            found |= {row["id"]: row["order_id"] for row in rows}
+        return found
+
+
+def _read(read: Callable[[Row], Read], row: Row, kind: str) -> Read | OddRow:
+    """One odd row hides no others."""
+    try:
+        return read(row)
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+        return OddRow(row["order_id"], f"{kind} {row['id']} ({type(error).__name__})")

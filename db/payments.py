@@ -1,19 +1,27 @@
 """The payment store: every statement about payments, each a transaction of its own."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, bindparam, select, text, update
+from sqlalchemy import Executable, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.statements import Row, Values, execute, fetch, fetch_all
+from db.paging import oldest_first, pages
+from db.statements import Row, Values, execute, fetch
 from db.tables import payments
 from domain.errors import ErrorCode, PaymentError
-from domain.money import EXPONENTS, Money
-from domain.payment import UNANNOUNCED, Announcement, Payment, PaymentStatus
+from domain.money import Money
+from domain.payment import (
+    UNANNOUNCED,
+    Announcement,
+    Claim,
+    Compensation,
+    Payment,
+    PaymentStatus,
+)
 
 _LIVE = (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED)
 _ENDING = (
@@ -27,14 +35,33 @@ _ENDING = (
     "transaction_id",
     "announcement",
     "released_reservation_id",
+    "compensation_code",
+    "compensation_message",
 )
 
 _insert = insert(payments)
 _CLAIM = _insert.on_conflict_do_nothing()
 _SUCCEED = (
     update(payments)
-    .where(payments.c.id == bindparam("payment_id"), payments.c.status == PaymentStatus.PENDING)
+    .where(
+        payments.c.id == bindparam("payment_id"),
+        payments.c.status == PaymentStatus.PENDING,
+        payments.c.compensation_code.is_(None),
+    )
     .values({name: bindparam(name) for name in _ENDING})
+)
+_COMPENSATE = (
+    update(payments)
+    .where(
+        payments.c.id == bindparam("payment_id"),
+        payments.c.status.in_(_LIVE),
+        payments.c.announcement.in_((Announcement.NONE, Announcement.DUE)),
+        payments.c.compensation_code.is_(None),
+    )
+    .values(
+        compensation_code=bindparam("why"),
+        compensation_message=bindparam("in_words"),
+    )
 )
 _FAIL = _insert.on_conflict_do_update(
     index_elements=[payments.c.id],
@@ -44,21 +71,39 @@ _FAIL = _insert.on_conflict_do_update(
 )
 _ANNOUNCE = (
     update(payments)
-    .where(payments.c.id == bindparam("payment_id"), payments.c.announcement != Announcement.MADE)
-    .values(announcement=bindparam("announced"))
+    .where(
+        payments.c.id == bindparam("payment_id"),
+        payments.c.announcement != Announcement.MADE,
+        payments.c.compensation_code.is_(None),
+    )
+    .values(announcement=bindparam("announced"), announced_at=func.clock_timestamp())
 )
 _BY_ID = select(payments).where(payments.c.id == bindparam("payment_id"))
-_UNFINISHED_SINCE = (
+_PENDING = oldest_first(
+    select(payments).where(payments.c.status == PaymentStatus.PENDING), payments
+)
+_UNPUBLISHED = oldest_first(
+    select(payments).where(payments.c.announcement.in_(UNANNOUNCED)), payments
+)
+_CLOSED_BY = (
     select(payments)
     .where(
-        (payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(UNANNOUNCED),
-        payments.c.created_at < bindparam("moment"),
+        payments.c.order_id == bindparam("order_id"),
+        payments.c.status == PaymentStatus.FAILED,
+        payments.c.announcement != Announcement.NONE,
     )
-    .order_by(payments.c.created_at)
-    .limit(bindparam("most"))
+    .order_by(payments.c.created_at.desc())
+    .limit(1)
 )
 _LIVE_BY_ORDER = select(payments).where(
     payments.c.order_id == bindparam("order_id"), payments.c.status.in_(_LIVE)
+)
+_CAN_WRITE = text(
+    """DO $$ BEGIN
+        IF current_setting('transaction_read_only') = 'on' THEN
+            RAISE read_only_sql_transaction;
+        END IF;
+    END $$"""
 )
 
 
@@ -66,11 +111,15 @@ class PaymentStore:
     """The port `Payments` on PostgreSQL, and what the API reads.
 
     Every method is safe to repeat and raises only PaymentError: `DATABASE_UNAVAILABLE` where the
-    outcome is unknown, another code where it is no.
+    outcome is unknown, another code where it is no. A failure that was published closes its order:
+    for ever, or until `reattempt_after` has passed since then.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, reattempt_after: timedelta | None = None) -> None:
         self._engine = engine
+        self._reattempt_after_seconds = (
+            int(reattempt_after.total_seconds()) if reattempt_after is not None else None
+        )
 
     async def find(self, payment_id: UUID) -> Payment | None:
         return await self._find(_BY_ID, {"payment_id": payment_id})
@@ -79,13 +128,42 @@ class PaymentStore:
         """The order's pending or succeeded payment; the database allows no second one."""
         return await self._find(_LIVE_BY_ORDER, {"order_id": order_id})
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
-        rows = await fetch_all(self._engine, _UNFINISHED_SINCE, {"moment": moment, "most": limit})
-        return [to_payment(row) for row in rows]
+    async def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
+        async for rows in pages(self._engine, _PENDING, moment):
+            yield [to_payment(row) for row in rows]
 
-    async def record_pending(self, payment: Payment) -> Payment:
-        if await self._execute(_CLAIM, _to_row(payment)) == 1:
-            return payment
+    async def unpublished_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
+        async for rows in pages(self._engine, _UNPUBLISHED, moment):
+            yield [to_payment(row) for row in rows]
+
+    async def record_pending(self, payment: Payment) -> Claim:
+        row = {**to_row(payment), "reattempt_after_seconds": self._reattempt_after_seconds}
+        try:
+            if await self._execute(_CLAIM, row) == 1:
+                return Claim.of(payment, is_new=True)
+        except PaymentError as error:
+            if error.code is not ErrorCode.RECORD_REFUSED:
+                raise
+            await self._raise_if_closed(payment)
+            raise
+        return Claim.of(await self._holder(payment), is_new=False)
+
+    async def _raise_if_closed(self, payment: Payment) -> None:
+        """Raise PaymentError if a published failure closes the payment's order."""
+        row = await fetch(self._engine, _CLOSED_BY, {"order_id": payment.order_id})
+        if row is None:
+            return
+        if to_payment(row).customer_id != payment.customer_id:
+            raise PaymentError(
+                ErrorCode.CUSTOMER_MISMATCH, "The order belongs to another customer."
+            )
+        raise PaymentError(
+            ErrorCode.ORDER_NOT_PENDING,
+            "A payment of this order has failed, which closes the order. Place a new order.",
+        )
+
+    async def _holder(self, payment: Payment) -> Payment:
+        """The payment that holds the order in place of, or as, `payment`."""
         holder = await self.find_live(payment.order_id) or await self.find(payment.id)
         if holder is None:
             raise PaymentError(
@@ -99,11 +177,21 @@ class PaymentStore:
         return holder
 
     async def record_succeeded(self, payment: Payment) -> None:
-        if await self._execute(_SUCCEED, {**_to_row(payment), "payment_id": payment.id}) == 0:
+        if await self._execute(_SUCCEED, {**to_row(payment), "payment_id": payment.id}) == 0:
             await self._confirm(payment, "The payment is no longer pending; it cannot succeed.")
 
+    async def record_compensation(self, payment: Payment) -> Payment:
+        row = to_row(payment)
+        values = {
+            "payment_id": payment.id,
+            "why": row["compensation_code"],
+            "in_words": row["compensation_message"],
+        }
+        await self._execute(_COMPENSATE, values)
+        return await self.find(payment.id) or payment
+
     async def record_failed(self, payment: Payment) -> None:
-        if await self._execute(_FAIL, _to_row(payment)) == 0:
+        if await self._execute(_FAIL, to_row(payment)) == 0:
             await self._confirm(payment, "The payment's success has been told; it cannot fail.")
 
     async def record_announcement(self, payment: Payment) -> None:
@@ -111,7 +199,8 @@ class PaymentStore:
         await self._execute(_ANNOUNCE, values)
 
     async def ping(self) -> None:
-        await self._execute(text("SELECT 1"), {})
+        """Raises PaymentError(DATABASE_UNAVAILABLE) where PostgreSQL is down or only reads."""
+        await self._execute(_CAN_WRITE, {})
 
     async def _confirm(self, payment: Payment, otherwise: str) -> None:
         """Raise PaymentError(RECORD_REFUSED) unless the payment has got this status before."""
@@ -127,14 +216,30 @@ class PaymentStore:
         return to_payment(row) if row else None
 
 
-def _to_row(payment: Payment) -> dict[str, Any]:
-    row = payment.model_dump(exclude={"amount"})
+def to_row(payment: Payment) -> dict[str, Any]:
+    row = payment.model_dump(exclude={"amount", "compensation"})
+    compensation = payment.compensation
+    row["compensation_code"] = compensation.code if compensation else None
+    row["compensation_message"] = compensation.message if compensation else None
     row["amount_minor"] = payment.amount.minor_units
     row["currency"] = payment.amount.currency
-    row["currency_exponent"] = EXPONENTS[payment.amount.currency]
+    row["currency_exponent"] = payment.amount.exponent
     return row
 
 
 def to_payment(row: Row) -> Payment:
-    amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
-    return Payment.model_validate({**row, "amount": amount})
+    compensation = (
+        Compensation(code=row["compensation_code"], message=row["compensation_message"])
+        if row["compensation_code"]
+        else None
+    )
+    return Payment.model_validate({**row, "amount": to_money(row), "compensation": compensation})
+
+
+def to_money(row: Row) -> Money:
+    """As it was recorded, whatever is known of its currency today."""
+    return Money(
+        minor_units=row["amount_minor"],
+        currency=row["currency"],
+        exponent=row["currency_exponent"],
+    )

@@ -1,6 +1,6 @@
 """The refund store: every statement about refunds, each a transaction of its own."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,10 +9,11 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.paging import oldest_first, pages
+from db.payments import to_money
 from db.statements import Row, execute, fetch, fetch_all
 from db.tables import payments, refunds
 from domain.errors import ErrorCode, PaymentError
-from domain.money import Money
 from domain.refund import Refund, RefundStatus
 
 _ENDING = ("status", "error_code", "error_message", "processed_at")
@@ -24,20 +25,22 @@ _END = (
 )
 _ANNOUNCE = update(refunds).where(refunds.c.id == bindparam("refund_id")).values(is_announced=True)
 EVERY_REFUND = select(
-    refunds, payments.c.order_id, payments.c.customer_id, payments.c.currency
+    refunds,
+    payments.c.order_id,
+    payments.c.customer_id,
+    payments.c.currency,
+    payments.c.currency_exponent,
 ).join_from(refunds, payments)
 _BY_ID = EVERY_REFUND.where(refunds.c.id == bindparam("refund_id"))
 _OF_PAYMENT = EVERY_REFUND.where(refunds.c.payment_id == bindparam("payment_id")).order_by(
     refunds.c.created_at, refunds.c.id
 )
-_UNFINISHED_SINCE = (
+_UNFINISHED = oldest_first(
     EVERY_REFUND.where(
         (refunds.c.status == RefundStatus.PENDING)
-        | ((refunds.c.status == RefundStatus.SUCCEEDED) & ~refunds.c.is_announced),
-        refunds.c.created_at < bindparam("moment"),
-    )
-    .order_by(refunds.c.created_at)
-    .limit(bindparam("most"))
+        | ((refunds.c.status == RefundStatus.SUCCEEDED) & ~refunds.c.is_announced)
+    ),
+    refunds,
 )
 
 
@@ -60,9 +63,9 @@ class RefundStore:
         rows = await fetch_all(self._engine, _OF_PAYMENT, {"payment_id": payment_id})
         return [to_refund(row) for row in rows]
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Refund]:
-        rows = await fetch_all(self._engine, _UNFINISHED_SINCE, {"moment": moment, "most": limit})
-        return [to_refund(row) for row in rows]
+    async def unfinished_since(self, moment: datetime) -> AsyncIterator[Sequence[Refund]]:
+        async for rows in pages(self._engine, _UNFINISHED, moment):
+            yield [to_refund(row) for row in rows]
 
     async def record_pending(self, refund: Refund) -> Refund:
         try:
@@ -99,5 +102,4 @@ def _to_row(refund: Refund) -> dict[str, Any]:
 
 
 def to_refund(row: Row) -> Refund:
-    amount = Money(minor_units=row["amount_minor"], currency=row["currency"])
-    return Refund.model_validate({**row, "amount": amount})
+    return Refund.model_validate({**row, "amount": to_money(row)})

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Integer,
     MetaData,
     SmallInteger,
     Table,
@@ -38,7 +39,11 @@ payments = Table(
     Column("simulated_response", Text),
     Column("transaction_id", Text),
     Column("announcement", Text, nullable=False),
+    Column("announced_at", DateTime(timezone=True)),
     Column("released_reservation_id", Uuid),
+    Column("compensation_code", Text),
+    Column("compensation_message", Text),
+    Column("reattempt_after_seconds", Integer),
 )
 
 idempotency_keys = Table(
@@ -59,6 +64,13 @@ payment_transitions = Table(
     Column("from_status", Text),
     Column("error_code", Text),
     Column("recorded_at", DateTime(timezone=True), nullable=False),
+)
+
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    Column("is_only_row", Boolean, primary_key=True),
+    Column("completed_at", DateTime(timezone=True), nullable=False),
 )
 
 refunds = Table(

@@ -16,14 +16,13 @@ import typer
 from rich.console import Console
 
 from devstack.display import Display
-from devstack.failures import PartFailed, StackError
+from devstack.failures import TAIL_LINES, PartFailed, StackError
 from devstack.process import ROOT
 from devstack.stack import PARTS, Stack
 from devstack.start import PREPARE
 from devstack.states import Status
 
 DIRECTORY = ROOT / ".devstack"
-TAIL_LINES = 20
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
@@ -127,10 +126,10 @@ def _alone() -> Iterator[None]:
 
 
 def _explain(error: StackError) -> None:
-    console.print(f"\n{error}", style="red", markup=False)
+    summary = error.summary if isinstance(error, PartFailed) else str(error)
+    console.print(f"\n{summary}", style="red", markup=False)
     if isinstance(error, PartFailed) and error.log:
-        lines = error.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-        console.print("\n".join(lines), style="dim", markup=False)
+        console.print(error.tail, style="dim", markup=False)
         console.print(f"The whole log: {error.log}. What this command started was stopped again.")
 
 

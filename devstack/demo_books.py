@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 
-from audit.sources import read_records
+from audit.records import read_records
 from domain import exact_json
 
 

@@ -103,9 +103,13 @@ async def change_settings_of_order(request: Request, order_id: str) -> Response:
 
 
 @router.get("/ledger")
-async def ledger(request: Request, after: Annotated[int, Query(ge=0)] = 0) -> Response:
-    """Every effect with a sequence number above `after`, oldest first."""
-    return json_list(_books(request).journal.lines_after(after))
+async def ledger(
+    request: Request,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int | None, Query(ge=1)] = None,
+) -> Response:
+    """The first `limit` effects with a sequence number above `after`, oldest first."""
+    return json_list(_books(request).journal.lines_after(after, limit))
 
 
 def _books(request: Request) -> GatewayBooks:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from devstack.journal import Journal, utc_now
 from devstack.neighbour import Amount, Refusal, ShortText, UtcTime, Wire
-from domain.money import CurrencyCode
+from domain.money import CurrencyCode, RecordedCurrency
 
 
 class Behaviour(Wire):
@@ -52,7 +52,7 @@ class Charge(Wire):
 
 class RefundRequest(Wire):
     charge_key: ShortText
-    currency: CurrencyCode
+    currency: RecordedCurrency
     amount: Amount
 
 

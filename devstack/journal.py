@@ -62,10 +62,14 @@ class Journal:
     def close(self) -> None:
         self._file.close()
 
-    def lines_after(self, seq: int) -> list[bytes]:
-        """The recorded lines with a higher sequence number than `seq`, as they were written."""
+    def lines_after(self, seq: int, limit: int | None = None) -> list[bytes]:
+        """The first `limit` lines with a higher sequence number than `seq`, as they were written.
+
+        Without a limit, all of them.
+        """
+        end = None if limit is None else seq + limit
         with self._path.open("rb") as file:
-            return [line.rstrip(b"\n") for line in islice(file, seq, None)]
+            return [line.rstrip(b"\n") for line in islice(file, seq, end)]
 
 
 def _whole_lines(path: Path) -> list[bytes]:

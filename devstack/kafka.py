@@ -101,7 +101,14 @@ class Kafka(Part):
         writer.close()
 
     async def _format(self, java: list[str], settings: Path) -> None:
-        cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "--standalone", "--ignore-formatted"]
         once = Process(self.site.directory, "kafka-format")
-        await once.run([*java, *tool, "-t", cluster, "-c", str(settings)], os.environ)
+        await once.run([*java, *tool, "-t", cluster_id(), "-c", str(settings)], os.environ)
+
+
+def cluster_id() -> str:
+    """A random id as Kafka wants it: 16 bytes in base64 of the URL alphabet, without padding.
+
+    The first letter is fixed: an id that begins with a hyphen is read as an option.
+    """
+    return base64.urlsafe_b64encode(b"\0" + secrets.token_bytes(15)).decode().rstrip("=")

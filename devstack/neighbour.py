@@ -54,7 +54,7 @@ class NeighbourSettings(BaseSettings):
 
 
 def _money_amount(amount: object, info: ValidationInfo) -> Decimal:
-    return Money.parse(str(amount), info.data.get("currency", "")).amount
+    return Money.read(str(amount), info.data.get("currency", "")).amount
 
 
 Amount = Annotated[Decimal, BeforeValidator(_money_amount)]

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
+
+from pydantic import Field
 
 from domain.text import readable
 
@@ -77,6 +79,10 @@ class ErrorCode(StrEnum):
         return cls(text) if text and text in cls._value2member_map_ else otherwise
 
 
+RecordedReason = Annotated[FailureReason | str, Field(union_mode="left_to_right")]
+RecordedCode = Annotated[ErrorCode | str, Field(union_mode="left_to_right")]
+"""What is recorded: an earlier or a later version may have known others, which are read as text."""
+
 MAX_MESSAGE = 2000
 """Letters of a message: more than we write. Chosen, not measured."""
 
@@ -92,6 +98,11 @@ class PaymentError(Exception):
         self.message = readable(message, MAX_MESSAGE)
         self.retry_after = retry_after
         super().__init__(self.message)
+
+    @classmethod
+    def recorded(cls, code: str, message: str | None) -> Self:
+        """Why what is recorded has failed; PROCESSOR_ERROR for a code of another version."""
+        return cls(ErrorCode.read(code, ErrorCode.PROCESSOR_ERROR), message or code)
 
 
 class Rule(NamedTuple):

@@ -11,9 +11,9 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 
 from domain import names
-from domain.errors import ErrorCode, FailureReason
-from domain.money import CurrencyCode
-from domain.payment import Payment, PaymentMethod, PaymentStatus
+from domain.errors import RecordedCode, RecordedReason
+from domain.money import RecordedCurrency
+from domain.payment import Payment, PaymentStatus, RecordedMethod
 from domain.refund import Refund
 
 Amount = Annotated[Decimal, WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
@@ -49,8 +49,8 @@ class PaymentEnded(EventBody):
     customer_id: UUID
     reservation_id: UUID | Absent = None
     amount: Amount
-    currency: CurrencyCode
-    payment_method: PaymentMethod
+    currency: RecordedCurrency
+    payment_method: RecordedMethod
     status: PaymentStatus
 
 
@@ -66,8 +66,8 @@ class PaymentFailed(PaymentEnded):
     """A payment has failed: its order is to be cancelled, and the reservation it names freed."""
 
     status: Literal[PaymentStatus.FAILED]
-    failure_reason: FailureReason
-    error_code: ErrorCode
+    failure_reason: RecordedReason
+    error_code: RecordedCode
     error_message: str
     attempted_at: datetime
 
@@ -80,7 +80,7 @@ class PaymentRefunded(EventBody):
     order_id: UUID
     customer_id: UUID
     amount: Amount
-    currency: CurrencyCode
+    currency: RecordedCurrency
     refunded_at: datetime
 
 

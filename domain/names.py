@@ -4,6 +4,9 @@ from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 TASK_QUEUE: Final = "payments"
+TASK_QUEUE_READS: Final = "payments-reads"
+TASK_QUEUE_GATEWAY: Final = "payments-gateway"
+TASK_QUEUE_EVENTS: Final = "payments-events"
 RECONCILIATION: Final = "payment-reconciliation"
 DATABASE_SCHEMA: Final = "bc_payment"
 TOPIC_SUCCEEDED: Final = "payment-succeeded"
@@ -48,3 +51,32 @@ def partial_refund_key(payment_id: UUID, refund_id: UUID) -> str:
 def event_id(subject: UUID, topic: str) -> UUID:
     """The id of the one event that a payment or a refund may publish on a topic."""
     return uuid5(_EVENT_NAMESPACE, f"{subject}/{topic}")
+
+
+def order_of(workflow_id: str) -> UUID | None:
+    """The order whose payment has this workflow id; None if it is none of ours."""
+    return _id_between("payment-", workflow_id, "")
+
+
+def refund_of(workflow_id: str) -> UUID | None:
+    """The refund that has this workflow id; None if it is none of ours."""
+    return _id_between("refund-", workflow_id, "")
+
+
+def payment_of(charge_key: str) -> UUID | None:
+    """The payment whose charge has this key; None if it is none of ours."""
+    return _id_between("pay_", charge_key, "_charge")
+
+
+def parsed_id(text: str) -> UUID | None:
+    """The id; None if the text is none, or is spelled otherwise than we write ids."""
+    return _id_between("", text, "")
+
+
+def _id_between(prefix: str, name: str, suffix: str) -> UUID | None:
+    text = name.removeprefix(prefix).removesuffix(suffix)
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if f"{prefix}{found}{suffix}" == name else None

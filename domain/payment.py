@@ -1,16 +1,16 @@
 """A payment, from the instruction a caller gives to the state in which it ends."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from domain.errors import RULES, ErrorCode, FailureReason, PaymentError
+from domain.errors import RULES, PaymentError, RecordedCode, RecordedReason
 from domain.gateway import Charge, ChargeRequest
 from domain.money import Money
 from domain.names import charge_key
@@ -21,6 +21,10 @@ class PaymentMethod(StrEnum):
     DEBIT_CARD = "debit_card"
     WALLET = "wallet"
     BANK_TRANSFER = "bank_transfer"
+
+
+RecordedMethod = Annotated[PaymentMethod | str, Field(union_mode="left_to_right")]
+"""What is recorded: an earlier or a later version may have known others, which are read as text."""
 
 
 class PaymentStatus(StrEnum):
@@ -54,6 +58,10 @@ TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = MappingProxyType
 """Where a payment may go. A success becomes a failure only while its announcement is `due`."""
 
 
+RESERVATION_WAIT_SECONDS = 300
+"""Long enough for a restart of Inventory, short enough for a caller. Chosen, not measured."""
+
+
 class PaymentInstruction(BaseModel):
     """What the caller asked for: immutable, complete, and identified before anything happens."""
 
@@ -64,10 +72,16 @@ class PaymentInstruction(BaseModel):
     customer_id: UUID
     reservation_id: UUID | None
     amount: Money
-    payment_method: PaymentMethod
+    payment_method: RecordedMethod
     requested_at: datetime
     resumed: bool = False
     """An earlier run was lost, and may have charged: whatever ends this one settles that too."""
+    reservation_wait_seconds: int = RESERVATION_WAIT_SECONDS
+    """How long an Inventory that does not answer is asked before the payment fails."""
+
+    @property
+    def reservation_wait(self) -> timedelta:
+        return timedelta(seconds=self.reservation_wait_seconds)
 
     @property
     def charge_request(self) -> ChargeRequest:
@@ -82,8 +96,25 @@ class PaymentInstruction(BaseModel):
     @property
     def fingerprint(self) -> str:
         """Equal for two instructions that ask for the same payment, at whatever time."""
-        asked = self.model_dump_json(exclude={"payment_id", "requested_at", "resumed"})
+        asked = self.model_dump_json(exclude=_NOT_ASKED_FOR)
         return sha256(asked.encode()).hexdigest()
+
+
+_NOT_ASKED_FOR = {"payment_id", "requested_at", "resumed", "reservation_wait_seconds"}
+"""Members of an instruction that say nothing about what the caller wants to pay."""
+
+
+class Compensation(BaseModel):
+    """Why a payment is undone. It is recorded before anything is refunded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: RecordedCode
+    message: str
+
+    @property
+    def error(self) -> PaymentError:
+        return PaymentError.recorded(self.code, self.message)
 
 
 class Payment(BaseModel):
@@ -96,11 +127,11 @@ class Payment(BaseModel):
     customer_id: UUID
     reservation_id: UUID | None
     amount: Money
-    payment_method: PaymentMethod
+    payment_method: RecordedMethod
     status: PaymentStatus
-    error_code: ErrorCode | None = None
+    error_code: RecordedCode | None = None
     error_message: str | None = None
-    failure_reason: FailureReason | None = None
+    failure_reason: RecordedReason | None = None
     created_at: datetime
     processed_at: datetime | None = None
     is_simulated: bool = False
@@ -109,6 +140,8 @@ class Payment(BaseModel):
     announcement: Announcement = Announcement.NONE
     released_reservation_id: UUID | None = None
     """The reservation whose seats consumers free when they hear of the failure."""
+    compensation: Compensation | None = None
+    """Set while the payment is undone: no run may record or publish a success any more."""
 
     @classmethod
     def pending(cls, instruction: PaymentInstruction) -> Self:
@@ -142,6 +175,11 @@ class Payment(BaseModel):
             }
         )
 
+    def compensating(self, error: PaymentError) -> Self:
+        """The same payment, about to be undone because of `error`."""
+        compensation = Compensation(code=error.code, message=error.message)
+        return self.model_copy(update={"compensation": compensation})
+
     def failed(
         self,
         error: PaymentError,
@@ -158,6 +196,7 @@ class Payment(BaseModel):
                 "processed_at": at,
                 "announcement": announcement,
                 "released_reservation_id": released_reservation_id,
+                "compensation": None,
             }
         )
 
@@ -197,3 +236,23 @@ class Payment(BaseModel):
     @property
     def is_unannounced(self) -> bool:
         return self.announcement in UNANNOUNCED
+
+    @property
+    def closes_its_order(self) -> bool:
+        """Whether its failure was published, or will be: consumers act on that at any time."""
+        return self.status is PaymentStatus.FAILED and self.announcement is not Announcement.NONE
+
+
+class Claim(Payment):
+    """The payment that holds an order, as it is recorded."""
+
+    is_new: bool = True
+    """False if it was recorded before: an earlier run, or an earlier try, may have acted."""
+
+    @classmethod
+    def of(cls, payment: Payment, *, is_new: bool) -> Self:
+        return cls(**dict(payment), is_new=is_new)
+
+    @property
+    def payment(self) -> Payment:
+        return Payment(**{name: getattr(self, name) for name in Payment.model_fields})

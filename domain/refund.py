@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from domain import names
-from domain.errors import ErrorCode, PaymentError
+from domain.errors import ErrorCode, PaymentError, RecordedCode
 from domain.gateway import RefundRequest
 from domain.money import Money
 from domain.payment import Payment, PaymentStatus
@@ -31,7 +31,7 @@ class Refund(BaseModel):
     customer_id: UUID
     amount: Money
     status: RefundStatus
-    error_code: ErrorCode | None = None
+    error_code: RecordedCode | None = None
     error_message: str | None = None
     created_at: datetime
     processed_at: datetime | None = None

@@ -10,6 +10,8 @@ from domain.refund import Refund
 from domain.verification import ACTIVE, PENDING, Order, Reservation
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+UNKNOWN_MONEY = Money(minor_units=150_000, currency="ZZQ", exponent=3)
+"""An amount that can be recorded, in a currency that ISO 4217 does not have."""
 
 
 def an_instruction(**changes: Any) -> PaymentInstruction:
@@ -33,7 +35,7 @@ def a_payment(**changes: Any) -> Payment:
 
 def a_refund(payment: Payment, amount: str = "50.00", key: str = "key", **changes: Any) -> Refund:
     """A refund of a payment that has succeeded for good."""
-    money = Money.parse(amount, payment.amount.currency)
+    money = payment.amount.parse_same(amount)
     return Refund.pending(payment, money, key, NOON).model_copy(update=changes)
 
 

@@ -5,7 +5,7 @@ awaited before the effect (`before`) or after it (`after`); raising there is the
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -20,13 +20,21 @@ from activities.ports import (
     Payments,
     Ports,
     Refunds,
+    Rounds,
     Sagas,
 )
 from domain.errors import ErrorCode, PaymentError
 from domain.events import Event
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
 from domain.money import Money
-from domain.payment import TRANSITIONS, Announcement, Payment, PaymentInstruction, PaymentStatus
+from domain.payment import (
+    TRANSITIONS,
+    Announcement,
+    Claim,
+    Payment,
+    PaymentInstruction,
+    PaymentStatus,
+)
 from domain.refund import Refund, RefundStatus
 from domain.verification import Order, Reservation
 
@@ -47,6 +55,8 @@ CAPTURED = Charge(
 UNAVAILABLE = {
     "fetch_order": ErrorCode.ORDERING_UNAVAILABLE,
     "fetch_reservation": ErrorCode.INVENTORY_UNAVAILABLE,
+    "unfinished_since": ErrorCode.DATABASE_UNAVAILABLE,
+    "find_payment": ErrorCode.DATABASE_UNAVAILABLE,
     "record_pending": ErrorCode.DATABASE_UNAVAILABLE,
     "charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "find_charge": ErrorCode.GATEWAY_UNAVAILABLE,
@@ -59,6 +69,7 @@ UNAVAILABLE = {
     "record_refund_announced": ErrorCode.DATABASE_UNAVAILABLE,
     "payment-refunded": ErrorCode.EVENTS_UNAVAILABLE,
     "record_succeeded": ErrorCode.DATABASE_UNAVAILABLE,
+    "record_compensation": ErrorCode.DATABASE_UNAVAILABLE,
     "record_failed": ErrorCode.DATABASE_UNAVAILABLE,
     "record_announcement": ErrorCode.DATABASE_UNAVAILABLE,
     "payment-succeeded": ErrorCode.EVENTS_UNAVAILABLE,
@@ -87,6 +98,7 @@ class World:
         self.transitions: dict[UUID, list[PaymentStatus]] = defaultdict(list)
         self.events: list[Event] = []
         self.resumed: list[Payment | Refund] = []
+        self.completed_rounds = 0
         self.decline: Charge | None = None
         self.unrecordable = False
 
@@ -106,6 +118,14 @@ class World:
         charge = instruction.charge_request
         self.charges[charge.key] = CAPTURED.model_copy(update={"key": charge.key})
         self.captures.append(charge)
+
+    def lose_after_success(self, instruction: PaymentInstruction) -> None:
+        """Leave what a run leaves that is terminated when it has recorded the success."""
+        self.lose_after_capture(instruction)
+        payment = self.payments[instruction.payment_id].charged(CAPTURED)
+        success = payment.succeeded(instruction.requested_at)
+        self.payments[payment.id] = success
+        self.transitions[payment.id] = [PaymentStatus.PENDING, PaymentStatus.SUCCEEDED]
 
     @property
     def net_minor_units(self) -> int:
@@ -283,11 +303,19 @@ class FakePayments(Payments):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def record_pending(self, payment: Payment) -> Payment:
+    async def find(self, payment_id: UUID) -> Payment | None:
+        return await self._world.perform(
+            "find_payment", lambda: self._world.payments.get(payment_id)
+        )
+
+    async def record_pending(self, payment: Payment) -> Claim:
         return await self._world.perform("record_pending", lambda: self._claim(payment))
 
     async def record_succeeded(self, payment: Payment) -> None:
         await self._world.perform("record_succeeded", lambda: self._succeed(payment))
+
+    async def record_compensation(self, payment: Payment) -> Payment:
+        return await self._world.perform("record_compensation", lambda: self._undo(payment))
 
     async def record_failed(self, payment: Payment) -> None:
         await self._world.perform("record_failed", lambda: self._move(payment))
@@ -295,24 +323,44 @@ class FakePayments(Payments):
     async def record_announcement(self, payment: Payment) -> None:
         await self._world.perform("record_announcement", lambda: self._announce(payment))
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Payment]:
-        found = await self._world.perform("unfinished_since", lambda: self._unfinished(moment))
-        return found[:limit]
+    async def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
+        yield await self._world.perform(
+            "unfinished_since", lambda: self._before(moment, lambda each: not each.is_final)
+        )
 
-    def _unfinished(self, moment: datetime) -> list[Payment]:
-        return [
-            each
-            for each in self._world.payments.values()
-            if (not each.is_final or each.is_unannounced) and each.created_at < moment
+    async def unpublished_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
+        yield self._before(moment, lambda each: each.is_unannounced)
+
+    def _before(self, moment: datetime, wanted: Callable[[Payment], bool]) -> list[Payment]:
+        recorded = self._world.payments.values()
+        return [each for each in recorded if each.created_at < moment and wanted(each)]
+
+    def _claim(self, payment: Payment) -> Claim:
+        of_the_order = [
+            each for each in self._world.payments.values() if each.order_id == payment.order_id
         ]
-
-    def _claim(self, payment: Payment) -> Payment:
-        for other in self._world.payments.values():
-            if other.order_id == payment.order_id and other.status is not PaymentStatus.FAILED:
+        for other in of_the_order:
+            if other.status is not PaymentStatus.FAILED:
                 if other.id != payment.id and not other.is_final:
                     raise PaymentError(ErrorCode.PAYMENT_IN_PROGRESS, "Another payment runs.")
-                return other
-        return self._world.payments.get(payment.id) or self._move(payment)
+                return Claim.of(other, is_new=False)
+        if payment.id in self._world.payments:
+            return Claim.of(self._world.payments[payment.id], is_new=False)
+        for other in of_the_order:
+            if other.closes_its_order:
+                is_own = other.customer_id == payment.customer_id
+                code = ErrorCode.ORDER_NOT_PENDING if is_own else ErrorCode.CUSTOMER_MISMATCH
+                raise PaymentError(code, "A failure has closed the order.")
+        return Claim.of(self._move(payment), is_new=True)
+
+    def _undo(self, payment: Payment) -> Payment:
+        recorded = self._world.payments.get(payment.id)
+        if recorded is None:
+            return payment
+        if not recorded.is_settled and recorded.compensation is None:
+            recorded = recorded.model_copy(update={"compensation": payment.compensation})
+            self._world.payments[payment.id] = recorded
+        return recorded
 
     def _succeed(self, payment: Payment) -> None:
         if self._world.unrecordable or payment.id not in self._world.payments:
@@ -326,6 +374,9 @@ class FakePayments(Payments):
         if recorded is not None:
             if recorded.status is payment.status:
                 return recorded
+            is_undone = recorded.compensation is not None
+            if is_undone and payment.status is PaymentStatus.SUCCEEDED:
+                raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment is being undone.")
             if payment.status not in TRANSITIONS[recorded.status] or recorded.is_settled:
                 raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment cannot go there.")
         self._world.payments[payment.id] = payment
@@ -334,7 +385,7 @@ class FakePayments(Payments):
 
     def _announce(self, payment: Payment) -> None:
         recorded = self._world.payments[payment.id]
-        if recorded.announcement is not Announcement.MADE:
+        if recorded.announcement is not Announcement.MADE and recorded.compensation is None:
             self._world.payments[payment.id] = recorded.announced(payment.announcement)
 
 
@@ -351,15 +402,15 @@ class FakeRefunds(Refunds):
     async def record_announced(self, refund: Refund) -> None:
         await self._world.perform("record_refund_announced", lambda: self._announce(refund))
 
-    async def unfinished_since(self, moment: datetime, limit: int) -> Sequence[Refund]:
+    async def unfinished_since(self, moment: datetime) -> AsyncIterator[Sequence[Refund]]:
         kept = self._world.asked_refunds.values()
-        return [
+        yield [
             each
             for each in kept
             if each.created_at < moment
             and each.status is not RefundStatus.FAILED
             and not each.is_announced
-        ][:limit]
+        ]
 
     def _set_aside(self, refund: Refund) -> Refund:
         asked = self._world.asked_refunds
@@ -404,6 +455,14 @@ class FakeSagas(Sagas):
         return True
 
 
+class FakeRounds(Rounds):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def record_completed(self) -> None:
+        self._world.completed_rounds += 1
+
+
 class FakePublisher(EventPublisher):
     def __init__(self, world: World) -> None:
         self._world = world
@@ -421,4 +480,5 @@ def ports_of(world: World, sagas: Sagas | None = None) -> Ports:
         refunds=FakeRefunds(world),
         publisher=FakePublisher(world),
         sagas=sagas or FakeSagas(world),
+        rounds=FakeRounds(world),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -19,8 +20,13 @@ class Compensations:
     def __init__(self) -> None:
         self._undo: list[Step[None]] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._undo)
+
     def add(self, undo: Step[None]) -> None:
-        self._undo.append(undo)
+        """Register an undoing; one that is registered already stays registered once."""
+        if undo not in self._undo:
+            self._undo.append(undo)
 
     async def unwind(self) -> None:
         """Undo everything, the latest act first."""
@@ -34,11 +40,13 @@ async def until_done(
     on_failure: Callable[[PaymentError], None],
     refusals: frozenset[ErrorCode] = frozenset(),
     in_any_round: bool = False,
+    longest_pause: timedelta = LONGEST_PAUSE,
 ) -> Result:
-    """Repeat a step for as long as it takes; every failed round is told to `on_failure`.
+    """Repeat a step for as long as it takes; `on_failure` is called after every failed round.
 
-    Raises PaymentError only for the codes in `refusals`, and only in the first round: after that
-    an earlier round may have had its effect. `in_any_round` is for steps that rule this out.
+    Raises PaymentError for the codes in `refusals`, and only in the first round: after that an
+    earlier round may have had its effect. `in_any_round` is for steps that rule this out. Raises
+    what `on_failure` raises, too.
     """
     pause = PAUSE_AFTER_FAILURE
     while True:
@@ -50,7 +58,7 @@ async def until_done(
             on_failure(error)
         refusals = refusals if in_any_round else frozenset()
         await workflow.sleep(pause, summary="pause before the next round")
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, longest_pause)
 
 
 async def uninterrupted(saga: Coroutine[Any, Any, Result]) -> Result:

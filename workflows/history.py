@@ -16,6 +16,8 @@ from domain.payment import Payment
 from domain.refund import Refund
 from domain.timeline import Entry, Source
 
+MOST_RUNS = 50
+"""The newest, which are read for one timeline; chosen, not measured."""
 LOCAL_ACTIVITY = "core_local_activity"
 _WORKFLOW = {
     "workflow_execution_started_event_attributes": "started",
@@ -51,13 +53,12 @@ class WorkflowTimeline:
     ) -> AsyncIterator[WorkflowExecution]:
         """The order's other payments have runs of the same workflow id."""
         own = str(payment.id)
-        for workflow_id in (
-            names.workflow_id(payment.order_id),
-            *(names.refund_workflow_id(refund.id) for refund in refunds),
-        ):
-            async for run in self._client.list_workflows(f'WorkflowId = "{workflow_id}"'):
-                if (await run.memo()).get(names.MEMO_PAYMENT_ID, own) == own:
-                    yield run
+        ids = [names.workflow_id(payment.order_id)]
+        ids += [names.refund_workflow_id(refund.id) for refund in refunds]
+        query = f"WorkflowId IN ({', '.join(map(repr, ids))})"
+        async for run in self._client.list_workflows(query, limit=MOST_RUNS):
+            if (await run.memo()).get(names.MEMO_PAYMENT_ID, own) == own:
+                yield run
 
     async def _entries(self, run: WorkflowExecution) -> list[Entry]:
         handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)

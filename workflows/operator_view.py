@@ -22,6 +22,8 @@ PAYMENT_STATUS = SearchAttributeKey.for_keyword("PaymentStatus")
 FAILURE_CODE = SearchAttributeKey.for_keyword("PaymentFailureCode")
 NEEDS_ATTENTION = SearchAttributeKey.for_bool("PaymentNeedsAttention")
 
+IN_PROGRESS = "in progress"
+
 SEARCH_ATTRIBUTES = (ORDER_ID, CUSTOMER_ID, PAYMENT_STATUS, FAILURE_CODE, NEEDS_ATTENTION)
 
 
@@ -61,7 +63,7 @@ class OperatorView:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._ending = "in progress"
+        self._ending = IN_PROGRESS
         self._attention: str | None = None
         self._steps: dict[str, tuple[str, datetime, str]] = {}
 
@@ -107,8 +109,11 @@ class OperatorView:
     def _lines(self) -> Iterator[str]:
         yield f"{self._title}: {self._ending}\n"
         if self._attention:
-            yield f"> ⚠ **Needs attention**: {self._attention} It is tried again until it succeeds;"
-            yield "> see whether the system named in the failed step is up and accepts us.\n"
+            yield f"> ⚠ **Needs attention**: {self._attention}"
+            if self._ending == IN_PROGRESS:
+                yield "> It is tried again until it succeeds; see whether the system named in the"
+                yield "> failed step is up and accepts us."
+            yield ""
         yield _row("Step", "State", "At (UTC)", "Note")
         yield "|:--|:--|:--|:--|"
         for name, (state, at, note) in self._steps.items():

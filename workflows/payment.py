@@ -3,26 +3,35 @@
 import asyncio
 from datetime import timedelta
 from typing import TypeVar
-from uuid import UUID
 
 from temporalio import workflow
 
-from activities.charges import ChargeActivities
-from activities.events import EventActivities
-from activities.records import RecordActivities
-from activities.verification import VerificationActivities
-from domain import names
 from domain.errors import ErrorCode, PaymentError
-from domain.events import PaymentEvent
-from domain.gateway import Charge, ChargeState, RefundRequest, verify_charge
-from domain.payment import Announcement, Payment, PaymentInstruction
-from domain.verification import Order, Reservation, verify_order, verify_reservation
+from domain.gateway import Charge, ChargeState, verify_charge
+from domain.payment import (
+    Announcement,
+    Claim,
+    Payment,
+    PaymentInstruction,
+    PaymentStatus,
+)
 from workflows.compensation import Compensations, Step, uninterrupted, until_done
 from workflows.operator_view import OperatorView
-from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, CHARGEABLE_FOR
-from workflows.steps import execute
+from workflows.order_check import OrderCheck
+from workflows.payment_steps import PaymentSteps
+from workflows.policies import CHARGE_TIME, CHARGEABLE_FOR
+from workflows.versions import SAGA_2
 
 T = TypeVar("T")
+
+CLAIM_REFUSALS = frozenset(
+    {
+        ErrorCode.PAYMENT_IN_PROGRESS,
+        ErrorCode.ORDER_NOT_PENDING,
+        ErrorCode.CUSTOMER_MISMATCH,
+    }
+)
+"""The order is another payment's, or closed: no claim of this payment can have had an effect."""
 
 
 @workflow.defn
@@ -34,14 +43,20 @@ class PaymentWorkflow:
 
     @workflow.init
     def __init__(self, instruction: PaymentInstruction) -> None:
-        self._instruction = instruction
-        self._payment = Payment.pending(instruction)
-        self._claimed: Payment | None = None
-        self._reservation: Reservation | None = None
-        self._charge: Charge | None = None
-        self._order_is_verified = False
-        self._compensations = Compensations()
         self._view = OperatorView(f"**{instruction.amount}** for order `{instruction.order_id}`")
+        self._compensations = Compensations()
+        self._claimed: Claim | None = None
+        self._leaves_event = False
+        self._carry(instruction, Payment.pending(instruction))
+
+    def _carry(self, instruction: PaymentInstruction, payment: Payment) -> None:
+        """Be the workflow of this payment."""
+        self._instruction = instruction
+        self._payment = payment
+        self._steps = PaymentSteps(instruction, self._view)
+        self._check = OrderCheck(instruction, self._steps)
+        self._charge: Charge | None = None
+        self._charge_was_unknown = False
 
     @workflow.run
     async def run(self, instruction: PaymentInstruction) -> Payment:  # noqa: ARG002 (see __init__)
@@ -49,88 +64,146 @@ class PaymentWorkflow:
 
     async def _pay(self) -> Payment:
         try:
-            if self._instruction.resumed:
-                await self._take_up()
-            await self._claim_and_verify()
-            if self._payment.is_final:
-                await self._finish_announcing()
-            else:
+            await self._begin()
+            if not self._payment.is_final:
                 await self._charge_once()
+                await self._verify_again()
                 await self._record_success()
                 await self._publish_success()
+            await self._finish_publishing()
         except PaymentError as error:
             await self._compensate(error)
         self._view.ended(self._payment)
         return self._payment
 
+    # How a payment begins: new, or where an earlier run has left it.
+
+    async def _begin(self) -> None:
+        if not self._instruction.resumed:
+            await self._claim_and_verify()
+        elif workflow.patched(SAGA_2):
+            await self._take_up()
+        else:
+            await self._take_up_as_version_0_1_0()
+
+    async def _claim_and_verify(self) -> None:
+        asked_at = workflow.now()
+        claimed, order, reservation = await asyncio.gather(
+            self._claim(),
+            self._steps.fetch_order(),
+            self._steps.fetch_reservation(within=self._instruction.reservation_wait),
+            return_exceptions=True,
+        )
+        claim = _value(claimed)
+        if claim.is_final or (not claim.is_new and workflow.patched(SAGA_2)):
+            await self._go_on(claim.payment)
+            return
+        self._check.verify_order(_value(order), asked_at)
+        self._check.verify_reservation(_value(reservation))
+
+    async def _claim(self) -> Claim:
+        """The payment that holds the order: this one, unless another was quicker."""
+        return self._claimed or await self._steps.record_pending()
+
     async def _take_up(self) -> None:
-        """What may have charged is not given up because the database is down."""
+        """Claim the order for a payment whose workflow was lost, for as long as it takes."""
+        try:
+            claim = await self._until_done(
+                self._steps.record_pending, refusals=CLAIM_REFUSALS, in_any_round=True
+            )
+        except PaymentError as error:
+            await self._give_way(error)
+            return
+        if claim.id != self._instruction.payment_id:
+            await self._refund()
+            await self._withdraw_failure()
+        await self._go_on(claim.payment)
+
+    async def _take_up_as_version_0_1_0(self) -> None:
         self._compensations.add(self._refund)
         if workflow.patched("resumed-payments-claim-first"):
             self._claimed = await self._until_done(
-                self._record_pending, refusals=frozenset({ErrorCode.PAYMENT_IN_PROGRESS})
+                self._steps.record_pending, refusals=frozenset({ErrorCode.PAYMENT_IN_PROGRESS})
             )
+        await self._claim_and_verify()
 
-    async def _claim_and_verify(self) -> None:
-        claimed, order, reservation = await asyncio.gather(
-            self._claim(),
-            self._fetch_order(),
-            self._fetch_reservation(),
-            return_exceptions=True,
-        )
-        self._payment = _value(claimed)
-        if self._payment.is_final:
-            return  # this order was paid before: that payment is the answer
-        verify_order(_value(order), self._instruction)
-        self._order_is_verified = True
-        self._reservation = _value(reservation)
-        if self._reservation is not None:
-            verify_reservation(
-                self._reservation, self._instruction, workflow.now(), charge_time=CHARGE_TIME
+    async def _go_on(self, recorded: Payment) -> None:
+        """Be the workflow of a payment that is recorded, whose earlier run may have done anything.
+
+        An ending that stands only has its event published. Anything else is looked up at the
+        gateway first: a charge counts only as it stands now.
+        """
+        self._payment = recorded
+        if recorded.is_settled or not workflow.patched(SAGA_2):
+            return
+        self._carry(recorded.to_resume(), recorded)
+        self._compensations.add(self._refund)
+        self._check.order_is_pending = None
+        if recorded.compensation is not None:
+            raise recorded.compensation.error
+        self._charge = await self._until_done(self._steps.find_charge)
+        if self._charge is not None:
+            verify_charge(self._charge)
+        elif recorded.status is PaymentStatus.SUCCEEDED:
+            raise PaymentError(
+                ErrorCode.PROCESSOR_ERROR, "The gateway does not know the charge that is recorded."
             )
+        else:
+            await self._check.verify_again(self._view.needs_attention, holds_for=CHARGE_TIME)
 
-    async def _claim(self) -> Payment:
-        """The payment that holds the order: this one, unless another was quicker."""
-        return self._claimed or await self._record_pending()
+    async def _give_way(self, error: PaymentError) -> None:
+        """Another payment holds the order: fail, or leave the event to a later round if ended."""
+        recorded = await self._until_done(self._steps.find_payment)
+        if recorded is None or not recorded.is_final:
+            self._compensations.add(self._refund)
+            raise error
+        self._payment = recorded
+        self._leaves_event = True
+
+    async def _withdraw_failure(self) -> None:
+        """Another payment has paid the order: an event of this one's failure would cancel it."""
+        recorded = await self._until_done(self._steps.find_payment)
+        if recorded is not None and recorded.is_unannounced:
+            await self._until_done(lambda: self._steps.withdraw_event(recorded))
+
+    # The charge, and what must still hold after it.
 
     async def _charge_once(self) -> None:
-        self._turn_back_if_cancelled()
-        self._compensations.add(self._refund)
-        self._charge = await self._settled_charge()
+        """Charge, unless an earlier run is known to have charged."""
+        if self._charge is None:
+            self._turn_back_if_cancelled()
+            self._compensations.add(self._refund)
+            self._charge = await self._settled_charge()
         self._payment = self._payment.charged(self._charge)
         verify_charge(self._charge)
-        if self._reservation is not None and self._reservation.lapses_before(workflow.now()):
-            raise PaymentError(
-                ErrorCode.RESERVATION_NOT_ACTIVE,
-                "The reservation lapsed while the charge was under way; the charge is refunded.",
-            )
-        self._turn_back_if_cancelled()
 
     async def _settled_charge(self) -> Charge:
         """Charge; if the outcome stays unknown, find it out without charging again."""
         try:
             self._turn_back_if_too_old()
-            return await self._take_charge()
+            return await self._steps.charge(within=self._check.charge_budget)
         except PaymentError as error:
-            charge = await self._until_done(self._settle_charge)
+            self._charge_was_unknown = True
+            charge = await self._until_done(self._steps.settle_charge)
             return charge.explained_by(error)
 
-    async def _compensate(self, error: PaymentError) -> None:
-        await self._compensations.unwind()
-        self._payment = self._payment.failed(
-            error,
-            at=workflow.now(),
-            announcement=Announcement.DUE if self._order_is_verified else Announcement.NONE,
-            released_reservation_id=self._reservation_to_release(),
-        )
-        await self._until_done(self._record_failure)
-        await self._finish_announcing()
+    async def _verify_again(self) -> None:
+        """Keep a capture only if its order may still be paid, and nobody has cancelled it."""
+        if self._may_have_changed and workflow.patched(SAGA_2):
+            await self._check.verify_again(self._flag_unless_cancelled, holds_for=timedelta(0))
+        self._check.raise_if_lapsed()
+        self._turn_back_if_cancelled()
 
-    def _reservation_to_release(self) -> UUID | None:
-        reservation = self._reservation
-        if reservation is None or not reservation.may_be_released(self._instruction.order_id):
-            return None
-        return reservation.id
+    @property
+    def _may_have_changed(self) -> bool:
+        """Whether the order may have changed since it was verified: not after a quick charge."""
+        tries = self._charge.tries if self._charge else 1
+        was_slow = self._check.is_old or tries > 1 or self._charge_was_unknown
+        return was_slow or self._instruction.resumed
+
+    def _flag_unless_cancelled(self, error: PaymentError) -> None:
+        self._view.needs_attention(error)
+        self._turn_back_if_cancelled()
 
     def _turn_back_if_cancelled(self) -> None:
         if workflow.cancellation_reason() is not None:
@@ -147,106 +220,80 @@ class PaymentWorkflow:
             self._view.needs_attention(error)
             raise error
 
-    def _charge_budget(self) -> timedelta:
-        """As long as a charge is worth trying: never beyond the reservation it pays for."""
-        expires_at = self._reservation.expires_at if self._reservation else None
-        return min(CHARGE_BUDGET, expires_at - workflow.now()) if expires_at else CHARGE_BUDGET
-
-    async def _until_done(self, step: Step[T], refusals: frozenset[ErrorCode] = frozenset()) -> T:
-        return await until_done(step, on_failure=self._view.needs_attention, refusals=refusals)
-
-    # The steps, one method each.
-
-    async def _fetch_order(self) -> Order:
-        with self._view.step("fetch order"):
-            return await execute(
-                VerificationActivities.fetch_order,
-                self._instruction.order_id,
-                summary="fetch the order from Ordering",
-            )
-
-    async def _fetch_reservation(self) -> Reservation | None:
-        if self._instruction.reservation_id is None:
-            return None
-        with self._view.step("verify reservation"):
-            return await execute(
-                VerificationActivities.fetch_reservation,
-                self._instruction.reservation_id,
-                summary="fetch the reservation from Inventory",
-            )
-
-    async def _record_pending(self) -> Payment:
-        with self._view.step("record pending"):
-            return await execute(
-                RecordActivities.record_pending,
-                self._payment,
-                summary="claim the order for this payment",
-            )
-
-    async def _take_charge(self) -> Charge:
-        request = self._instruction.charge_request
-        with self._view.step("charge"):
-            return await execute(
-                ChargeActivities.charge,
-                request,
-                summary=f"charge {request.amount}",
-                within=self._charge_budget(),
-            )
-
-    async def _settle_charge(self) -> Charge:
-        with self._view.step("settle charge"):
-            return await execute(
-                ChargeActivities.settle_charge,
-                self._instruction.charge_request,
-                summary="find out what became of the charge",
-            )
+    # How it ends.
 
     async def _record_success(self) -> None:
         self._payment = self._payment.succeeded(at=workflow.now())
-        with self._view.step("record succeeded"):
-            await execute(
-                RecordActivities.record_succeeded, self._payment, summary="record the success"
-            )
+        await self._steps.record_succeeded(self._payment)
 
     async def _publish_success(self) -> None:
-        await self._until_done(self._publish, refusals=frozenset({ErrorCode.EVENT_REFUSED}))
+        refusals = frozenset({ErrorCode.EVENT_REFUSED})
+        self._payment = await self._until_done(self._publish, refusals)
 
-    async def _finish_announcing(self) -> None:
-        if self._payment.is_unannounced:
-            await self._until_done(self._publish)
+    async def _finish_publishing(self) -> None:
+        if self._payment.is_unannounced and not self._leaves_event:
+            self._payment = await self._until_done(self._publish)
+
+    async def _publish(self) -> Payment:
+        return await self._steps.publish(self._payment)
+
+    async def _compensate(self, error: PaymentError) -> None:
+        """Give back what was captured, then record and publish the failure.
+
+        That the payment is being undone is recorded first: no later run may record or publish its
+        success. If its success was published after all, that stands.
+        """
+        if self._may_have_captured and workflow.patched(SAGA_2):
+            intended = self._payment.compensating(error)
+            recorded = await self._until_done(lambda: self._steps.record_compensation(intended))
+            if recorded.is_settled:
+                self._payment = recorded
+                await self._finish_publishing()
+                return
+            error = recorded.compensation.error if recorded.compensation else error
+        await self._compensations.unwind()
+        await self._fail(error)
+
+    @property
+    def _may_have_captured(self) -> bool:
+        is_open = self._charge is None or self._charge.state is ChargeState.CAPTURED
+        return is_open and bool(self._compensations)
 
     async def _refund(self) -> None:
-        if self._charge is not None and self._charge.state is not ChargeState.CAPTURED:
-            return
-        await self._until_done(self._give_back)
+        if self._charge is None or self._charge.state is ChargeState.CAPTURED:
+            self._charge = await self._until_done(self._steps.refund)
 
-    async def _give_back(self) -> None:
-        payment_id = self._instruction.payment_id
-        request = RefundRequest(
-            key=names.refund_key(payment_id),
-            charge_key=names.charge_key(payment_id),
-            amount=self._instruction.amount,
+    async def _fail(self, error: PaymentError) -> None:
+        if self._check.is_to_be_repeated_before_failure and workflow.patched(SAGA_2):
+            await self._check.look_before_failure(self._view.needs_attention)
+        self._payment = self._payment.failed(
+            error,
+            at=workflow.now(),
+            announcement=Announcement.DUE if self._check.order_is_pending else Announcement.NONE,
+            released_reservation_id=self._check.releasable_reservation_id,
         )
-        with self._view.step("refund"):
-            self._charge = await execute(
-                ChargeActivities.refund_charge, request, summary=f"refund {request.amount}"
-            )
+        await self._until_done(lambda: self._steps.record_failed(self._payment))
+        await self._finish_publishing()
+        if error.code is ErrorCode.GATEWAY_SIMULATED:
+            self._view.needs_attention(error)
 
-    async def _record_failure(self) -> None:
-        with self._view.step("record failed"):
-            await execute(
-                RecordActivities.record_failed, self._payment, summary="record the failure"
-            )
-
-    async def _publish(self) -> None:
-        event = PaymentEvent.of(self._payment)
-        with self._view.step(f"publish {event.topic}"):
-            await execute(EventActivities.publish_event, event, summary=f"publish {event.topic}")
-        self._payment = self._payment.announced()
+    async def _until_done(
+        self,
+        step: Step[T],
+        refusals: frozenset[ErrorCode] = frozenset(),
+        *,
+        in_any_round: bool = False,
+    ) -> T:
+        return await until_done(
+            step,
+            on_failure=self._view.needs_attention,
+            refusals=refusals,
+            in_any_round=in_any_round,
+        )
 
 
 def _value(outcome: T | BaseException) -> T:
-    """What a gathered step answered; raises what it raised."""
+    """What a gathered step has returned; raises what it raised."""
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome

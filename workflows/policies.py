@@ -19,6 +19,19 @@ from activities.records import RecordActivities
 from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from domain.errors import ErrorCode
+from domain.names import TASK_QUEUE, TASK_QUEUE_EVENTS, TASK_QUEUE_GATEWAY, TASK_QUEUE_READS
+
+QUEUES: Mapping[ErrorCode, str] = MappingProxyType(
+    {
+        ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE_READS,
+        ErrorCode.INVENTORY_UNAVAILABLE: TASK_QUEUE_READS,
+        ErrorCode.GATEWAY_UNAVAILABLE: TASK_QUEUE_GATEWAY,
+        ErrorCode.EVENTS_UNAVAILABLE: TASK_QUEUE_EVENTS,
+        ErrorCode.DATABASE_UNAVAILABLE: TASK_QUEUE,
+    }
+)
+"""By the system that a step waits for, its task queue. Each queue has a limit of its own
+(`workflows/queues.py`): a system that hangs holds up no step that does not need it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,10 @@ class StepPolicy:
     local_first: bool = False
     """Try once inside the workflow task, which saves a round trip to the server; if that does
     not succeed, go on as a regular activity, whose tries operators can see."""
+
+    @property
+    def queue(self) -> str:
+        return QUEUES[self.unavailable]
 
 
 def _seconds(seconds: float) -> timedelta:
@@ -67,6 +84,9 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
         VerificationActivities.fetch_reservation: _policy(
             ErrorCode.INVENTORY_UNAVAILABLE, one_try=3, in_all=20, pauses=(0.1, 2), local_first=True
         ),
+        RecordActivities.find_payment: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+        ),
         RecordActivities.record_pending: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=60, pauses=(0.1, 5), local_first=True
         ),
@@ -82,8 +102,14 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
         RecordActivities.record_succeeded: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
         ),
+        RecordActivities.record_compensation: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=15, in_all=600, pauses=(0.1, 10)
+        ),
+        RecordActivities.withdraw_event: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+        ),
         EventActivities.publish_event: _policy(
-            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.2, 30)
+            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(1, 30)
         ),
         ChargeActivities.refund_charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.5, 30)
@@ -101,10 +127,10 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
         ),
         RefundActivities.publish_refund: _policy(
-            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.2, 30)
+            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(1, 30)
         ),
         ReconciliationActivities.resume_payments: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=30, in_all=50, pauses=(1, 10)
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=540, in_all=600, pauses=(1, 60), heartbeat=30
         ),
     }
 )
@@ -121,6 +147,14 @@ CHARGE_BUDGET = STEPS[ChargeActivities.charge].schedule_to_close
 CHARGEABLE_FOR = timedelta(hours=23)
 """How long after its request a payment may be charged. Gateways know a charge's key for a day:
 sent later, it would charge a second time."""
+
+VERIFIED_FOR = _seconds(2)
+"""How long an order counts as verified: longer than a usual charge takes, so that a quick payment
+reads its order once, and shorter than a customer needs to change it. Chosen, not measured."""
+
+LONGEST_PAUSE_OF_A_CHECK = timedelta(minutes=10)
+"""Between two rounds of asking Ordering or Inventory while a capture waits for their answer. A day
+of it takes some 2,000 of the 51,200 events that a history may have."""
 
 PAUSE_AFTER_FAILURE = _seconds(60)
 LONGEST_PAUSE = _seconds(3600)

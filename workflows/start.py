@@ -1,12 +1,15 @@
 """Starting the workflow of a payment or a refund: for a caller, or again if it was lost."""
 
+from collections.abc import Awaitable
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from domain import names
+from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction
 from domain.refund import Refund
 from workflows import operator_view
@@ -58,15 +61,20 @@ class TemporalSagas:
         self._client = client
 
     async def resume(self, payment: Payment) -> bool:
-        try:
-            await start_payment(self._client, payment.to_resume())
-        except WorkflowAlreadyStartedError:
-            return False
-        return True
+        return await _is_started(start_payment(self._client, payment.to_resume()))
 
     async def resume_refund(self, refund: Refund) -> bool:
-        try:
-            await start_refund(self._client, refund, WorkflowIDConflictPolicy.FAIL)
-        except WorkflowAlreadyStartedError:
-            return False
-        return True
+        return await _is_started(start_refund(self._client, refund, WorkflowIDConflictPolicy.FAIL))
+
+
+async def _is_started(starting: Awaitable[object]) -> bool:
+    """False if a workflow of this id runs already. Raises PaymentError(SERVICE_UNAVAILABLE)."""
+    try:
+        await starting
+    except WorkflowAlreadyStartedError:
+        return False
+    except RPCError as error:
+        raise PaymentError(
+            ErrorCode.SERVICE_UNAVAILABLE, f"Temporal refuses to start it ({error.status.name})."
+        ) from error
+    return True

@@ -39,6 +39,7 @@ async def execute(
         return await workflow.execute_activity_method(
             activity,
             argument,
+            task_queue=policy.queue,
             start_to_close_timeout=policy.start_to_close,
             schedule_to_close_timeout=within or policy.schedule_to_close,
             heartbeat_timeout=policy.heartbeat,

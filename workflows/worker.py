@@ -33,11 +33,13 @@ from bootstrap import kafka, logs, temporal
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.payments import PaymentStore
+from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
 from domain.errors import ErrorCode
 from domain.names import TASK_QUEUE
 from workflows import sandbox
 from workflows.payment import PaymentWorkflow
+from workflows.queues import LIMITS, LOCAL_ACTIVITIES, WORKFLOW_TASKS, Workers
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.start import TemporalSagas
@@ -52,19 +54,38 @@ log = logging.getLogger(__name__)
 
 def build_worker(
     client: Client, activities: Sequence[Callable[..., Any]], **options: Any
-) -> Worker:
-    return Worker(
-        client,
-        **{
-            "task_queue": TASK_QUEUE,
-            "workflows": [PaymentWorkflow, RefundWorkflow, ReconciliationWorkflow],
-            "workflow_runner": sandbox.RUNNER,
-            "activities": activities,
-            "interceptors": [PaymentErrorInterceptor()],
-            "graceful_shutdown_timeout": GRACE,
-            "sticky_queue_schedule_to_start_timeout": timedelta(seconds=3),
-            **options,
-        },
+) -> Workers:
+    """Everything that a process polls, to be used as a context; `options` go to the SDK's workers.
+
+    Each queue has all activities: those of payments that began when there was but one queue, or
+    when a step had another, are tried again where they were scheduled.
+    """
+    shared = {
+        "activities": activities,
+        "interceptors": [PaymentErrorInterceptor()],
+        "graceful_shutdown_timeout": GRACE,
+    }
+    workflows = {
+        "workflows": [PaymentWorkflow, RefundWorkflow, ReconciliationWorkflow],
+        "workflow_runner": sandbox.RUNNER,
+        "max_concurrent_workflow_tasks": WORKFLOW_TASKS,
+        "max_concurrent_local_activities": LOCAL_ACTIVITIES,
+        "sticky_queue_schedule_to_start_timeout": timedelta(seconds=3),
+    }
+    return Workers(
+        [
+            Worker(
+                client,
+                task_queue=queue,
+                **{
+                    "max_concurrent_activities": limit,
+                    **shared,
+                    **(workflows if queue == TASK_QUEUE else {}),
+                    **options,
+                },
+            )
+            for queue, limit in LIMITS.items()
+        ]
     )
 
 
@@ -75,7 +96,9 @@ def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
     records = RecordActivities(ports.payments)
     events = EventActivities(ports.publisher, ports.payments)
     refunding = RefundActivities(ports.gateway, ports.refunds, ports.publisher)
-    reconciliation = ReconciliationActivities(ports.payments, ports.refunds, ports.sagas)
+    reconciliation = ReconciliationActivities(
+        ports.payments, ports.refunds, ports.sagas, ports.rounds
+    )
     return [
         verification.fetch_order,
         verification.fetch_reservation,
@@ -83,9 +106,12 @@ def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
         charges.find_charge,
         charges.settle_charge,
         charges.refund_charge,
+        records.find_payment,
         records.record_pending,
         records.record_succeeded,
+        records.record_compensation,
         records.record_failed,
+        records.withdraw_event,
         events.publish_event,
         refunding.record_refund,
         refunding.make_refund,
@@ -138,12 +164,17 @@ async def _activities(
         if settings.reservation_check == "on"
         else UncheckedInventory(),
         gateway=HttpGateway(gateway, accept_simulated=settings.environment != "production"),
-        payments=PaymentStore(engine),
+        payments=PaymentStore(engine, _seconds(settings.reattempt_after_seconds)),
         refunds=RefundStore(engine),
         publisher=publisher,
         sagas=TemporalSagas(client),
+        rounds=ReconciliationRounds(engine),
     )
     return payment_activities(ports)
+
+
+def _seconds(number: int | None) -> timedelta | None:
+    return timedelta(seconds=number) if number is not None else None
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Chaos on live processes: `python -m tests.chaos`.
 
-A system of its own is started, paid at and struck with faults of every kind. Then everything heals,
-and the audit compares all books, and what the customers were told. The exit code is 1 if a promise
-was broken.
+A system of its own is started, paid at and struck with faults of every kind; besides, each server
+is away for a minute or two at times. Then everything heals, and the audit compares all books, and
+what the customers were told. The exit code is 1 if a promise was broken. A run is repeated by its
+seed, and `--part 2/5` is the second of five parts of it.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
@@ -34,13 +36,18 @@ from devstack.stack import Stack
 from tests.chaos.faults import LINKED, Battlefield
 from tests.chaos.links import Link
 from tests.chaos.nemesis import Nemesis
+from tests.chaos.outages import Outage, outages
 from tests.chaos.report import Run, show
-from tests.chaos.settling import until_settled
+from tests.chaos.settling import taken_up_again, until_settled
 from tests.chaos.shoppers import SECONDS, Shoppers
+from tests.proof import WHOLE, Part, PartOption, commit
 from tests.stacks import settings_of
 
 PAGE = Path(".chaos/report.html")
 BEHAVIOUR = {"PAYMENT_WAIT_SECONDS": "10", "GATEWAY_SUCCESS_RATE": "0.95"}
+
+PACE_SECONDS = 2.0
+"""Between two purchases of a customer that are more than were asked for."""
 
 console = Console(highlight=False)
 
@@ -50,21 +57,41 @@ class Load(NamedTuple):
 
     payments: int
     seed: int
+    part: Part
     at_once: int
     hands: int
+    outages: int
     only: str
+
+    @property
+    def dice(self) -> Random:
+        return Random(f"{self.seed}:{self.part}")
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Of the purchases of this part, which are of the seed, however it is split."""
+        return self.part.of(range(self.payments))
+
+    def outages_of_part(self) -> Sequence[Outage]:
+        every = outages(self.outages, Random(self.seed))
+        return [each for each in self.part.of(every) if self.only in str(each)]
 
 
 def main(
+    *,
     payments: Annotated[int, typer.Option(min=1, help="How many purchases are made.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the faults and the purchases.")] = 1,
+    part: PartOption = WHOLE,
     at_once: Annotated[int, typer.Option(min=1, help="Customers at the same time.")] = 40,
     hands: Annotated[int, typer.Option(min=0, help="Faults at the same time.")] = 2,
+    away: Annotated[
+        int, typer.Option(min=0, help="How often each server is away for a minute or two.")
+    ] = 2,
     only: Annotated[str, typer.Option(help="Only kinds with this in their name.")] = "",
 ) -> None:
     """Strike the running system while customers pay, and compare the books afterwards."""
     directory = Path(mkdtemp(prefix="chaos-"))
-    load = Load(payments, seed, at_once, hands, only)
+    load = Load(payments, seed, Part.parse(part), at_once, hands, away, only)
     run = uvloop.run(_run(directory, load))
     show(run, PAGE)
     if run.is_clean:
@@ -77,13 +104,13 @@ def main(
 async def _run(directory: Path, load: Load) -> Run:
     began = datetime.now(UTC)
     async with (
-        _battlefield(directory, Random(load.seed)) as field,
+        _battlefield(directory, load.dice) as field,
         _shoppers(field, load.seed) as shoppers,
     ):
         kinds = [each for each in field.kinds() if load.only in str(each)]
-        if not kinds:
+        nemesis = Nemesis(field, kinds, load.hands, load.outages_of_part())
+        if not (kinds or nemesis.outages):
             raise typer.BadParameter(f"No kind of fault has {load.only!r} in its name.")
-        nemesis = Nemesis(field, kinds, load.hands)
         started = time.monotonic()
         async with asyncio.TaskGroup() as group:
             group.create_task(nemesis.rage())
@@ -96,14 +123,19 @@ async def _run(directory: Path, load: Load) -> Run:
             is_settled = await until_settled(settings_of(field.stack), field.temporal)
         settled_after = time.monotonic() - healed if is_settled else float("inf")
         read = await read_settled(settings_of(field.stack), began, datetime.now(UTC))
+        reconciled = await taken_up_again(field.temporal)
     books = _with_answers(read, shoppers.answers)
     return Run(
         command=" ".join(["python -m tests.chaos", *sys.argv[1:]]),
-        payments=load.payments,
+        commit=commit(),
+        seed=load.seed,
+        part=load.part,
         seconds=seconds,
         settled_after=settled_after,
         shoppers=shoppers,
         struck=nemesis.struck,
+        suffered=nemesis.suffered,
+        reconciled=reconciled,
         died=nemesis.died,
         books=books,
         violations=[violation for each in books for violation in violations(each)],
@@ -155,15 +187,23 @@ async def _shoppers(field: Battlefield, seed: int) -> AsyncIterator[Shoppers]:
 
 
 async def _shop(shoppers: Shoppers, nemesis: Nemesis, load: Load) -> None:
-    numbers = iter(range(load.payments))
+    """Make all purchases; then more of them, but fewer at once, while servers are still away."""
+    numbers = iter(load.numbers)
+    more = count(load.payments)
     with Progress(console=console) as progress:
-        task = progress.add_task("Paying", total=load.payments)
+        task = progress.add_task("Paying", total=len(load.numbers))
+
+        async def buy(number: int) -> None:
+            await shoppers.buy(number)
+            told = f"Paying, {len(nemesis.struck)} faults, {len(nemesis.suffered)} outages"
+            progress.update(task, completed=shoppers.purchases, description=told)
 
         async def queue() -> None:
             for number in numbers:
-                await shoppers.buy(number)
-                told = f"Paying, {len(nemesis.struck)} faults"
-                progress.update(task, advance=1, description=told)
+                await buy(number)
+            while not nemesis.outages_over.is_set():
+                await asyncio.sleep(PACE_SECONDS)
+                await buy(next(more))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(load.at_once):
@@ -173,7 +213,7 @@ async def _shop(shoppers: Shoppers, nemesis: Nemesis, load: Load) -> None:
 def _with_answers(
     read: Sequence[Books], answers: Mapping[UUID, Sequence[Answer]]
 ) -> Sequence[Books]:
-    books = {each.order_id: each for each in read}
+    books: dict[UUID | None, Books] = {each.order_id: each for each in read}
     for order_id, told in answers.items():
         books.setdefault(order_id, Books(order_id)).answers = list(told)
     return list(books.values())

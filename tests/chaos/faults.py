@@ -21,7 +21,7 @@ import asyncpg
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
-from audit.sources import EVERY_PAYMENT
+from audit.runs import EVERY_PAYMENT
 from devstack.failures import StackError
 from devstack.stack import NEIGHBOURS, SERVERS, Stack
 from tests.chaos.links import Link
@@ -31,6 +31,8 @@ LINKED = ("api", "postgres", "valkey", "temporal", *NEIGHBOURS)
 """Kafka is missing: it tells its clients an address of its own."""
 SLOW_SECONDS = 0.5
 VICTIMS = 5
+STRIKE_SECONDS = 5
+"""How long a server that may be away is asked to strike."""
 RUNNING = f'{EVERY_PAYMENT} AND ExecutionStatus = "Running"'
 BACKENDS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name IN ('payment-api', 'payment-worker')"""
@@ -63,9 +65,18 @@ class Battlefield:
             *(kind for name in PROCESSES for kind in self._kinds_of_process(name)),
             *(kind for name in LINKED for kind in _kinds_of_link(name, self.links[name])),
             Kind("postgres", "backends terminated", self._backends_terminated),
-            Kind("workflows", "terminated", partial(self._workflows, WorkflowHandle.terminate)),
+            self.workflows_lost(),
             Kind("workflows", "cancelled", partial(self._workflows, WorkflowHandle.cancel)),
         ]
+
+    def away(self, name: str, manner: str) -> Kind:
+        """A process that is killed or frozen, as long as the context lasts."""
+        [kind] = [each for each in self._kinds_of_process(name) if each.manner == manner]
+        return kind
+
+    def workflows_lost(self) -> Kind:
+        """Some payments under way lose their workflow: only the reconciliation can heal them."""
+        return Kind("workflows", "terminated", partial(self._workflows, WorkflowHandle.terminate))
 
     def _kinds_of_process(self, name: str) -> Iterator[Kind]:
         yield Kind(name, "killed", partial(self._down, self.stack.kill, name))
@@ -97,18 +108,20 @@ class Battlefield:
     @asynccontextmanager
     async def _backends_terminated(self) -> AsyncIterator[None]:
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            connection = await asyncpg.connect(self.stack.environment()["DATABASE_URL"])
-            await connection.execute(BACKENDS)
-            await connection.close()
+            async with asyncio.timeout(STRIKE_SECONDS):
+                connection = await asyncpg.connect(self.stack.environment()["DATABASE_URL"])
+                await connection.execute(BACKENDS)
+                await connection.close()
         yield
 
     @asynccontextmanager
     async def _workflows(self, befall: Callable[..., Awaitable[None]]) -> AsyncIterator[None]:
-        with suppress(RPCError):
-            running = [each async for each in self.temporal.list_workflows(RUNNING)]
-            for each in self.dice.sample(running, min(VICTIMS, len(running))):
-                handle = self.temporal.get_workflow_handle(each.id, run_id=each.run_id)
-                await befall(handle)
+        with suppress(RPCError, TimeoutError):
+            async with asyncio.timeout(STRIKE_SECONDS):
+                running = [each async for each in self.temporal.list_workflows(RUNNING)]
+                for each in self.dice.sample(running, min(VICTIMS, len(running))):
+                    handle = self.temporal.get_workflow_handle(each.id, run_id=each.run_id)
+                    await befall(handle)
         yield
 
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from audit.__main__ import report as audit_report
+from audit.__main__ import Report
 from audit.books import Books
 from audit.invariants import Violation
 from tests.chaos.nemesis import Struck
+from tests.chaos.outages import Outage
 from tests.chaos.shoppers import Shoppers, Success
+from tests.proof import Part
 
 RECOVERY = "Recovery: from the fault's end until a payment asked for after it was answered as paid."
 
@@ -29,12 +31,17 @@ class Run:
     """Everything that is told of a run; times in seconds."""
 
     command: str
-    payments: int
+    commit: str
+    seed: int
+    part: Part
     seconds: float
     settled_after: float
     """From the end of the faults until every payment had ended and was heard of; or infinity."""
     shoppers: Shoppers
     struck: Sequence[Struck]
+    suffered: Sequence[tuple[Outage, Struck]]
+    reconciled: Mapping[str, int]
+    """By payment that had lost its workflow, how many runs it needed."""
     died: Sequence[str]
     books: Collection[Books]
     violations: Sequence[Violation]
@@ -57,11 +64,16 @@ class Run:
 
 def show(run: Run, page: Path) -> None:
     console = Console(record=True, highlight=False, width=100)
-    console.print(f"\n[bold]Chaos[/bold]  {run.command}\n")
+    console.print(f"\n[bold]Chaos[/bold]  {run.command}")
+    console.print(f"Commit {run.commit}, seed {run.seed}, part {run.part}\n")
     console.print(_load(run), "")
     console.print(_faults(run.struck, run.shoppers.successes))
-    console.print(f"[dim]{RECOVERY}[/dim]\n\n[bold]The books[/bold]")
-    for line in audit_report(run.books, run.violations):
+    console.print(f"[dim]{RECOVERY}[/dim]\n")
+    console.print(_outages(run), "")
+    for payment, runs in sorted(run.reconciled.items()):
+        console.print(f"payment {payment} had lost its workflow: {runs} runs")
+    console.print("\n[bold]The books[/bold]")
+    for line in _audited(run).lines():
         console.print(line, markup=False)
     if run.bugs:
         console.print(f"✗ {run.bugs} answers were 500: a bug, which the log of the API tells")
@@ -72,15 +84,27 @@ def show(run: Run, page: Path) -> None:
     console.print(f"The same as a page: {page}")
 
 
+def _audited(run: Run) -> Report:
+    report = Report()
+    for books in run.books:
+        report.add(books, ())
+    report.violations += run.violations
+    return report
+
+
 def _load(run: Run) -> Table:
     table = Table("The load", "", box=None, padding=PADDING)
-    rate = run.payments / run.seconds
+    purchases = run.shoppers.purchases
+    rate = purchases / run.seconds
     rows = {
-        "purchases": f"{run.payments} in {run.seconds:.0f} s, {rate:.1f} a second",
+        "purchases": f"{purchases} in {run.seconds:.0f} s, {rate:.1f} a second",
         "answers": ", ".join(f"{status}: {count}" for status, count in sorted(run.told.items())),
+        "paid again after the end": str(run.shoppers.paid_again),
         "requests without an answer": str(run.shoppers.unanswered),
         "customers who left without one": str(run.shoppers.left),
         "faults": f"{len(run.struck)}, of {len({each.kind for each in run.struck})} kinds",
+        "outages": str(len(run.suffered)),
+        "payments that the reconciliation took up": str(len(run.reconciled)),
         "parts that died unstruck": ", ".join(run.died) or "none",
         "all settled after the last fault": f"{run.settled_after:.1f} s",
     }
@@ -97,6 +121,14 @@ def _faults(struck: Sequence[Struck], successes: Sequence[Success]) -> Table:
         worst = f"{max(times):.1f} s" if times else ""
         median = f"{statistics.median(times):.1f} s" if times else ""
         table.add_row(kind, str(counts[kind]), median, worst)
+    return table
+
+
+def _outages(run: Run) -> Table:
+    seconds = Column("seconds", justify="right")
+    table = Table("Outage", "manner", seconds, box=None, padding=PADDING)
+    for outage, struck in run.suffered:
+        table.add_row(outage.server, outage.manner, f"{struck.ended - struck.began:.0f}")
     return table
 
 

@@ -1,32 +1,41 @@
 """Waiting until nothing is under way any more: no payment, no workflow, no unread event."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from audit.runs import EVERY_PAYMENT
 from bootstrap.settings import Settings
 from db.engine import create_engine
 from db.payments import PaymentStore
-from domain.names import TOPICS
+from db.reconciliation import ReconciliationRounds
+from domain.names import MEMO_PAYMENT_ID, TOPICS
 from tests.chaos.faults import RUNNING
 
 MINUTES = 30
+ROUND_MINUTES = 3
+"""How long a round of the reconciliation is waited for; one begins every minute."""
 POLL = 0.25
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 async def until_settled(settings: Settings, temporal: Client) -> bool:
     """Whether everything has ended; False if it has not after half an hour."""
     engine = create_engine(str(settings.database_url), application_name="chaos")
     store = PaymentStore(engine)
+    began = datetime.now(UTC)
     try:
         async with asyncio.timeout(60 * MINUTES):
             while await _is_under_way(store, temporal) or await _is_unheard(settings):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(POLL)
+        await _until_reconciled(engine, began)
     except TimeoutError:
         return False
     finally:
@@ -34,9 +43,28 @@ async def until_settled(settings: Settings, temporal: Client) -> bool:
     return True
 
 
+async def _until_reconciled(engine: AsyncEngine, began: datetime) -> None:
+    """Until a round has been completed since then; if none is, the audit says so."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(60 * ROUND_MINUTES):
+            rounds = ReconciliationRounds(engine)
+            while (await rounds.last_completed() or NEVER) < began:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(POLL)
+
+
+async def taken_up_again(temporal: Client) -> dict[str, int]:
+    """By payment that had lost its workflow, how many runs it needed."""
+    runs: Counter[str] = Counter()
+    async for run in temporal.list_workflows(EVERY_PAYMENT):
+        runs[str(await run.memo_value(MEMO_PAYMENT_ID, ""))] += 1
+    return {payment: count for payment, count in runs.items() if payment and count > 1}
+
+
 async def _is_under_way(store: PaymentStore, temporal: Client) -> bool:
-    if await store.unfinished_since(datetime.now(UTC), 1):
-        return True
+    now = datetime.now(UTC)
+    for pages in (store.pending_since(now), store.unpublished_since(now)):
+        async for _ in pages:
+            return True
     return (await temporal.count_workflows(RUNNING)).count > 0
 
 

@@ -27,6 +27,7 @@ from tests.chaos.settling import until_settled
 from tests.fuzz.service import fuzz
 from tests.fuzz.trial import MOST_CPU_SECONDS, Tally, attempt
 from tests.issuer import issuing
+from tests.proof import commit
 from tests.stacks import another_server, settings_of
 
 PORTION = 10_000
@@ -41,6 +42,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the inputs.")] = 1,
 ) -> None:
     """Send what nobody should, then what the contract suggests, and compare the books."""
+    console.print(f"Commit {commit()}, seed {seed}")
     is_clean = _in_process(inputs, seed) if inputs else True
     if examples:
         with TemporaryDirectory(prefix="fuzz-") as directory, issuing() as issuer:

@@ -38,7 +38,9 @@ async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:
 async def books_of(shop: Shop, order: Order) -> Books:
     """The order's books as the audit reads them."""
     async with open_sources(settings_of(shop.stack)) as sources:
-        return (await read_books(sources, datetime.now(UTC) - HOUR))[UUID(order.id)]
+        since = datetime.now(UTC) - HOUR
+        books = {each.order_id: each async for each in read_books(sources, since)}
+        return books[UUID(order.id)]
 
 
 async def _assert_money(shop: Shop, order: Order, rows: list[Row]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from ipaddress import IPv6Address
 from typing import Any
 from uuid import uuid4
 
@@ -23,7 +24,8 @@ async def another_api(shop: Shop, **changes: Any) -> AsyncIterator[Shop]:
     To this replica the shop is a caller whom it has not met before.
     """
     app = create_app(settings_of(shop.stack, **changes))
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(str(uuid4()), 1))
+    caller = str(IPv6Address(uuid4().int))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(caller, 1))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://replica") as api,

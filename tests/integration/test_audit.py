@@ -1,16 +1,25 @@
 """The audit reads the real books, agrees with what is right, and notices what is not."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.__main__ import SETTLED_AFTER, open_sources, read_settled
 from audit.invariants import violations
+from audit.records import topics
 from audit.sources import UnreadableError, read_books
+from db.engine import create_engine
+from db.history import PaymentHistory
+from db.payments import PaymentStore
+from db.refunds import RefundStore
+from tests.builders import a_payment, a_refund
 from tests.integration.agreement import assert_agreement, books_of
 from tests.integration.shop import Shop
-from tests.stacks import settings_of
+from tests.stacks import kafka_of, settings_of
 
 HOUR = timedelta(hours=1)
 
@@ -41,4 +50,77 @@ async def test_young_payments_are_left_out(shop: Shop) -> None:
 async def test_a_source_that_is_down_is_named(shop: Shop) -> None:
     async with shop.without("gateway"), open_sources(settings_of(shop.stack)) as sources:
         with pytest.raises(UnreadableError, match="gateway's ledger cannot be read"):
-            await read_books(sources, datetime.now(UTC))
+            await anext(read_books(sources, datetime.now(UTC)))
+
+
+async def test_what_is_unfinished_or_refunded_is_read_however_old(shop: Shop) -> None:
+    now = datetime.now(UTC)
+    stuck = a_payment(created_at=now - 25 * HOUR)
+    old, paid, given_back = (a_payment(created_at=now - 25 * HOUR) for _ in range(3))
+    async with open_engine(shop) as engine:
+        payments, refunds = PaymentStore(engine), RefundStore(engine)
+        await payments.record_pending(stuck)
+        for each in (old, paid, given_back):
+            await payments.record_pending(each)
+            await payments.record_succeeded(each.succeeded(each.created_at))
+            await payments.record_announcement(each.announced())
+        pending, ended = (
+            a_refund(each.succeeded(now).announced(), created_at=now - HOUR)
+            for each in (paid, given_back)
+        )
+        for refund in (pending, ended):
+            await refunds.record_pending(refund)
+        await refunds.record_ended(ended.succeeded(now - HOUR))
+        await refunds.record_announced(ended)
+
+        books = await read_settled(settings_of(shop.stack), now - 24 * HOUR, now)
+
+    found = {each.order_id: str(violations(each)) for each in books}
+    assert f"payment {stuck.id} is pending" in found[stuck.order_id]
+    assert f"refund {pending.id} is pending" in found[paid.order_id]
+    assert "0 is kept instead of 10000" in found[given_back.order_id]
+    assert old.order_id not in found, "it has ended, and nothing happened since"
+    assert books[-1].reconciliation is not None
+
+
+async def test_unfinished_payments_are_read_page_by_page(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.history.PAGE", 2)
+    created_at = datetime.now(UTC) - 30 * HOUR
+    async with open_engine(shop) as engine:
+        payments, history = PaymentStore(engine), PaymentHistory(engine)
+        recorded = [a_payment(created_at=created_at) for _ in range(5)]
+        for each in recorded:
+            await payments.record_pending(each)
+
+        unfinished = await history.unfinished()
+        since = await history.orders_since(created_at)
+
+    assert {each.id for each in recorded} <= unfinished.ids
+    assert {each.order_id for each in recorded} <= unfinished.orders & since
+
+
+async def test_old_records_are_kept_only_of_the_orders_that_matter(shop: Shop) -> None:
+    wanted, others = await shop.an_order(), await shop.an_order()
+    for order in (wanted, others):
+        await assert_agreement(shop, order, await shop.pay(order))
+    later = datetime.now(UTC) + HOUR
+
+    async with topics(kafka_of(shop.stack)) as opened:
+        assert opened.has_everything
+        found = await opened.by_key(later, {wanted.id})
+        every = await opened.by_key(datetime.now(UTC) - HOUR, set())
+
+    assert found.keys() == {wanted.id}
+    assert {wanted.id, others.id} <= every.keys()
+    assert every[wanted.id] == found[wanted.id]
+
+
+@asynccontextmanager
+async def open_engine(shop: Shop) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(shop.stack.environment()["DATABASE_URL"], application_name="tests")
+    try:
+        yield engine
+    finally:
+        await engine.dispose()

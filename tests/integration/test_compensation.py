@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import murmur2
 
-from activities.adapters.kafka import PARTITIONS
+from activities.adapters.kafka_topics import PARTITIONS
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from tests.integration.agreement import assert_agreement
 from tests.integration.shop import Answer, Order, Shop

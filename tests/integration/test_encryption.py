@@ -13,10 +13,11 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from activities.adapters import http
-from activities.adapters.kafka import KafkaPublisher, create_topics, ping
+from activities.adapters.kafka import KafkaPublisher, ping
 from activities.adapters.kafka_timeline import KafkaTimeline
+from activities.adapters.kafka_topics import create_topics
 from api.redis import RateLimit
-from audit.sources import read_records
+from audit.records import read_records
 from bootstrap import kafka, temporal
 from bootstrap.settings import Settings
 from db.engine import create_engine

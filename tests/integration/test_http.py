@@ -91,7 +91,7 @@ async def test_other_methods_are_refused(shop: Shop, method: str) -> None:
     answer = await shop.send(method, "/payments")
 
     assert_problem(answer, 405, "METHOD_NOT_ALLOWED")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 async def test_missing_order_is_a_problem_for_those_who_ask_for_one(shop: Shop) -> None:
@@ -122,7 +122,8 @@ async def test_health_is_answered(shop: Shop) -> None:
 async def test_readiness_names_every_dependency(shop: Shop) -> None:
     answer = await shop.get("/ready")
 
-    names = {"postgresql", "temporal", "redis", "kafka", "ordering", "inventory", "gateway"}
+    names = {"postgresql", "temporal", "searchAttributes", "redis", "kafka"}
+    names |= {"ordering", "inventory", "gateway"}
     assert (answer.status, answer.body["status"]) == (200, "ready")
     assert answer.body["dependencies"] == dict.fromkeys(names, "up")
 

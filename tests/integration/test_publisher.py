@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from activities.adapters import kafka
+from activities.adapters import kafka, kafka_topics
 from activities.adapters.kafka import KafkaPublisher
+from activities.adapters.kafka_topics import create_topics
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
+from domain.names import TOPICS
 from tests.builders import NOON, a_payment
 from tests.integration.agreement import assert_agreement
 from tests.integration.shop import Shop
@@ -32,6 +34,7 @@ class EventForNobody(PaymentEvent):
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "SEND_SECONDS", SECONDS)
     monkeypatch.setattr(kafka, "STOP_SECONDS", SECONDS)
+    monkeypatch.setattr(kafka, "PAUSE_SECONDS", 0)
 
 
 @asynccontextmanager
@@ -76,6 +79,27 @@ async def test_topic_that_is_missing_refuses_for_good(
     assert await code_of_failure(publisher, lost) is ErrorCode.EVENT_REFUSED
     await publisher.publish(event)
     assert len(await shop.topics.of(event.key)) == 1
+
+
+async def test_a_topic_that_the_broker_does_not_create_is_named(shop: Shop) -> None:
+    with pytest.raises(PaymentError, match=r"topic not/valid \(InvalidTopicError\): ") as failure:
+        await create_topics(kafka_of(shop.stack), ["not/valid"])
+
+    assert failure.value.code is ErrorCode.EVENT_REFUSED
+
+
+async def test_topics_that_are_there_are_looked_at(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As three brokers would be asked; there is one here, so one replica is what there is."""
+    monkeypatch.setattr(kafka_topics, "REPLICAS", 1)
+
+    await create_topics(kafka_of(shop.stack), TOPICS)
+
+    warnings = [each.getMessage() for each in caplog.records if each.name == kafka_topics.__name__]
+    assert sorted(warning.partition(": ")[0] for warning in warnings) == [
+        f"topic {topic} has 1 replicas and min.insync.replicas=1" for topic in sorted(TOPICS)
+    ]
 
 
 async def test_publishers_and_payments_outlast_an_outage(

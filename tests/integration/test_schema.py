@@ -1,19 +1,32 @@
 """The preparation of the system, and the rules that the database enforces by itself."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from temporalio.client import (
+    ScheduleActionStartWorkflow,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
 
-from activities.adapters.kafka import create_topics
+from activities.adapters.kafka_topics import create_topics
 from bootstrap import kafka
 from bootstrap import prepare as preparation
 from bootstrap.settings import Settings
+from db.migrate import migrate
+from domain import names
 from domain.names import TOPIC_SUCCEEDED
 from tests.integration.shop import Order, Shop, an_unknown_order
 from tests.stacks import settings_of
+from workflows.reconciliation import EVERY, MAX_ROUND, schedule
 
 SCHEMA = """
     SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
@@ -51,10 +64,31 @@ async def test_preparing_again_and_at_once_changes_nothing(shop: Shop) -> None:
 
 async def prepare(shop: Shop, settings: Settings) -> None:
     await asyncio.gather(
-        preparation._migrate(settings),
+        migrate(str(settings.database_url)),
         create_topics(kafka.connection(settings), [TOPIC_SUCCEEDED]),
         preparation._register_search_attributes(shop.temporal),
     )
+
+
+async def test_preparing_updates_the_schedule_and_leaves_it_paused(shop: Shop) -> None:
+    handle = shop.temporal.get_schedule_handle(names.RECONCILIATION)
+
+    async def outdated(existing: ScheduleUpdateInput) -> ScheduleUpdate:
+        old = existing.description.schedule
+        old.spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(hours=1))])
+        old.policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
+        return ScheduleUpdate(schedule=old)
+
+    await handle.update(outdated)
+
+    await schedule(shop.temporal)
+
+    found = (await handle.describe()).schedule
+    assert [each.every for each in found.spec.intervals] == [EVERY]
+    assert found.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert isinstance(found.action, ScheduleActionStartWorkflow)
+    assert found.action.execution_timeout == MAX_ROUND
+    assert found.state.paused
 
 
 async def test_one_live_payment_of_an_order_is_an_index(shop: Shop) -> None:

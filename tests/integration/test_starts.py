@@ -8,7 +8,10 @@ from subprocess import PIPE, STDOUT
 
 import pytest
 
+from activities.adapters.kafka_topics import broker_hosts
+from devstack.ports import HOST
 from tests.integration.shop import Shop
+from tests.stacks import kafka_of
 
 NOWHERE = "127.0.0.1:1"
 
@@ -68,3 +71,7 @@ async def test_production_begins_with_nothing_unsafe(shop: Shop, module: str) ->
 
     assert said.startswith("The configuration is not usable:\n")
     assert "  AUTH_ISSUER: " in said
+
+
+async def test_brokers_say_where_they_are(shop: Shop) -> None:
+    assert await broker_hosts(kafka_of(shop.stack)) == [HOST]

@@ -1,7 +1,7 @@
 """The payment store on the real PostgreSQL: every method repeated, raced and out of order."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,13 +11,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import POOL_WAIT_SECONDS, STATEMENT_SECONDS, create_engine
+from db.history import PaymentHistory
 from db.idempotency import IdempotencyKeys, KeyClaim
 from db.payments import PaymentStore
+from db.refunds import RefundStore
+from db.search import PaymentSearch, Search
 from domain import exact_json
 from domain.errors import ErrorCode, FailureReason, PaymentError
-from domain.money import Money
-from domain.payment import Announcement, Payment, PaymentStatus
-from tests.builders import NOON, a_payment
+from domain.events import PaymentEvent
+from domain.money import MAX_RECORDED_UNITS, Money
+from domain.payment import Announcement, Claim, Payment, PaymentStatus
+from tests.builders import NOON, a_payment, a_refund
 from tests.integration.shop import Shop
 from tests.integration.waiting import eventually
 
@@ -79,6 +83,35 @@ async def test_payment_comes_back_as_it_was(store: PaymentStore) -> None:
     assert await store.find(payment.id) == failed
 
 
+async def test_what_another_version_recorded_hides_nothing(
+    engine: AsyncEngine, store: PaymentStore, shop: Shop
+) -> None:
+    paid, failed = await recorded(store, "succeeded"), await recorded(store, "failed")
+    await store.record_announcement(ended(paid, "succeeded").announced())
+    await RefundStore(engine).record_pending(a_refund(paid.succeeded(NOON).announced()))
+    await shop.database.execute(
+        """UPDATE bc_payment.payments SET currency = 'ZZQ', currency_exponent = 3,
+            payment_method = 'bnpl', amount_minor = $2 WHERE id = $1""",
+        *(paid.id, MAX_RECORDED_UNITS),
+    )
+    await shop.database.execute(
+        """UPDATE bc_payment.payments SET error_code = 'FRAUD_SUSPECTED', failure_reason = 'fraud'
+            WHERE id = $1""",
+        failed.id,
+    )
+
+    read = {each.id: each for each in await PaymentSearch(engine).page(Search(), 50)}
+    orders = (paid.order_id, failed.order_id)
+    history = await PaymentHistory(engine).payments_of(orders)
+    found = {each.id: each for each in history if isinstance(each, Payment)}
+    assert found == {each: read[each] for each in (paid.id, failed.id)}
+    assert str(read[paid.id].amount) == "9223372036854775.807 ZZQ"
+    assert read[paid.id].payment_method == "bnpl"
+    assert PaymentEvent.of(read[failed.id]).value["errorCode"] == "FRAUD_SUSPECTED"
+    [refund] = await RefundStore(engine).of_payment(paid.id)
+    assert str(refund.amount) == "5.000 ZZQ"
+
+
 @pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout"])
 async def test_every_wait_has_an_end(shop: Shop, setting: str) -> None:
     engine = create_engine(shop.stack.environment()["DATABASE_URL"], application_name="tests")
@@ -138,7 +171,8 @@ async def test_claim_is_recognised_when_repeated(store: PaymentStore) -> None:
 
     answers = [await store.record_pending(payment) for _ in range(2)]
 
-    assert answers == [payment, payment]
+    assert [each.payment for each in answers] == [payment, payment]
+    assert [each.is_new for each in answers] == [True, False]
     assert await store.find_live(payment.order_id) == payment
 
 
@@ -146,7 +180,7 @@ async def test_claim_is_recognised_when_repeated(store: PaymentStore) -> None:
 async def test_late_claim_finds_its_own_ending(store: PaymentStore, status: str) -> None:
     payment = await recorded(store, status)
 
-    assert await store.record_pending(payment) == ended(payment, status)
+    assert (await store.record_pending(payment)).payment == ended(payment, status)
 
 
 async def test_only_one_of_many_claims_an_order(store: PaymentStore) -> None:
@@ -154,11 +188,11 @@ async def test_only_one_of_many_claims_an_order(store: PaymentStore) -> None:
 
     outcomes = await asyncio.gather(*map(store.record_pending, rivals), return_exceptions=True)
 
-    winners = [outcome for outcome in outcomes if isinstance(outcome, Payment)]
+    winners = [outcome for outcome in outcomes if isinstance(outcome, Claim)]
     codes = {outcome.code for outcome in outcomes if isinstance(outcome, PaymentError)}
     assert len(winners) == 1
     assert codes == {ErrorCode.PAYMENT_IN_PROGRESS}
-    assert await store.find_live(rivals[0].order_id) == winners[0]
+    assert await store.find_live(rivals[0].order_id) == winners[0].payment
 
 
 async def test_claim_of_a_paid_order_finds_the_success(store: PaymentStore) -> None:
@@ -166,14 +200,14 @@ async def test_claim_of_a_paid_order_finds_the_success(store: PaymentStore) -> N
 
     late = await store.record_pending(a_payment(order_id=paid.order_id))
 
-    assert late == ended(paid, "succeeded")
+    assert late.payment == ended(paid, "succeeded")
 
 
-async def test_order_of_a_failed_payment_can_be_claimed(store: PaymentStore) -> None:
+async def test_order_of_a_failure_that_nobody_heard_of_can_be_claimed(store: PaymentStore) -> None:
     failed = await recorded(store, "failed")
     next_one = a_payment(order_id=failed.order_id)
 
-    assert await store.record_pending(next_one) == next_one
+    assert (await store.record_pending(next_one)).payment == next_one
 
 
 async def test_success_is_recorded_once(store: PaymentStore, shop: Shop) -> None:
@@ -273,6 +307,10 @@ async def test_announcement_does_not_go_back(store: PaymentStore) -> None:
     assert await store.find(payment.id) == payment.announced()
 
 
+async def everything(pages: AsyncIterator[Sequence[Payment]]) -> list[Payment]:
+    return [payment async for page in pages for payment in page]
+
+
 async def test_unfinished_payments_are_found_by_their_age(store: PaymentStore) -> None:
     pending = await recorded(store, "pending")
     untold = ended(await recorded(store, "succeeded"), "succeeded")
@@ -282,8 +320,8 @@ async def test_unfinished_payments_are_found_by_their_age(store: PaymentStore) -
 
     before, after = NOON - timedelta(seconds=1), NOON + timedelta(seconds=1)
 
-    assert pending not in await store.unfinished_since(before, limit=1000)
-    unfinished = await store.unfinished_since(after, limit=1000)
-    assert pending in unfinished
-    assert untold in unfinished
-    assert not {told.id, failed.id} & {payment.id for payment in unfinished}
+    assert pending not in await everything(store.pending_since(before))
+    assert pending in (found := await everything(store.pending_since(after)))
+    assert not {untold.id, told.id, failed.id} & {payment.id for payment in found}
+    assert untold in (found := await everything(store.unpublished_since(after)))
+    assert not {pending.id, told.id, failed.id} & {payment.id for payment in found}

@@ -190,4 +190,4 @@ async def test_nothing_is_refunded_of_what_has_not_been_told(books: Books) -> No
 
 
 async def unfinished(books: Books) -> set[object]:
-    return {each.id for each in await books.refunds.unfinished_since(AFTER, limit=1000)}
+    return {each.id async for page in books.refunds.unfinished_since(AFTER) for each in page}

@@ -1,10 +1,15 @@
 """The timeline of real payments: what everybody tells, in one order."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from activities.adapters.kafka_timeline import KafkaTimeline
+from domain.payment import Payment
+from tests.builders import an_instruction
 from tests.integration.shop import Shop
+from tests.stacks import kafka_of
 
 
 async def story(shop: Shop, payment_id: str) -> dict[str, list[str]]:
@@ -73,3 +78,16 @@ async def test_only_the_payment_that_is_asked_for_is_told_of(shop: Shop) -> None
 
     assert told["temporal"].count("workflow started") == 1
     assert told["kafka"] == ["record of payment-failed"]
+
+
+@pytest.mark.parametrize("minutes", [-1, 1])
+async def test_record_is_found_although_clocks_differ(shop: Shop, minutes: int) -> None:
+    order = await shop.an_order()
+    shown = (await shop.pay(order)).payment
+    at = datetime.now(UTC) + timedelta(minutes=minutes)
+    instruction = an_instruction(order_id=order.id, payment_id=shown["id"], requested_at=at)
+    payment = Payment.pending(instruction).succeeded(at).announced()
+
+    told = await KafkaTimeline(kafka_of(shop.stack))(payment, [])
+
+    assert [each.event for each in told] == ["record of payment-succeeded"]

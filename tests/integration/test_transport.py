@@ -9,6 +9,7 @@ import pytest
 from pydantic import HttpUrl
 
 from api import server
+from devstack.ports import HOST
 from domain import exact_json
 from tests.integration.shop import Shop
 from tests.stacks import another_server
@@ -73,7 +74,7 @@ class Connection:
 @asynccontextmanager
 async def connected(address: str) -> AsyncIterator[Connection]:
     url = HttpUrl(address)
-    reader, writer = await asyncio.open_connection(url.host, url.port)
+    reader, writer = await asyncio.open_connection((url.host or "").strip("[]"), url.port)
     yield Connection(reader, writer)
     writer.close()
 
@@ -143,6 +144,15 @@ async def test_hundred_headers_are_read(shop: Shop) -> None:
     assert (await exchange(shop, data)).startswith(b"HTTP/1.1 200 ")
 
 
+async def test_answer_to_head_has_no_body(shop: Shop) -> None:
+    answer = await exchange(shop, GET.replace(b"GET", b"HEAD") + b"nonsense\r\n\r\n")
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"content-length: " in head
+    assert body == b""
+
+
 async def test_answers_of_one_connection_keep_their_order(shop: Shop) -> None:
     order = await shop.an_order()
     body = exact_json.dumps(order.request())
@@ -165,7 +175,41 @@ async def test_malformed_body_does_not_take_the_place_of_an_answer(shop: Shop) -
     assert b'"success":true' in answer
 
 
+UPGRADES = {
+    "h2c": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n",
+    "websocket": b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
+    "another": b"Connection: Upgrade\r\nUpgrade: TLS/1.0, IRC/6.9\r\n",
+}
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
+async def test_request_with_upgrade_refunds_what_its_body_says(shop: Shop, upgrade: bytes) -> None:
+    order = await shop.an_order()
+    payment = (await shop.pay(order)).payment
+    body = b'{"amount": 10.00}'
+    refund = (
+        b"POST /payments/%b/refunds HTTP/1.1\r\nHost: a\r\nIdempotency-Key: %d\r\n"
+        b"Content-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b"
+    )
+
+    async with connected(shop.url("payment_api")) as connection:
+        for number in range(3):  # in one segment; its body in another; its head in two
+            data = refund % (payment["id"].encode(), number, upgrade, len(body), body)
+            border = (len(data), data.index(body), data.index(b"Upgrade:"))[number]
+            await connection.send(data[:border])
+            await asyncio.sleep(0.05)
+            await connection.send(data[border:])
+            assert b'"amount":10.00,' in await connection.until(b"}}")
+        await connection.send(GET + b"nonsense\r\n\r\n")
+        assert b"Healthy" in await connection.rest()
+
+    [charge] = await shop.charges(order)
+    assert charge["refundedAmount"] == 30
+
+
 SECONDS = 0.5
+LESS_THAN_USUAL = server.RECEIVE_SECONDS - 1
+"""Seconds: on a busy machine all takes longer, but not that much."""
 
 
 @pytest.fixture
@@ -195,7 +239,7 @@ async def test_request_that_does_not_arrive_is_given_up(impatient: str, data: by
     async with connected(impatient) as connection:
         await connection.send(data)
 
-        problem_of(await connection.rest(4 * SECONDS), 408, "REQUEST_TOO_SLOW")
+        problem_of(await connection.rest(LESS_THAN_USUAL), 408, "REQUEST_TOO_SLOW")
 
 
 @pytest.mark.parametrize("head", [b"GET /health HTTP/1.1\r\nX: ", HEAD])
@@ -204,7 +248,7 @@ async def test_request_that_trickles_in_is_given_up(impatient: str, head: bytes)
         await connection.send(head)
         trickling = asyncio.create_task(trickle(connection, b"Y: " + b"x" * 100))
 
-        problem_of(await connection.rest(4 * SECONDS), 408, "REQUEST_TOO_SLOW")
+        problem_of(await connection.rest(LESS_THAN_USUAL), 408, "REQUEST_TOO_SLOW")
         trickling.cancel()
 
 
@@ -213,7 +257,7 @@ async def test_connection_on_which_nothing_comes_is_closed(impatient: str, data:
     async with connected(impatient) as connection:
         await connection.send(data)
 
-        assert await connection.rest(4 * SECONDS) == b""
+        assert await connection.rest(LESS_THAN_USUAL) == b""
 
 
 async def test_answer_that_takes_longer_is_awaited(shop: Shop, impatient: str) -> None:
@@ -226,6 +270,28 @@ async def test_answer_that_takes_longer_is_awaited(shop: Shop, impatient: str) -
         answer = await connection.rest(10 * SECONDS)
 
     assert statuses(answer) == [b"HTTP/1.1 200 OK"]
+
+
+async def test_idle_connection_stays_open_as_long_as_is_set(shop: Shop) -> None:
+    async with (
+        another_server(shop.stack, keep_alive_seconds=1) as address,
+        connected(address) as connection,
+    ):
+        await connection.send(GET)
+        await connection.until(b"}")
+
+        assert await connection.rest(3) == b""
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "[::1]"])
+async def test_two_colons_are_every_address(shop: Shop, address: str) -> None:
+    async with (
+        another_server(shop.stack, api_host="::") as url,
+        connected(url.replace(HOST, address)) as connection,
+    ):
+        await connection.send(GET)
+
+        assert (await connection.until(b"}")).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_slow_neighbours_hold_nobody_up(shop: Shop, impatient: str) -> None:

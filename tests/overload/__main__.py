@@ -30,6 +30,7 @@ from devstack.stack import Stack
 from domain import exact_json
 from tests.chaos.settling import until_settled
 from tests.overload.connection import Answer, Connection
+from tests.proof import commit
 from tests.stacks import settings_of
 
 AT_ONCE = (8, 16, 32)
@@ -115,6 +116,7 @@ def main(
     places: Annotated[int | None, typer.Option(help="PAYMENTS_AT_ONCE.")] = None,
 ) -> None:
     """Measure payments per second at the peak, and how many are left of it under an overload."""
+    console.print(f"Commit {commit()}")
     with TemporaryDirectory(prefix="overload-") as directory:
         settings = SETTINGS | ({"PAYMENTS_AT_ONCE": str(places)} if places else {})
         uvloop.run(_run(Path(directory), settings, seconds, times))

@@ -1,4 +1,7 @@
-"""`python -m tests.planted [--only WORD]`: plant each bug in a copy; see that a test catches it."""
+"""`python -m tests.planted`: plant each bug in a copy of the tree, and see that a test catches it.
+
+`--only WORD` chooses bugs; `--part 2/5` is the second of five parts of them.
+"""
 
 import argparse
 import os
@@ -15,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.planted.bugs import BUGS, Bug
+from tests.proof import Part, commit
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 2
@@ -40,13 +44,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.planted", description=__doc__)
     parser.add_argument("--only", metavar="WORD", default="", help="in the name, file or tests")
     parser.add_argument("--output", action="store_true", help="show what pytest said of the others")
+    parser.add_argument("--part", type=Part.parse, default=Part(), help="of the bugs, such as 2/5")
     arguments = parser.parse_args()
-    bugs = [bug for bug in BUGS if arguments.only in " ".join(bug[:2] + bug[4:5])]
+    bugs = chosen(arguments.only, arguments.part)
+    if not bugs:
+        parser.error("no bug is chosen")
+    print(f"Commit {commit()}, {arguments.part} of the bugs: {len(bugs)}", flush=True)
     with TemporaryDirectory(prefix="planted-") as directory:
         if not _passes_without_bugs(Path(directory), sorted({bug.caught_by for bug in bugs})):
             return 2
         findings = _plant(Path(directory), bugs)
     return _conclude(findings, show_output=arguments.output)
+
+
+def chosen(word: str, part: Part) -> Sequence[Bug]:
+    """The bugs of this part that have the word in their name, file or tests."""
+    return part.of([bug for bug in BUGS if word in " ".join(bug[:2] + bug[4:5])])
 
 
 def _passes_without_bugs(directory: Path, selections: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 MONEY = "tests/unit/test_money.py"
+PAYLOADS = "tests/unit/test_payloads.py"
 EXACT_JSON = "tests/unit/test_exact_json.py"
 PAYMENT = "tests/unit/test_payment.py"
 EVENTS = "tests/unit/test_events.py"
@@ -18,27 +19,58 @@ GATEWAY_TIMELINE = "tests/unit/test_gateway_timeline.py"
 GATEWAY_ANSWERS = "tests/unit/test_gateway_answers.py"
 MAKING_REFUNDS = "tests/unit/test_making_refunds.py"
 TOLERANT_READING = "tests/unit/test_tolerant_reading.py"
+QUEUES = "tests/unit/test_queues.py"
+QUEUES_AT_WORK = "tests/workflow/test_queues.py"
 KAFKA = "tests/unit/test_kafka.py"
+KAFKA_PRODUCER = "tests/unit/test_kafka_producer.py"
+TOPICS = "tests/unit/test_kafka_topics.py"
+BREAKER = "tests/unit/test_circuit_breaker.py"
+PUBLISHING = "tests/unit/test_publishing.py"
 DATABASE_FAILURES = "tests/unit/test_database_failures.py"
 SCHEMAS = "tests/unit/test_schemas.py"
 HTTP = "tests/unit/test_http.py"
 IDENTITY = "tests/unit/test_identity.py"
 PLACES = "tests/unit/test_places.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
+SERVER = "tests/unit/test_server.py"
+KAFKA_TIMELINE = "tests/unit/test_kafka_timeline.py"
+TIMELINE = "tests/unit/test_timeline.py"
+CALLERS = "tests/unit/test_callers.py"
+TRANSPORT = "tests/integration/test_transport.py"
+READINESS = "tests/unit/test_readiness.py"
+SAGAS = "tests/unit/test_sagas.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
+PUBLISHED = "tests/unit/test_published_failures.py"
 REDIS = "tests/unit/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
 CANCELLATION = "tests/workflow/test_cancellation.py"
 RECONCILIATION = "tests/workflow/test_reconciliation.py"
+LOST_RUNS = "tests/workflow/test_lost_runs.py"
+VERIFIED_AGAIN = "tests/workflow/test_verified_again.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
+GUARDS = "tests/integration/test_guards.py"
 REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/test_refunds.py"
 SETTINGS = "tests/unit/test_settings.py"
 PRODUCTION = "tests/unit/test_production.py"
+CONTAINERS = "tests/unit/test_containers.py"
+STACK = "tests/unit/test_stack.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
+FAILOVER = "tests/integration/test_failover.py"
+URLS = "tests/unit/test_urls.py"
+MIGRATIONS = "tests/integration/test_migrations.py"
 REPETITION = "tests/integration/test_repetition.py"
+AUDIT = "tests/integration/test_audit.py"
+AUDIT_READERS = "tests/unit/test_audit_readers.py"
+AUDIT_SETTLED = "tests/unit/test_audit_settled.py"
+AUDIT_SOURCES = "tests/unit/test_audit_sources.py"
+AUDIT_ANSWERS = "tests/unit/test_audit_answers.py"
+CONTAINERS = "tests/unit/test_containers.py"
+PROOF = "tests/unit/test_proof.py"
+OUTAGES = "tests/chaos/test_outages.py"
+SHOPPERS = "tests/chaos/test_shoppers.py"
 
 
 class Bug(NamedTuple):
@@ -71,9 +103,59 @@ DOMAIN = (
     Bug(
         "every currency has cents",
         "domain/money.py",
-        ".scaleb(-EXPONENTS[self.currency])",
+        ".scaleb(-self.exponent)",
         ".scaleb(-2)",
         MONEY,
+    ),
+    Bug(
+        "a currency that is withdrawn cannot be read",
+        "domain/money.py",
+        "WITHDRAWN.get(str(currency), _UNKNOWN)",
+        "_UNKNOWN",
+        MONEY,
+    ),
+    Bug(
+        "money is written in another form than ever",
+        "domain/money.py",
+        'members.pop("exponent", None)',
+        "members",
+        PAYLOADS,
+    ),
+    Bug(
+        "an error code of another version cannot be read",
+        "domain/errors.py",
+        'RecordedCode = Annotated[ErrorCode | str, Field(union_mode="left_to_right")]',
+        "RecordedCode = ErrorCode",
+        PAYLOADS,
+    ),
+    Bug(
+        "a known error code is read as text",
+        "domain/errors.py",
+        "RecordedCode = Annotated[ErrorCode | str,",
+        "RecordedCode = Annotated[str | ErrorCode,",
+        PAYLOADS,
+    ),
+    Bug(
+        "a payment method of another version cannot be taken up",
+        "domain/payment.py",
+        'RecordedMethod = Annotated[PaymentMethod | str, Field(union_mode="left_to_right")]',
+        "RecordedMethod = PaymentMethod",
+        RECONCILIATION,
+    ),
+    Bug(
+        "a refund is read with the decimal places of today",
+        "api/schemas.py",
+        "amount.parse_same(self.amount)",
+        "Money.parse(self.amount, amount.currency)",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "recorded amounts are read with the decimal places of today",
+        "db/payments.py",
+        """        exponent=row["currency_exponent"],
+""",
+        "",
+        f"{STORE}::test_what_another_version_recorded_hides_nothing",
     ),
     Bug(
         "JSON numbers are read as floats",
@@ -205,15 +287,15 @@ DOMAIN = (
     Bug(
         "fingerprint ignores the amount",
         "domain/payment.py",
-        '"requested_at", "resumed"}',
-        '"requested_at", "resumed", "amount"}',
+        '_NOT_ASKED_FOR = {"payment_id", ',
+        '_NOT_ASKED_FOR = {"payment_id", "amount", ',
         IDEMPOTENCY,
     ),
     Bug(
         "fingerprint depends on the time",
         "domain/payment.py",
-        '{"payment_id", "requested_at", "resumed"}',
-        '{"payment_id", "resumed"}',
+        '_NOT_ASKED_FOR = {"payment_id", "requested_at", ',
+        '_NOT_ASKED_FOR = {"payment_id", ',
         f"{PAYMENT}::test_the_same_request_has_the_same_fingerprint",
     ),
     Bug(
@@ -270,7 +352,7 @@ DOMAIN = (
 WORKFLOWS = (
     Bug(
         "gateway key is random",
-        "workflows/payment.py",
+        "workflows/payment_steps.py",
         "request = self._instruction.charge_request\n",
         'key = {"key": str(workflow.uuid4())}\n'
         "        request = self._instruction.charge_request.model_copy(update=key)\n",
@@ -279,8 +361,8 @@ WORKFLOWS = (
     Bug(
         "no refund is registered",
         "workflows/payment.py",
-        "        self._compensations.add(self._refund)\n        self._charge = ",
-        "        self._charge = ",
+        "            self._compensations.add(self._refund)\n            self._charge = ",
+        "            self._charge = ",
         SAGA,
     ),
     Bug(
@@ -300,28 +382,116 @@ WORKFLOWS = (
     Bug(
         "resumed payment gives its order up when the database is down",
         "workflows/payment.py",
-        'workflow.patched("resumed-payments-claim-first")',
-        "False",
+        "claim = await self._until_done(\n                self._steps.record_pending, "
+        "refusals=CLAIM_REFUSALS, in_any_round=True\n            )",
+        "claim = await self._steps.record_pending()",
         RECONCILIATION,
     ),
     Bug(
         "resumed payment forgets the refund",
         "workflows/payment.py",
-        "        self._compensations.add(self._refund)\n        if workflow",
-        "        if workflow",
+        "        self._compensations.add(self._refund)\n"
+        "        self._check.order_is_pending = None\n",
+        "        self._check.order_is_pending = None\n",
         RECONCILIATION,
+    ),
+    Bug(
+        "resumed payment charges before it looks",
+        "workflows/payment.py",
+        "        self._charge = await self._until_done(self._steps.find_charge)\n",
+        "",
+        LOST_RUNS,
+    ),
+    Bug(
+        "recorded success is published whatever became of its charge",
+        "workflows/payment.py",
+        "if recorded.is_settled or not workflow.patched(SAGA_2):",
+        "if recorded.is_final or not workflow.patched(SAGA_2):",
+        LOST_RUNS,
+    ),
+    Bug(
+        "compensation that was recorded is forgotten",
+        "workflows/payment.py",
+        "        if recorded.compensation is not None:\n"
+        "            raise recorded.compensation.error\n",
+        "",
+        LOST_RUNS,
+    ),
+    Bug(
+        "refunds before the compensation is recorded",
+        "workflows/payment.py",
+        "        if self._may_have_captured and workflow.patched(SAGA_2):\n",
+        "        await self._compensations.unwind()\n"
+        "        if self._may_have_captured and workflow.patched(SAGA_2):\n",
+        LOST_RUNS,
+    ),
+    Bug(
+        "payment that is started again with the same input charges first",
+        "workflows/payment.py",
+        "if claim.is_final or (not claim.is_new and workflow.patched(SAGA_2)):",
+        "if claim.is_final:",
+        LOST_RUNS,
+    ),
+    Bug(
+        "failure is published though the order is paid",
+        "workflows/payment.py",
+        "            await self._withdraw_failure()\n",
+        "",
+        LOST_RUNS,
+    ),
+    Bug(
+        "failure is published while another payment is pending",
+        "workflows/payment.py",
+        "        self._leaves_event = True\n",
+        "",
+        LOST_RUNS,
+    ),
+    Bug(
+        "order is verified once, however long the charge takes",
+        "workflows/payment.py",
+        "was_slow = self._check.is_old or tries > 1 or self._charge_was_unknown",
+        "was_slow = False",
+        VERIFIED_AGAIN,
+    ),
+    Bug(
+        "second try of a charge counts as quick",
+        "workflows/payment.py",
+        "self._check.is_old or tries > 1 or",
+        "self._check.is_old or",
+        VERIFIED_AGAIN,
+    ),
+    Bug(
+        "failure tells what was true hours ago",
+        "workflows/payment.py",
+        "if self._check.is_to_be_repeated_before_failure and workflow.patched(SAGA_2):",
+        "if self._check.order_is_pending is None and workflow.patched(SAGA_2):",
+        VERIFIED_AGAIN,
+    ),
+    Bug(
+        "capture waits for Ordering though its reservation has lapsed",
+        "workflows/order_check.py",
+        "            on_failure(error)\n            self.raise_if_lapsed()\n",
+        "            on_failure(error)\n",
+        VERIFIED_AGAIN,
+    ),
+    Bug(
+        "event names a reservation that Inventory does not know any more",
+        "workflows/order_check.py",
+        "            self._reservation = None  # an event names only",
+        "            self._reservation is None  # an event names only",
+        VERIFIED_AGAIN,
     ),
     Bug(
         "only a charge of this run is refunded",
         "workflows/payment.py",
-        "if self._charge is not None and self._charge.state is not ChargeState.CAPTURED:",
-        "if self._charge is None or self._charge.state is not ChargeState.CAPTURED:",
-        RECONCILIATION,
+        "        if self._charge is None or self._charge.state is ChargeState.CAPTURED:\n",
+        "        if self._charge and self._charge.state is ChargeState.CAPTURED:\n",
+        LOST_RUNS,
     ),
     Bug(
         "refunds while the outcome is unknown",
         "workflows/payment.py",
-        "            charge = await self._until_done(self._settle_charge)\n"
+        "            charge = await self._until_done(self._steps.settle_charge)\n"
         "            return charge.explained_by(error)\n",
         "            raise error from None\n",
         SAGA,
@@ -329,8 +499,8 @@ WORKFLOWS = (
     Bug(
         "unknown outcome is given up",
         "workflows/payment.py",
-        "await self._until_done(self._settle_charge)",
-        "await self._settle_charge()",
+        "await self._until_done(self._steps.settle_charge)",
+        "await self._steps.settle_charge()",
         SAGA,
     ),
     Bug(
@@ -343,20 +513,20 @@ WORKFLOWS = (
     Bug(
         "refund is given up",
         "workflows/payment.py",
-        "await self._until_done(self._give_back)",
-        "await self._give_back()",
+        "self._charge = await self._until_done(self._steps.refund)",
+        "self._charge = await self._steps.refund()",
         SAGA,
     ),
     Bug(
         "record of a failure is given up",
         "workflows/payment.py",
-        "await self._until_done(self._record_failure)",
-        "await self._record_failure()",
+        "await self._until_done(lambda: self._steps.record_failed(self._payment))",
+        "await self._steps.record_failed(self._payment)",
         SAGA,
     ),
     Bug(
         "refund goes to the charge's key",
-        "workflows/payment.py",
+        "workflows/payment_steps.py",
         "key=names.refund_key(payment_id),",
         "key=names.charge_key(payment_id),",
         SAGA,
@@ -364,25 +534,25 @@ WORKFLOWS = (
     Bug(
         "publishes before it records",
         "workflows/payment.py",
-        '        with self._view.step("record succeeded"):\n',
+        "        await self._steps.record_succeeded(self._payment)\n",
         "        await self._publish_success()\n"
-        '        with self._view.step("record succeeded"):\n',
+        "        await self._steps.record_succeeded(self._payment)\n",
         SAGA,
     ),
     Bug(
         "failure is published before it is recorded",
         "workflows/payment.py",
-        "        await self._until_done(self._record_failure)\n"
-        "        await self._finish_announcing()\n",
-        "        await self._finish_announcing()\n"
-        "        await self._until_done(self._record_failure)\n",
+        "        await self._until_done(lambda: self._steps.record_failed(self._payment))\n"
+        "        await self._finish_publishing()\n",
+        "        await self._finish_publishing()\n"
+        "        await self._until_done(lambda: self._steps.record_failed(self._payment))\n",
         SAGA,
     ),
     Bug(
         "failure is recorded and never told",
         "workflows/payment.py",
-        "self._record_failure)\n        await self._finish_announcing()\n",
-        "self._record_failure)\n",
+        "record_failed(self._payment))\n        await self._finish_publishing()\n",
+        "record_failed(self._payment))\n",
         SAGA,
     ),
     Bug(
@@ -396,60 +566,58 @@ WORKFLOWS = (
     Bug(
         "order paid before is charged again",
         "workflows/payment.py",
-        "        self._payment = _value(claimed)\n",
-        "        _value(claimed)\n",
+        "        self._payment = recorded\n        if recorded.is_settled",
+        "        if recorded.is_settled",
         SAGA,
     ),
     Bug(
         "success that nobody was told of stays untold",
         "workflows/payment.py",
-        "                await self._finish_announcing()\n            else:",
-        "                pass\n            else:",
+        "            await self._finish_publishing()\n        except",
+        "            pass\n        except",
         SAGA,
     ),
     Bug(
         "payment-failed for an unverified order",
         "workflows/payment.py",
-        "Announcement.DUE if self._order_is_verified else Announcement.NONE",
+        "Announcement.DUE if self._check.order_is_pending else Announcement.NONE",
         "Announcement.DUE",
         SAGA,
     ),
     Bug(
         "order counts as verified before it is",
-        "workflows/payment.py",
-        "        verify_order(_value(order), self._instruction)\n"
-        "        self._order_is_verified = True\n",
-        "        self._order_is_verified = True\n"
-        "        verify_order(_value(order), self._instruction)\n",
+        "workflows/order_check.py",
+        "        verify_order(order, self._instruction)\n        self.order_is_pending = True\n",
+        "        self.order_is_pending = True\n        verify_order(order, self._instruction)\n",
         SAGA,
     ),
     Bug(
         "order is not verified",
-        "workflows/payment.py",
-        "verify_order(_value(order), self._instruction)",
-        "_value(order)",
+        "workflows/order_check.py",
+        "        verify_order(order, self._instruction)\n",
+        "",
         SAGA,
     ),
     Bug(
         "failure frees a seat that is sold",
-        "workflows/payment.py",
+        "workflows/order_check.py",
         "if reservation is None or not reservation.may_be_released(self._instruction.order_id):",
         "if reservation is None:",
         SAGA,
     ),
     Bug(
         "reservation time budget ignored",
-        "workflows/payment.py",
+        "workflows/order_check.py",
         "return min(CHARGE_BUDGET, expires_at - workflow.now()) if expires_at else CHARGE_BUDGET",
         "return CHARGE_BUDGET if expires_at else CHARGE_BUDGET",
         SAGA,
     ),
     Bug(
         "capture for a lapsed reservation is kept",
-        "workflows/payment.py",
+        "workflows/order_check.py",
         "self._reservation.lapses_before(workflow.now())",
         "self._reservation.lapses_before(self._instruction.requested_at)",
-        SAGA,
+        VERIFIED_AGAIN,
     ),
     Bug(
         "cancellation skips the refund",
@@ -461,15 +629,15 @@ WORKFLOWS = (
     Bug(
         "cancelled payment is charged",
         "workflows/payment.py",
-        "        self._turn_back_if_cancelled()\n        self._compensations.add(",
-        "        self._compensations.add(",
+        "            self._turn_back_if_cancelled()\n            self._compensations.add(",
+        "            self._compensations.add(",
         CANCELLATION,
     ),
     Bug(
         "cancellation during the charge is overlooked",
         "workflows/payment.py",
-        "            )\n        self._turn_back_if_cancelled()\n",
-        "            )\n",
+        "        self._check.raise_if_lapsed()\n        self._turn_back_if_cancelled()\n",
+        "        self._check.raise_if_lapsed()\n",
         CANCELLATION,
     ),
     Bug(
@@ -538,14 +706,49 @@ WORKFLOWS = (
     Bug(
         "worker knows no grace",
         "workflows/worker.py",
-        '            "graceful_shutdown_timeout": GRACE,\n',
+        '        "graceful_shutdown_timeout": GRACE,\n',
         "",
-        POLICIES,
+        QUEUES,
+    ),
+    Bug(
+        "all steps have one queue",
+        "workflows/steps.py",
+        "            task_queue=policy.queue,\n",
+        "",
+        QUEUES_AT_WORK,
+    ),
+    Bug(
+        "reads share the queue of the records",
+        "workflows/policies.py",
+        "ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE_READS,",
+        "ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE,",
+        QUEUES_AT_WORK,
+    ),
+    Bug(
+        "steps that are queued by an old version are not run",
+        "workflows/worker.py",
+        "                    **shared,\n",
+        '                    **shared,\n                    "activities": activities[:1],\n',
+        QUEUES,
+    ),
+    Bug(
+        "queue that nobody polls",
+        "workflows/queues.py",
+        "        TASK_QUEUE_EVENTS: 200,\n",
+        "",
+        QUEUES,
+    ),
+    Bug(
+        "workers stop one after the other",
+        "workflows/queues.py",
+        "        await asyncio.gather(*(worker.shutdown() for worker in self._workers))\n",
+        "        for worker in self._workers:\n            await worker.shutdown()\n",
+        QUEUES,
     ),
     Bug(
         "error codes are lost on the way",
         "workflows/worker.py",
-        '            "interceptors": [PaymentErrorInterceptor()],\n',
+        '        "interceptors": [PaymentErrorInterceptor()],\n',
         "",
         SAGA,
     ),
@@ -559,12 +762,8 @@ WORKFLOWS = (
     Bug(
         "running payment counts as taken up",
         "workflows/start.py",
-        """payment.to_resume())
-        except WorkflowAlreadyStartedError:
-            return False""",
-        """payment.to_resume())
-        except WorkflowAlreadyStartedError:
-            return True""",
+        "    except WorkflowAlreadyStartedError:\n        return False\n",
+        "    except WorkflowAlreadyStartedError:\n        return True\n",
         RECONCILIATION,
     ),
     Bug(
@@ -624,16 +823,37 @@ ACTIVITIES = (
     Bug(
         "late refusal undoes an event that may have arrived",
         "activities/events.py",
-        " and activity.info().attempt == 1",
-        "",
+        "activity.info().attempt == 1 and not is_begun",
+        "not is_begun",
         SAGA,
     ),
     Bug(
         "event that may have arrived is not noted",
         "activities/events.py",
-        "            await self._note(event, Announcement.BEGUN)\n",
-        "",
+        "            await self._note(event, Announcement.BEGUN)\n            raise",
+        "            raise",
         SAGA,
+    ),
+    Bug(
+        "event that takes long is not noted as begun",
+        "activities/events.py",
+        "            await self._note(event, Announcement.BEGUN)\n        return True",
+        "            pass\n        return True",
+        PUBLISHING,
+    ),
+    Bug(
+        "refusal after the event was noted as begun is final",
+        "activities/events.py",
+        " and not is_begun",
+        "",
+        PUBLISHING,
+    ),
+    Bug(
+        "stopped worker goes on publishing",
+        "activities/events.py",
+        "            publishing.cancel()\n",
+        "            pass\n",
+        PUBLISHING,
     ),
     Bug(
         "event that has arrived is not noted",
@@ -645,9 +865,8 @@ ACTIVITIES = (
     Bug(
         "event is noted before it is published",
         "activities/events.py",
-        "            await self._publisher.publish(event)\n",
-        "            await self._note(event, Announcement.MADE)\n"
-        "            await self._publisher.publish(event)\n",
+        "            await publishing\n",
+        "            await self._note(event, Announcement.MADE)\n            await publishing\n",
         SAGA,
     ),
     Bug(
@@ -667,9 +886,31 @@ ACTIVITIES = (
     Bug(
         "reconciler takes up nothing",
         "activities/reconciliation.py",
-        "self._payments.unfinished_since(unfinished_since, AT_ONCE)",
-        "self._payments.unfinished_since(unfinished_since, 0)",
+        "outcomes.update(await _resume_all(self._sagas.resume, payments))",
+        "outcomes.update([])",
         RECONCILIATION,
+    ),
+    Bug(
+        "round that fails is tried for ever",
+        "workflows/reconciliation.py",
+        "            raise to_application_error(error) from error\n",
+        "            raise\n",
+        RECONCILIATION,
+    ),
+    Bug(
+        "round that has failed counts as completed",
+        "activities/reconciliation.py",
+        "        outcomes: Counter[bool | None] = Counter()\n",
+        "        outcomes: Counter[bool | None] = Counter()\n"
+        "        await self._rounds.record_completed()\n",
+        RECONCILIATION,
+    ),
+    Bug(
+        "unpublished payment takes the workflow of a pending one",
+        "activities/reconciliation.py",
+        "if order_id not in seen]",
+        "]",
+        LOST_RUNS,
     ),
 )
 
@@ -944,8 +1185,8 @@ ADAPTER = (
     Bug(
         "producer is kept after a timeout",
         "activities/adapters/kafka.py",
-        "            await self._discard(producer)\n            if missing:",
-        "            if missing:",
+        "            await self._discard(producer)\n",
+        "",
         KAFKA,
     ),
     Bug(
@@ -954,6 +1195,62 @@ ADAPTER = (
         "    except (KafkaError, TimeoutError):\n        return False",
         "    except (KafkaError, TimeoutError):\n        return True",
         KAFKA,
+    ),
+    Bug(
+        "discarded producer lives on",
+        "activities/adapters/kafka.py",
+        "tasks = _tasks_of(producer)",
+        "tasks: list[asyncio.Task[Any]] = []",
+        KAFKA_PRODUCER,
+    ),
+    Bug(
+        "Kafka that is down is asked by every event",
+        "activities/adapters/kafka.py",
+        "if self._breaker.refuses:",
+        "if False:",
+        KAFKA,
+    ),
+    Bug(
+        "all calls try a system that is down",
+        "activities/adapters/circuit_breaker.py",
+        "return self._is_trying or monotonic() < self._retry_at",
+        "return monotonic() < self._retry_at",
+        BREAKER,
+    ),
+    Bug(
+        "system that is down is not tried again",
+        "activities/adapters/circuit_breaker.py",
+        "            if is_trial:\n                self._is_trying = False\n",
+        "            pass\n",
+        BREAKER,
+    ),
+    Bug(
+        "slow system is taken for a quick one",
+        "activities/adapters/circuit_breaker.py",
+        "call_later(self._slow_seconds, self._open)",
+        "call_later(self._slow_seconds, self._close)",
+        BREAKER,
+    ),
+    Bug(
+        "topic that is refused is taken for created",
+        "activities/adapters/kafka_topics.py",
+        "        if code not in DONE\n",
+        "        if False\n",
+        TOPICS,
+    ),
+    Bug(
+        "one replica is enough for an event",
+        "activities/adapters/kafka_topics.py",
+        "{MIN_INSYNC: str(MIN_INSYNC_REPLICAS)} if replicas == REPLICAS else {}",
+        "{}",
+        TOPICS,
+    ),
+    Bug(
+        "created topics are not looked at again",
+        "activities/adapters/kafka_topics.py",
+        "    await _until_known(admin, missing)\n",
+        "",
+        TOPICS,
     ),
     Bug(
         "events have no partition key",
@@ -972,6 +1269,132 @@ ADAPTER = (
 )
 
 DB = (
+    Bug(
+        "a session that only reads stays in the pool",
+        "db/engine.py",
+        '    event.listen(engine.sync_engine, "handle_error", _discard_if_unusable)\n',
+        "",
+        f"{FAILOVER}::test_one_refused_write_empties_the_pool",
+    ),
+    Bug(
+        "a server that shuts down keeps its place in the pool",
+        "db/engine.py",
+        'UNUSABLE = ("08", "57P", "25006")',
+        'UNUSABLE = ("08", "25006")',
+        DATABASE_FAILURES,
+    ),
+    Bug(
+        "a server that only reads is ready",
+        "db/payments.py",
+        "self._execute(_CAN_WRITE, {})",
+        'self._execute(text("SELECT 1"), {})',
+        f"{FAILOVER}::test_a_server_that_only_reads_is_not_ready",
+    ),
+    Bug(
+        "only the first of several hosts is asked",
+        "db/engine.py",
+        "for host in tuple(hosts):",
+        "for host in hosts[:1]:",
+        f"{FAILOVER}::test_a_promoted_standby_takes_over",
+    ),
+    Bug(
+        "a standby is taken for the primary",
+        "db/urls.py",
+        'kept.setdefault("target_session_attrs", "read-write")',
+        'kept.setdefault("target_session_attrs", "any")',
+        URLS,
+    ),
+    Bug(
+        "PostgreSQL is sent what only libpq knows",
+        "db/urls.py",
+        "for name, value in parameters.items() if name in TAKEN}",
+        "for name, value in parameters.items()}",
+        URLS,
+    ),
+    Bug(
+        "a parameter may be given twice",
+        "db/urls.py",
+        "        if name in parameters:",
+        "        if False:",
+        URLS,
+    ),
+    Bug(
+        "channel binding is promised and not done",
+        "db/urls.py",
+        '"channel_binding": frozenset({"prefer", "disable"})',
+        '"channel_binding": frozenset({"prefer", "disable", "require"})',
+        URLS,
+    ),
+    Bug(
+        "part of a password is shown",
+        "db/urls.py",
+        'return name if name.isidentifier() and name.islower() else "that is none"',
+        "return name",
+        URLS,
+    ),
+    Bug(
+        "the URL of PostgreSQL is not looked at before it is used",
+        "bootstrap/settings.py",
+        "    read_database_url(str(url))\n",
+        "",
+        SETTINGS,
+    ),
+    Bug(
+        "a migration waits for a table as long as it likes",
+        "db/engine.py",
+        '"lock_timeout": str(1000 * LOCK_SECONDS)',
+        '"lock_timeout": "0"',
+        f"{MIGRATIONS}::test_a_table_in_use_is_tried_again_and_writers_go_first",
+    ),
+    Bug(
+        "a migration gives up when a table is in use",
+        "db/migrate.py",
+        'LOCK_FAILURES = frozenset({"55P03", "40P01"})',
+        "LOCK_FAILURES = frozenset[str]()",
+        f"{MIGRATIONS}::test_a_table_in_use_is_tried_again_and_writers_go_first",
+    ),
+    Bug(
+        "who waits for its turn to migrate holds a snapshot",
+        "db/migrate.py",
+        "        await connection.commit()\n        await asyncio.sleep",
+        "        await asyncio.sleep",
+        f"{MIGRATIONS}::test_a_process_waits_for_its_turn_however_long_another_migrates",
+    ),
+    Bug(
+        "several processes migrate at once",
+        "db/migrate.py",
+        "        await _wait_for_turn(connection)\n",
+        "",
+        f"{MIGRATIONS}::test_a_process_waits_for_its_turn_however_long_another_migrates",
+    ),
+    Bug(
+        "an index locks its table while it is built",
+        "db/online.py",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS",
+        "CREATE INDEX IF NOT EXISTS",
+        f"{MIGRATIONS}::test_an_index_that_a_failed_migration_left_is_made_again",
+    ),
+    Bug(
+        "an index that cannot be used is kept",
+        "db/online.py",
+        "        if found.scalar():",
+        "        if False:",
+        f"{MIGRATIONS}::test_an_index_that_a_failed_migration_left_is_made_again",
+    ),
+    Bug(
+        "the wait for writers that an index needs is cut short",
+        "db/online.py",
+        'op.execute("SET lock_timeout = 0")',
+        'op.execute("SELECT 1")',
+        f"{MIGRATIONS}::test_an_index_waits_for_writers_as_long_as_it_takes",
+    ),
+    Bug(
+        "only the first rows are updated in batches",
+        "db/online.py",
+        '        op.get_bind().execute(text(change), {"first": first})\n',
+        "",
+        f"{MIGRATIONS}::test_writers_never_wait_longer_than_a_migration_may",
+    ),
     Bug(
         "no unique index",
         "db/migrations/versions/0001_payments.py",
@@ -1022,17 +1445,73 @@ DB = (
         f"{STORE}::test_only_one_of_many_claims_an_order",
     ),
     Bug(
+        "published failure leaves its order open",
+        "db/migrations/versions/0007_compensation.py",
+        "WHERE order_id = NEW.order_id AND status = 'failed' AND announcement <> 'none'",
+        "WHERE order_id = NEW.id AND status = 'failed' AND announcement <> 'none'",
+        f"{GUARDS}::test_a_published_failure_closes_its_order",
+    ),
+    Bug(
+        "closed order is claimed while its failure commits",
+        "db/migrations/versions/0007_compensation.py",
+        "no_payment_of_a_closed_order AFTER INSERT",
+        "no_payment_of_a_closed_order BEFORE INSERT",
+        f"{GUARDS}::test_a_claim_that_waits_for_a_failure_sees_it",
+    ),
+    Bug(
+        "order is opened again before its event is out",
+        "db/migrations/versions/0007_compensation.py",
+        "AND (announcement <> 'made' OR NEW",
+        "AND (NEW",
+        f"{GUARDS}::test_an_event_that_is_not_out_keeps_the_order_closed",
+    ),
+    Bug(
+        "closed order says whose it is",
+        "db/payments.py",
+        "if to_payment(row).customer_id != payment.customer_id:",
+        "if to_payment(row).customer_id == payment.id:",
+        f"{GUARDS}::test_a_published_failure_closes_its_order",
+    ),
+    Bug(
+        "payment that is undone is recorded as a success",
+        "db/migrations/versions/0007_compensation.py",
+        "AND OLD.compensation_code IS NOT NULL)",
+        "AND false)",
+        f"{GUARDS}::test_a_payment_that_is_undone_never_succeeds",
+    ),
+    Bug(
+        "second reason of a compensation replaces the first",
+        "db/payments.py",
+        "        payments.c.compensation_code.is_(None),\n    )\n    .values(\n",
+        "    )\n    .values(\n",
+        f"{GUARDS}::test_a_payment_that_is_undone_never_succeeds",
+    ),
+    Bug(
+        "published success is undone",
+        "db/payments.py",
+        "        payments.c.announcement.in_((Announcement.NONE, Announcement.DUE)),\n",
+        "",
+        f"{GUARDS}::test_a_published_success_is_not_undone",
+    ),
+    Bug(
+        "only the first page of what is unfinished is read",
+        "db/paging.py",
+        "    while rows := await",
+        "    if rows := await",
+        f"{GUARDS}::test_everything_unfinished_is_read_page_by_page",
+    ),
+    Bug(
         "announcement goes back",
         "db/payments.py",
-        'bindparam("payment_id"), payments.c.announcement != Announcement.MADE)',
-        'bindparam("payment_id"))',
+        "        payments.c.announcement != Announcement.MADE,\n",
+        "",
         f"{STORE}::test_announcement_does_not_go_back",
     ),
     Bug(
         "untold payments are not looked for",
         "db/payments.py",
-        "(payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(UNANNOUNCED),",
-        "payments.c.status == PaymentStatus.PENDING,",
+        "select(payments).where(payments.c.announcement.in_(UNANNOUNCED)), payments",
+        "select(payments).where(payments.c.status == PaymentStatus.PENDING), payments",
         f"{STORE}::test_unfinished_payments_are_found_by_their_age",
     ),
     Bug(
@@ -1045,7 +1524,7 @@ DB = (
     Bug(
         "statement timeout removed",
         "db/engine.py",
-        '                "statement_timeout": str(1000 * STATEMENT_SECONDS),\n',
+        '        "statement_timeout": str(1000 * STATEMENT_SECONDS),\n',
         "",
         f"{STORE}::test_every_wait_has_an_end",
     ),
@@ -1168,16 +1647,65 @@ API = (
     Bug(
         "5xx answers are replayed for a key",
         "api/payments.py",
-        "return STATUSES[payment.error_code] < HTTPStatus.INTERNAL_SERVER_ERROR",
+        "return STATUSES[code] < HTTPStatus.INTERNAL_SERVER_ERROR",
         "return True",
         IDEMPOTENCY,
     ),
     Bug(
         "recorded success is answered before it is told",
         "api/payments.py",
-        "if live is not None and live.is_settled:",
-        "if live is not None and live.is_final:",
+        "return live if live is not None and live.is_settled else None",
+        "return live if live is not None and live.is_final else None",
         HTTP,
+    ),
+    Bug(
+        "in progress is kept under a key",
+        "api/payments.py",
+        "    if payment.error_code is ErrorCode.PAYMENT_IN_PROGRESS:\n        return False\n",
+        "",
+        PUBLISHED,
+    ),
+    Bug(
+        "published failure asks to come back",
+        "api/errors.py",
+        "        status = min(status, HTTPStatus.UNPROCESSABLE_ENTITY)\n",
+        "",
+        PUBLISHED,
+    ),
+    Bug(
+        "published failure is tried anew by its key",
+        "api/payments.py",
+        "    if payment.closes_its_order:\n        return True\n",
+        "",
+        PUBLISHED,
+    ),
+    Bug(
+        "key repeats its refusal though the order is paid",
+        "api/payments.py",
+        "    if paid is not None:\n        return Outcome(paid, replayed",
+        "    if paid is None:\n        return Outcome(instruction, replayed",
+        PUBLISHED,
+    ),
+    Bug(
+        "callers wait for Kafka",
+        "api/payments.py",
+        "if recorded is not None and recorded.is_settled:",
+        "if recorded is None:",
+        PUBLISHED,
+    ),
+    Bug(
+        "callers hear of a success that may be undone",
+        "api/payments.py",
+        "if recorded is not None and recorded.is_settled:",
+        "if recorded is not None and recorded.is_final:",
+        PUBLISHED,
+    ),
+    Bug(
+        "payment that is being undone is cancelled",
+        "api/payments.py",
+        "    if payment.compensation is not None:\n",
+        "    if payment.compensation is not None and payment.is_final:\n",
+        PUBLISHED,
     ),
     Bug(
         "first of two keys is taken",
@@ -1322,8 +1850,8 @@ API = (
     Bug(
         "different payment is joined",
         "api/sagas.py",
-        "if memo[names.MEMO_FINGERPRINT] != instruction.fingerprint:",
-        "if names.MEMO_FINGERPRINT not in memo:",
+        "memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
+        "names.MEMO_FINGERPRINT not in memo:",
         f"{REPETITION}::test_running_payment_is_joined_by_the_same_request_only",
     ),
     Bug(
@@ -1482,8 +2010,8 @@ REFUNDING = (
     Bug(
         "lost refunds stay lost",
         "activities/reconciliation.py",
-        "if await self._sagas.resume_refund(refund):",
-        "if refund.is_announced:",
+        "outcomes.update(await _resume_all(self._sagas.resume_refund, refunds))",
+        "outcomes.update([])",
         RECONCILIATION,
     ),
     Bug(
@@ -1523,7 +2051,427 @@ REFUNDING = (
     ),
 )
 
+OPERATING = (
+    Bug(
+        "clocks are thought to agree",
+        "activities/adapters/kafka_timeline.py",
+        "MARGIN = timedelta(minutes=5)",
+        "MARGIN = timedelta(0)",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "topics are read to their end",
+        "activities/adapters/kafka_timeline.py",
+        "if (missing or each not in passed) and",
+        "if",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "records that came late are not looked for",
+        "activities/adapters/kafka_timeline.py",
+        "if (missing or each not in passed) and",
+        "if each not in passed and",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "a timeline reads without bound",
+        "activities/adapters/kafka_timeline.py",
+        "if self._count > MOST_RECORDS:",
+        "if self._count < 0:",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "the order's other payments are told of",
+        "activities/adapters/kafka_timeline.py",
+        "        if subject in self._subjects:\n",
+        "        if subject:\n",
+        KAFKA_TIMELINE,
+    ),
+    Bug(
+        "timelines are put together side by side",
+        "api/timeline.py",
+        "        if self._is_reading:\n",
+        "        if False:\n",
+        TIMELINE,
+    ),
+    Bug(
+        "after one timeline there is no other",
+        "api/timeline.py",
+        "            self._is_reading = False\n",
+        "            pass\n",
+        TIMELINE,
+    ),
+    Bug(
+        "customers see our insides",
+        "api/routes.py",
+        "parts.timeline.story if caller.is_service else",
+        "parts.timeline.story if caller else",
+        TIMELINE,
+    ),
+    Bug(
+        "each of many refunds is looked up",
+        "api/timeline.py",
+        "newest = refunds[-MOST_REFUNDS:]",
+        "newest = refunds",
+        TIMELINE,
+    ),
+    Bug(
+        "every question to /ready asks every dependency",
+        "api/readiness.py",
+        "        if self._report is None or self._is_stale(self._report):\n",
+        "        if True:\n",
+        READINESS,
+    ),
+    Bug(
+        "a report is given again for ever",
+        "api/readiness.py",
+        "return report.done() and time.monotonic() >= self._reported_at + FRESH_SECONDS",
+        "return report.cancelled()",
+        READINESS,
+    ),
+    Bug(
+        "whoever leaves takes the report of all",
+        "api/readiness.py",
+        "return await asyncio.shield(self._report)",
+        "return await self._report",
+        READINESS,
+    ),
+    Bug(
+        "a warning that cannot be looked for is a 500",
+        "api/readiness.py",
+        "return await look()\n    except Exception as error:",
+        "return await look()\n    except TimeoutError as error:",
+        HTTP,
+    ),
+    Bug(
+        "Temporal's refusals are silent",
+        "api/refusals.py",
+        "            log.warning(",
+        "            log.debug(",
+        SAGAS,
+    ),
+    Bug(
+        "Temporal's refusals are logged for each request",
+        "api/refusals.py",
+        'if now >= self._logged_at.get(kind, float("-inf")) + QUIET_SECONDS:',
+        "if kind:",
+        SAGAS,
+    ),
+    Bug(
+        "slow queries take the API out of service",
+        "api/sagas.py",
+        "if error.status is RPCStatusCode.INVALID_ARGUMENT:",
+        "if error.status:",
+        SAGAS,
+    ),
+    Bug(
+        "a workflow without memo is joined",
+        "api/sagas.py",
+        "if running is None or memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
+        "if memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
+        SAGAS,
+    ),
+    Bug(
+        "a workflow without memo is cancelled",
+        "api/sagas.py",
+        "            if running is None:\n                raise _in_progress()\n"
+        "            if running != str",
+        "            if running and running != str",
+        SAGAS,
+    ),
+)
+
+READING = (
+    Bug(
+        "an empty subject is a service",
+        "api/identity.py",
+        '    if not claims["sub"]:\n',
+        '    if claims["sub"] is None:\n',
+        IDENTITY,
+    ),
+    Bug(
+        "a list of scopes is a text",
+        "api/identity.py",
+        "listed = scope.split() if isinstance(scope, str) else scope",
+        "listed = str(scope).split()",
+        IDENTITY,
+    ),
+    Bug(
+        "tokens of every type are accepted",
+        "api/identity.py",
+        'if str(header.get("typ", "")).lower() not in self._types:',
+        "if not self._types:",
+        IDENTITY,
+    ),
+    Bug(
+        "types of tokens are in lower case",
+        "api/identity.py",
+        'str(header.get("typ", "")).lower()',
+        'str(header.get("typ", ""))',
+        IDENTITY,
+    ),
+    Bug(
+        "the only key needs an id",
+        "api/identity.py",
+        "if not key_id or not only.key_id:",
+        "if key_id == only.key_id:",
+        IDENTITY,
+    ),
+    Bug(
+        "the only key serves every id",
+        "api/identity.py",
+        "if not key_id or not only.key_id:",
+        "if only:",
+        IDENTITY,
+    ),
+    Bug(
+        "keys for encryption count",
+        "api/identity.py",
+        'key.public_key_use in {None, "sig"}',
+        'key.public_key_use in {None, "sig", "enc"}',
+        IDENTITY,
+    ),
+    Bug(
+        "HEAD is not answered",
+        "api/middleware.py",
+        'if scope["type"] == "http" and scope["method"] == "HEAD":',
+        'if scope["type"] == "http" and scope["method"] == "NONE":',
+        HTTP,
+    ),
+    Bug(
+        "Allow does not tell of HEAD",
+        "api/main.py",
+        '({"HEAD"} if "GET" in methods else set())',
+        "set()",
+        HTTP,
+    ),
+    Bug(
+        "browsers may not send HEAD",
+        "api/main.py",
+        'allow_methods=["GET", "HEAD", "POST"]',
+        'allow_methods=["GET", "POST"]',
+        HTTP,
+    ),
+    Bug(
+        "every site reaches a private network",
+        "api/main.py",
+        'allow_private_network="*" not in settings.cors_origins',
+        "allow_private_network=True",
+        HTTP,
+    ),
+    Bug(
+        "each address of a customer's IPv6 network is a caller",
+        "api/dependencies.py",
+        "CUSTOMER_BITS = 64",
+        "CUSTOMER_BITS = 128",
+        CALLERS,
+    ),
+    Bug(
+        "an IPv4 address that is written as IPv6 is another caller",
+        "api/dependencies.py",
+        "found.ipv4_mapped or ",
+        "",
+        CALLERS,
+    ),
+    Bug(
+        "idle connections are closed before the load balancer's",
+        "api/main.py",
+        "        timeout_keep_alive=settings.keep_alive_seconds,\n",
+        "",
+        f"{TRANSPORT}::test_idle_connection_stays_open_as_long_as_is_set",
+    ),
+    Bug(
+        "two colons are IPv6 alone",
+        "api/main.py",
+        'host=EVERY_ADDRESS if settings.api_host == "::" else settings.api_host,',
+        "host=settings.api_host,",
+        f"{TRANSPORT}::test_two_colons_are_every_address",
+    ),
+    Bug(
+        "a misspelt amount refunds everything",
+        "api/schemas.py",
+        "if not body.keys() <= cls.model_fields.keys():",
+        'if "other" in body:',
+        REFUND_HTTP,
+    ),
+    Bug(
+        "null refunds everything",
+        "api/refund_routes.py",
+        "body: RefundRequest = ALL_OF_IT,",
+        "body: RefundRequest | None = ALL_OF_IT,",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "the currency of a refund is not looked at",
+        "api/schemas.py",
+        "if self.currency not in {None, amount.currency}:",
+        "if self.currency == amount.amount:",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "a currency alone refunds everything",
+        "api/schemas.py",
+        'if "currency" in body and "amount" not in body:',
+        'if "currency" in body and not body:',
+        REFUND_HTTP,
+    ),
+    Bug(
+        "an amount in the address refunds everything",
+        "api/refund_routes.py",
+        "    if request.url.query:\n",
+        "    if request.url.fragment:\n",
+        REFUND_HTTP,
+    ),
+    Bug(
+        "a body behind Upgrade is run as a request",
+        "api/server.py",
+        "self.parser.feed_data(self._head_without_upgrade())",
+        "pass",
+        SERVER,
+    ),
+    Bug(
+        "what follows an Upgrade is lost",
+        "api/server.py",
+        "data = data[upgrade.args[0] :]",
+        "return",
+        SERVER,
+    ),
+    Bug(
+        "Upgrade hides headers",
+        "api/server.py",
+        'if each[0] != b"upgrade"',
+        'if b"upgrade" not in each[1]',
+        SERVER,
+    ),
+    Bug(
+        "CONNECT is answered",
+        "api/server.py",
+        'self.parser.get_method() == b"CONNECT"',
+        'self.parser.get_method() == b"NONE"',
+        SERVER,
+    ),
+    Bug(
+        "Upgrade is not counted among the headers",
+        "api/server.py",
+        "        sizes = [",
+        "        if self.parser.should_upgrade():\n            return\n        sizes = [",
+        SERVER,
+    ),
+    Bug(
+        "trailers are headers",
+        "api/server.py",
+        "if self._stage is Stage.HEAD:",
+        "if self._stage:",
+        SERVER,
+    ),
+    Bug(
+        "trailers are endless",
+        "api/server.py",
+        "        if self._head_bytes > MOST",
+        "        if self._stage is Stage.HEAD and self._head_bytes > MOST",
+        SERVER,
+    ),
+    Bug(
+        "a deadline that has passed is never set again",
+        "api/server.py",
+        "    def _give_up(self) -> None:\n        self._deadline = None\n",
+        "    def _give_up(self) -> None:\n",
+        SERVER,
+    ),
+    Bug(
+        "a request's time begins before it does",
+        "api/server.py",
+        "            self._end_wait()\n            self._await_request()\n        self._stage",
+        "            self._await_request()\n        self._stage",
+        SERVER,
+    ),
+    Bug(
+        "Upgrade begins a request's time anew",
+        "api/server.py",
+        "if self._stage is Stage.IDLE:\n            self._end_wait()",
+        "if self._stage:\n            self._end_wait()",
+        SERVER,
+    ),
+)
+
 CONFIGURATION = (
+    Bug(
+        "a bootstrap server on this machine leads anywhere",
+        "bootstrap/production.py",
+        "if protocol in ENCRYPTED_PROTOCOLS or all(map(_is_local, hosts)):",
+        "if protocol in ENCRYPTED_PROTOCOLS or any(map(_is_local, hosts)):",
+        PRODUCTION,
+    ),
+    Bug(
+        "of several rates, one counts",
+        "bootstrap/forms.py",
+        "        [limit] = parse_many(text)\n",
+        "        limit = parse_many(text)[0]\n",
+        SETTINGS,
+    ),
+    Bug(
+        "nobody may ask anything",
+        "bootstrap/forms.py",
+        "if limit.amount < 1:",
+        "if limit.amount < 0:",
+        SETTINGS,
+    ),
+    Bug(
+        "an origin may end in a slash",
+        "bootstrap/forms.py",
+        '(?P<port>:[1-9][0-9]{0,4})?"',
+        '(?P<port>:[1-9][0-9]{0,4})?/?"',
+        SETTINGS,
+    ),
+    Bug(
+        "an origin may name the usual port",
+        "bootstrap/forms.py",
+        '(match["port"] is None or match["port"] != usual)',
+        "True",
+        SETTINGS,
+    ),
+    Bug(
+        "an environment that nobody named is not mentioned",
+        "bootstrap/settings.py",
+        'if "ENVIRONMENT" not in map(str.upper, os.environ):',
+        "if not os.environ:",
+        SETTINGS,
+    ),
+    Bug(
+        "production trusts whole continents as proxies",
+        "bootstrap/production.py",
+        '    "trusted_proxies": _proxies,\n',
+        "",
+        PRODUCTION,
+    ),
+    Bug(
+        "IPv4 that is written as IPv6 is no wide network",
+        "bootstrap/production.py",
+        "    if network.subnet_of(MAPPED):\n",
+        "    if network == UNIQUE_LOCAL:\n",
+        PRODUCTION,
+    ),
+    Bug(
+        "Redis may show any certificate",
+        "bootstrap/production.py",
+        'name == "ssl_cert_reqs" and value != "required"',
+        'name == "ssl_cert_reqs" and value == "optional"',
+        PRODUCTION,
+    ),
+    Bug(
+        "Redis may show the certificate of any host",
+        "bootstrap/production.py",
+        'name == "ssl_check_hostname" and value != "true"',
+        'name == "ssl_check_hostname" and value == "0"',
+        PRODUCTION,
+    ),
+    Bug(
+        "a rate limit that limits nobody",
+        "bootstrap/production.py",
+        '    "rate_limit": _rate,\n',
+        "",
+        PRODUCTION,
+    ),
     Bug(
         "production judges no setting",
         "bootstrap/settings.py",
@@ -1623,12 +2571,265 @@ CONFIGURATION = (
         f"{ENCRYPTION}::test_kafka_is_not_used",
     ),
     Bug(
+        "compose asks a database that is being set up",
+        "docker-compose.yml",
+        "-h, 127.0.0.1, ",
+        "",
+        CONTAINERS,
+    ),
+    Bug(
+        "compose gives up when a preparation fails once",
+        "docker-compose.yml",
+        "    restart: on-failure:5\n    depends_on: {temporal:",
+        "    depends_on: {temporal:",
+        CONTAINERS,
+    ),
+    Bug(
+        "cluster id may begin with a hyphen",
+        "devstack/kafka.py",
+        'b"\\0" + secrets.token_bytes(15)',
+        "secrets.token_bytes(16)",
+        STACK,
+    ),
+    Bug(
+        "failing start does not quote the tool",
+        "devstack/failures.py",
+        'super().__init__(f"{self.summary}\\n{self.tail}".rstrip())',
+        "super().__init__(self.summary)",
+        STACK,
+    ),
+    Bug(
         "PostgreSQL's parameters are not read",
-        "db/engine.py",
-        '"dsn": database_url,',
-        '"dsn": database_url.partition("?")[0],',
+        "db/urls.py",
+        "query = urlencode(kept, quote_via=quote)",
+        'query = ""',
         f"{ENCRYPTION}::test_postgresql",
     ),
 )
 
-BUGS = (*DOMAIN, *WORKFLOWS, *ACTIVITIES, *ADAPTER, *DB, *API, *REFUNDING, *CONFIGURATION)
+AUDITING = (
+    Bug(
+        "the audit forgets what has not ended for long",
+        "audit/sources.py",
+        "self.orders = unfinished.orders | await history",
+        "self.orders = await history",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "new refunds of old payments are not audited",
+        "db/history.py",
+        "self._pages(_REFUNDS_SINCE, refunds, values)",
+        "self._pages(_UNFINISHED_REFUNDS, refunds, values)",
+        f"{AUDIT}::test_what_is_unfinished_or_refunded_is_read_however_old",
+    ),
+    Bug(
+        "the audit reads one page of payments",
+        "db/history.py",
+        "            if len(rows) < PAGE:\n",
+        "            if rows:\n",
+        f"{AUDIT}::test_unfinished_payments_are_read_page_by_page",
+    ),
+    Bug(
+        "old events of audited orders are not read",
+        "audit/records.py",
+        "found.keys() | set(wanted)",
+        "found.keys()",
+        f"{AUDIT}::test_old_records_are_kept_only_of_the_orders_that_matter",
+    ),
+    Bug(
+        "events that name no order are not audited",
+        "audit/sources.py",
+        "                self._own.records += records\n",
+        "                continue\n",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "events of unknown orders are not audited",
+        "audit/sources.py",
+        "            else:\n                self.orders.add(order_id)\n\n    async def _read_runs",
+        "            else:\n                continue\n\n    async def _read_runs",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "events that Kafka has deleted are missed",
+        "audit/sources.py",
+        "events_since=None if self._has_every_event else self._since",
+        "events_since=None",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "a refund of nothing ends the audit",
+        "audit/ledger.py",
+        "if owner := self._owners.get(effect.charge_key):",
+        "if owner := self._owners[effect.charge_key]:",
+        AUDIT_READERS,
+    ),
+    Bug(
+        "an odd entry of the ledger ends the audit",
+        "audit/ledger.py",
+        "except (ValueError, KeyError, TypeError, AttributeError)",
+        "except (ValueError, KeyError)",
+        AUDIT_READERS,
+    ),
+    Bug(
+        "the ledger is read twice",
+        "audit/ledger.py",
+        "if not 0 < _sequence(each) <= after",
+        "if each",
+        AUDIT_READERS,
+    ),
+    Bug(
+        "an odd row ends the audit",
+        "db/history.py",
+        "except (ValueError, TypeError, KeyError, ArithmeticError)",
+        "except (TypeError, KeyError, ArithmeticError)",
+        "tests/unit/test_history.py",
+    ),
+    Bug(
+        "an odd record ends the audit",
+        "audit/invariants.py",
+        "except Exception as error:  # noqa: BLE001",
+        "except OSError as error:  # noqa: BLE001",
+        AUDIT_SETTLED,
+    ),
+    Bug(
+        "an odd source ends the audit",
+        "audit/sources.py",
+        "except Exception as error:",
+        "except OSError as error:",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "what cannot be read is no finding",
+        "audit/invariants.py",
+        '        "everything can be read": _everything_can_be_read,\n',
+        "",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "a reconciliation that does not end is no finding",
+        "domain/reconciliation.py",
+        "if now - completed_at > ROUNDS_WITHIN:",
+        "elif read_at < completed_at:",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "a young payment hides older ones",
+        "audit/settled.py",
+        "books.payments = [each for each in books.payments if each.id not in young]",
+        "books.payments = [] if young else books.payments",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "what ended during the audit is compared",
+        "audit/settled.py",
+        " or (each.id in unfinished and not is_unfinished(each))",
+        "",
+        AUDIT_SETTLED,
+    ),
+    Bug(
+        "runs without a record are not audited",
+        "audit/runs.py",
+        "return is_recent or run.status not in WELL_ENDED",
+        "return is_recent",
+        AUDIT_SOURCES,
+    ),
+    Bug(
+        "money for an order that Ordering lacks is no finding",
+        "audit/orders.py",
+        "return OrderState(MISSING, None)",
+        'raise ValueError("none")',
+        AUDIT_READERS,
+    ),
+    Bug(
+        "the worker's image lacks the audit",
+        "Dockerfile.worker",
+        "COPY audit/ audit/\n",
+        "",
+        CONTAINERS,
+    ),
+    Bug(
+        "the audit is kept from the images",
+        ".dockerignore",
+        "!audit\n",
+        "",
+        CONTAINERS,
+    ),
+    Bug(
+        "a paid order may be refused later",
+        "audit/answers.py",
+        "failed = ended.status is PaymentStatus.FAILED\n",
+        "failed = True\n",
+        AUDIT_ANSWERS,
+    ),
+    Bug(
+        "an order may be paid after its failure was told",
+        "audit/answers.py",
+        "    return payment.status is PaymentStatus.FAILED and told\n",
+        "    return payment.status is PaymentStatus.SUCCEEDED and told\n",
+        AUDIT_ANSWERS,
+    ),
+    Bug(
+        "503 after a failure that was told is no finding",
+        "audit/invariants.py",
+        '        "503 promises that nobody was told": unavailable_promises_that_nobody_was_told,\n',
+        "",
+        AUDIT_ANSWERS,
+    ),
+    Bug(
+        "a part of a proof leaves out cases",
+        "tests/proof.py",
+        "[self.number - 1 :: self.parts]",
+        "[self.number :: self.parts]",
+        PROOF,
+    ),
+    Bug(
+        "chaos takes servers away for seconds",
+        "tests/chaos/outages.py",
+        "SECONDS = (60.0, 120.0)",
+        "SECONDS = (6.0, 12.0)",
+        OUTAGES,
+    ),
+    Bug(
+        "chaos loses no workflow during an outage",
+        "tests/chaos/nemesis.py",
+        'if outage.server != "temporal":',
+        'if outage.server == "temporal":',
+        OUTAGES,
+    ),
+    Bug(
+        "chaos waits for a part that cannot start",
+        "tests/chaos/nemesis.py",
+        "await asyncio.wait([strike], timeout=HAND_SECONDS)",
+        "await asyncio.wait([strike])",
+        OUTAGES,
+    ),
+    Bug(
+        "chaos has only patient customers",
+        "tests/chaos/shoppers.py",
+        "if dice.random() < IMPATIENT else wish",
+        "if dice.random() < 0 else wish",
+        SHOPPERS,
+    ),
+    Bug(
+        "chaos has customers who never pay again",
+        "tests/chaos/shoppers.py",
+        "while dice.random() < AGAIN:",
+        "while dice.random() < 0:",
+        SHOPPERS,
+    ),
+)
+
+BUGS = (
+    *DOMAIN,
+    *WORKFLOWS,
+    *ACTIVITIES,
+    *ADAPTER,
+    *DB,
+    *API,
+    *REFUNDING,
+    *OPERATING,
+    *READING,
+    *CONFIGURATION,
+    *AUDITING,
+)

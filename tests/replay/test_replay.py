@@ -40,7 +40,7 @@ class ChargesBeforeItVerifies(PaymentWorkflow):
 
     @workflow.run
     async def run(self, instruction: PaymentInstruction) -> Payment:
-        self._charge = await self._take_charge()
+        self._charge = await self._steps.charge(within=self._check.charge_budget)
         return await super().run(instruction)
 
 

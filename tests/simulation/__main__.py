@@ -1,7 +1,8 @@
 """The enumeration as a command: `python -m tests.simulation`.
 
 All single faults, all pairs of faults, and as many random cases as wanted. A case that violates an
-invariant is printed with what it violates; `--case` runs it again, alone.
+invariant is printed with what it violates; `--case` runs it again, alone. `--part 2/5` runs the
+second of five parts.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from tests.proof import WHOLE, Part, PartOption, commit
 from tests.simulation.faults import Case, Scenario, drawn, pairs, singles
 from tests.simulation.simulator import Finding, simulating
 
@@ -33,16 +35,19 @@ def main(
     every_pair: Annotated[bool, typer.Option("--pairs/--no-pairs", help="All pairs.")] = True,
     scenario: Annotated[Scenario, typer.Option(help="Where pairs are tried.")] = Scenario.PAID,
     case: Annotated[str, typer.Option(help="One case, such as `paid charge:lost`.")] = "",
+    part: PartOption = WHOLE,
 ) -> None:
     """Try the faults, and compare the books after each case."""
-    cases = [Case.parse(case)] if case else _cases(runs, seed, scenario if every_pair else None)
+    every = [Case.parse(case)] if case else cases(runs, seed, scenario if every_pair else None)
+    console.print(f"Commit {commit()}, seed {seed}, part {part}")
     began = time.monotonic()
-    findings = list(_findings(cases))
+    findings = list(_findings(Part.parse(part).of(every)))
     _report(findings, time.monotonic() - began)
     raise typer.Exit(any(each.violations for each in findings))
 
 
-def _cases(runs: int, seed: int, paired: Scenario | None) -> list[Case]:
+def cases(runs: int, seed: int, paired: Scenario | None) -> list[Case]:
+    """All single faults, as many random cases, and all pairs in one scenario."""
     chosen = [*singles(), *(drawn(seed + number) for number in range(runs))]
     if paired is not None:
         chosen += pairs(paired)

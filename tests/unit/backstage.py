@@ -1,5 +1,6 @@
 """What is behind the routes in tests of the HTTP interface, and what every answer must have."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from api.dependencies import Parts
 from api.errors import STATUSES
 from api.identity import TRUSTING, Identity
 from api.places import Places
-from api.readiness import Readiness
+from api.readiness import Readiness, WarningCheck
 from api.redis import Allowance
 from api.schemas import PaymentProblem
 from api.timeline import Tell, Timeline
@@ -59,11 +60,17 @@ class Backstage:
     recorded: list[Payment] = field(default_factory=list)
     cached: dict[UUID, Payment] = field(default_factory=dict)
     outcome: Payment | None = None
+    is_endless: bool = False
+    """Whether the workflow goes on for as long as the API waits."""
     failure: Exception | None = None
     allowance: Allowance = ALLOWANCE
     down: tuple[str, ...] = ()
+    warnings: dict[str, str | Exception | None] = field(default_factory=dict)
+    """What the checks `one`, `two` and `three` find."""
     identity: Identity = TRUSTING
     places: Places = field(default_factory=lambda: Places(20, slow_seconds=5))
+    counted: list[str] = field(default_factory=list)
+    """The callers whose requests were counted."""
     started: list[PaymentInstruction] = field(default_factory=list)
     searches: list[Search] = field(default_factory=list)
     cancelled: list[Payment] = field(default_factory=list)
@@ -98,6 +105,8 @@ class Backstage:
         return FakeSaga(PENDING.id)
 
     async def ending(self, _: FakeSaga) -> Payment | None:
+        if self.is_endless:
+            await asyncio.Event().wait()
         return self.outcome
 
     async def cancel(self, payment: Payment) -> None:
@@ -113,13 +122,16 @@ class Backstage:
     async def put(self, payment: Payment) -> None:
         self.cached[payment.id] = payment
 
-    async def count(self, _: str) -> Allowance:
+    async def count(self, caller: str) -> Allowance:
+        self.counted.append(caller)
         return self.allowance
 
     def parts(self) -> Parts:
         fake: Any = self
         readiness = Readiness(
-            {"postgresql": self._check("postgresql")}, {"redis": self._check("redis")}
+            {"postgresql": self._check("postgresql")},
+            {"redis": self._check("redis")},
+            {name: self._warning(name) for name in ("one", "two", "three")},
         )
         return Parts(
             payments=fake,
@@ -139,6 +151,15 @@ class Backstage:
         if self.failure:
             raise self.failure
 
+    def _warning(self, name: str) -> WarningCheck:
+        async def look() -> str | None:
+            found = self.warnings.get(name)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        return look
+
     def _check(self, name: str) -> Any:
         async def check() -> None:
             if name in self.down:
@@ -156,12 +177,13 @@ def envelope(answer: httpx.Response, status: int) -> Any:
     return body
 
 
-def problem(answer: httpx.Response, code: ErrorCode) -> Any:
+def problem(answer: httpx.Response, code: ErrorCode, status: int | None = None) -> Any:
     """The body of a failure, which carries the members of RFC 9457 and those of the contract."""
-    body = envelope(answer, STATUSES[code])
+    body = envelope(answer, status or STATUSES[code])
     assert body.keys() - {"errors"} == PROBLEM | ENVELOPE
     PaymentProblem.model_validate_json(answer.content)
-    assert (body["code"], body["status"], body["success"]) == (code, STATUSES[code], False)
+    assert (body["code"], body["success"]) == (code, False)
+    assert body["status"] == answer.status_code
     assert body["detail"] == body["errorMessage"] != ""
     assert body["type"].startswith("urn:payment-service:problem:")
     request_id = answer.headers["x-request-id"]

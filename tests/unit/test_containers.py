@@ -2,6 +2,9 @@
 
 import ast
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +53,11 @@ def copied(dockerfile: str, target: str) -> set[str]:
     ("dockerfile", "target", "modules"),
     [
         ("Dockerfile.api", "", ["api.main"]),
-        ("Dockerfile.worker", "worker", ["workflows.worker", "bootstrap.prepare"]),
+        (
+            "Dockerfile.worker",
+            "worker",
+            ["workflows.worker", "bootstrap.prepare", "audit.__main__"],
+        ),
         (
             "Dockerfile.worker",
             "neighbours",
@@ -64,6 +71,22 @@ def test_an_image_holds_what_its_process_imports_and_no_more(
     needed = {each for module in modules for each in first_party_imports(module, set())}
 
     assert copied(dockerfile, target) == needed
+
+
+def test_the_audit_runs_in_the_image_of_the_worker(tmp_path: Path) -> None:
+    """As `python -m audit` does: with the files of the image, and no others of ours."""
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for package in copied("Dockerfile.worker", "worker"):
+        assert f"!{package}" in ignored
+        shutil.copytree(ROOT / package, tmp_path / package)
+
+    command = (sys.executable, "-m", "audit", "--help")
+    ran = subprocess.run(  # noqa: S603 (our own command)
+        command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert "--hours" in ran.stdout
 
 
 @pytest.mark.parametrize("name", ["prepare", "worker", "api"])
@@ -84,6 +107,35 @@ def test_images_are_pinned_and_ports_are_on_loopback(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONE_OFF - WITHOUT_PROBE))
 def test_services_tell_whether_they_are_healthy(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_a_database_that_is_being_set_up_is_not_healthy() -> None:
+    """The image's first server, which ends again, listens on no address."""
+    _, program, *options = SERVICES["postgres"]["healthcheck"]["test"]
+
+    assert program == "pg_isready"
+    assert options[options.index("-h") + 1] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("name", sorted(ONE_OFF))
+def test_what_prepares_is_tried_again(name: str) -> None:
+    assert SERVICES[name]["restart"].startswith("on-failure")
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONE_OFF))
+def test_what_stays_is_started_again(name: str) -> None:
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_ends_is_waited_for_as_ended_and_what_stays_as_healthy(name: str) -> None:
+    needed = SERVICES[name].get("depends_on", {})
+
+    for other, how in needed.items():
+        ends = other in ONE_OFF
+        expected = "service_completed_successfully" if ends else "service_healthy"
+        assert how["condition"] == expected
+        assert ends or SERVICES[other]["healthcheck"]
 
 
 @pytest.mark.parametrize("name", OURS)

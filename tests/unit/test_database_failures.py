@@ -1,8 +1,11 @@
 """What a failed statement means is read from its SQLSTATE alone."""
 
+from unittest.mock import Mock
+
 import pytest
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from db.engine import _discard_if_unusable
 from db.failures import as_payment_errors
 from domain.errors import ErrorCode, PaymentError
 
@@ -44,6 +47,30 @@ def test_a_database_that_is_not_there_is_unavailable(error: Exception) -> None:
     with pytest.raises(PaymentError) as caught, as_payment_errors():
         raise error
     assert caught.value.code is ErrorCode.DATABASE_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "leaves"),
+    [
+        ("25006", True),  # read only, after a failover
+        ("57P01", True),  # admin shutdown
+        ("57P02", True),  # crash shutdown
+        ("57P03", True),  # cannot connect now
+        ("08006", True),  # connection failure
+        ("57014", False),  # statement timeout
+        ("40001", False),
+        ("23505", False),
+        (None, False),
+    ],
+)
+def test_a_session_that_can_serve_nobody_leaves_the_pool(
+    sqlstate: str | None, leaves: bool
+) -> None:
+    context = Mock(original_exception=DriverError(sqlstate), is_disconnect=False)
+
+    _discard_if_unusable(context)
+
+    assert context.is_disconnect is leaves
 
 
 def test_a_bug_is_no_outage() -> None:

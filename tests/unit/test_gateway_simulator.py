@@ -295,6 +295,7 @@ async def test_a_restart_changes_nothing(start: Start, tmp_path: Path) -> None:
     await charge(after, "new")
     sequence = [line["seq"] for line in (await after.get("/ledger?after=2")).json()]
     assert sequence == [3, 4]
+    assert [line["seq"] for line in (await after.get("/ledger?after=1&limit=2")).json()] == [2, 3]
     assert (await start().get("/charges/new")).status_code == 200
 
 

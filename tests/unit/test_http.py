@@ -8,8 +8,10 @@ import pytest
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from api.main import create_app
 from api.middleware import AnswerBugs, NameRequests
 from api.redis import Allowance
+from bootstrap.settings import Settings
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
 from tests.unit.backstage import (
@@ -83,6 +85,17 @@ async def test_a_payment_that_fails(
         assert body["payment"] is None
     else:
         assert body["payment"]["errorCode"] == code
+
+
+async def test_a_payment_that_failed_for_a_reason_of_another_version(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    failure = failed(ErrorCode.CARD_DECLINED)
+    backstage.outcome = failure.model_copy(update={"error_code": "FRAUD_SUSPECTED"})
+
+    body = problem(await http.post("/payments", content=BODY), ErrorCode.PROCESSOR_ERROR)
+
+    assert body["payment"]["errorCode"] == "FRAUD_SUSPECTED"
 
 
 async def test_a_payment_that_has_not_begun_is_read_nowhere_yet(
@@ -293,6 +306,64 @@ async def test_other_addresses_are_problems_too(
     assert ("allow" in answer.headers) is (code is ErrorCode.METHOD_NOT_ALLOWED)
 
 
+GETS = (
+    *("/health", "/ready", "/Payments", "/payments?limit=1", f"/payments/{SUCCEEDED.id}"),
+    *(f"/payments/{SUCCEEDED.id}/timeline", f"/payments/{SUCCEEDED.id}/refunds"),
+    *(f"/payments/{SUCCEEDED.id}/refunds/{ORDER}", f"/payments/{ORDER}", "/payments/1", "/refunds"),
+    *("/payments?limit=0", f"/payments/{SUCCEEDED.id}/cancel", "/openapi.json", "/docs"),
+)
+
+
+@pytest.mark.parametrize("path", GETS)
+async def test_head_is_answered_as_get_is_without_the_body(
+    http: httpx.AsyncClient, backstage: Backstage, path: str
+) -> None:
+    backstage.recorded = [SUCCEEDED]
+    headers = {"x-request-id": ORDER, "origin": FRONT_END}
+
+    get = await http.get(path, headers=headers)
+    head = await http.head(path, headers=headers)
+
+    assert (head.status_code, head.headers) == (get.status_code, get.headers)
+    assert int(head.headers["content-length"]) == len(get.content) > 0
+
+
+async def test_head_of_what_is_known_is_not_modified(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [SUCCEEDED]
+    address = f"/payments/{SUCCEEDED.id}"
+    tag = (await http.head(address)).headers["etag"]
+
+    assert (await http.head(address, headers={"if-none-match": tag})).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/payments", "GET, HEAD, POST"),
+        ("/health", "GET, HEAD"),
+        (f"/payments/{ORDER}/refunds", "GET, HEAD, POST"),
+        (f"/payments/{ORDER}/cancel", "POST"),
+    ],
+)
+@pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "X"])
+async def test_methods_of_an_address_are_told(
+    http: httpx.AsyncClient, path: str, allowed: str, method: str
+) -> None:
+    answer = await http.request(method, path)
+
+    problem(answer, ErrorCode.METHOD_NOT_ALLOWED)
+    assert answer.headers["allow"] == allowed
+
+
+async def test_head_pays_nothing(http: httpx.AsyncClient, backstage: Backstage) -> None:
+    await http.request("HEAD", "/payments", content=BODY)
+    await http.request("HEAD", f"/payments/{ORDER}/cancel")
+
+    assert (backstage.started, backstage.cancelled) == ([], [])
+
+
 @pytest.mark.parametrize("path", ["/Payments", "/PAYMENTS", "/payments"])
 async def test_addresses_are_known_in_any_case(
     http: httpx.AsyncClient, backstage: Backstage, path: str
@@ -326,7 +397,20 @@ async def test_readiness_names_what_is_down(
     answer = await http.get("/ready")
 
     states = {name: "down" if name in down else "up" for name in ("postgresql", "redis")}
-    assert (answer.status_code, answer.json()) == (status, {"status": word, "dependencies": states})
+    body = {"status": word, "dependencies": states, "warnings": []}
+    assert (answer.status_code, answer.json()) == (status, body)
+
+
+async def test_readiness_warns_and_is_ready_all_the_same(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.warnings |= {"one": "Look at one.", "two": None, "three": ConnectionError("secret")}
+
+    answer = await http.get("/ready")
+
+    warnings = ["Look at one.", "three cannot be checked (ConnectionError)."]
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    assert answer.json()["warnings"] == warnings
 
 
 @pytest.mark.parametrize(
@@ -373,6 +457,47 @@ async def test_the_front_end_may_ask_whether_it_may_pay(http: httpx.AsyncClient)
     assert answer.headers["access-control-allow-origin"] == FRONT_END
     assert "POST" in answer.headers["access-control-allow-methods"]
     assert "content-type" in answer.headers["access-control-allow-headers"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+async def test_the_front_end_may_do_whatever_is_done_here(
+    http: httpx.AsyncClient, method: str
+) -> None:
+    preflight = {
+        "origin": FRONT_END,
+        "access-control-request-method": method,
+        "access-control-request-headers": "authorization",
+    }
+
+    assert (await http.options("/payments", headers=preflight)).status_code == 200
+
+
+PRIVATE_NETWORK = {
+    "access-control-request-method": "POST",
+    "access-control-request-private-network": "true",
+}
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "is_allowed"),
+    [
+        ((FRONT_END,), FRONT_END, True),
+        ((FRONT_END,), "http://elsewhere", False),
+        (("*",), FRONT_END, False),
+    ],
+    ids=["an origin that is named", "another one", "whoever comes"],
+)
+async def test_private_network_is_open_to_origins_that_are_named(
+    origins: tuple[str, ...], origin: str, is_allowed: bool
+) -> None:
+    app = create_app(Settings.model_construct(cors_origins=origins))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
+        answer = await client.options("/payments", headers={**PRIVATE_NETWORK, "origin": origin})
+
+    assert (answer.status_code == 200) is is_allowed
+    allowed = answer.headers.get("access-control-allow-private-network") == "true"
+    assert (allowed and answer.status_code == 200) is is_allowed
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from functools import partial
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api import identity
-from api.identity import Identity, IssuerKeys
+from api.identity import AT_JWT, READ, WRITE, Identity, IssuerKeys
 from domain.errors import ErrorCode, PaymentError
 from tests.tokens import AUDIENCE, ISSUER, PRIVATE, RSA, a_token, claims, key_set
 from tests.unit.backstage import (
@@ -42,6 +43,14 @@ def forged_raw(header: bytes, signature: bytes = b"") -> str:
 
 def signed_as(key: Any, algorithm: str, **headers: Any) -> str:
     return jwt.encode(claims(), key, algorithm, headers={"kid": "RS256", **headers})
+
+
+def typed(kind: Any) -> str:
+    """Another header than the library would sign, so it is signed by hand."""
+    head = {"alg": "RS256", "kid": "RS256"} | ({} if kind is None else {"typ": kind})
+    signed = forged(head).rpartition(".")[0]
+    signature = jwt.get_algorithm_by_name("RS256").sign(signed.encode(), RSA)
+    return f"{signed}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -72,6 +81,42 @@ async def test_a_token_of_the_issuer_is_accepted(client: httpx.AsyncClient, algo
     envelope(answer, 200)
 
 
+@pytest.mark.parametrize("kind", [None, "JWT", "jwt", "at+jwt", "AT+JWT", "Application/at+jwt"])
+async def test_types_of_tokens_that_are_known(client: httpx.AsyncClient, kind: str | None) -> None:
+    envelope(await client.post("/payments", content=BODY, headers=bearer(typed(kind))), 200)
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_accepted"),
+    [("at+jwt", True), ("application/AT+JWT", True), ("JWT", False), (None, False)],
+)
+async def test_access_tokens_alone_may_be_insisted_on(kind: str | None, is_accepted: bool) -> None:
+    strict = Identity(IssuerKeys(Issuer().fetch), ISSUER, AUDIENCE, AT_JWT)
+
+    if is_accepted:
+        assert (await strict.principal(typed(kind))).scopes
+    else:
+        with pytest.raises(PaymentError):
+            await strict.principal(typed(kind))
+
+
+@pytest.mark.parametrize(
+    ("scope", "scopes"),
+    [
+        (f"{WRITE} {READ}", {WRITE, READ}),
+        ([WRITE, READ], {WRITE, READ}),
+        ([], set()),
+        ("", set()),
+        (None, set()),
+    ],
+)
+async def test_scopes_are_a_text_or_a_list(
+    guarded: Backstage, scope: Any, scopes: set[str]
+) -> None:
+    assert (await guarded.identity.principal(a_token(scope=scope))).scopes == scopes
+
+
+STRANGE_TYPES: list[Any] = ["logout+jwt", "id+jwt", "text/at+jwt", "application/jwt", " ", 7, []]
 HOSTILE: dict[str, Callable[[], str]] = {
     "nothing": lambda: "",
     "no token": lambda: "x",
@@ -106,6 +151,13 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "no audience": lambda: a_token(aud=None),
     "no subject": lambda: a_token(sub=None),
     "subject is no text": lambda: a_token(sub=7),
+    "empty subject": lambda: a_token(sub=""),
+    "empty subject of an empty client": lambda: a_token(sub="", client_id=""),
+    "scope is a number": lambda: a_token(scope=7),
+    "scope is an object": lambda: a_token(scope={WRITE: True}),
+    "scopes that are no texts": lambda: a_token(scope=[WRITE, 7]),
+    "no key id": lambda: signed_as(RSA, "RS256", kid=""),
+    **{f"type {kind!r}": partial(typed, kind) for kind in STRANGE_TYPES},
 }
 
 
@@ -226,6 +278,35 @@ async def test_nobody_waits_for_the_keys_of_others() -> None:
     assert not waiting.done()
     answered.set()
     assert await waiting is None
+
+
+RSA_KEY = key_set()["keys"][0]
+ENCRYPTING = {**RSA_KEY, "use": "enc", "kid": "e"}
+SECRET = {"kty": "oct", "alg": "HS256", "k": "c2VjcmV0", "kid": "s"}
+
+
+@pytest.mark.parametrize("others", [[], [ENCRYPTING], [SECRET], [{"kty": "new"}]])
+@pytest.mark.parametrize(
+    ("key_id", "named", "is_found"),
+    [(None, "", True), (None, "a", True), ("a", "", True), ("a", "a", True), ("a", "b", False)],
+)
+async def test_only_key_needs_no_id(
+    others: list[Any], key_id: str | None, named: str, is_found: bool
+) -> None:
+    issuer = Issuer()
+    only = {**RSA_KEY, "kid": key_id} if key_id else {**RSA_KEY, "kid": ""}
+    issuer.keys = {"keys": [only, *others]}
+
+    assert (await IssuerKeys(issuer.fetch).find(named) is not None) is is_found
+
+
+async def test_keys_without_id_are_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
+    issuer = Issuer()
+    issuer.keys = {"keys": [*WITHOUT_ID["keys"], RSA_KEY]}
+    keys = IssuerKeys(issuer.fetch)
+
+    assert await keys.find("RS256")
+    assert "3 of the issuer's keys have no id and are not used" in caplog.text
 
 
 async def test_without_any_keys_nobody_can_be_identified() -> None:

@@ -1,5 +1,6 @@
 """Names that other processes know, spelled out: a change here loses payments under way."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,9 @@ ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
     ("name", "pinned"),
     [
         (names.TASK_QUEUE, "payments"),
+        (names.TASK_QUEUE_READS, "payments-reads"),
+        (names.TASK_QUEUE_GATEWAY, "payments-gateway"),
+        (names.TASK_QUEUE_EVENTS, "payments-events"),
         (names.DATABASE_SCHEMA, "bc_payment"),
         (names.TOPIC_SUCCEEDED, "payment-succeeded"),
         (names.TOPIC_FAILED, "payment-failed"),
@@ -71,3 +75,20 @@ def test_a_payment_starts_with_what_operators_look_for() -> None:
     assert operator_view.summary(instruction) == (
         "150.00 USD · order 00000000-0000-0000-0000-000000000001 · credit_card"
     )
+
+
+@pytest.mark.parametrize(
+    ("read", "make"),
+    [
+        (names.order_of, names.workflow_id),
+        (names.refund_of, names.refund_workflow_id),
+        (names.payment_of, names.charge_key),
+    ],
+)
+def test_an_id_is_read_from_its_name_and_from_no_other(
+    read: Callable[[str], UUID | None], make: Callable[[UUID], str]
+) -> None:
+    assert read(make(ID)) == ID
+    others = {names.workflow_id(ID), names.refund_workflow_id(ID), names.charge_key(ID)}
+    for other in (*(others - {make(ID)}), str(ID), make(ID).upper(), f"{make(ID)}x", ""):
+        assert read(other) is None

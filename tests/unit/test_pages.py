@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from db.search import Position, Search
+from domain import exact_json
 from domain.errors import ErrorCode
 from domain.payment import Announcement, PaymentStatus
-from tests.builders import NOON, a_payment
-from tests.unit.backstage import CUSTOMER, ORDER, SUCCEEDED, Backstage, problem
+from tests.builders import NOON, UNKNOWN_MONEY, a_payment
+from tests.unit.backstage import CUSTOMER, ORDER, SUCCEEDED, Backstage, failed, problem
 
 
 async def test_a_page_shows_payments_as_they_are_answered(
@@ -27,6 +28,21 @@ async def test_a_page_shows_payments_as_they_are_answered(
     assert (await http.get(f"/payments/{SUCCEEDED.id}")).json()["payment"] == body["payments"][0]
     assert body["nextCursor"] is None
     assert backstage.searches == [Search()]
+
+
+async def test_a_payment_of_another_version_is_shown_as_recorded(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    odd = {"payment_method": "bnpl", "error_code": "FRAUD_SUSPECTED", "failure_reason": "fraud"}
+    failure = failed(ErrorCode.CARD_DECLINED)
+    backstage.recorded = [SUCCEEDED, failure.model_copy(update={"amount": UNKNOWN_MONEY, **odd})]
+
+    answer = await http.get("/payments")
+
+    shown = exact_json.loads(answer.content)["payments"][1]
+    assert (answer.status_code, shown["amount"], shown["currency"]) == (200, "150.000", "ZZQ")
+    assert (shown["paymentMethod"], shown["errorCode"]) == ("bnpl", "FRAUD_SUSPECTED")
+    assert shown["failureReason"] == "fraud"
 
 
 async def test_a_cursor_leads_to_what_follows(

@@ -183,6 +183,33 @@ def decode(payload: Any, kind: type) -> Any:
     return CONVERTER.from_payloads([encoded], [kind])[0]
 
 
+def test_money_is_written_as_ever() -> None:
+    """Fingerprints of idempotency keys are made of it."""
+    [encoded] = CONVERTER.to_payloads([INSTRUCTION.amount])
+
+    assert encoded.data == b'{"minor_units":15000,"currency":"USD"}'
+
+
+def test_what_another_version_recorded_is_carried_as_it_is() -> None:
+    odd = {
+        "amount": {"minor_units": 15000, "currency": "ZZQ", "exponent": 3},
+        "payment_method": "bnpl",
+        "error_code": "FRAUD_SUSPECTED",
+        "failure_reason": "fraud",
+    }
+    payment = decode({**PAYMENT_PAYLOAD, **odd}, Payment)
+    [encoded] = CONVERTER.to_payloads([payment])
+
+    assert includes(json.loads(encoded.data), odd)
+    assert (str(payment.amount), payment.error_code) == ("15.000 ZZQ", "FRAUD_SUSPECTED")
+    assert decode(PAYMENT_PAYLOAD, Payment).error_code is ErrorCode.CARD_DECLINED
+
+
+def test_a_currency_without_known_decimal_places_is_no_money() -> None:
+    with pytest.raises(ValueError, match="ISO 4217"):
+        decode({"minor_units": 15000, "currency": "ZZQ"}, Money)
+
+
 def includes(whole: Any, part: Any) -> bool:
     if isinstance(part, dict):
         return all(name in whole and includes(whole[name], each) for name, each in part.items())

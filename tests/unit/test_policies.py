@@ -5,11 +5,10 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from temporalio import activity
-from temporalio.client import Client
 
 import activities
 from activities.adapters import kafka
@@ -21,7 +20,6 @@ from activities.verification import VerificationActivities
 from db.engine import CONNECT_SECONDS, STATEMENT_SECONDS
 from domain.errors import RULES
 from tests.fakes import World, ports_of
-from workflows import worker
 from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, LOCAL_TRY, STEPS
 from workflows.worker import GATEWAY_SECONDS, GRACE, READ_SECONDS, payment_activities
 
@@ -48,7 +46,10 @@ def test_activities_are_known_by_these_names() -> None:
     assert {name_of(each) for each in activity_methods()} == {
         "fetch_order",
         "fetch_reservation",
+        "find_payment",
         "record_pending",
+        "record_compensation",
+        "withdraw_event",
         "charge",
         "find_charge",
         "settle_charge",
@@ -87,7 +88,9 @@ def test_a_step_is_tried_again_for_as_long_as_its_time_lasts(step: Callable[...,
 
 
 LONGEST_STATEMENT = CONNECT_SECONDS + STATEMENT_SECONDS
-LONGEST_PUBLISH = kafka.START_SECONDS + kafka.SEND_SECONDS + 2 * kafka.STOP_SECONDS
+LONGEST_PUBLISH = (
+    kafka.START_SECONDS + 2 * kafka.TOPIC_SECONDS + kafka.SEND_SECONDS + kafka.STOP_SECONDS
+)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +107,9 @@ LONGEST_PUBLISH = kafka.START_SECONDS + kafka.SEND_SECONDS + 2 * kafka.STOP_SECO
         (RecordActivities.record_pending, LONGEST_STATEMENT),
         (RecordActivities.record_succeeded, LONGEST_STATEMENT),
         (RecordActivities.record_failed, LONGEST_STATEMENT),
+        (RecordActivities.record_compensation, 2 * LONGEST_STATEMENT),
+        (RecordActivities.find_payment, LONGEST_STATEMENT),
+        (RecordActivities.withdraw_event, LONGEST_STATEMENT),
         (EventActivities.publish_event, LONGEST_PUBLISH),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -116,15 +122,6 @@ def test_a_step_ends_by_itself_before_it_is_given_up(
 
 def test_a_stopping_worker_completes_its_charges() -> None:
     assert STEPS[ChargeActivities.charge].start_to_close <= GRACE
-
-
-def test_the_worker_knows_its_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    options: dict[str, Any] = {}
-    monkeypatch.setattr(worker, "Worker", lambda _, **named: options.update(named))
-
-    worker.build_worker(cast("Client", None), [])
-
-    assert options["graceful_shutdown_timeout"] == GRACE
 
 
 def test_a_dead_worker_is_noticed_before_the_try_is_over() -> None:

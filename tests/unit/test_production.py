@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +12,7 @@ from pydantic import AnyUrl
 from pydantic.networks import _BaseMultiHostUrl, _BaseUrl
 
 from api.main import create_app
+from bootstrap import prepare
 from bootstrap.settings import Settings, read_settings
 from devstack.site import Site
 
@@ -54,6 +56,12 @@ def objections(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | No
     return ""
 
 
+WIDE = (
+    *("0.0.0.0/0", "::/0", "0.0.0.0/1,128.0.0.0/1", "127.0.0.1, 64.0.0.0/7", "2000::/3"),
+    *("::ffff:0:0/96", "::ffff:0.0.0.0/97", "f000::/4"),
+)
+
+
 def test_what_is_safe_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert objections(monkeypatch, {}) == ""
 
@@ -72,7 +80,7 @@ def test_what_is_safe_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             "DATABASE_URL",
             "postgresql://u:hunter2@db/x?sslmode=require&sslmode=disable",
-            "may go unencrypted",
+            "gives the parameter sslmode once",
         ),
         ("REDIS_URL", None, "has no password.*use rediss://"),
         ("REDIS_URL", "rediss://r:6379/0", "has no password"),
@@ -91,7 +99,17 @@ def test_what_is_safe_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AUTH_KEYS_URL", "http://issuer/keys", "use https://"),
         ("CORS_ORIGINS", "*", "name each"),
         ("CORS_ORIGINS", "https://shop.example,http://shop.example", "name each"),
-        ("CORS_ORIGINS", "null", "name each"),
+        ("REDIS_URL", "rediss://:hunter2@r?ssl_cert_reqs=none", "takes any certificate"),
+        ("REDIS_URL", "rediss://:hunter2@r?ssl_cert_reqs=Optional", "takes any certificate"),
+        (
+            "REDIS_URL",
+            "rediss://:hunter2@r?ssl_cert_reqs=none&ssl_cert_reqs=required",
+            "takes any certificate",
+        ),
+        ("REDIS_URL", "rediss://:hunter2@r?ssl_check_hostname=False", "of any host"),
+        *(("TRUSTED_PROXIES", each, "name the proxies' own") for each in WIDE),
+        ("RATE_LIMIT", "1000000000/second", "limits nobody"),
+        ("RATE_LIMIT", "60001/minute", "limits nobody"),
         ("LOG_LEVEL", "DEBUG", "use INFO"),
     ],
 )
@@ -127,6 +145,51 @@ def test_plaintext_may_stay_on_the_machine(
     monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]
 ) -> None:
     assert objections(monkeypatch, variables) == ""
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"REDIS_URL": "rediss://:hunter2@localhost?ssl_cert_reqs=none"},
+        {"REDIS_URL": "rediss://:hunter2@r?ssl_cert_reqs=required&ssl_check_hostname=true"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8, fc00::/7, 2a06:98c0::/29, ::ffff:10.0.0.0/104"},
+        {"RATE_LIMIT": "1000/second"},
+    ],
+)
+def test_careful_values_are_accepted(
+    monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]
+) -> None:
+    assert objections(monkeypatch, variables) == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "protocol", "hosts", "is_refused"),
+    [
+        ("production", "PLAINTEXT", ["127.0.0.1", "k2.internal"], True),
+        ("production", "SASL_PLAINTEXT", ["10.0.0.1"], True),
+        ("production", "SASL_SSL", ["k1.internal"], False),
+        ("production", "PLAINTEXT", ["localhost", "127.0.0.1"], False),
+        ("development", "PLAINTEXT", ["k1.internal"], False),
+    ],
+)
+async def test_brokers_elsewhere_are_not_spoken_to_in_plaintext(
+    monkeypatch: pytest.MonkeyPatch,
+    environment: str,
+    protocol: str,
+    hosts: list[str],
+    is_refused: bool,
+) -> None:
+    async def told(connection: Mapping[str, Any]) -> list[str]:
+        assert connection["bootstrap_servers"] == "localhost:9092"
+        return hosts
+
+    monkeypatch.setattr(prepare, "broker_hosts", told)
+    changes: dict[str, Any] = {"environment": environment, "kafka_security_protocol": protocol}
+    settings = Settings.model_construct(kafka_bootstrap_servers="localhost:9092", **changes)
+
+    with pytest.raises(SystemExit) if is_refused else nullcontext() as ended:
+        await prepare._refuse_plaintext_to_others(settings)
+    assert not is_refused or "use SSL or SASL_SSL" in str(ended)
 
 
 def test_files_of_temporal_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.money import Money
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
-from tests.builders import NOON, a_refund
+from tests.builders import NOON, UNKNOWN_MONEY, a_refund
 from tests.unit.backstage import PENDING, SUCCEEDED, Backstage, envelope, failed, problem
 
 ADDRESS = f"/payments/{SUCCEEDED.id}/refunds"
@@ -46,13 +46,66 @@ async def test_part_of_a_payment_is_given_back(
     assert asked.model_copy(update={"created_at": NOON}) == ASKED
 
 
-@pytest.mark.parametrize("body", [None, {}, {"amount": None}])
+@pytest.mark.parametrize("body", [None, {}])
 async def test_without_an_amount_all_of_it_is_given_back(
     http: httpx.AsyncClient, backstage: Backstage, body: Any
 ) -> None:
     await refund(http, body)
 
     assert [asked.amount for asked in backstage.asked_refunds] == [SUCCEEDED.amount]
+
+
+async def test_refund_may_name_the_currency_of_the_payment(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    await refund(http, {"amount": 50, "currency": "USD"})
+
+    assert [asked.amount for asked in backstage.asked_refunds] == [ASKED.amount]
+
+
+NO_REFUNDS = {
+    "null": "null",
+    "null as the amount": '{"amount": null}',
+    "an amount of another name": '{"Amount": 10.00}',
+    "a misspelt amount": '{"amout": 10.00}',
+    "a member that is not known": '{"amount": 10.00, "reason": "damaged"}',
+    "another currency": '{"amount": 10.00, "currency": "EUR"}',
+    "currency in lower case": '{"amount": 10.00, "currency": "usd"}',
+    "null as the currency": '{"amount": 10.00, "currency": null}',
+    "currency that is no text": '{"amount": 10.00, "currency": ["USD"]}',
+    "currency without an amount": '{"currency": "USD"}',
+    "list": "[]",
+    "number": "10.00",
+    "text": '"10.00"',
+}
+
+
+@pytest.mark.parametrize("content", NO_REFUNDS.values(), ids=NO_REFUNDS)
+async def test_what_is_not_surely_meant_gives_nothing_back(
+    http: httpx.AsyncClient, backstage: Backstage, content: str
+) -> None:
+    answer = await http.post(ADDRESS, content=content, headers=KEY)
+
+    problem(answer, ErrorCode.INVALID_REQUEST)
+    assert backstage.asked_refunds == []
+
+
+async def test_amount_in_the_address_gives_nothing_back(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    answer = await http.post(f"{ADDRESS}?amount=10.00", headers=KEY)
+
+    problem(answer, ErrorCode.INVALID_REQUEST)
+    assert backstage.asked_refunds == []
+
+
+async def test_unknown_members_are_not_repeated(http: httpx.AsyncClient) -> None:
+    answer = await refund(http, {f"canary {number}": 1 for number in range(100)})
+
+    told = problem(answer, ErrorCode.INVALID_REQUEST)
+    assert "canary" not in answer.text
+    message = "may have the members amount and currency only"
+    assert told["errors"] == [{"field": "body", "message": message}]
 
 
 async def test_a_refund_that_has_not_begun_is_read_nowhere_yet(http: httpx.AsyncClient) -> None:
@@ -128,6 +181,19 @@ async def test_an_amount_that_is_none(
 
     assert [each["field"] for each in body["errors"]] == ["amount"]
     assert backstage.asked_refunds == []
+
+
+async def test_a_payment_in_a_currency_that_is_no_more_can_be_refunded(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [SUCCEEDED.model_copy(update={"amount": UNKNOWN_MONEY})]
+
+    await refund(http, {"amount": 49.999})
+    await refund(http, None)
+
+    part, whole = (each.amount for each in backstage.asked_refunds)
+    assert (str(part), whole) == ("49.999 ZZQ", UNKNOWN_MONEY)
+    problem(await refund(http, {"amount": 1.0001}), ErrorCode.INVALID_REQUEST)
 
 
 async def test_the_amount_is_one_of_the_payments_currency(

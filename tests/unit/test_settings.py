@@ -37,8 +37,15 @@ def test_defaults_are_the_addresses_that_deployments_use() -> None:
         ("PAYMENT_WAIT_SECONDS", "1.5", 1.5),
         ("RATE_LIMIT", "10/second", "10/second"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", "10.0.0.0/8, ::1"),
-        ("CORS_ORIGINS", "http://a, https://b", ("http://a", "https://b")),
+        ("CORS_ORIGINS", "http://a, https://b:8443", ("http://a", "https://b:8443")),
+        ("CORS_ORIGINS", "http://[::1]:3000", ("http://[::1]:3000",)),
+        ("CORS_ORIGINS", "capacitor://localhost", ("capacitor://localhost",)),
+        ("CORS_ORIGINS", "*", ("*",)),
+        ("CORS_ORIGINS", "", ()),
+        ("KEEP_ALIVE_SECONDS", "120", 120),
         ("RESERVATION_CHECK", "off", "off"),
+        ("RESERVATION_WAIT_SECONDS", "60", 60),
+        ("REATTEMPT_AFTER_SECONDS", "3600", 3600),
         ("ORDER_WITHOUT_STATE", "accept", "accept"),
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
     ],
@@ -69,6 +76,14 @@ def test_an_address_is_read_from_its_variable(
     assert str(getattr(read_settings(), name.lower())) == address
 
 
+NO_ORIGINS = (
+    *("https://shop.example/", "https://shop.example/pay", "https://Shop.example", "shop.example"),
+    *("HTTPS://shop.example", "https://shop.example:443", "http://shop.example:80", "null"),
+    *("https://*.example", "https://a,*", "https://a,", "https://u:p@a", "https://a:x", "https://"),
+    "https://a https://b",
+)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -77,7 +92,10 @@ def test_an_address_is_read_from_its_variable(
         *(("API_PORT", each) for each in ("", "0", "65536", "http")),
         *(("PAYMENT_WAIT_SECONDS", each) for each in ("", "0", "-1", "301", "nan", "inf", "soon")),
         *(("TRUSTED_PROXIES", each) for each in ("", "*", "proxy", "10.0.0.0/33", "10.1.2.3/8")),
-        *(("RATE_LIMIT", each) for each in ("", "fast", "120", "x/minute")),
+        *(("RATE_LIMIT", each) for each in ("", "fast", "120", "x/minute", "0/minute")),
+        *(("RATE_LIMIT", f"10/second{each}100/minute") for each in ";,|"),
+        *(("CORS_ORIGINS", each) for each in NO_ORIGINS),
+        *(("KEEP_ALIVE_SECONDS", each) for each in ("", "0", "1.5", "3601")),
         *(("ORDERING_URL", each) for each in ("", "hunter2", "ftp://ordering", "http://")),
         *(("INVENTORY_URL", "hunter2"), ("GATEWAY_URL", "hunter2")),
         ("AUTH_ISSUER", "hunter2"),
@@ -85,6 +103,9 @@ def test_an_address_is_read_from_its_variable(
         ("KAFKA_SSL_CAFILE", "/hunter2"),
         ("ENVIRONMENT", "prod"),
         ("DATABASE_URL", "postgresql+asyncpg://u:hunter2@db/x"),
+        *(("RESERVATION_WAIT_SECONDS", "0"), ("REATTEMPT_AFTER_SECONDS", "-1")),
+        ("DATABASE_URL", "postgresql://u:hunter2@db/x?channel_binding=require"),
+        ("DATABASE_URL", "postgresql://u:p@db/x?sslmode=hunter2"),
         *(("RESERVATION_CHECK", "maybe"), ("ORDER_WITHOUT_STATE", "yes"), ("LOG_LEVEL", "LOUD")),
     ],
 )
@@ -109,7 +130,11 @@ def test_a_wrong_value_is_named_but_not_shown(
         ("LOG_LEVEL", "loud", "is text, must be DEBUG or INFO or WARNING or ERROR, such as INFO"),
         ("REDIS_URL", "http://r", "is a URL, must be a URL such as redis://redis:6379/0. Redis or"),
         ("AUTH_ISSUER", "me", "is text, must be a URL such as https://login.example.com/. Who"),
-        ("RATE_LIMIT", "fast", "is text, must be a rate such as 120/minute or 10/second"),
+        ("RATE_LIMIT", "fast", "is text, must be one rate such as 120/minute or 10/second"),
+        ("RATE_LIMIT", "1/second;9/minute", "is text, must be one rate such as 120/minute"),
+        ("RATE_LIMIT", "0/minute", "is text, must be a rate of at least 1 request, such as"),
+        ("CORS_ORIGINS", "https://a/", "is a URL, must be origins as browsers send them, such as"),
+        ("TRUSTED_PROXIES", "*", "is text, must be addresses or networks such as 10.0.0.0/8"),
         ("KAFKA_SSL_CAFILE", "none", "is text, must be a file that can be read"),
         ("KAFKA_SECURITY_PROTOCOL", "SSL3", "is text, must be PLAINTEXT or SSL or"),
     ],
@@ -194,3 +219,15 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch, name: str, text:
     monkeypatch.setenv(name, text)
 
     assert "hunter2" not in f"{read_settings()!r} {read_settings()}"
+
+
+def test_unset_environment_is_pointed_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_settings()
+    assert "ENVIRONMENT is not set, so nothing is refused that is not safe" in caplog.text
+
+    caplog.clear()
+    monkeypatch.setenv("environment", "development")
+    read_settings()
+    assert caplog.text == ""

@@ -3,20 +3,23 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from api import timeline
+from api.identity import READ, Identity, IssuerKeys
 from api.timeline import Tell
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.timeline import Entry, Source
-from tests.builders import NOON
+from tests.builders import NOON, a_refund
 from tests.replay.test_replay import read
-from tests.unit.backstage import SUCCEEDED, Backstage, envelope
+from tests.tokens import AUDIENCE, ISSUER, a_token, key_set
+from tests.unit.backstage import CUSTOMER, SUCCEEDED, Backstage, envelope, problem
 from workflows.history import entries_of
 
 ADDRESS = f"/payments/{SUCCEEDED.id}/timeline"
@@ -40,6 +43,10 @@ async def fall_silent(_: Payment, __: Sequence[Refund]) -> NoReturn:
 
 async def fail(_: Payment, __: Sequence[Refund]) -> NoReturn:
     raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "The gateway is not available.")
+
+
+async def must_not_be_asked(_: Payment, __: Sequence[Refund]) -> NoReturn:
+    raise AssertionError
 
 
 async def test_all_sources_are_told_in_one_order(
@@ -73,6 +80,68 @@ async def test_who_does_not_answer_is_named(
 
     assert body["silent"] == ["gateway", "temporal"]
     assert [each["event"] for each in body["timeline"]] == ["event 1"]
+
+
+async def test_whole_timelines_are_put_together_one_at_a_time(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.recorded = [SUCCEEDED]
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def tell_later(_: Payment, __: Sequence[Refund]) -> Sequence[Entry]:
+        asked.set()
+        await answers.wait()
+        return ()
+
+    backstage.tellers[Source.KAFKA] = tell_later
+    first = asyncio.create_task(http.get(ADDRESS))
+    await asked.wait()
+    second = await http.get(ADDRESS)
+    answers.set()
+
+    assert problem(second, ErrorCode.SERVICE_UNAVAILABLE)
+    assert int(second.headers["retry-after"]) > 0
+    envelope(await first, 200)
+    envelope(await http.get(ADDRESS), 200)
+
+
+async def test_customer_is_told_what_is_not_our_insides(
+    http: httpx.AsyncClient, backstage: Backstage, app: FastAPI
+) -> None:
+    async def fetch() -> Any:
+        return key_set()
+
+    backstage.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    app.state.parts = backstage.parts()
+    backstage.recorded = [SUCCEEDED]
+    backstage.tellers |= {
+        Source.POSTGRESQL: telling(at(1, Source.POSTGRESQL)),
+        Source.GATEWAY: telling(at(2, Source.GATEWAY)),
+        Source.KAFKA: must_not_be_asked,
+        Source.TEMPORAL: must_not_be_asked,
+    }
+    customer = {"authorization": f"Bearer {a_token(sub=CUSTOMER, scope=READ)}"}
+
+    body = envelope(await http.get(ADDRESS, headers=customer), 200)
+
+    assert [each["source"] for each in body["timeline"]] == ["postgresql", "gateway"]
+    assert body["silent"] == []
+
+
+async def test_newest_refunds_are_told_of(http: httpx.AsyncClient, backstage: Backstage) -> None:
+    asked: list[Refund] = []
+
+    async def tell(_: Payment, refunds: Sequence[Refund]) -> Sequence[Entry]:
+        asked.extend(refunds)
+        return ()
+
+    backstage.recorded = [SUCCEEDED]
+    backstage.recorded_refunds += [a_refund(SUCCEEDED, "0.01", str(each)) for each in range(30)]
+    backstage.tellers[Source.GATEWAY] = tell
+
+    await http.get(ADDRESS)
+
+    assert asked == backstage.recorded_refunds[-timeline.MOST_REFUNDS :]
 
 
 def test_a_run_tells_its_steps_and_their_tries() -> None:

@@ -14,7 +14,6 @@ from google.protobuf.empty_pb2 import Empty
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
 from api.sagas import PaymentSagas
 from bootstrap.prepare import add_search_attributes
@@ -23,6 +22,7 @@ from tests.builders import a_reservation, an_instruction, an_order
 from tests.fakes import World, ports_of
 from workflows.operator_view import NEEDS_ATTENTION, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
+from workflows.queues import Workers
 from workflows.start import TemporalSagas
 from workflows.worker import build_worker, payment_activities
 
@@ -96,7 +96,7 @@ class Desk:
             self.world.reservations[instruction.reservation_id] = a_reservation(instruction)
         return instruction
 
-    def worker(self, **options: object) -> Worker:
+    def worker(self, **options: object) -> Workers:
         activities = payment_activities(ports_of(self.world, TemporalSagas(self.client)))
         return build_worker(self.client, activities, **options)
 

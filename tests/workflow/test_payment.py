@@ -10,7 +10,7 @@ from temporalio import activity
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, refund_key
-from domain.payment import Payment, PaymentStatus
+from domain.payment import Announcement, Payment, PaymentStatus
 from tests.builders import a_payment, a_reservation, an_order
 from tests.fakes import REFUNDED, World, refusal
 from tests.invariants import assert_everybody_agrees
@@ -92,7 +92,7 @@ async def test_order_that_could_not_be_verified_causes_no_event(desk: Desk, oper
 
     assert payment.failure_reason is FailureReason.TIMEOUT
     assert payment.error_code is not None
-    assert_rejected(desk.world, payment, payment.error_code)
+    assert_rejected(desk.world, payment, ErrorCode(payment.error_code))
 
 
 def assert_rejected(world: World, payment: Payment, code: ErrorCode) -> None:
@@ -164,8 +164,9 @@ async def test_order_held_by_another_payment_is_left_alone(desk: Desk) -> None:
 
 async def test_success_that_nobody_was_told_of_is_announced_first(desk: Desk) -> None:
     instruction = desk.an_instruction()
-    untold = a_payment(order_id=instruction.order_id).succeeded(at=datetime.now(UTC))
-    desk.world.payments[untold.id] = untold
+    first = instruction.model_copy(update={"payment_id": uuid4()})
+    desk.world.lose_after_success(first)
+    untold = desk.world.payments[first.payment_id]
     desk.world.before[TOPIC_SUCCEEDED] = desk.world.times(2, refusal(ErrorCode.EVENT_REFUSED))
 
     assert await desk.pay(instruction) == untold.announced()
@@ -249,7 +250,9 @@ async def test_success_that_cannot_be_recorded_for_an_hour_is_refunded(desk: Des
     payment = await desk.pay()
 
     assert payment.error_code is ErrorCode.DATABASE_UNAVAILABLE
-    assert desk.world.calls[-4:] == REFUNDED
+    undone = desk.world.calls[desk.world.calls.index("record_compensation") :]
+    look = ["fetch_order", "fetch_reservation"]
+    assert undone == ["record_compensation", "void_charge", REFUNDED[0], *look, *REFUNDED[1:]]
     assert_everybody_agrees(desk.world, payment)
 
 
@@ -398,17 +401,51 @@ async def test_refund_refused_for_good_is_tried_until_it_is_accepted(desk: Desk)
     assert_everybody_agrees(desk.world, payment)
 
 
-async def test_new_attempt_after_a_failure(desk: Desk) -> None:
+async def test_new_attempt_after_a_failure_that_nobody_heard_of(desk: Desk) -> None:
     instruction = desk.an_instruction()
-    desk.world.before["charge"] = desk.world.times(1, refusal(ErrorCode.PROCESSOR_ERROR))
+    desk.world.before["fetch_order"] = desk.world.down_for("fetch_order", HOUR)
     first = await desk.pay(instruction)
-    assert first.status is PaymentStatus.FAILED
+    assert first.error_code is ErrorCode.ORDERING_UNAVAILABLE
+    desk.world.before.clear()
 
-    again = instruction.model_copy(update={"payment_id": uuid4()})
-    second = await desk.pay(again)
+    second = await desk.pay(instruction.model_copy(update={"payment_id": uuid4()}))
 
     assert second.status is PaymentStatus.SUCCEEDED
     assert len(desk.world.captures) == 1
+
+
+@pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN, Announcement.MADE])
+async def test_a_published_failure_closes_the_order(desk: Desk, announcement: Announcement) -> None:
+    instruction = desk.an_instruction()
+    failed = Payment.pending(instruction).failed(DECLINED, desk.opened_at, announcement)
+    desk.world.payments[failed.id] = failed
+
+    again = await desk.pay(instruction.model_copy(update={"payment_id": uuid4()}))
+
+    assert again.error_code is ErrorCode.ORDER_NOT_PENDING
+    assert again.announcement is Announcement.NONE
+    assert {"charge", "refund", TOPIC_FAILED}.isdisjoint(desk.world.calls)
+
+
+async def test_a_closed_order_is_shown_to_nobody_else(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+    failed = Payment.pending(instruction).failed(DECLINED, desk.opened_at, Announcement.MADE)
+    desk.world.payments[failed.id] = failed
+
+    changes = {"payment_id": uuid4(), "customer_id": uuid4()}
+    stranger = await desk.pay(instruction.model_copy(update=changes))
+
+    assert stranger.error_code is ErrorCode.CUSTOMER_MISMATCH
+
+
+async def test_the_failed_payments_own_run_ends_as_it_is_recorded(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+    failed = Payment.pending(instruction).failed(DECLINED, desk.opened_at, Announcement.DUE)
+    desk.world.payments[failed.id] = failed
+
+    assert await desk.pay(instruction) == failed.announced()
+
+    assert desk.world.topics == [TOPIC_FAILED]
 
 
 async def test_saga_survives_eviction_from_the_worker(desk_without_cache: Desk) -> None:
@@ -418,4 +455,17 @@ async def test_saga_survives_eviction_from_the_worker(desk_without_cache: Desk) 
     payment = await desk.pay()
 
     assert payment.error_code is ErrorCode.RECORD_REFUSED
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_simulated_money_fails_the_payment_and_calls_operators(desk: Desk) -> None:
+    """What the adapter makes of a simulated capture in production."""
+    code = ErrorCode.GATEWAY_SIMULATED
+    desk.world.decline = Charge(key="", state=ChargeState.DECLINED, error_code=code)
+    handle = await desk.start(desk.an_instruction())
+
+    payment = await handle.result()
+
+    assert payment.error_code is code
+    assert attention_flags(await handle.fetch_history()) == [True]
     assert_everybody_agrees(desk.world, payment)

@@ -3,25 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
-from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
 
 from api.sagas import PaymentSagas, Saga
 from audit.invariants import violations
-from domain import names
 from domain.errors import ErrorCode
 from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
-from tests.builders import an_order
+from tests.builders import UNKNOWN_MONEY, an_instruction, an_order
 from tests.invariants import assert_everybody_agrees, books_of
 from tests.workflow.conftest import Desk, attention_flags, time_skipping
+from tests.workflow.loss import an_old_instruction, ending, lose_at, reconcile
 from workflows.payment import PaymentWorkflow
-from workflows.reconciliation import ABANDONED_AFTER, ReconciliationWorkflow
+from workflows.reconciliation import ABANDONED_AFTER
 from workflows.refund import RefundWorkflow
 from workflows.start import start_refund
 
@@ -33,38 +32,10 @@ async def temporal() -> AsyncIterator[Client]:
         yield client
 
 
-async def reconcile(desk: Desk) -> int:
-    return await desk.client.execute_workflow(
-        ReconciliationWorkflow.run, id=str(uuid4()), task_queue=names.TASK_QUEUE
-    )
-
-
-async def ending(desk: Desk, instruction: PaymentInstruction) -> Payment:
-    handle: WorkflowHandle[PaymentWorkflow, Payment] = desk.client.get_workflow_handle_for(
-        PaymentWorkflow.run, workflow_id(instruction.order_id)
-    )
-    await desk.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
-    try:
-        return await handle.result()
-    finally:
-        await desk.client.test_service.lock_time_skipping(LockTimeSkippingRequest())
-
-
 async def a_payment_that_lost_its_workflow(desk: Desk) -> PaymentInstruction:
     """Terminated after the capture, before the success was recorded."""
-    created_at = desk.opened_at - 2 * ABANDONED_AFTER
-    instruction = desk.an_instruction().model_copy(update={"requested_at": created_at})
-    desk.world.before["record_succeeded"] = desk.world.down("record_succeeded")
-    handle = await desk.start(instruction)
-
-    async def terminate() -> None:
-        await handle.terminate()
-        await desk.world.down("record_succeeded")()
-
-    desk.world.before["record_succeeded"] = terminate
-    with pytest.raises(WorkflowFailureError):
-        await handle.result()
-    del desk.world.before["record_succeeded"]
+    instruction = an_old_instruction(desk)
+    await lose_at(desk, instruction, "record_succeeded")
     return instruction
 
 
@@ -81,6 +52,27 @@ async def test_terminated_payment_is_completed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("captured", [True, False])
+async def test_payment_that_another_version_recorded_is_taken_up(
+    desk: Desk, captured: bool
+) -> None:
+    odd = {"amount": UNKNOWN_MONEY, "payment_method": "bnpl"}
+    asked_at = desk.opened_at - 2 * ABANDONED_AFTER
+    instruction = an_instruction(requested_at=asked_at, **odd)
+    desk.world.orders[instruction.order_id] = an_order(instruction)
+    desk.world.payments[instruction.payment_id] = Payment.pending(instruction)
+    if captured:
+        desk.world.lose_after_capture(instruction)
+
+    await reconcile(desk)
+
+    payment = await ending(desk, instruction)
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert (payment.amount, payment.payment_method) == (UNKNOWN_MONEY, "bnpl")
+    assert [each.amount for each in desk.world.captures] == [UNKNOWN_MONEY]
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("captured", [True, False])
 async def test_payment_of_another_day_is_not_charged(desk: Desk, captured: bool) -> None:
     yesterday = desk.opened_at - timedelta(hours=24)
     instruction = desk.an_instruction().model_copy(update={"requested_at": yesterday})
@@ -93,7 +85,8 @@ async def test_payment_of_another_day_is_not_charged(desk: Desk, captured: bool)
 
     payment = await ending(desk, instruction)
     workflow = desk.client.get_workflow_handle(workflow_id(instruction.order_id))
-    assert attention_flags(await workflow.fetch_history()) == [True, False]
+    flags = attention_flags(await workflow.fetch_history())
+    assert flags == ([] if captured else [True, False])
     assert payment.error_code == (None if captured else ErrorCode.PROCESSOR_TIMEOUT)
     assert len(desk.world.captures) == captured
     assert_everybody_agrees(desk.world, payment)
@@ -161,6 +154,34 @@ async def test_callers_of_a_lost_workflow_are_told_no_ending(desk: Desk) -> None
     sagas = PaymentSagas(desk.client, wait=timedelta(seconds=5))
 
     assert await sagas.ending(Saga(instruction.payment_id, lost)) is None
+
+
+async def test_a_round_that_fails_ends_and_the_next_one_heals(desk: Desk) -> None:
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_capture(instruction)
+    desk.world.before["unfinished_since"] = desk.world.down("unfinished_since")
+
+    with pytest.raises(WorkflowFailureError) as failed:
+        await reconcile(desk)
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == ErrorCode.DATABASE_UNAVAILABLE
+    assert desk.world.completed_rounds == 0
+
+    desk.world.before.clear()
+    assert await reconcile(desk) == 1
+    assert (await ending(desk, instruction)).status is PaymentStatus.SUCCEEDED
+    assert desk.world.completed_rounds == 1
+
+
+async def test_a_round_outlives_an_outage_of_minutes(desk: Desk) -> None:
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_capture(instruction)
+    outage = desk.world.down_for("unfinished_since", timedelta(minutes=5))
+    desk.world.before["unfinished_since"] = outage
+
+    assert await reconcile(desk) == 1
+
+    assert (await ending(desk, instruction)).status is PaymentStatus.SUCCEEDED
 
 
 async def test_refund_that_lost_its_workflow_is_taken_up(desk: Desk) -> None:

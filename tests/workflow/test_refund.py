@@ -10,7 +10,6 @@ from temporalio.common import WorkflowIDConflictPolicy
 from audit.invariants import violations
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import RefundRequest
-from domain.money import Money
 from domain.names import TOPIC_REFUNDED
 from domain.payment import Payment
 from domain.refund import Refund, RefundStatus
@@ -42,7 +41,7 @@ async def paid(desk: Desk) -> Payment:
 
 
 def asked(desk: Desk, payment: Payment, amount: str = "50.00", key: str = "key") -> Refund:
-    return Refund.pending(payment, Money.parse(amount, "USD"), key, desk.opened_at)
+    return Refund.pending(payment, payment.amount.parse_same(amount), key, desk.opened_at)
 
 
 async def make(desk: Desk, refund: Refund) -> Refund:

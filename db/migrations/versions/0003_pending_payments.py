@@ -1,6 +1,6 @@
 """Pending payments by age, for the reconciliation that looks at them every minute."""
 
-from alembic import op
+from db.online import create_index, drop_index
 
 revision = "0003"
 down_revision = "0002"
@@ -9,10 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute(
-        "CREATE INDEX pending_payments ON bc_payment.payments (created_at) WHERE status = 'pending'"
-    )
+    create_index("pending_payments", "bc_payment.payments (created_at) WHERE status = 'pending'")
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX bc_payment.pending_payments")
+    drop_index("pending_payments")

@@ -5,6 +5,8 @@ Workers of the version before may still run: they note nothing, and what they wr
 
 from alembic import op
 
+from db.online import add_check, create_index, drop_index, update_in_batches
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -28,28 +30,39 @@ $$
 
 
 def upgrade() -> None:
-    for statement in (
-        """ALTER TABLE bc_payment.payments
-            ADD announcement text NOT NULL DEFAULT 'none'
-                CHECK (announcement IN ('none', 'due', 'begun', 'made')),
-            ADD released_reservation_id uuid""",
-        "UPDATE bc_payment.payments SET announcement = 'made' WHERE status = 'succeeded'",
-        """ALTER TABLE bc_payment.payments ADD CONSTRAINT announced_once_ended
-            CHECK (status <> 'pending' OR announcement = 'none')""",
+    op.execute("""ALTER TABLE bc_payment.payments
+        ADD IF NOT EXISTS announcement text NOT NULL DEFAULT 'none',
+        ADD IF NOT EXISTS released_reservation_id uuid""")
+    add_check(
+        "bc_payment.payments",
+        "payments_announcement_check",
+        "announcement IN ('none', 'due', 'begun', 'made')",
+    )
+    update_in_batches(
+        "bc_payment.payments",
+        "announcement = 'made'",
+        "status = 'succeeded' AND announcement = 'none'",
+    )
+    add_check(
+        "bc_payment.payments",
+        "announced_once_ended",
+        "status <> 'pending' OR announcement = 'none'",
+    )
+    op.execute(
         RECORD_TRANSITION.format(
             condition="(NEW.status = 'pending' OR OLD.announcement IN ('begun', 'made'))"
-        ),
-        "DROP INDEX bc_payment.pending_payments",
-        """CREATE INDEX unfinished_payments ON bc_payment.payments (created_at)
-            WHERE status = 'pending' OR announcement IN ('due', 'begun')""",
-    ):
-        op.execute(statement)
+        )
+    )
+    drop_index("pending_payments")
+    create_index(
+        "unfinished_payments",
+        "bc_payment.payments (created_at)"
+        " WHERE status = 'pending' OR announcement IN ('due', 'begun')",
+    )
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX bc_payment.unfinished_payments")
+    drop_index("unfinished_payments")
     op.execute(RECORD_TRANSITION.format(condition="NEW.status = 'pending'"))
-    op.execute(
-        "CREATE INDEX pending_payments ON bc_payment.payments (created_at) WHERE status = 'pending'"
-    )
+    create_index("pending_payments", "bc_payment.payments (created_at) WHERE status = 'pending'")
     op.execute("ALTER TABLE bc_payment.payments DROP announcement, DROP released_reservation_id")

@@ -1,6 +1,6 @@
 """Payments are found by their order, and listed by their time."""
 
-from alembic import op
+from db.online import create_index, drop_index
 
 revision = "0005"
 down_revision = "0004"
@@ -9,10 +9,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("CREATE INDEX payments_by_order ON bc_payment.payments (order_id, created_at)")
-    op.execute("CREATE INDEX payments_by_time ON bc_payment.payments (created_at, id)")
+    create_index("payments_by_order", "bc_payment.payments (order_id, created_at)")
+    create_index("payments_by_time", "bc_payment.payments (created_at, id)")
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX bc_payment.payments_by_time")
-    op.execute("DROP INDEX bc_payment.payments_by_order")
+    drop_index("payments_by_time")
+    drop_index("payments_by_order")

@@ -1,0 +1,24 @@
+"""Why Temporal refuses: in the log once a minute for each kind of refusal, not once a request."""
+
+import logging
+import time
+
+from temporalio.service import RPCError
+
+QUIET_SECONDS = 60.0
+"""Between two lines about the same kind; chosen, not measured."""
+
+log = logging.getLogger(__name__)
+
+
+class Refusals:
+    """A kind is a gRPC status. Temporal's message names what is wrong, such as an attribute."""
+
+    def __init__(self) -> None:
+        self._logged_at: dict[str, float] = {}
+
+    def note(self, error: RPCError) -> None:
+        kind, now = error.status.name, time.monotonic()
+        if now >= self._logged_at.get(kind, float("-inf")) + QUIET_SECONDS:
+            self._logged_at[kind] = now
+            log.warning("Temporal refuses: %s (%s)", error.message, kind)

@@ -1,0 +1,58 @@
+"""Leaving out of the books what is still under way, and all that belongs to it."""
+
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from uuid import UUID
+
+from audit.books import Books
+from domain import names
+from domain.payment import Payment
+from domain.refund import Refund, RefundStatus
+
+
+def leave_out_young(books: Books, until: datetime, unfinished: AbstractSet[UUID]) -> None:
+    """Leave out payments and refunds that began or ended later, or ended while books were read.
+
+    `unfinished` are those that had not ended before the books were read. What has not ended yet
+    stays, unless it is younger: a customer who pays again does not hide an older payment.
+    """
+    subjects: list[Payment | Refund] = [*books.payments, *books.refunds]
+    young = {
+        each.id
+        for each in subjects
+        if _is_young(each, until) or (each.id in unfinished and not is_unfinished(each))
+    }
+    if any(payment.id in young for payment in books.payments):
+        books.order = None  # which may tell of the young payment
+    keys, events = _keys(books, young), _events(young)
+    books.effects = [each for each in books.effects if not keys & {each.key, each.charge_key}]
+    books.records = [each for each in books.records if each.id not in events]
+    books.sagas = [
+        each
+        for each in books.sagas
+        if (each.started_at is None or each.started_at < until)
+        and (each.ending is None or each.ending.id not in young)
+    ]
+    books.payments = [each for each in books.payments if each.id not in young]
+    books.refunds = [each for each in books.refunds if each.id not in young]
+
+
+def is_unfinished(each: Payment | Refund) -> bool:
+    """Whether it is pending, or its event is not out."""
+    if isinstance(each, Payment):
+        return not each.is_final or each.is_unannounced
+    return not each.is_final or (each.status is RefundStatus.SUCCEEDED and not each.is_announced)
+
+
+def _is_young(each: Payment | Refund, until: datetime) -> bool:
+    return each.created_at >= until or (each.processed_at or each.created_at) >= until
+
+
+def _keys(books: Books, young: AbstractSet[UUID]) -> set[str]:
+    """The gateway's keys of young payments and refunds."""
+    charges = {names.charge_key(each.id) for each in books.payments if each.id in young}
+    return charges | {each.request.key for each in books.refunds if each.id in young}
+
+
+def _events(young: AbstractSet[UUID]) -> set[str]:
+    return {str(names.event_id(each, topic)) for each in young for topic in names.TOPICS}

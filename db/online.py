@@ -1,0 +1,70 @@
+"""Changes of a schema that is in use, for migrations: writers are not kept waiting for them.
+
+Each function commits what the migration has done so far, then works outside of a transaction. It
+can be repeated, so a migration that ended half-way is continued by running it again.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from alembic import op
+from sqlalchemy import text
+
+from domain.names import DATABASE_SCHEMA
+
+BATCH_ROWS = 1000
+"""Rows that one update locks: they are free again after milliseconds."""
+
+_IS_INVALID = text("SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)::oid")
+
+
+def create_index(name: str, definition: str) -> None:
+    """Create an index, such as `bc_payment.payments (created_at)`, while rows are written.
+
+    What a failed try has left behind is an index that is not used; it is removed first.
+    """
+    with _without_lock_timeout():
+        found = op.get_bind().execute(_IS_INVALID, {"name": f"{DATABASE_SCHEMA}.{name}"})
+        if found.scalar():
+            op.execute(f"DROP INDEX CONCURRENTLY {DATABASE_SCHEMA}.{name}")
+        op.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {definition}")
+
+
+def drop_index(name: str) -> None:
+    with _without_lock_timeout():
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {DATABASE_SCHEMA}.{name}")
+
+
+def add_check(table: str, name: str, condition: str) -> None:
+    """Add a CHECK constraint. Present rows are read after the table's lock is released."""
+    op.execute(
+        f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name},"
+        f" ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID"
+    )
+    with _without_lock_timeout():
+        op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
+
+
+def update_in_batches(table: str, assignments: str, condition: str) -> None:
+    """Update all rows that meet the condition. The table's key is a UUID named `id`."""
+    ids = f"SELECT id FROM {table} WHERE id >= :first"  # noqa: S608 (ours, as is the next)
+    batch = text(f"{ids} ORDER BY id LIMIT 1 OFFSET {BATCH_ROWS}")
+    change = f"UPDATE {table} SET {assignments} WHERE ({condition}) AND id >= :first"  # noqa: S608
+    with op.get_context().autocommit_block():
+        first = UUID(int=0)
+        while following := op.get_bind().execute(batch, {"first": first}).scalar():
+            op.get_bind().execute(
+                text(f"{change} AND id < :following"), {"first": first, "following": following}
+            )
+            first = following
+        op.get_bind().execute(text(change), {"first": first})
+
+
+@contextmanager
+def _without_lock_timeout() -> Iterator[None]:
+    """Outside of a transaction, and only for statements whose wait makes no writer wait."""
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        yield
+        op.execute("RESET lock_timeout")

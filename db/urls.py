@@ -1,0 +1,102 @@
+"""`DATABASE_URL` as libpq reads it: what the driver does not know is translated or refused."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+MAX_CONNECT_SECONDS = 60
+
+TAKEN = frozenset(
+    """host port dbname user password passfile service application_name options krbsrvname gsslib
+    sslmode sslcert sslkey sslrootcert sslcrl sslpassword sslnegotiation ssl_min_protocol_version
+    ssl_max_protocol_version target_session_attrs""".split()  # noqa: SIM905 (as one reads a list)
+)
+"""What the driver understands as libpq does."""
+
+NEEDLESS = frozenset(
+    {"fallback_application_name", "tcp_user_timeout", "keepalives"}
+    | {f"keepalives_{each}" for each in ("idle", "interval", "count")}
+)
+"""Taken out: they find dead connections, and here every statement has a deadline of its own."""
+
+ALLOWED: Mapping[str, frozenset[str]] = {
+    "sslmode": SSL_MODES,
+    "target_session_attrs": frozenset({"any", "read-write", "primary"}),
+    "channel_binding": frozenset({"prefer", "disable"}),
+    "gssencmode": frozenset({"prefer", "disable"}),
+    "load_balance_hosts": frozenset({"disable"}),
+    "client_encoding": frozenset({"UTF8", "utf8", "auto"}),
+    "connect_timeout": frozenset(map(str, range(1, MAX_CONNECT_SECONDS + 1))),
+}
+"""Other values ask for what the driver cannot do, or what a service that writes cannot use."""
+
+
+class DatabaseUrl(NamedTuple):
+    """Where PostgreSQL is: for each host a URL that the driver reads as libpq would."""
+
+    hosts: tuple[str, ...]
+    connect_seconds: int | None
+    application_name: str | None
+
+
+def read_database_url(url: str) -> DatabaseUrl:
+    """Raises ValueError for what would not work, naming the parameter and never its value."""
+    parts = urlsplit(url)
+    parameters = _parameters(parts.query)
+    owner, at, hosts = parts.netloc.rpartition("@")
+    _check(parameters, has_host=bool(hosts))
+    netlocs = [f"{owner}{at}{host}" for host in hosts.split(",")]
+    kept = {name: value for name, value in parameters.items() if name in TAKEN}
+    if len(netlocs) > 1:
+        kept.setdefault("target_session_attrs", "read-write")  # whichever is the primary
+    query = urlencode(kept, quote_via=quote)
+    seconds = parameters.get("connect_timeout")
+    return DatabaseUrl(
+        hosts=tuple(urlunsplit((parts.scheme, each, parts.path, query, "")) for each in netlocs),
+        connect_seconds=int(seconds) if seconds else None,
+        application_name=parameters.get("application_name"),
+    )
+
+
+def _parameters(query: str) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        raise ValueError("one whose parameters are all of the form name=value") from None
+    for name, value in pairs:
+        if name in parameters:
+            raise ValueError(f"one that gives the parameter {name} once")
+        parameters[name] = value
+    return parameters
+
+
+def _check(parameters: Mapping[str, str], *, has_host: bool) -> None:
+    for name, value in parameters.items():
+        if name not in TAKEN | NEEDLESS | ALLOWED.keys():
+            raise ValueError(
+                f"one without the parameter {_shown(name)}, which the driver does not know"
+                " (settings of PostgreSQL go into options=-c%20name=value)"
+            )
+        if name in ALLOWED and value not in ALLOWED[name]:
+            raise ValueError(f"one whose parameter {name} is {_choice(ALLOWED[name])}, or without")
+        if name in {"host", "port"} and has_host:
+            raise ValueError(f"one that names its host and port once, not as parameter {name} too")
+        if name == "host" and "," in value:
+            raise ValueError("one that names several hosts between // and /, with their ports")
+    if parameters.get("sslrootcert") == "system":
+        raise ValueError(
+            "one whose parameter sslrootcert is a file, such as /etc/ssl/certs/ca-certificates.crt"
+        )
+
+
+def _choice(values: frozenset[str]) -> str:
+    if len(values) == MAX_CONNECT_SECONDS:
+        return f"a number of seconds from 1 to {MAX_CONNECT_SECONDS}"
+    return " or ".join(sorted(values))
+
+
+def _shown(name: str) -> str:
+    """A name that is none may be half of a password."""
+    return name if name.isidentifier() and name.islower() else "that is none"

@@ -1,0 +1,34 @@
+"""Servers that are away for a minute or two, while all other faults go on."""
+
+from random import Random
+from typing import NamedTuple
+
+from devstack.stack import NEIGHBOURS, SERVERS
+
+AWAY = (*SERVERS, *NEIGHBOURS)
+SECONDS = (60.0, 120.0)
+"""Longer than the budgets of most steps, which are tried for 20 to 60 s."""
+AT_ONCE = 2
+"""Outages at the same time: all of them take half as long, and some payments still succeed."""
+PAUSE = (5.0, 15.0)
+"""Between two outages, so that payments succeed again meanwhile. Seconds, chosen, not measured."""
+MANNERS = ("killed", "frozen")
+"""A killed server refuses connections; a frozen one takes them and answers nothing."""
+
+
+class Outage(NamedTuple):
+    server: str
+    manner: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.server}:away, {self.manner}"
+
+
+def outages(times: int, dice: Random) -> list[Outage]:
+    """Every server is away so many times, each time in another manner, in rounds of all servers."""
+    return [
+        Outage(server, MANNERS[number % len(MANNERS)], dice.uniform(*SECONDS))
+        for number in range(times)
+        for server in dice.sample(AWAY, len(AWAY))
+    ]

@@ -1,0 +1,156 @@
+"""A primary that goes away: its standby is promoted, and payments go on without a restart."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from db.engine import create_engine
+from db.migrate import migrate
+from db.payments import PaymentStore
+from devstack.ports import HOST, Ports
+from devstack.postgres import _program
+from devstack.stack import Stack
+from domain.errors import PaymentError
+from tests.builders import a_payment
+from tests.integration.replica import another_api
+from tests.integration.shop import Shop
+from tests.integration.waiting import eventually
+
+POOL = 3
+
+
+async def is_done(work: Awaitable[object]) -> bool:
+    try:
+        await work
+    except PaymentError:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def primary(directory: Path) -> AsyncIterator[Stack]:
+    stack = Stack(directory, Ports.free(), durable=False, ephemeral=True)
+    await stack.up(["postgres"])
+    try:
+        yield stack
+    finally:
+        await stack.stop("postgres")
+
+
+@asynccontextmanager
+async def standby(of: int, directory: Path) -> AsyncIterator[int]:
+    """The port of a server that follows the primary at port `of`."""
+    port = Ports.free().postgres
+    source = ("-h", HOST, "-p", str(of), "-U", "postgres", "-D", str(directory))
+    await asyncio.to_thread(
+        subprocess.run,
+        [*_program("pg_basebackup"), *source, "-R", "-X", "stream", "--checkpoint=fast"],
+        check=True,
+        env={**os.environ, "PGPASSWORD": "postgres"},
+    )
+    limits = ("fsync=off", "max_connections=200")  # as many as the primary's, or it does not start
+    options = (*limits, f"port={port}", f"listen_addresses={HOST}", "unix_socket_directories=")
+    flags = [flag for option in options for flag in ("-c", option)]
+    with (directory / "log").open("w") as log:
+        server = await asyncio.create_subprocess_exec(
+            *(*_program("postgres"), "-D", str(directory), *flags), stdout=log, stderr=log
+        )
+    try:
+        yield port
+    finally:
+        server.send_signal(signal.SIGINT)  # the "fast" shutdown
+        await server.wait()
+
+
+def superuser(port: int) -> str:
+    return f"postgresql://postgres:postgres@{HOST}:{port}/payments"
+
+
+async def ask(url: str, query: str, *values: object) -> object:
+    """The answer of a server that may not be up yet, or may have gone."""
+    try:
+        connection = await asyncpg.connect(url)
+    except (OSError, asyncpg.PostgresError):
+        return None
+    try:
+        return await connection.fetchval(query, *values)
+    finally:
+        await connection.close()
+
+
+async def test_a_promoted_standby_takes_over(tmp_path: Path) -> None:
+    async with primary(tmp_path / "primary") as stack:
+        first = stack.site.ports.postgres
+        await migrate(stack.environment()["DATABASE_URL"])
+        async with standby(first, tmp_path / "standby") as second:
+            url = f"postgresql://payments:payments@{HOST}:{first},{HOST}:{second}/payments"
+            engine = create_engine(url, application_name="tests", pool_size=POOL)
+            store, payment = PaymentStore(engine), a_payment()
+            await store.record_pending(payment)
+            count = "SELECT count(*) FROM bc_payment.payments"
+            await eventually("the standby follows", lambda: ask(superuser(second), count))
+
+            await stack.stop("postgres")
+            assert not await is_done(store.ping())
+            assert not await is_done(store.record_pending(a_payment()))
+            await ask(superuser(second), "SELECT pg_promote(wait => false)")
+
+            await eventually(
+                "payments are recorded", lambda: is_done(store.record_pending(a_payment()))
+            )
+            await store.ping()
+            assert await store.find(payment.id) == payment
+            await engine.dispose()
+
+
+@pytest.fixture
+async def only_reading(shop: Shop) -> AsyncIterator[str]:
+    """The URL of a role whose sessions only read, as those of an old primary after a failover."""
+    role = f"role_{uuid4().hex}"
+    admin = await asyncpg.connect(superuser(shop.stack.site.ports.postgres))
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'payments' IN ROLE payments")
+    await admin.execute(f"ALTER ROLE {role} SET default_transaction_read_only = on")
+    yield shop.stack.environment()["DATABASE_URL"].replace("//payments:", f"//{role}:")
+    await admin.execute(f"DROP ROLE {role}")
+    await admin.close()
+
+
+async def let_write(shop: Shop, url: str) -> None:
+    role = url.split("//")[1].split(":", maxsplit=1)[0]
+    admin = superuser(shop.stack.site.ports.postgres)
+    await ask(admin, f"ALTER ROLE {role} RESET default_transaction_read_only")
+
+
+async def test_one_refused_write_empties_the_pool(shop: Shop, only_reading: str) -> None:
+    engine = create_engine(only_reading, application_name="tests", pool_size=POOL)
+    store = PaymentStore(engine)
+    connections = [await engine.connect() for _ in range(POOL)]
+    for connection in connections:
+        await connection.close()
+    await let_write(shop, only_reading)
+
+    assert not await is_done(store.record_pending(a_payment()))
+    for _ in range(POOL):
+        await store.record_pending(a_payment())
+    await engine.dispose()
+
+
+async def test_a_server_that_only_reads_is_not_ready(shop: Shop, only_reading: str) -> None:
+    async with another_api(shop, database_url=only_reading) as replica:
+        order = await replica.an_order()
+        answer = await replica.get("/ready")
+        assert (answer.status, answer.body["dependencies"]["postgresql"]) == (503, "down")
+        assert (await replica.pay(order, key="key")).status == 503
+
+        await let_write(shop, only_reading)
+
+        assert (await replica.get("/ready")).status == 200
+        assert (await replica.pay(order, key="key")).status == 200

@@ -1,0 +1,237 @@
+"""What PostgreSQL itself refuses: claims of a closed order, successes that are being undone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db import paging
+from db.engine import create_engine
+from db.payments import PaymentStore
+from db.reconciliation import ReconciliationRounds
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Announcement, Payment, PaymentStatus
+from tests.builders import NOON, a_payment
+from tests.integration.shop import Shop
+from tests.integration.waiting import eventually
+
+BLOCKED = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))
+    )
+"""
+DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
+REFUSED = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
+
+
+@pytest.fixture(scope="module")
+async def engine(shop: Shop) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(shop.stack.environment()["DATABASE_URL"], application_name="tests")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def store(engine: AsyncEngine) -> PaymentStore:
+    return PaymentStore(engine)
+
+
+async def a_failure(store: PaymentStore, announcement: Announcement) -> Payment:
+    """A payment that has failed, and whose event is as far as that."""
+    payment = a_payment()
+    await store.record_pending(payment)
+    failed = payment.failed(DECLINED, NOON, Announcement.DUE)
+    await store.record_failed(failed)
+    await store.record_announcement(failed.announced(announcement))
+    return failed.announced(announcement)
+
+
+async def refusal_of(store: PaymentStore, payment: Payment) -> ErrorCode:
+    with pytest.raises(PaymentError) as refused:
+        await store.record_pending(payment)
+    assert await store.find(payment.id) is None
+    return refused.value.code
+
+
+@pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN, Announcement.MADE])
+async def test_a_published_failure_closes_its_order(
+    store: PaymentStore, announcement: Announcement
+) -> None:
+    failed = await a_failure(store, announcement)
+    again = a_payment(order_id=failed.order_id, customer_id=failed.customer_id)
+
+    assert await refusal_of(store, again) is ErrorCode.ORDER_NOT_PENDING
+    stranger = a_payment(order_id=failed.order_id)
+    assert await refusal_of(store, stranger) is ErrorCode.CUSTOMER_MISMATCH
+
+
+async def test_the_failed_payment_itself_finds_its_own_row(store: PaymentStore) -> None:
+    failed = await a_failure(store, Announcement.MADE)
+    pending = a_payment(id=failed.id, order_id=failed.order_id, customer_id=failed.customer_id)
+
+    assert (await store.record_pending(pending)).payment == failed
+
+
+async def test_a_success_comes_before_a_failure_of_its_order(
+    store: PaymentStore, shop: Shop
+) -> None:
+    """As they may stand side by side in the books of an earlier version."""
+    failed = await a_failure(store, Announcement.NONE)
+    paid = a_payment(order_id=failed.order_id, customer_id=failed.customer_id)
+    await store.record_pending(paid)
+    await store.record_succeeded(paid.succeeded(NOON))
+    await announce(shop, failed.id, "begun")
+    third = a_payment(order_id=failed.order_id, customer_id=failed.customer_id)
+
+    assert (await store.record_pending(third)).id == paid.id
+    assert (await store.record_pending(a_payment(id=failed.id, order_id=failed.order_id))).id == (
+        paid.id
+    )
+
+
+async def announce(shop: Shop, payment_id: UUID, announcement: str) -> None:
+    await shop.database.execute(
+        "UPDATE bc_payment.payments SET announcement = $2 WHERE id = $1", payment_id, announcement
+    )
+
+
+async def test_an_order_that_failed_several_times_is_closed(
+    store: PaymentStore, shop: Shop
+) -> None:
+    """An earlier version allowed an attempt after each failure."""
+    first = await a_failure(store, Announcement.NONE)
+    order = {"order_id": first.order_id, "customer_id": first.customer_id}
+    second = a_payment(**order)
+    await store.record_pending(second)
+    await store.record_failed(second.failed(DECLINED, NOON))
+    for each in (first, second):
+        await announce(shop, each.id, "made")
+
+    assert await refusal_of(store, a_payment(**order)) is ErrorCode.ORDER_NOT_PENDING
+
+
+async def test_a_claim_that_waits_for_a_failure_sees_it(store: PaymentStore, shop: Shop) -> None:
+    """The index makes the claim wait for the row that fails at the same time."""
+    payment = a_payment()
+    await store.record_pending(payment)
+    again = a_payment(order_id=payment.order_id, customer_id=payment.customer_id)
+    async with shop.database.acquire() as other, other.transaction():
+        await other.execute(
+            """UPDATE bc_payment.payments SET status = 'failed', error_code = 'CARD_DECLINED',
+                processed_at = now(), announcement = 'due' WHERE id = $1""",
+            payment.id,
+        )
+        claiming = asyncio.create_task(refusal_of(store, again))
+        await eventually("the claim waits for the row", lambda: other.fetchval(BLOCKED))
+
+    assert await claiming is ErrorCode.ORDER_NOT_PENDING
+
+
+async def test_another_attempt_is_allowed_when_the_setting_says_so(
+    engine: AsyncEngine, store: PaymentStore, shop: Shop
+) -> None:
+    failed = await a_failure(store, Announcement.MADE)
+    order = {"order_id": failed.order_id, "customer_id": failed.customer_id}
+    patient = PaymentStore(engine, reattempt_after=timedelta(hours=1))
+    assert await refusal_of(patient, a_payment(**order)) is ErrorCode.ORDER_NOT_PENDING
+
+    await shop.database.execute(
+        """UPDATE bc_payment.payments SET announced_at = now() - interval '2 hours'
+            WHERE id = $1""",
+        failed.id,
+    )
+    assert await refusal_of(store, a_payment(**order)) is ErrorCode.ORDER_NOT_PENDING
+    assert (await patient.record_pending(a_payment(**order))).is_new
+
+
+@pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN])
+async def test_an_event_that_is_not_out_keeps_the_order_closed(
+    engine: AsyncEngine, store: PaymentStore, announcement: Announcement
+) -> None:
+    failed = await a_failure(store, announcement)
+    hasty = PaymentStore(engine, reattempt_after=timedelta(0))
+    again = a_payment(order_id=failed.order_id, customer_id=failed.customer_id)
+
+    assert await refusal_of(hasty, again) is ErrorCode.ORDER_NOT_PENDING
+
+
+@pytest.mark.parametrize("status", ["pending", "succeeded"])
+async def test_a_payment_that_is_undone_never_succeeds(
+    store: PaymentStore, shop: Shop, status: str
+) -> None:
+    payment = a_payment()
+    await store.record_pending(payment)
+    if status == "succeeded":
+        await store.record_succeeded(payment.succeeded(NOON))
+
+    recorded = await store.record_compensation(payment.compensating(REFUSED))
+    again = await store.record_compensation(payment.compensating(DECLINED))
+
+    assert recorded == again
+    assert recorded.compensation == payment.compensating(REFUSED).compensation
+    assert recorded.as_answered.status is PaymentStatus.PENDING
+    await store.record_announcement(recorded.announced(Announcement.MADE))
+    assert await store.find(payment.id) == recorded
+    if status == "pending":
+        with pytest.raises(PaymentError):
+            await store.record_succeeded(payment.succeeded(NOON))
+        with pytest.raises(Exception, match="cannot go from pending to succeeded"):
+            await shop.database.execute(
+                """UPDATE bc_payment.payments SET status = 'succeeded', processed_at = now()
+                    WHERE id = $1""",
+                payment.id,
+            )
+    failed = recorded.failed(REFUSED, NOON)
+    await store.record_failed(failed)
+    assert await store.find(payment.id) == failed
+
+
+async def test_a_published_success_is_not_undone(store: PaymentStore) -> None:
+    payment = a_payment()
+    await store.record_pending(payment)
+    success = payment.succeeded(NOON)
+    await store.record_succeeded(success)
+    await store.record_announcement(success.announced(Announcement.BEGUN))
+
+    recorded = await store.record_compensation(success.compensating(REFUSED))
+
+    assert recorded == success.announced(Announcement.BEGUN)
+
+
+async def test_everything_unfinished_is_read_page_by_page(
+    store: PaymentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert paging.PAGE_SIZE < 600
+    same_time = [a_payment(created_at=NOON - timedelta(days=400)) for _ in range(600)]
+    await asyncio.gather(*map(store.record_pending, same_time))
+
+    found = [
+        payment.id
+        async for page in store.pending_since(NOON - timedelta(days=399))
+        for payment in page
+    ]
+
+    assert {each.id for each in same_time} <= set(found)
+    assert len(found) == len(set(found))
+    await asyncio.gather(*(store.record_failed(each.failed(DECLINED, NOON)) for each in same_time))
+
+
+async def test_a_completed_round_is_remembered(engine: AsyncEngine) -> None:
+    rounds = ReconciliationRounds(engine)
+
+    await rounds.record_completed()
+    first = await rounds.last_completed()
+    await rounds.record_completed()
+
+    assert first is not None
+    assert first < (await rounds.last_completed() or first)
+    assert abs(first - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_an_unknown_payment_is_compensated_as_it_is(store: PaymentStore) -> None:
+    payment = a_payment(id=uuid4()).compensating(REFUSED)
+
+    assert await store.record_compensation(payment) == payment

@@ -1,0 +1,70 @@
+"""A Temporal that somebody has changed: attributes removed, workflows started by hand."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
+
+from bootstrap.prepare import add_search_attributes
+from domain import exact_json, names
+from tests.builders import an_instruction
+from tests.integration.shop import JSON, Shop
+from tests.integration.waiting import eventually
+from tests.stacks import another_server
+from workflows.operator_view import CUSTOMER_ID
+from workflows.payment import PaymentWorkflow
+
+
+@asynccontextmanager
+async def without_customer_id(shop: Shop) -> AsyncIterator[None]:
+    request = RemoveSearchAttributesRequest(
+        namespace=shop.temporal.namespace, search_attributes=[CUSTOMER_ID.name]
+    )
+    await shop.temporal.operator_service.remove_search_attributes(request)
+    try:
+        yield
+    finally:
+        await add_search_attributes(shop.temporal, [CUSTOMER_ID])
+
+
+async def test_missing_search_attribute_is_told(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = await shop.an_order()
+    content = exact_json.dumps(order.request())
+    async with another_server(shop.stack) as url, httpx.AsyncClient(base_url=url) as api:
+
+        async def readiness(status: int) -> Any:
+            answer = await api.get("/ready")
+            return answer.json() if answer.status_code == status else None
+
+        async with without_customer_id(shop):
+            told = await eventually("the API is not ready", lambda: readiness(503))
+            refused = await api.post("/payments", content=content, headers=JSON)
+        await eventually("the API is ready again", lambda: readiness(200))
+
+    assert told["dependencies"]["searchAttributes"] == "down"
+    assert told["dependencies"]["temporal"] == "up"
+    assert refused.status_code == 503
+    assert "CustomerId" in caplog.text
+    assert (await shop.until_accepted(order)).status == 200
+
+
+async def test_workflow_that_was_started_by_hand_is_another_payment(shop: Shop) -> None:
+    order = await shop.an_order()
+    instruction = an_instruction(order_id=UUID(order.id))
+    workflow_id = names.workflow_id(instruction.order_id)
+    by_hand = await shop.temporal.start_workflow(
+        PaymentWorkflow.run, instruction, id=workflow_id, task_queue="nobody's"
+    )
+
+    refused = await shop.pay(order)
+    await by_hand.terminate()
+    paid = await shop.until_accepted(order)
+
+    assert (refused.status, refused.body["code"]) == (409, "PAYMENT_IN_PROGRESS")
+    assert paid.body["success"]

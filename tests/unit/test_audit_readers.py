@@ -1,0 +1,223 @@
+"""What the audit makes of the answers of others: nothing that they say ends it."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.books import Effect, Movement, OrderState
+from audit.ledger import Ledger, LedgerReader, read_ledger
+from audit.orders import MISSING, order_state
+from audit.records import record_of
+from domain import exact_json
+from domain.money import Money
+
+NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ORDER = uuid4()
+CAPTURE: dict[str, Any] = {
+    "seq": 1,
+    "type": "charge.captured",
+    "at": NOW.isoformat(),
+    "data": {"key": "c", "orderId": str(ORDER), "amount": "150.00", "currency": "USD"},
+}
+REFUND: dict[str, Any] = {
+    "seq": 2,
+    "type": "refund.succeeded",
+    "at": NOW.isoformat(),
+    "data": {"key": "r", "chargeKey": "c", "amount": "50.00", "currency": "USD"},
+}
+CAPTURED = Effect(Movement.CAPTURE, "c", "c", Money.parse("150.00", "USD"))
+REFUNDED = Effect(Movement.REFUND, "r", "c", Money.parse("50.00", "USD"))
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.text() | st.integers().map(str),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+"""Any value that `exact_json` reads."""
+PATHS = ("type", "at", "data", "data.key", "data.orderId", "data.chargeKey", "data.amount", "seq")
+
+
+def ledger_of(entries: Sequence[Any], since: datetime = NOW - HOUR) -> Ledger:
+    reader = LedgerReader(since)
+    for entry in entries:
+        reader.read(entry)
+    return reader.ledger()
+
+
+def changed(entry: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The entry with another value at one place."""
+    copy: dict[str, Any] = json.loads(json.dumps(entry))
+    *parents, last = path.split(".")
+    inner = copy
+    for name in parents:
+        inner = inner[name]
+    inner[last] = value
+    return copy
+
+
+@pytest.mark.parametrize("entries", [[CAPTURE, REFUND], [REFUND, CAPTURE]])
+def test_movements_are_of_the_order_that_was_charged(entries: list[Any]) -> None:
+    ledger = ledger_of(entries)
+
+    assert sorted(ledger.effects[ORDER]) == sorted([CAPTURED, REFUNDED])
+    assert ledger.moved == {ORDER}
+    assert not ledger.stray
+    assert not ledger.unreadable
+
+
+def test_old_movements_are_read_and_are_not_recent() -> None:
+    ledger = ledger_of([CAPTURE], since=NOW + HOUR)
+
+    assert ledger.effects == {ORDER: [CAPTURED]}
+    assert ledger.moved == set()
+
+
+def test_a_recent_refund_of_an_old_capture_makes_its_order_recent() -> None:
+    old = changed(CAPTURE, "at", (NOW - 48 * HOUR).isoformat())
+
+    assert ledger_of([old, REFUND]).moved == {ORDER}
+
+
+def test_a_refund_of_nothing_is_kept_apart() -> None:
+    ledger = ledger_of([REFUND])
+
+    assert ledger.stray == [REFUNDED]
+    assert not ledger.effects
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        "text",
+        [],
+        {},
+        changed(CAPTURE, "type", "chargeback.opened"),
+        changed(CAPTURE, "type", ["charge.captured"]),
+        changed(CAPTURE, "at", "yesterday"),
+        changed(CAPTURE, "at", "2026-11-26T12:00:00"),
+        changed(CAPTURE, "data.amount", "-1"),
+        changed(CAPTURE, "data.currency", "dollars"),
+        changed(CAPTURE, "data.key", None),
+        changed(REFUND, "data.chargeKey", {}),
+    ],
+)
+def test_an_odd_entry_is_told_and_hides_no_others(entry: Any) -> None:
+    ledger = ledger_of([entry, CAPTURE])
+
+    assert len(ledger.unreadable) == 1
+    assert "entry 1 of the gateway's ledger" in ledger.unreadable[0]
+    assert ledger.effects == {ORDER: [CAPTURED]}
+
+
+@given(st.lists(JSON, max_size=5), st.sampled_from([CAPTURE, REFUND]), st.sampled_from(PATHS), JSON)
+def test_no_ledger_ends_the_reading(
+    entries: list[Any], entry: dict[str, Any], path: str, value: Any
+) -> None:
+    ledger = ledger_of([*entries, changed(entry, path, value), CAPTURE])
+
+    assert len(ledger.unreadable) >= len(entries)
+    assert CAPTURED in ledger.effects[ORDER]
+
+
+@given(st.integers(200, 599), st.binary() | JSON.map(exact_json.dumps))
+def test_no_answer_of_ordering_ends_the_reading(status: int, content: bytes) -> None:
+    try:
+        state = order_state(status, content)
+    except ValueError:
+        return
+    assert isinstance(state.status, str)
+    assert isinstance(state.paid_by, UUID | None)
+
+
+@given(
+    st.none() | st.binary(),
+    st.none() | st.binary(),
+    st.lists(st.tuples(st.text() | st.just("ce_id"), st.none() | st.binary())),
+)
+def test_no_record_ends_the_reading(
+    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
+) -> None:
+    found = SimpleNamespace(key=key, value=value, headers=headers, topic="payment-failed")
+
+    record = record_of(found)
+
+    assert record.value == (value or b"")
+    exact_json.dumps([record.id, record.key])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "state"),
+    [
+        (200, {"status": "paid", "paymentId": str(ORDER)}, OrderState("paid", ORDER)),
+        (200, {"state": "pending", "paymentId": None}, OrderState("pending", None)),
+        (200, {}, OrderState("unknown", None)),
+        (404, "no JSON of an order", OrderState(MISSING, None)),
+    ],
+)
+def test_an_order_is_read_as_deployments_tell_it(
+    status: int, body: object, state: OrderState
+) -> None:
+    assert order_state(status, json.dumps(body).encode()) == state
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, {"status": "paid"}),
+        (401, {"status": "paid"}),
+        (302, {}),
+        (200, []),
+        (200, {"status": ["paid"]}),
+        (200, {"status": "paid", "paymentId": "not an id"}),
+        (200, {"status": "paid", "paymentId": ["x"]}),
+    ],
+)
+def test_what_is_no_order_is_not_taken_for_one(status: int, body: object) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        order_state(status, json.dumps(body).encode())
+
+
+class Gateway:
+    """Answers the ledger in pages, as the real one does, or as one that knows no pages."""
+
+    def __init__(self, entries: list[dict[str, Any]], *, has_pages: bool = True) -> None:
+        self.asked: list[dict[str, str]] = []
+        self._entries = entries
+        self._has_pages = has_pages
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        asked = dict(request.url.params)
+        self.asked.append(asked)
+        if not self._has_pages:
+            return httpx.Response(200, json=self._entries)
+        after, limit = int(asked["after"]), int(asked["limit"])
+        rest = [each for each in self._entries if each["seq"] > after]
+        return httpx.Response(200, json=rest[:limit])
+
+
+@pytest.mark.parametrize("has_pages", [True, False])
+async def test_a_ledger_is_read_page_by_page_and_each_entry_once(
+    monkeypatch: pytest.MonkeyPatch, has_pages: bool
+) -> None:
+    monkeypatch.setattr("audit.ledger.PAGE", 2)
+    entries = [CAPTURE | {"seq": number} for number in range(1, 6)]
+    gateway = Gateway(entries, has_pages=has_pages)
+    transport = httpx.MockTransport(gateway)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        ledger = await read_ledger(client, NOW - HOUR)
+
+    assert ledger.effects == {ORDER: [CAPTURED] * 5}
+    assert [each["after"] for each in gateway.asked] == (
+        ["0", "2", "4", "5"] if has_pages else ["0", "5"]
+    )
+    assert {each["limit"] for each in gateway.asked} == {"2"}

@@ -1,0 +1,145 @@
+"""A failure that was published is final for its order; one that was not can be tried again."""
+
+import httpx
+import pytest
+
+from api import payments
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Announcement, Payment
+from tests.builders import NOON
+from tests.unit.backstage import (
+    BODY,
+    PENDING,
+    SUCCEEDED,
+    Backstage,
+    envelope,
+    failed,
+    problem,
+)
+
+KEY = {"idempotency-key": "k-1"}
+PUBLISHED = [Announcement.DUE, Announcement.BEGUN, Announcement.MADE]
+OURS = [ErrorCode.DATABASE_UNAVAILABLE, ErrorCode.RECORD_REFUSED, ErrorCode.INVENTORY_UNAVAILABLE]
+
+
+def published(code: ErrorCode, announcement: Announcement = Announcement.MADE) -> Payment:
+    return PENDING.failed(PaymentError(code, f"It is {code}."), NOON, announcement)
+
+
+@pytest.mark.parametrize("announcement", PUBLISHED)
+@pytest.mark.parametrize("code", OURS)
+async def test_it_does_not_ask_to_come_back(
+    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode, announcement: Announcement
+) -> None:
+    backstage.outcome = published(code, announcement)
+
+    answer = await http.post("/payments", content=BODY)
+
+    body = problem(answer, code, 422)
+    assert "place a new order" in body["errorMessage"]
+    assert "retry-after" not in answer.headers
+
+
+@pytest.mark.parametrize("code", OURS)
+async def test_it_is_kept_under_its_key(
+    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+) -> None:
+    backstage.outcome = published(code)
+    first = await http.post("/payments", content=BODY, headers=KEY)
+    backstage.recorded = [published(code)]
+
+    again = await http.post("/payments", content=BODY, headers=KEY)
+
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers["idempotent-replayed"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [(ErrorCode.CARD_DECLINED, 422), (ErrorCode.PAYMENT_CANCELLED, 409)]
+)
+async def test_it_keeps_a_status_that_is_final_anyway(
+    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode, status: int
+) -> None:
+    backstage.outcome = published(code)
+
+    body = problem(await http.post("/payments", content=BODY), code, status)
+
+    assert "place a new order" in body["errorMessage"]
+    assert body["payment"]["errorMessage"] == f"It is {code}."
+
+
+async def test_what_nobody_heard_of_can_be_paid_again(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.outcome = failed(ErrorCode.ORDERING_UNAVAILABLE)
+
+    answer = await http.post("/payments", content=BODY)
+
+    assert "new order" not in problem(answer, ErrorCode.ORDERING_UNAVAILABLE)["errorMessage"]
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_in_progress_is_not_kept_under_a_key(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    backstage.outcome = failed(ErrorCode.PAYMENT_IN_PROGRESS)
+    problem(await http.post("/payments", content=BODY, headers=KEY), ErrorCode.PAYMENT_IN_PROGRESS)
+    backstage.recorded = [failed(ErrorCode.PAYMENT_IN_PROGRESS)]
+    backstage.outcome = SUCCEEDED
+
+    again = await http.post("/payments", content=BODY, headers=KEY)
+
+    assert envelope(again, 200)["success"]
+    assert "idempotent-replayed" not in again.headers
+
+
+@pytest.mark.parametrize(
+    "code", [ErrorCode.PAYMENT_IN_PROGRESS, ErrorCode.CARD_DECLINED, ErrorCode.ORDER_NOT_PENDING]
+)
+async def test_a_paid_order_is_paid_whatever_its_key_has_met(
+    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+) -> None:
+    backstage.outcome = failed(code)
+    await http.post("/payments", content=BODY, headers=KEY)
+    paid = SUCCEEDED.model_copy(update={"id": SUCCEEDED.order_id})
+    backstage.recorded = [failed(code), paid]
+
+    for _ in range(2):
+        answer = await http.post("/payments", content=BODY, headers=KEY)
+        assert envelope(answer, 200)["payment"]["id"] == str(paid.id)
+    assert len(backstage.started) == 1
+
+
+async def test_callers_do_not_wait_for_an_event(
+    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payments, "FIRST_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(payments, "LOOK_SECONDS", 0.01)
+    backstage.is_endless = True
+    looks = iter([PENDING, SUCCEEDED.announced(Announcement.DUE)])
+    begun = SUCCEEDED.announced(Announcement.BEGUN)
+
+    async def find(_: object) -> Payment:
+        return next(looks, begun)
+
+    monkeypatch.setattr(backstage, "find", find)
+
+    answer = await http.post("/payments", content=BODY)
+
+    assert envelope(answer, 200)["payment"]["status"] == "succeeded"
+    assert next(looks, None) is None
+
+
+async def test_a_payment_that_is_undone_reads_as_pending_and_is_not_cancelled(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    error = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
+    for undone in (PENDING, SUCCEEDED.announced(Announcement.DUE)):
+        backstage.recorded = [undone.compensating(error)]
+
+        read = await http.get(f"/payments/{PENDING.id}")
+        cancelled = await http.post(f"/payments/{PENDING.id}/cancel")
+
+        assert envelope(read, 200)["payment"]["status"] == "pending"
+        problem(cancelled, ErrorCode.PAYMENT_ENDED)
+    assert backstage.cancelled == []

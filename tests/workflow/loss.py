@@ -1,0 +1,60 @@
+"""Losing a payment's workflow at a chosen operation, and what takes it up again."""
+
+from uuid import uuid4
+
+import pytest
+from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+
+from domain import names
+from domain.names import workflow_id
+from domain.payment import Payment, PaymentInstruction
+from tests.workflow.conftest import Desk
+from workflows.payment import PaymentWorkflow
+from workflows.reconciliation import ABANDONED_AFTER, ReconciliationWorkflow
+
+
+def an_old_instruction(desk: Desk) -> PaymentInstruction:
+    """Old enough for the reconciliation to look at."""
+    asked_at = desk.opened_at - 2 * ABANDONED_AFTER
+    return desk.an_instruction().model_copy(update={"requested_at": asked_at})
+
+
+async def lose_at(desk: Desk, instruction: PaymentInstruction, operation: str) -> None:
+    """Pay, and terminate the workflow before the operation has its effect."""
+    world = desk.world
+    handle = await desk.start(instruction)
+
+    async def terminate() -> None:
+        await handle.terminate()
+        await world.down(operation)()
+
+    world.before[operation] = terminate
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    world.before.clear()
+    world.calls.clear()
+
+
+async def reconcile(desk: Desk) -> int:
+    return await desk.client.execute_workflow(
+        ReconciliationWorkflow.run, id=str(uuid4()), task_queue=names.TASK_QUEUE
+    )
+
+
+async def ending(desk: Desk, instruction: PaymentInstruction) -> Payment:
+    """How the latest run of the order's workflow ends."""
+    handle: WorkflowHandle[PaymentWorkflow, Payment] = desk.client.get_workflow_handle_for(
+        PaymentWorkflow.run, workflow_id(instruction.order_id)
+    )
+    await desk.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+    try:
+        return await handle.result()
+    finally:
+        await desk.client.test_service.lock_time_skipping(LockTimeSkippingRequest())
+
+
+async def resumed(desk: Desk, instruction: PaymentInstruction) -> Payment:
+    """How the payment ends once a round of the reconciliation has taken it up."""
+    assert await reconcile(desk) == 1
+    return await ending(desk, instruction)

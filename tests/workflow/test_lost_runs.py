@@ -1,0 +1,204 @@
+"""A run after a lost one looks first: nothing is published that was given back, nothing twice."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+
+from domain.errors import ErrorCode, PaymentError
+from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
+from domain.payment import Announcement, Payment, PaymentInstruction, PaymentStatus
+from domain.refund import Refund
+from tests.builders import a_payment, an_order
+from tests.fakes import FakeGateway, refusal
+from tests.invariants import assert_everybody_agrees
+from tests.workflow.conftest import Desk, time_skipping
+from tests.workflow.loss import an_old_instruction, ending, lose_at, reconcile, resumed
+
+DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
+
+
+@pytest.fixture
+async def temporal() -> AsyncIterator[Client]:
+    """A server of one's own: after a termination during an activity it never skips time again."""
+    async with time_skipping() as client:
+        yield client
+
+
+def event_is_refused(desk: Desk, _: PaymentInstruction) -> None:
+    desk.world.before[TOPIC_SUCCEEDED] = refusal(ErrorCode.EVENT_REFUSED)
+
+
+def success_is_refused(desk: Desk, _: PaymentInstruction) -> None:
+    desk.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
+
+
+def payment_is_cancelled(desk: Desk, instruction: PaymentInstruction) -> None:
+    async def cancel() -> None:
+        handle = desk.client.get_workflow_handle(workflow_id(instruction.order_id))
+        await handle.cancel()
+
+    desk.world.before["charge"] = cancel
+
+
+UNDONE = [event_is_refused, success_is_refused, payment_is_cancelled]
+
+
+@pytest.mark.parametrize("undo", UNDONE)
+@pytest.mark.parametrize("lost_at", ["record_failed", "refund", "record_compensation"])
+async def test_an_undone_payment_never_becomes_a_success(
+    desk: Desk, undo: object, lost_at: str
+) -> None:
+    instruction = an_old_instruction(desk)
+    assert callable(undo)
+    undo(desk, instruction)
+    await lose_at(desk, instruction, lost_at)
+
+    payment = await resumed(desk, instruction)
+
+    was_recorded = lost_at != "record_compensation"
+    assert (payment.status is PaymentStatus.FAILED) == was_recorded
+    assert desk.world.topics == [TOPIC_FAILED if was_recorded else TOPIC_SUCCEEDED]
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("undo", UNDONE)
+async def test_another_request_does_not_make_it_one_either(desk: Desk, undo: object) -> None:
+    instruction = an_old_instruction(desk)
+    assert callable(undo)
+    undo(desk, instruction)
+    await lose_at(desk, instruction, "record_failed")
+
+    another = await desk.pay(instruction.model_copy(update={"payment_id": uuid4()}))
+
+    assert another.status is PaymentStatus.FAILED
+    assert await reconcile(desk) in {0, 1}
+    await ending(desk, instruction)
+    assert TOPIC_SUCCEEDED not in desk.world.topics
+    assert desk.world.net_minor_units == 0
+
+
+async def test_a_refund_that_no_compensation_was_recorded_for_is_seen(desk: Desk) -> None:
+    """As a run of version 0.1.0 leaves it."""
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_success(instruction)
+    request = Refund.pending(
+        a_payment(id=instruction.payment_id).succeeded(desk.opened_at).announced(),
+        instruction.amount,
+        "key",
+        desk.opened_at,
+    ).request
+    await FakeGateway(desk.world).refund(request)
+
+    payment = await resumed(desk, instruction)
+
+    assert payment.error_code is ErrorCode.PROCESSOR_ERROR
+    assert desk.world.topics == [TOPIC_FAILED]
+    assert desk.world.net_minor_units == 0
+
+
+async def test_a_charge_that_stands_is_published_and_never_undone(desk: Desk) -> None:
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_success(instruction)
+    desk.world.before[TOPIC_SUCCEEDED] = desk.world.times(2, refusal(ErrorCode.EVENT_REFUSED))
+
+    payment = await resumed(desk, instruction)
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert {"charge", "refund", "void_charge"}.isdisjoint(desk.world.calls)
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("announcement", [Announcement.BEGUN, Announcement.MADE])
+async def test_a_success_that_is_being_published_asks_nobody(
+    desk: Desk, announcement: Announcement
+) -> None:
+    instruction = an_old_instruction(desk)
+    success = Payment.pending(instruction).succeeded(desk.opened_at).announced(announcement)
+    desk.world.payments[success.id] = success
+
+    another = instruction.model_copy(update={"payment_id": uuid4()})
+    payment = await desk.pay(another)
+
+    assert payment == success.announced()
+    assert {"find_charge", "void_charge", "charge", "refund"}.isdisjoint(desk.world.calls)
+
+
+async def test_the_same_input_started_again_looks_before_it_charges(desk: Desk) -> None:
+    instruction = an_old_instruction(desk)
+    await lose_at(desk, instruction, "record_succeeded")
+
+    payment = await desk.pay(instruction)
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert "charge" not in desk.world.calls
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("operation", ["fetch_order", "fetch_reservation"])
+async def test_a_capture_waits_for_ordering_and_inventory(desk: Desk, operation: str) -> None:
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_capture(instruction)
+    desk.world.before[operation] = desk.world.times(60, desk.world.down(operation))
+
+    payment = await resumed(desk, instruction)
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_a_failure_whose_order_is_paid_meanwhile_is_not_published(desk: Desk) -> None:
+    first = an_old_instruction(desk)
+    await lose_at(desk, first, "record_pending")
+    failed = Payment.pending(first).failed(DECLINED, desk.opened_at, Announcement.DUE)
+    paid = a_payment(order_id=first.order_id).succeeded(desk.opened_at).announced()
+    desk.world.payments |= {failed.id: failed, paid.id: paid}
+
+    assert await resumed(desk, first) == paid
+
+    assert desk.world.payments[failed.id].announcement is Announcement.NONE
+    assert desk.world.topics == []
+    assert await reconcile(desk) == 0
+
+
+async def test_while_another_payment_is_pending_a_failure_is_left_alone(desk: Desk) -> None:
+    first = an_old_instruction(desk)
+    failed = Payment.pending(first).failed(DECLINED, desk.opened_at, Announcement.BEGUN)
+    young = a_payment(order_id=first.order_id, created_at=desk.opened_at)
+    desk.world.payments |= {failed.id: failed, young.id: young}
+
+    assert await resumed(desk, first) == failed
+
+    assert desk.world.payments[failed.id] == failed
+    assert desk.world.events == []
+    assert "refund" not in desk.world.calls
+
+
+async def test_the_pending_payment_of_an_order_comes_first(desk: Desk) -> None:
+    """Both have lost their workflow; the older one would take the order's workflow id."""
+    first = an_old_instruction(desk)
+    failed = Payment.pending(first).failed(DECLINED, desk.opened_at, Announcement.BEGUN)
+    second = first.model_copy(update={"payment_id": uuid4()})
+    await lose_at(desk, second, "record_succeeded")
+    desk.world.payments[failed.id] = failed
+
+    assert (await resumed(desk, first)).id == second.payment_id
+
+    assert desk.world.topics == [TOPIC_SUCCEEDED]
+    assert (await resumed(desk, first)).id == second.payment_id
+    assert desk.world.payments[failed.id].announcement is Announcement.NONE
+    assert await reconcile(desk) == 0
+
+
+async def test_an_undone_payment_is_published_only_if_its_order_is_pending(desk: Desk) -> None:
+    instruction = an_old_instruction(desk)
+    success_is_refused(desk, instruction)
+    await lose_at(desk, instruction, "record_failed")
+    desk.world.orders[instruction.order_id] = an_order(instruction, state="cancelled")
+
+    payment = await resumed(desk, instruction)
+
+    assert payment.error_code is ErrorCode.RECORD_REFUSED
+    assert payment.announcement is Announcement.NONE
+    assert desk.world.events == []

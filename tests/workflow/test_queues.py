@@ -1,0 +1,150 @@
+"""A system that hangs holds up the steps that wait for it, and no others."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+
+from domain import names
+from domain.errors import ErrorCode
+from domain.names import TOPIC_SUCCEEDED
+from domain.payment import Payment, PaymentStatus
+from domain.refund import Refund, RefundStatus
+from tests.builders import an_order
+from tests.workflow.conftest import Desk, time_skipping
+from workflows import policies, worker
+from workflows.policies import STEPS
+from workflows.queues import LIMITS
+from workflows.reconciliation import ReconciliationWorkflow
+from workflows.start import start_refund
+
+LIMIT = 2
+HANGING = LIMIT + 2
+LOCAL_FIRST = {step.__name__ for step, policy in STEPS.items() if policy.local_first}
+SECONDS = 20
+"""Shorter than any step is waited for: what hangs is not given up here."""
+
+
+@pytest.fixture
+async def temporal() -> AsyncIterator[Client]:
+    """A server of one's own: it skips no time while steps hang."""
+    async with time_skipping() as client:
+        yield client
+
+
+@pytest.fixture
+async def narrow_desk(idle_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    """Its worker runs two activities of each queue at a time."""
+    monkeypatch.setattr(worker, "LIMITS", dict.fromkeys(LIMITS, LIMIT))
+    async with idle_desk.worker(graceful_shutdown_timeout=timedelta(0)):
+        yield idle_desk
+
+
+@asynccontextmanager
+async def hanging(desk: Desk, operation: str, payments: int = HANGING) -> AsyncIterator[None]:
+    """Payments that wait for a system that does not answer; more than it has places."""
+    answers = asyncio.Event()
+
+    async def hang() -> None:
+        await answers.wait()
+
+    desk.world.before[operation] = hang
+    handles = [await desk.start(desk.an_instruction()) for _ in range(payments)]
+    local = payments if operation in LOCAL_FIRST else 0
+    tries = desk.world.calls.count(operation) + local + LIMIT
+    await until(lambda: desk.world.calls.count(operation) >= tries)
+    yield
+    answers.set()
+    for handle in handles:
+        await handle.result()
+
+
+@pytest.mark.parametrize(
+    ("operation", "status"),
+    [("charge", PaymentStatus.PENDING), (TOPIC_SUCCEEDED, PaymentStatus.SUCCEEDED)],
+)
+async def test_a_gateway_or_kafka_that_hangs_delays_neither_recording_nor_reconciliation(
+    narrow_desk: Desk, operation: str, status: PaymentStatus
+) -> None:
+    world = narrow_desk.world
+    async with asyncio.timeout(SECONDS), hanging(narrow_desk, operation):
+        await until(lambda: [each.status for each in world.payments.values()] == HANGING * [status])
+        found = await reconcile(narrow_desk)
+        rejected = await pay_what_cannot_be_paid(narrow_desk)
+        waiting = world.calls.count(operation)
+
+    assert found == 0
+    assert rejected.error_code is ErrorCode.ORDER_NOT_PENDING
+    assert world.payments[rejected.id].status is PaymentStatus.FAILED
+    assert waiting == LIMIT
+
+
+@pytest.mark.parametrize("operation", ["fetch_order", "fetch_reservation"])
+async def test_ordering_or_inventory_that_hangs_delays_no_refund_and_no_reconciliation(
+    narrow_desk: Desk, operation: str
+) -> None:
+    payment = await narrow_desk.pay()
+    refund = Refund.pending(payment, payment.amount, "key", narrow_desk.opened_at)
+    async with asyncio.timeout(SECONDS), hanging(narrow_desk, operation):
+        found = await reconcile(narrow_desk)
+        handle = await start_refund(narrow_desk.client, refund, WorkflowIDConflictPolicy.FAIL)
+        refunded = await handle.result()
+
+    assert found == 0
+    assert refunded.status is RefundStatus.SUCCEEDED
+
+
+async def test_a_payment_of_a_version_with_one_queue_goes_on(
+    idle_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker of that version keeps nothing: the test server would wait for it for ever."""
+    desk, world = idle_desk, idle_desk.world
+    world.before["charge"] = world.down("charge")
+    with monkeypatch.context() as former:
+        former.setattr(policies, "QUEUES", dict.fromkeys(ErrorCode, names.TASK_QUEUE))
+        async with desk.worker(max_cached_workflows=0):
+            handle = await desk.start(desk.an_instruction())
+            await until(lambda: world.calls.count("charge") > 0)
+    del world.before["charge"]
+
+    async with asyncio.timeout(SECONDS), desk.worker():
+        payment = await handle.result()
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert await queues_of(handle) == {
+        "charge": names.TASK_QUEUE,
+        "record_succeeded": names.TASK_QUEUE,
+        "publish_event": names.TASK_QUEUE_EVENTS,
+    }
+
+
+async def queues_of(handle: WorkflowHandle[Any, Any]) -> dict[str, str]:
+    """Where each activity of the workflow was scheduled."""
+    scheduled = (
+        each.activity_task_scheduled_event_attributes
+        for each in (await handle.fetch_history()).events
+    )
+    return {each.activity_type.name: each.task_queue.name for each in scheduled if each.activity_id}
+
+
+async def reconcile(desk: Desk) -> int:
+    return await desk.client.execute_workflow(
+        ReconciliationWorkflow.run, id=str(uuid4()), task_queue=names.TASK_QUEUE
+    )
+
+
+async def pay_what_cannot_be_paid(desk: Desk) -> Payment:
+    instruction = desk.an_instruction()
+    desk.world.orders[instruction.order_id] = an_order(instruction, state="paid")
+    return await desk.pay(instruction)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110 - the world has no event for it
+        await asyncio.sleep(0.01)

@@ -1,0 +1,131 @@
+"""Whether the order may be paid: what Ordering and Inventory have answered last, and when."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from temporalio import workflow
+
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import PaymentInstruction
+from domain.verification import Order, Reservation, verify_order, verify_reservation
+from workflows.compensation import Step, until_done
+from workflows.payment_steps import PaymentSteps
+from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, LONGEST_PAUSE_OF_A_CHECK, VERIFIED_FOR
+
+ORDER_REFUSALS = frozenset({ErrorCode.ORDER_NOT_FOUND})
+RESERVATION_REFUSALS = frozenset({ErrorCode.RESERVATION_NOT_ACTIVE})
+
+T = TypeVar("T")
+OnFailure = Callable[[PaymentError], None]
+
+
+class OrderCheck:
+    """The latest answers about the order and its reservation."""
+
+    def __init__(self, instruction: PaymentInstruction, steps: PaymentSteps) -> None:
+        self._instruction = instruction
+        self._steps = steps
+        self._reservation: Reservation | None = None
+        self._asked_at: datetime | None = None
+        self.order_is_pending: bool | None = False
+        """Whether Ordering has said that the order is the caller's own and pending; None if it was
+        asked again and has not answered yet."""
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the order or the reservation may have changed since they were verified."""
+        return self._asked_at is not None and workflow.now() - self._asked_at > VERIFIED_FOR
+
+    @property
+    def charge_budget(self) -> timedelta:
+        """As long as a charge is worth trying: never beyond the reservation it pays for."""
+        expires_at = self._reservation.expires_at if self._reservation else None
+        return min(CHARGE_BUDGET, expires_at - workflow.now()) if expires_at else CHARGE_BUDGET
+
+    @property
+    def releasable_reservation_id(self) -> UUID | None:
+        """The reservation whose seats consumers may free, as Inventory has described it last."""
+        reservation = self._reservation
+        if reservation is None or not reservation.may_be_released(self._instruction.order_id):
+            return None
+        return reservation.id
+
+    def verify_order(self, order: Order, asked_at: datetime) -> None:
+        """Raises PaymentError unless the order may be paid."""
+        self._asked_at = asked_at
+        self.order_is_pending = False
+        verify_order(order, self._instruction)
+        self.order_is_pending = True
+
+    def verify_reservation(
+        self, reservation: Reservation | None, holds_for: timedelta = CHARGE_TIME
+    ) -> None:
+        """Raises PaymentError unless the reservation, if there is one, holds for so long."""
+        self._reservation = reservation
+        if reservation is not None:
+            verify_reservation(reservation, self._instruction, workflow.now(), holds_for)
+
+    def raise_if_lapsed(self) -> None:
+        """Raises PaymentError(RESERVATION_NOT_ACTIVE) if the reservation has lapsed by now."""
+        if self._reservation is not None and self._reservation.lapses_before(workflow.now()):
+            raise PaymentError(
+                ErrorCode.RESERVATION_NOT_ACTIVE,
+                "The reservation lapsed while the charge was under way; the charge is refunded.",
+            )
+
+    async def verify_again(self, on_failure: OnFailure, holds_for: timedelta) -> None:
+        """Ask Ordering and Inventory until they answer, however long that takes.
+
+        Raises PaymentError if the order may not be paid any more, or if the reservation lapses
+        meanwhile. `on_failure` is called each time that there was no answer, and may raise too.
+        """
+        await self._verify_order_again(on_failure)
+        try:
+            reservation = await self._until_answered(
+                self._steps.fetch_reservation, RESERVATION_REFUSALS, on_failure
+            )
+        except PaymentError:
+            self._reservation = None  # an event names only what Inventory has just described
+            raise
+        self.verify_reservation(reservation, holds_for)
+
+    @property
+    def is_to_be_repeated_before_failure(self) -> bool:
+        """Whether what a failure tells consumers depends on an answer that is missing or old."""
+        return self.order_is_pending is None or (self.order_is_pending and self.is_old)
+
+    async def look_before_failure(self, on_failure: OnFailure) -> None:
+        """Ask again whether the order is pending, and how its reservation stands."""
+        self._reservation = None
+        with suppress(PaymentError):
+            await self._verify_order_again(on_failure)
+            self._reservation = await self._steps.fetch_reservation()
+
+    async def _verify_order_again(self, on_failure: OnFailure) -> None:
+        self.order_is_pending = None
+        asked_at = workflow.now()
+        try:
+            order = await self._until_answered(self._steps.fetch_order, ORDER_REFUSALS, on_failure)
+        except PaymentError as error:
+            if error.code in ORDER_REFUSALS:
+                self.order_is_pending = False
+            raise
+        self.verify_order(order, asked_at)
+
+    async def _until_answered(
+        self, step: Step[T], refusals: frozenset[ErrorCode], on_failure: OnFailure
+    ) -> T:
+        def fail(error: PaymentError) -> None:
+            on_failure(error)
+            self.raise_if_lapsed()
+
+        return await until_done(
+            step,
+            on_failure=fail,
+            refusals=refusals,
+            in_any_round=True,
+            longest_pause=LONGEST_PAUSE_OF_A_CHECK,
+        )
