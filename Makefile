@@ -60,7 +60,11 @@ test: install ## Run all tests (ARGS="-k refund" chooses)
 
 .PHONY: browser
 browser: install ## Install Chromium for the browser tests, if there is none (Debian)
-	@$(PYTHON) -m tests.chromium
+	@$(PYTHON) -m tests.programs chromium
+
+.PHONY: pgbouncer
+pgbouncer: install ## Install PgBouncer for its tests, if there is none (Debian)
+	@$(PYTHON) -m tests.programs pgbouncer
 
 .PHONY: simulate
 simulate: install ## Try every pair of faults on simulated neighbours, and RUNS=n random cases

@@ -14,10 +14,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from devstack.ports import Ports
 from devstack.stack import Stack
 from domain import names
-from tests.chromium import ABSENT, find
 from tests.integration.shop import Shop
 from tests.integration.tab import Tab, chromium, opened
 from tests.integration.topics import Topics, following
+from tests.programs import CHROMIUM
 
 PATIENCE = 60
 
@@ -78,9 +78,9 @@ async def temporal(stack: Stack) -> Client:
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    executable = find()
+    executable = CHROMIUM.find()
     if executable is None:
-        pytest.skip(ABSENT)
+        pytest.skip(CHROMIUM.absent)
     async with async_playwright() as playwright, chromium(playwright, executable) as browser:
         yield browser
 

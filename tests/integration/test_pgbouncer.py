@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -20,8 +19,8 @@ from tests.builders import NOON, a_payment
 from tests.integration.replica import another_api
 from tests.integration.shop import Shop
 from tests.integration.waiting import eventually
+from tests.programs import PGBOUNCER
 
-ABSENT = "there is no PgBouncer here: `apt-get install pgbouncer` installs it"
 SESSIONS = 2
 CLIENTS = 10
 PAYMENTS = 100
@@ -42,9 +41,9 @@ default_pool_size = {sessions}
 
 @pytest.fixture(scope="module")
 async def url(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    program = PGBOUNCER.find()
     if program is None:
-        pytest.skip(ABSENT)
+        pytest.skip(PGBOUNCER.absent)
     directory, port = tmp_path_factory.mktemp("pgbouncer"), Ports.free().postgres
     (directory / "users").write_text('"payments" "payments"')
     (directory / "ini").write_text(

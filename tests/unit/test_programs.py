@@ -1,10 +1,11 @@
-"""The browser for the tests: what is there is used, what is not is installed or asked for."""
+"""Programs for the tests: what is there is used, what is not is installed or asked for."""
 
 from pathlib import Path
 
 import pytest
 
-from tests import chromium
+from tests import programs
+from tests.programs import CHROMIUM
 
 
 class Machine:
@@ -23,6 +24,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(programs, "SYSTEM", str(tmp_path))
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return Machine(tmp_path)
 
@@ -33,7 +35,7 @@ def test_a_browser_that_is_there_is_used(
     chrome = machine.has("google-chrome")
     machine.has("apt-get", "exit 1")
 
-    chromium.main()
+    programs.main("chromium")
 
     assert capsys.readouterr().out == f"{chrome}\n"
 
@@ -41,7 +43,7 @@ def test_a_browser_that_is_there_is_used(
 def test_a_browser_that_does_not_run_is_none(machine: Machine) -> None:
     machine.has("chromium-browser", "exit 1")
 
-    assert chromium.find() is None
+    assert CHROMIUM.find() is None
 
 
 def test_a_browser_that_is_not_there_is_installed(
@@ -51,7 +53,7 @@ def test_a_browser_that_is_not_there_is_installed(
     install = f"{{ echo '#!/bin/sh' >{browser}; /bin/chmod +x {browser}; }}"
     machine.has("apt-get", f'[ "$1" = update ] || {install}')
 
-    chromium.main()
+    programs.main("chromium")
 
     assert capsys.readouterr().out == f"{browser}\n"
 
@@ -67,9 +69,9 @@ def test_who_cannot_install_it_is_told_what_to_do(
         machine.has("apt-get", apt)
 
     with pytest.raises(SystemExit, match=reason) as told:
-        chromium.main()
+        programs.main("chromium")
 
-    assert chromium.BY_HAND in str(told.value)
+    assert CHROMIUM.by_hand in str(told.value)
 
 
 def test_only_root_and_those_with_sudo_install(
@@ -79,4 +81,4 @@ def test_only_root_and_those_with_sudo_install(
     machine.has("apt-get")
 
     with pytest.raises(SystemExit, match="no sudo here"):
-        chromium.main()
+        programs.main("chromium")
