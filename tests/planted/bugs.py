@@ -47,6 +47,7 @@ SAGA = "tests/workflow/test_payment.py"
 CANCELLATION = "tests/workflow/test_cancellation.py"
 RECONCILIATION = "tests/workflow/test_reconciliation.py"
 LOST_RUNS = "tests/workflow/test_lost_runs.py"
+REPLAY = "tests/replay/test_replay.py"
 VERIFIED_AGAIN = "tests/workflow/test_verified_again.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
@@ -395,6 +396,34 @@ WORKFLOWS = (
         "        self._check.order_is_pending = None\n",
         "        self._check.order_is_pending = None\n",
         RECONCILIATION,
+    ),
+    Bug(
+        "compensation is recorded in running payments of the former version",
+        "workflows/payment.py",
+        "if self._may_have_captured and workflow.patched(SAGA_2):",
+        "if self._may_have_captured:",
+        REPLAY,
+    ),
+    Bug(
+        "running payments of the former version verify their order again",
+        "workflows/payment.py",
+        "if self._may_have_changed and workflow.patched(SAGA_2):",
+        "if self._may_have_changed:",
+        REPLAY,
+    ),
+    Bug(
+        "running payments of the former version are looked up",
+        "workflows/payment.py",
+        "if recorded.is_settled or not workflow.patched(SAGA_2):",
+        "if recorded.is_settled:",
+        REPLAY,
+    ),
+    Bug(
+        "running payments of the former version look before a late failure",
+        "workflows/payment.py",
+        "if self._check.is_to_be_repeated_before_failure and workflow.patched(SAGA_2):",
+        "if self._check.is_to_be_repeated_before_failure:",
+        REPLAY,
     ),
     Bug(
         "resumed payment charges before it looks",

@@ -1,0 +1,211 @@
+"""Payments and refunds that the former version has begun are ended by this one, each once."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+
+from audit.__main__ import read_settled
+from audit.invariants import violations
+from devstack import process
+from devstack.ports import Ports
+from devstack.process import Process
+from devstack.stack import NEIGHBOURS, SERVERS, Stack
+from domain.names import RECONCILIATION, workflow_id
+from tests import former
+from tests.integration.agreement import assert_agreement
+from tests.integration.conftest import PATIENCE, end
+from tests.integration.shop import Answer, Order, Shop
+from tests.integration.topics import following
+from tests.integration.waiting import eventually
+from tests.stacks import settings_of
+
+OURS = ("prepare", "worker", "api")
+HEALED_WITHIN = 60
+REFUSE = """
+CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'by a test' USING ERRCODE = TG_ARGV[0];
+END $$
+"""
+PASSING = "40001"
+"""A failure that may pass: the success is recorded later."""
+FINAL = "23514"
+"""A refusal: the payment is undone."""
+
+
+@pytest.fixture
+async def former_tree(tmp_path: Path) -> Path:
+    return former.unpack(tmp_path / "former")
+
+
+@pytest.fixture
+async def former_shop(
+    tmp_path: Path, former_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Shop]:
+    """A system of its own, whose worker and API are of the former version."""
+    stack = Stack(tmp_path / "stack", Ports.free(), durable=False, ephemeral=True)
+    try:
+        await stack.up([*SERVERS, *NEIGHBOURS])
+        with monkeypatch.context() as patched:
+            patched.setattr(process, "ROOT", former_tree)
+            await stack.up(OURS)
+        async with AsyncExitStack() as opened:
+            yield await _shop(stack, opened)
+    finally:
+        await end(stack)
+
+
+async def _shop(stack: Stack, opened: AsyncExitStack) -> Shop:
+    environment = stack.environment()
+    return Shop(
+        stack,
+        await opened.enter_async_context(
+            httpx.AsyncClient(
+                base_url=environment["PAYMENT_API_URL"], timeout=PATIENCE, trust_env=False
+            )
+        ),
+        await opened.enter_async_context(httpx.AsyncClient(timeout=PATIENCE, trust_env=False)),
+        await opened.enter_async_context(
+            asyncpg.create_pool(environment["DATABASE_URL"], min_size=1)
+        ),
+        await opened.enter_async_context(following(environment["KAFKA_BOOTSTRAP_SERVERS"])),
+        await Client.connect(
+            environment["TEMPORAL_ADDRESS"], data_converter=pydantic_data_converter
+        ),
+    )
+
+
+async def refuse_success(shop: Shop, order: Order, sqlstate: str) -> str:
+    """Let PostgreSQL refuse to record the order's success; returns the trigger's name."""
+    name = f"refuse_{sqlstate}_{order.id.replace('-', '')}"
+    await shop.database.execute(
+        f"""CREATE TRIGGER {name} BEFORE UPDATE ON bc_payment.payments FOR EACH ROW
+            WHEN (NEW.order_id = '{order.id}' AND NEW.status = 'succeeded')
+            EXECUTE FUNCTION public.refuse('{sqlstate}')"""
+    )
+    return name
+
+
+async def accept_success(shop: Shop, trigger: str) -> None:
+    await shop.database.execute(f"DROP TRIGGER {trigger} ON bc_payment.payments")
+
+
+async def until_ended(shop: Shop, order: Order) -> Answer:
+    """The answer once the order's payment has an ending that is published."""
+
+    async def ended() -> bool:
+        rows = await shop.rows(order)
+        return (
+            bool(rows)
+            and all(row["announcement"] in {"made", "none"} for row in rows)
+            and all(row["status"] != "pending" for row in rows)
+        )
+
+    await eventually(f"the payment of {order.id} has ended", ended, seconds=HEALED_WITHIN)
+    [row] = await shop.rows(order)
+    answer = await shop.get(f"/payments/{row['id']}")
+    await assert_agreement(shop, order, answer)
+    return answer
+
+
+async def until_tried(shop: Shop, workflow_id: str, step: str) -> None:
+    """Wait until the workflow has this step under way."""
+    handle = shop.temporal.get_workflow_handle(workflow_id)
+
+    async def is_tried() -> bool:
+        try:
+            pending = (await handle.describe()).raw_description.pending_activities
+        except RPCError:
+            return False  # it has not been started yet
+        return any(each.activity_type.name == step for each in pending)
+
+    await eventually(f"{workflow_id} is at {step}", is_tried)
+
+
+async def assert_audit_finds_nothing(shop: Shop) -> None:
+    settings = settings_of(shop.stack)
+    await shop.temporal.get_schedule_handle(RECONCILIATION).trigger()  # the audit wants a round
+
+    async def is_clean() -> bool:
+        now = datetime.now(UTC)
+        books = await read_settled(settings, now - timedelta(hours=1), now)
+        return bool(books) and not [found for each in books for found in violations(each)]
+
+    await eventually("the audit finds nothing", is_clean, seconds=HEALED_WITHIN)
+
+
+@pytest.mark.timeout(300)
+async def test_what_the_former_version_has_begun_is_ended(former_shop: Shop) -> None:
+    shop = former_shop
+    await shop.database.execute(REFUSE)
+    running, due, undone, refunded = [await shop.an_order() for _ in range(4)]
+    paid = await shop.pay(refunded)
+    held = {each.id: await refuse_success(shop, each, PASSING) for each in (due, undone)}
+    asking = [asyncio.create_task(shop.pay(each)) for each in (due, undone)]
+    for each in (due, undone):
+        await shop.until_retried(each, "record_succeeded")
+    with shop.frozen("gateway"):
+        asking.append(asyncio.create_task(shop.pay(running)))
+        asking.append(asyncio.create_task(shop.refund(paid.payment["id"], None, "a refund")))
+        await refuse_success(shop, undone, FINAL)
+        await accept_success(shop, held[undone.id])
+        await until_tried(shop, workflow_id(UUID(running.id)), "charge")
+        await until_tried(shop, workflow_id(UUID(undone.id)), "refund_charge")
+        await shop.stack.up(["prepare"])
+        with shop.frozen("kafka"):
+            await accept_success(shop, held[due.id])
+            await shop.until_recorded(due, "succeeded")
+            await asyncio.gather(shop.stack.stop("worker"), shop.stack.stop("api"))
+            await shop.stack.up(["worker", "api"])
+    await asyncio.gather(*asking, return_exceptions=True)
+
+    statuses = [(await until_ended(shop, each)).payment["status"] for each in (running, due)]
+    assert statuses == ["succeeded", "succeeded"]
+    assert (await until_ended(shop, undone)).payment["errorCode"] == "RECORD_REFUSED"
+    await eventually("the refund is made", lambda: is_given_back(shop, refunded))
+    await assert_audit_finds_nothing(shop)
+
+
+async def is_given_back(shop: Shop, order: Order) -> bool:
+    return [charge["state"] for charge in await shop.charges(order)] == ["refunded"]
+
+
+@pytest.mark.timeout(300)
+async def test_both_versions_side_by_side_end_what_either_has_begun(former_shop: Shop) -> None:
+    shop = former_shop
+    await shop.database.execute(REFUSE)
+    await shop.stack.up(["prepare"])
+    present = Process(shop.stack.site.directory, "present-worker")
+    environment = {**os.environ, **shop.stack.environment()}
+    present.start([sys.executable, "-m", "workflows.worker"], environment, ephemeral=True)
+    try:
+        await eventually("the present worker runs", lambda: is_ready(present))
+        orders = [await shop.an_order() for _ in range(12)]
+        for each in orders[:4]:
+            await refuse_success(shop, each, FINAL)
+        async with shop.gateway(latencyMs=2500):
+            await asyncio.gather(*(shop.pay(each) for each in orders))
+        answers = await asyncio.gather(*(until_ended(shop, each) for each in orders))
+    finally:
+        await present.stop(signal.SIGTERM, 30)
+    await shop.stack.restart("worker")
+
+    assert [answer.payment["status"] for answer in answers] == ["failed"] * 4 + ["succeeded"] * 8
+    await assert_audit_finds_nothing(shop)
+
+
+async def is_ready(worker: Process) -> bool:
+    return "the worker is ready" in worker.log.read_text()

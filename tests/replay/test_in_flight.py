@@ -1,0 +1,153 @@
+"""A payment that the former version has begun is ended by this one, wherever it was stopped."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner
+
+from domain.errors import ErrorCode
+from domain.gateway import Charge, ChargeRequest, RefundRequest
+from domain.names import TOPIC_SUCCEEDED
+from domain.payment import Payment, PaymentStatus
+from domain.verification import Order, Reservation
+from tests import former
+from tests.fakes import World
+from tests.former import Former
+from tests.invariants import assert_everybody_agrees
+from tests.workflow.conftest import Desk, server_time, time_skipping
+from tests.workflow.loss import ending
+
+HOUR = timedelta(hours=1)
+VERIFYING = ("fetch_order", "fetch_reservation", "record_pending")
+PUBLISHING = (TOPIC_SUCCEEDED, "record_announcement")
+REFUNDING = ("refund", "record_failed", "payment-failed", "record_announcement")
+
+
+def _nothing(_: Any, __: Callable[[str], Any]) -> None:
+    """Every step does what it should."""
+
+
+def _charge_is_slow(world: Any, _: Callable[[str], Any]) -> None:
+    world.after["charge"] = world.times(1, world.down("charge"))
+
+
+def _gateway_is_dark(world: Any, _: Callable[[str], Any]) -> None:
+    for operation in ("charge", "find_charge", "void_charge"):
+        world.before[operation] = world.down_for(operation, HOUR)
+
+
+def _success_is_refused(world: Any, refuse: Callable[[str], Any]) -> None:
+    world.before["record_succeeded"] = refuse(ErrorCode.RECORD_REFUSED)
+
+
+def _event_is_refused(world: Any, refuse: Callable[[str], Any]) -> None:
+    world.before[TOPIC_SUCCEEDED] = refuse(ErrorCode.EVENT_REFUSED)
+
+
+SCENARIOS: dict[Callable[[Any, Callable[[str], Any]], None], tuple[str, ...]] = {
+    _nothing: (*VERIFYING, "charge", "record_succeeded", *PUBLISHING),
+    _charge_is_slow: ("charge", "find_charge", "record_succeeded"),
+    _gateway_is_dark: ("charge",),
+    _success_is_refused: ("record_succeeded", *REFUNDING),
+    _event_is_refused: (TOPIC_SUCCEEDED, *REFUNDING),
+}
+STOPS = [
+    pytest.param(arrange, operation, had_effect, id=f"{arrange.__name__}-{operation}-{had_effect}")
+    for arrange, operations in SCENARIOS.items()
+    for operation in operations
+    for had_effect in (False, True)
+]
+
+
+@pytest.fixture(scope="session")
+def the_former(tmp_path_factory: pytest.TempPathFactory) -> Former:
+    return former.load(former.unpack(tmp_path_factory.mktemp("former")))
+
+
+@pytest.fixture
+async def temporal() -> AsyncIterator[Client]:
+    """A server of its own for each: what a stopped worker leaves behind holds its clock."""
+    async with time_skipping() as client:
+        yield client
+
+
+class Stop:
+    """Holds the first call of an operation for ever, before its effect or after it."""
+
+    def __init__(self, world: Any, operation: str, had_effect: bool) -> None:
+        self.reached = asyncio.Event()
+        self._operation = operation
+        self._had_effect = had_effect
+        self._perform = world.perform
+        world.perform = self.perform
+
+    async def perform(self, operation: str, effect: Callable[[], Any]) -> Any:
+        if operation != self._operation:
+            return await self._perform(operation, effect)
+        try:
+            return await self._perform(operation, effect) if self._had_effect else None
+        finally:
+            self.reached.set()
+            await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def former_worker(the_former: Former, desk: Any) -> AsyncIterator[None]:
+    """A worker of the former version; it interrupts what it runs when it is stopped."""
+    ports = the_former.fakes.ports_of(desk.world, the_former.workflow.TemporalSagas(desk.client))
+    async with the_former.workflow.build_worker(
+        desk.client,
+        the_former.workflow.payment_activities(ports),
+        workflow_runner=UnsandboxedWorkflowRunner(),  # the sandbox would import this version
+        graceful_shutdown_timeout=timedelta(0),
+        max_cached_workflows=0,  # this server would wait for ever for a worker that has one cached
+    ):
+        yield
+
+
+def as_left_by(before: Any) -> World:
+    """The same world for this version: what is recorded is read as another version wrote it."""
+    world = World()
+    world.orders = {key: Order(**each.model_dump()) for key, each in before.orders.items()}
+    world.reservations = {
+        key: Reservation(**each.model_dump()) for key, each in before.reservations.items()
+    }
+    world.charges = {key: Charge(**each.model_dump()) for key, each in before.charges.items()}
+    world.captures = [ChargeRequest(**each.model_dump()) for each in before.captures]
+    world.refunds = [RefundRequest(**each.model_dump()) for each in before.refunds]
+    world.payments = {key: Payment(**each.model_dump()) for key, each in before.payments.items()}
+    for key, statuses in before.transitions.items():
+        world.transitions[key] = [PaymentStatus(each) for each in statuses]
+    world.events = before.events
+    return world
+
+
+@pytest.mark.parametrize(("arrange", "operation", "had_effect"), STOPS)
+async def test_it_is_ended(
+    temporal: Client,
+    the_former: Former,
+    arrange: Callable[[Any, Callable[[str], Any]], None],
+    operation: str,
+    had_effect: bool,
+) -> None:
+    opened_at = await server_time(temporal)
+    before = the_former.desk.Desk(temporal, opened_at)
+    codes = the_former.errors.ErrorCode
+    arrange(before.world, lambda code: the_former.fakes.refusal(codes(code)))
+    stop = Stop(before.world, operation, had_effect)
+    instruction = before.an_instruction()
+    async with former_worker(the_former, before):
+        await before.start(instruction)
+        await stop.reached.wait()
+
+    desk = Desk(temporal, opened_at, as_left_by(before.world))
+    async with desk.worker():
+        payment = await ending(desk, instruction)
+
+    assert payment.id == instruction.payment_id
+    assert_everybody_agrees(desk.world, payment)
