@@ -15,7 +15,6 @@ from tests.simulation.faults import (
     First,
     Gateway,
     Hearing,
-    Kind,
     Scenario,
 )
 
@@ -26,7 +25,7 @@ _SUCCESS = ("record_succeeded", TOPIC_SUCCEEDED, "record_announcement")
 _FAILURE = ("record_failed", TOPIC_FAILED, "record_announcement")
 _UNDONE = ("record_compensation", "void_charge", "refund", *_FAILURE)
 _PAID = (*_VERIFIED, "charge", *_SUCCESS)
-_UNDONE_BEFORE = ("record_pending", "fetch_order", "fetch_reservation", *_UNDONE)
+_UNDONE_BEFORE = (*_VERIFIED, "find_payment", *_UNDONE)
 COURSES = {
     Scenario.PAID: _PAID,
     Scenario.UNRESERVED: tuple(each for each in _PAID if each != "fetch_reservation"),
@@ -35,13 +34,13 @@ COURSES = {
     Scenario.UNRECORDABLE: (*_VERIFIED, "charge", "record_succeeded", *_UNDONE),
     Scenario.REJECTED: (*_VERIFIED, "record_failed"),
     Scenario.REATTEMPTED: ("fetch_order", "record_pending", "charge", *_FAILURE),
-    Scenario.CLAIMED: (*_VERIFIED, "find_charge", "charge", *_SUCCESS),
-    Scenario.STALE: (*_VERIFIED, "find_charge", *_SUCCESS),
+    Scenario.CLAIMED: (*_VERIFIED, "find_charge", "charge", "find_payment", *_SUCCESS),
+    Scenario.STALE: (*_VERIFIED, "find_charge", "find_payment", *_SUCCESS),
     Scenario.UNPUBLISHED: ("record_pending", "find_charge", *_SUCCESS[1:]),
     Scenario.BEGUN: ("record_pending", TOPIC_SUCCEEDED, "record_announcement"),
     Scenario.UNDONE: _UNDONE_BEFORE,
     Scenario.UNDONE_SUCCESS: _UNDONE_BEFORE,
-    Scenario.REFUNDED: (*_VERIFIED, "find_charge", *_FAILURE),
+    Scenario.REFUNDED: (*_VERIFIED, "find_charge", "find_payment", *_FAILURE),
     Scenario.FAILED_BESIDE_SUCCESS: (
         "record_pending",
         "void_charge",
@@ -73,8 +72,9 @@ def singles() -> Iterator[Case]:
             if fault.operation in operations:
                 yield from _settings(scenario, (fault,))
     for first, operation in LED_TO.items():
-        for kind in Kind:
-            yield from _settings(Scenario.PAID, (Fault.parse(first), Fault(operation, kind)))
+        for fault in FAULTS:
+            if fault.operation == operation:
+                yield from _settings(Scenario.PAID, (Fault.parse(first), fault))
 
 
 def _settings(scenario: Scenario, faults: tuple[Fault, ...]) -> Iterator[Case]:
