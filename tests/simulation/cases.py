@@ -33,16 +33,16 @@ COURSES = {
     Scenario.LAPSING: _PAID,
     Scenario.UNRECORDABLE: (*_VERIFIED, "charge", "record_succeeded", *_UNDONE),
     Scenario.REJECTED: (*_VERIFIED, "record_failed"),
-    Scenario.REATTEMPTED: ("fetch_order", "record_pending", "charge", *_FAILURE),
+    Scenario.REATTEMPTED: ("fetch_order", "record_pending", "charge", *_FAILURE[:2], *_SUCCESS),
     Scenario.CLAIMED: (*_VERIFIED, "find_charge", "charge", "find_payment", *_SUCCESS),
     Scenario.STALE: (*_VERIFIED, "find_charge", "find_payment", *_SUCCESS),
-    Scenario.UNPUBLISHED: ("record_pending", "find_charge", *_SUCCESS[1:]),
-    Scenario.BEGUN: ("record_pending", TOPIC_SUCCEEDED, "record_announcement"),
+    Scenario.UNPUBLISHED: (*_VERIFIED, "find_charge", *_SUCCESS[1:]),
+    Scenario.BEGUN: (*_VERIFIED, *_SUCCESS[1:]),
     Scenario.UNDONE: _UNDONE_BEFORE,
     Scenario.UNDONE_SUCCESS: _UNDONE_BEFORE,
     Scenario.REFUNDED: (*_VERIFIED, "find_charge", "find_payment", *_FAILURE),
     Scenario.FAILED_BESIDE_SUCCESS: (
-        "record_pending",
+        *_VERIFIED,
         "void_charge",
         "find_payment",
         "record_announcement",
@@ -56,7 +56,7 @@ COURSES = {
         "void_charge",
     ),
 }
-"""The operations that each scenario comes to without faults."""
+"""The operations that each scenario comes to without faults, with what is asked for later."""
 LED_TO = {"charge:lost": "find_charge", "charge:outage": "void_charge"}
 """The operations that only a fault leads to, where a payment begins with a request."""
 
@@ -88,7 +88,10 @@ def _settings(scenario: Scenario, faults: tuple[Fault, ...]) -> Iterator[Case]:
 
 def _drawn(scenario: Scenario, faults: tuple[Fault, ...]) -> Case:
     case = Case(scenario, faults)
-    return case._replace(circumstances=random.Random(str(case)).choice(CIRCUMSTANCES))
+    drawn = random.Random(str(case)).choice(CIRCUMSTANCES)
+    if scenario is Scenario.REATTEMPTED:
+        drawn = drawn._replace(again=Again.ANOTHER)  # a stranger would not come so far
+    return case._replace(circumstances=drawn)
 
 
 def pairs(single: Case, called: Collection[str]) -> Iterator[Case]:
