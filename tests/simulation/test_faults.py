@@ -1,4 +1,4 @@
-"""Every fault at every operation, and a sample of their pairs: the books agree each time."""
+"""Every fault at every operation, and many at a time: the books agree each time."""
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
