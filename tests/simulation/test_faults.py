@@ -1,11 +1,13 @@
 """Every fault at every operation, and many at a time: the books agree each time."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
 
 import pytest
 
-from tests.proof import Part
+from tests.proof import ROOT, Part
 from tests.simulation.cases import COURSES, LED_TO, drawn, pairs, singles
 from tests.simulation.faults import FAULTS, OPERATIONS, Case, Kind, Scenario
 from tests.simulation.simulator import Finding, simulating
@@ -83,3 +85,11 @@ def test_pairs_are_those_that_can_strike_and_none_is_tried_twice() -> None:
     ]
     assert {frozenset(each) for each in tried} == {frozenset(each) for each in wanted}
     assert len(set(tried)) == len(tried)
+
+
+def test_the_command_tries_a_case() -> None:
+    command = (sys.executable, "-m", "tests.simulation", "--case", "paid charge:lost")
+
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 (our own command)
+
+    assert "1 cases, 1 faults struck, 0 cases with violations" in ran.stdout
