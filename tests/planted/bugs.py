@@ -37,6 +37,7 @@ CANCELLATION = "tests/workflow/test_cancellation.py"
 RECONCILIATION = "tests/workflow/test_reconciliation.py"
 LOST_RUNS = "tests/workflow/test_lost_runs.py"
 VERIFIED_AGAIN = "tests/workflow/test_verified_again.py"
+SIMULATION = "tests/simulation/test_faults.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
 REFUND_SAGA = "tests/workflow/test_refund.py"
@@ -392,6 +393,20 @@ WORKFLOWS = (
         "self._payment = recorded or self._payment",
         "assert recorded",
         LOST_RUNS,
+    ),
+    Bug(
+        "a refund on its way is not recorded before it",
+        "workflows/payment.py",
+        "if self._may_have_captured and workflow.patched(SAGA_2):",
+        "if False:",
+        SIMULATION,
+    ),
+    Bug(
+        "order is not looked at again after a slow charge",
+        "workflows/payment.py",
+        "return was_slow or self._instruction.resumed",
+        "return self._instruction.resumed",
+        SIMULATION,
     ),
     Bug(
         "recorded success is published whatever became of its charge",

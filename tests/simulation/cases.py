@@ -109,7 +109,9 @@ def pairs(single: Case, called: Collection[str]) -> Iterator[Case]:
 
 
 def drawn(seed: int, most: int = 6) -> Case:
-    """The case of a seed, with up to `most` faults."""
+    """The case of a seed, with up to `most` faults, most of them where the scenario leads."""
     dice = random.Random(seed)
-    faults = dice.choices(FAULTS, k=dice.randint(1, most))
-    return Case(dice.choice(list(Scenario)), tuple(faults), dice.choice(CIRCUMSTANCES))
+    scenario = dice.choice(list(Scenario))
+    likely = [each for each in FAULTS if each.operation in COURSES[scenario]]
+    faults = dice.choices([*likely, *likely, *likely, *FAULTS], k=dice.randint(1, most))
+    return Case(scenario, tuple(faults), dice.choice(CIRCUMSTANCES))

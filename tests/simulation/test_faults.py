@@ -13,7 +13,7 @@ from tests.simulation.faults import FAULTS, OPERATIONS, Case, Kind, Scenario
 from tests.simulation.simulator import Finding, simulating
 
 PARTS = 12
-SAMPLE = 120
+SAMPLE = 60
 """How many random cases are tried here; `make simulate` tries every pair, and more of these."""
 
 LONG_IN = {Scenario.PAID, Scenario.UNRECORDABLE, Scenario.CLAIMED}
@@ -47,6 +47,16 @@ async def test_many_faults_at_a_time(remembers: bool) -> None:
     cases = [drawn(seed) for seed in range(SAMPLE)][remembers::2]
 
     await assert_no_violations(cases, remembers=remembers)
+
+
+async def test_cases_that_once_broke_a_promise() -> None:
+    cases = [
+        "stale record_pending:duplicate record_pending:refused",
+        "paid record_succeeded:terminated-late +caller +same-key",
+        "paid payment-succeeded:refused refund:terminated-late +caller +same-key",
+    ]
+
+    await assert_no_violations([Case.parse(each) for each in cases], remembers=True)
 
 
 async def test_courses_are_complete() -> None:
