@@ -49,16 +49,6 @@ async def test_many_faults_at_a_time(remembers: bool) -> None:
     await assert_no_violations(cases, remembers=remembers)
 
 
-async def test_cases_that_once_broke_a_promise() -> None:
-    cases = [
-        "stale record_pending:duplicate record_pending:refused",
-        "paid record_succeeded:terminated-late +caller +same-key",
-        "paid payment-succeeded:refused refund:terminated-late +caller +same-key",
-    ]
-
-    await assert_no_violations([Case.parse(each) for each in cases], remembers=True)
-
-
 async def test_courses_are_complete() -> None:
     """So that every operation of every scenario is struck."""
     findings = await assert_no_violations([Case(each, ()) for each in Scenario], remembers=True)
