@@ -225,6 +225,7 @@ class PaymentWorkflow:
     async def _record_success(self) -> None:
         self._payment = self._payment.succeeded(at=workflow.now())
         await self._steps.record_succeeded(self._payment)
+        await self._read_back()
 
     async def _publish_success(self) -> None:
         refusals = frozenset({ErrorCode.EVENT_REFUSED})
@@ -273,9 +274,16 @@ class PaymentWorkflow:
             released_reservation_id=self._check.releasable_reservation_id,
         )
         await self._until_done(lambda: self._steps.record_failed(self._payment))
+        await self._read_back()
         await self._finish_publishing()
         if error.code is ErrorCode.GATEWAY_SIMULATED:
             self._view.needs_attention(error)
+
+    async def _read_back(self) -> None:
+        """Tell what is recorded: an activity of a lost run may have recorded it meanwhile."""
+        if self._instruction.resumed and workflow.patched(SAGA_2):
+            recorded = await self._until_done(self._steps.find_payment)
+            self._payment = recorded or self._payment
 
     async def _until_done(
         self,

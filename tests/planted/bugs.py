@@ -49,6 +49,7 @@ RECONCILIATION = "tests/workflow/test_reconciliation.py"
 LOST_RUNS = "tests/workflow/test_lost_runs.py"
 REPLAY = "tests/replay/test_replay.py"
 VERIFIED_AGAIN = "tests/workflow/test_verified_again.py"
+SIMULATION = "tests/simulation/test_known_cases.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
 GUARDS = "tests/integration/test_guards.py"
@@ -67,6 +68,7 @@ REPETITION = "tests/integration/test_repetition.py"
 AUDIT = "tests/integration/test_audit.py"
 AUDIT_READERS = "tests/unit/test_audit_readers.py"
 AUDIT_SETTLED = "tests/unit/test_audit_settled.py"
+AUDIT_FAILURES = "tests/unit/test_audit_failures.py"
 AUDIT_SOURCES = "tests/unit/test_audit_sources.py"
 AUDIT_ANSWERS = "tests/unit/test_audit_answers.py"
 CONTAINERS = "tests/unit/test_containers.py"
@@ -431,6 +433,27 @@ WORKFLOWS = (
         "        self._charge = await self._until_done(self._steps.find_charge)\n",
         "",
         LOST_RUNS,
+    ),
+    Bug(
+        "resumed payment tells its own words of what another run has recorded",
+        "workflows/payment.py",
+        "self._payment = recorded or self._payment",
+        "assert recorded",
+        LOST_RUNS,
+    ),
+    Bug(
+        "a refund on its way is not recorded before it",
+        "workflows/payment.py",
+        "if self._may_have_captured and workflow.patched(SAGA_2):",
+        "if False:",
+        SIMULATION,
+    ),
+    Bug(
+        "order is not looked at again after a slow charge",
+        "workflows/payment.py",
+        "return was_slow or self._instruction.resumed",
+        "return self._instruction.resumed",
+        SIMULATION,
     ),
     Bug(
         "recorded success is published whatever became of its charge",
@@ -2758,6 +2781,41 @@ AUDITING = (
         "except Exception as error:  # noqa: BLE001",
         "except OSError as error:  # noqa: BLE001",
         AUDIT_SETTLED,
+    ),
+    Bug(
+        "untold failure of a pending order is no finding",
+        "audit/invariants.py",
+        "return not is_paid and (books.order is None or books.order.status == PENDING)",
+        "return False",
+        AUDIT_FAILURES,
+    ),
+    Bug(
+        "untold failure of a cancelled order is a finding",
+        "audit/invariants.py",
+        "return not is_paid and (books.order is None or books.order.status == PENDING)",
+        "return not is_paid",
+        AUDIT_FAILURES,
+    ),
+    Bug(
+        "withdrawn failure of a paid order is a finding",
+        "audit/invariants.py",
+        "is_paid = any(each.status is SUCCEEDED for each in books.payments)",
+        "is_paid = False",
+        AUDIT_FAILURES,
+    ),
+    Bug(
+        "run that has left its event to another is a finding",
+        "audit/invariants.py",
+        "return ending.announced(recorded.announcement) == recorded",
+        "return ending == recorded",
+        AUDIT_FAILURES,
+    ),
+    Bug(
+        "run that has told another ending is no finding",
+        "audit/invariants.py",
+        "return ending.announced(recorded.announcement) == recorded",
+        "return True",
+        AUDIT_FAILURES,
     ),
     Bug(
         "an odd source ends the audit",

@@ -15,15 +15,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 from activities.failures import PaymentErrorInterceptor
 from audit.invariants import Violation
 from domain.names import workflow_id
-from tests.builders import an_instruction
 from tests.fakes import ports_of
 from tests.simulation.faults import Case, Fault
 from tests.simulation.losing import LossInterceptor
+from tests.simulation.outages import OneTryInterceptor
 from tests.simulation.publisher import HeardPublisher
-from tests.simulation.scenarios import set_up
 from tests.simulation.story import Story
 from tests.simulation.world import FaultyWorld, Worlds
-from tests.workflow.conftest import server_time, time_skipping
+from tests.workflow.conftest import time_skipping
 from workflows.start import TemporalSagas
 from workflows.worker import build_worker, payment_activities
 
@@ -50,19 +49,16 @@ class Simulator:
 
     async def run(self, case: Case) -> Finding:
         """Tell the story of the case, and compare all books when it has ended."""
-        instruction = an_instruction(
-            reservation_id=uuid4(), requested_at=await server_time(self._client)
-        )
+        order_id = uuid4()
         world = FaultyWorld(case, self._client)
-        self._worlds[workflow_id(instruction.order_id)] = world
-        instruction = set_up(world, case.scenario, instruction)
-        story = Story(self._client, world, case, instruction)
+        self._worlds[workflow_id(order_id)] = world
+        story = Story(self._client, world, case, order_id)
         try:
             async with asyncio.timeout(PATIENCE):
                 await story.tell()
         except TimeoutError:
             finding = f"it has not after {PATIENCE:.0f} s"
-            endless = Violation(instruction.order_id, "every payment has ended", finding)
+            endless = Violation(order_id, "every payment has ended", finding)
             return Finding(case, world.struck, world.calls, [endless])
         return Finding(case, world.struck, world.calls, story.violations())
 
@@ -83,7 +79,7 @@ async def simulating(*, remembers: bool = True) -> AsyncIterator[Simulator]:
             "max_cached_workflows": MANY if remembers else 0,
             "graceful_shutdown_timeout": timedelta(0),
             "workflow_runner": UnsandboxedWorkflowRunner(),
-            "interceptors": [PaymentErrorInterceptor(), LossInterceptor()],
+            "interceptors": [OneTryInterceptor(), PaymentErrorInterceptor(), LossInterceptor()],
         }
         async with build_worker(client, payment_activities(ports), **options):
             yield Simulator(client, worlds)

@@ -1,8 +1,11 @@
 """What happens in a case: an order is paid, perhaps its workflow is lost, and it is paid again."""
 
-from datetime import datetime
-from uuid import uuid4
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
+from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.testing import ActivityEnvironment
 
@@ -11,11 +14,12 @@ from audit.books import OrderState, Saga
 from audit.invariants import COMPLETED, Violation, violations
 from domain.names import workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from tests.builders import an_instruction
 from tests.fakes import FakePayments, FakeRefunds, FakeRounds
 from tests.invariants import books_of
 from tests.simulation.faults import FRESH, Again, Case, First, Scenario
 from tests.simulation.losing import is_loss
-from tests.simulation.scenarios import SOON
+from tests.simulation.scenarios import SOON, set_up
 from tests.simulation.world import FaultyWorld
 from tests.workflow.conftest import server_time
 from workflows.payment import PaymentWorkflow
@@ -24,16 +28,17 @@ from workflows.start import TemporalSagas, start_payment
 
 ROUNDS = 20
 """More rounds of the reconciliation than any case needs."""
+QUIET_READS = 5
 
 
 class Story:
-    def __init__(
-        self, client: Client, world: FaultyWorld, case: Case, instruction: PaymentInstruction
-    ) -> None:
+    """Told once: what has happened is then in the world and in `violations`."""
+
+    def __init__(self, client: Client, world: FaultyWorld, case: Case, order_id: UUID) -> None:
         self._client = client
         self._world = world
         self._case = case
-        self._instruction = instruction
+        self._instruction = an_instruction(order_id=order_id, reservation_id=uuid4())
         self._endings: list[Saga] = []
         self._broken: list[str] = []
         self._reconciliation = ReconciliationActivities(
@@ -41,15 +46,14 @@ class Story:
         )
 
     async def tell(self) -> None:
-        if self._case.scenario in FRESH:
-            await self._pay(self._instruction)
+        await self._begin()
         if self._case.circumstances.first is First.RECONCILIATION:
             await self._reconcile_everything()
-        await self._pay(self._again())
+        await self._pay_again()
         self._world.consumers.a_request_has_ended()
         await self._reconcile_everything()
         if self._case.circumstances.first is First.CALLER:
-            await self._pay(self._again())
+            await self._pay_again()
             await self._reconcile_everything()
         self._world.let_the_late_arrive()
         await self._reconcile_everything()
@@ -67,40 +71,47 @@ class Story:
             *(Violation(order_id, "runs do what they have seen", each) for each in broken),
         ]
 
-    async def _pay(self, instruction: PaymentInstruction) -> None:
-        await self._end(await start_payment(self._client, instruction))
+    async def _begin(self) -> None:
+        """Set up the scenario, and send the first request if it begins with one."""
+        await _quiet_clock(self._client)
+        async with _held_clock(self._client) as now:
+            asked = self._instruction.model_copy(update={"requested_at": now})
+            self._instruction = set_up(self._world, self._case.scenario, asked)
+            if self._case.scenario not in FRESH:
+                return
+            handle = await start_payment(self._client, self._instruction)
+        await self._end(handle)
+
+    async def _pay_again(self) -> None:
+        if self._case.scenario is Scenario.REATTEMPTED:
+            self._world.decline = None
+        async with _held_clock(self._client) as now:
+            handle = await start_payment(self._client, self._again(now))
+        await self._end(handle)
 
     async def _end(self, handle: WorkflowHandle[PaymentWorkflow, Payment]) -> None:
         try:
-            ending = await handle.result()
+            ending = await _result(handle)
         except WorkflowFailureError as failure:
             if not is_loss(failure):
                 self._broken.append(f"a run has failed: {failure.cause}")
             return
         self._endings.append(Saga(str(self._case), COMPLETED, ending))
 
-    def _again(self) -> PaymentInstruction:
+    def _again(self, now: datetime) -> PaymentInstruction:
         """The next request for the order."""
-        self._relent()
-        another = self._instruction.model_copy(update={"payment_id": uuid4()})
+        asked = self._instruction.model_copy(update={"requested_at": now})
+        another = asked.model_copy(update={"payment_id": uuid4()})
         match self._case.circumstances.again:
             case Again.ANOTHER:
                 return another
             case Again.STRANGER:
                 return another.model_copy(update={"customer_id": uuid4()})
-            case Again.SAME_KEY:
-                return self._repeated(another)
-
-    def _repeated(self, another: PaymentInstruction) -> PaymentInstruction:
-        """What the API makes of a key that it knows."""
-        recorded = self._world.payments.get(self._instruction.payment_id)
-        if recorded is None:
-            return self._instruction.model_copy(update={"resumed": True})
-        return another if recorded.is_final else recorded.to_resume()
-
-    def _relent(self) -> None:
-        if self._case.scenario is Scenario.REATTEMPTED:
-            self._world.decline = None
+            case Again.SAME_KEY:  # what the API makes of a key that it knows
+                recorded = self._world.payments.get(asked.payment_id)
+                if recorded is None:
+                    return asked.model_copy(update={"resumed": True})
+                return another if recorded.is_final else recorded.to_resume()
 
     async def _reconcile_everything(self) -> None:
         """Rounds until one finds nothing. The first one leaves young payments alone."""
@@ -130,3 +141,32 @@ class Story:
             return None
         state = self._world.orders[order_id].state or ""
         return OrderState(state, self._world.consumers.paid_by.get(order_id))
+
+
+async def _quiet_clock(client: Client) -> None:
+    """Wait until the clock has leapt to the last timer that ended runs have left."""
+    quiet, before = 0, await server_time(client)
+    while quiet < QUIET_READS:
+        now = await server_time(client)
+        quiet = quiet + 1 if now - before < timedelta(minutes=1) else 0
+        before = now
+
+
+@asynccontextmanager
+async def _held_clock(client: Client) -> AsyncIterator[datetime]:
+    """The server's time, which stands still meanwhile: timers of ended runs make it leap."""
+    await client.test_service.lock_time_skipping(LockTimeSkippingRequest())
+    try:
+        yield await server_time(client)
+    finally:
+        await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+
+
+async def _result(handle: WorkflowHandle[PaymentWorkflow, Payment]) -> Payment:
+    """The ending. The test server ends a wait of many seconds with nothing."""
+    while True:
+        try:
+            return await handle.result()
+        except RuntimeError as error:
+            if str(error) != "No completion event found":
+                raise

@@ -27,10 +27,9 @@ from tests.simulation.faults import (
 from tests.simulation.hearing import Consumers
 from tests.simulation.looks import Looks
 from tests.simulation.losing import Lost
+from tests.simulation.outages import AWAY
 
-OUTAGES = {Kind.OUTAGE: timedelta(hours=6), Kind.LONG_OUTAGE: timedelta(hours=30)}
-BUSY_FOR = timedelta(minutes=5)
-"""What a system asks for that is away for hours: fewer tries, which take time here."""
+OUTAGES = {Kind.OUTAGE: timedelta(hours=6), Kind.LONG_OUTAGE: timedelta(hours=25)}
 SYSTEMS = {
     "charge": "gateway",
     "find_charge": "gateway",
@@ -129,7 +128,7 @@ class FaultyWorld(World):
         ends_at = ends_at or now + OUTAGES[kind]
         self._outages[operation] = (kind, ends_at)
         if now < ends_at:
-            _no_answer(operation, BUSY_FOR)
+            _no_answer(operation, AWAY)
         if kind is Kind.LONG_OUTAGE:
             self.forgotten_keys.update(self.charges)
 
@@ -152,5 +151,5 @@ def _system(operation: str) -> str:
     return SYSTEMS.get(operation, "database")
 
 
-def _no_answer(operation: str, retry_after: timedelta | None = None) -> Never:
-    raise PaymentError(UNAVAILABLE[operation], f"{operation} does not answer.", retry_after)
+def _no_answer(operation: str, how: str = "does not answer") -> Never:
+    raise PaymentError(UNAVAILABLE[operation], f"{operation} {how}.")

@@ -202,3 +202,32 @@ async def test_an_undone_payment_is_published_only_if_its_order_is_pending(desk:
     assert payment.error_code is ErrorCode.RECORD_REFUSED
     assert payment.announcement is Announcement.NONE
     assert desk.world.events == []
+
+
+@pytest.mark.parametrize("operation", ["record_succeeded", "record_failed"])
+async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_what_is_told(
+    desk: Desk, operation: str
+) -> None:
+    """It was on its way to PostgreSQL when the run was lost, and arrives before the next one."""
+    instruction = an_old_instruction(desk)
+    if operation == "record_failed":
+        success_is_refused(desk, instruction)
+    await lose_at(desk, instruction, operation)
+    desk.world.before.clear()
+    recorded: list[Payment] = []
+
+    async def arrive() -> None:
+        pending = desk.world.payments[instruction.payment_id]
+        late = pending.succeeded(desk.opened_at)
+        if operation == "record_failed":
+            late = pending.failed(DECLINED, desk.opened_at, Announcement.DUE)
+        recorded.append(late)
+        desk.world.payments[late.id] = late
+        desk.world.transitions[late.id].append(late.status)
+
+    desk.world.before[operation] = desk.world.times(1, arrive)
+
+    payment = await resumed(desk, instruction)
+
+    assert payment == recorded[0].announced()
+    assert_everybody_agrees(desk.world, payment)

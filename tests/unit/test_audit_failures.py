@@ -1,0 +1,77 @@
+"""Which failures consumers must have heard of, and what may differ from a run's own ending."""
+
+import pytest
+
+from audit.books import Books, Effect, Movement, OrderState, Saga
+from audit.invariants import violations
+from domain import names
+from domain.errors import ErrorCode, PaymentError
+from domain.events import PaymentEvent
+from domain.payment import Announcement, Payment
+from tests.builders import NOON, a_payment
+from tests.unit.test_audit_settled import books_of as books_of_success
+from tests.unit.test_audit_settled import record_of
+
+REFUSED = PaymentError(ErrorCode.RECORD_REFUSED, "The success could not be recorded.")
+
+
+def a_failure(announcement: Announcement = Announcement.NONE) -> Payment:
+    return a_payment().failed(REFUSED, NOON, announcement)
+
+
+def refunded_books(failure: Payment, order: OrderState | None) -> Books:
+    key = names.charge_key(failure.id)
+    return Books(
+        failure.order_id,
+        payments=[failure],
+        effects=[
+            Effect(Movement.CAPTURE, key, key, failure.amount),
+            Effect(Movement.REFUND, names.refund_key(failure.id), key, failure.amount),
+        ],
+        order=order,
+    )
+
+
+@pytest.mark.parametrize("status", ["cancelled", "paid", "fulfilled", "draft"])
+def test_a_failure_may_be_kept_from_consumers_of_an_order_that_is_not_pending(status: str) -> None:
+    assert violations(refunded_books(a_failure(), OrderState(status, None))) == []
+
+
+@pytest.mark.parametrize("order", [OrderState("pending", None), None])
+def test_a_refunded_failure_of_a_pending_order_must_be_told(order: OrderState | None) -> None:
+    assert "was never told" in str(violations(refunded_books(a_failure(), order)))
+
+
+def test_a_failure_is_withdrawn_if_another_payment_has_paid_the_order() -> None:
+    success = a_payment().succeeded(NOON).announced()
+    books = refunded_books(a_failure().model_copy(update={"order_id": success.order_id}), None)
+    paid = books_of_success(success)
+    books.order_id = success.order_id
+    books.payments += paid.payments
+    books.effects += paid.effects
+    books.records += paid.records
+
+    assert violations(books) == []
+
+
+def test_a_run_may_leave_its_event_to_a_later_one() -> None:
+    failure = a_failure(Announcement.MADE)
+    books = refunded_books(failure, None)
+    books.records = [record_of(PaymentEvent.of(failure))]
+    left = failure.announced(Announcement.BEGUN)
+    books.sagas = [Saga("left", "completed", left), Saga("later", "completed", failure)]
+
+    assert violations(books) == []
+
+
+def test_a_run_that_has_told_another_ending_is_a_finding() -> None:
+    failure = a_failure(Announcement.MADE)
+    books = refunded_books(failure, None)
+    books.records = [record_of(PaymentEvent.of(failure))]
+    for other in (
+        failure.announced(Announcement.NONE),
+        failure.announced(Announcement.BEGUN).model_copy(update={"processed_at": None}),
+    ):
+        books.sagas = [Saga("run", "completed", other)]
+
+        assert "ended otherwise than recorded" in str(violations(books))
