@@ -99,5 +99,5 @@ def verify_reservation(
 def _not_active(why: str) -> PaymentError:
     return PaymentError(
         ErrorCode.RESERVATION_NOT_ACTIVE,
-        f"Reservation validation failed: {why}. Reserve again and pay anew.",
+        f"Reservation validation failed: {why}.",
     )

@@ -1,7 +1,7 @@
-// The checkout: shows the offers, lets the shop place an order, and leaves it to the payment page.
+// The checkout: shows the offers, and has the picked one placed as an order, which the payment page pays.
 
-import { leave } from "./handover.js";
-import { ask, post, send } from "./service.js";
+import { place } from "./handover.js";
+import { ask } from "./service.js";
 
 const form = document.getElementById("checkout");
 const offers = document.getElementById("offers");
@@ -21,13 +21,9 @@ function showPrice() {
   pay.textContent = `Pay ${form.querySelector("[name=offer]:checked").dataset.price}`;
 }
 
-async function order() {
+function order() {
   const { offer, paymentMethod, slowly } = Object.fromEntries(new FormData(form));
-  const wanted = JSON.stringify({ offer, paymentMethod, slowly: slowly === "on" });
-  const bill = await send("/orders", post(wanted));
-  const { orderId } = JSON.parse(bill);
-  leave(orderId, bill);
-  location.assign(`/payment?order=${orderId}`);
+  return place({ offer, paymentMethod, slowly: slowly === "on" });
 }
 
 async function attempt(work) {

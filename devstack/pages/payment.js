@@ -1,6 +1,6 @@
 // The payment page: sends what the checkout has left, follows the payment to its end, acts on it.
 
-import { forget, left } from "./handover.js";
+import { answeredBasketOf, place, requestOf, setAnswered } from "./handover.js";
 import { ask, pause, post, send } from "./service.js";
 import * as story from "./story.js";
 
@@ -8,31 +8,41 @@ const FIRST_REST = 400;
 const LONGEST_REST = 5000;
 const QUIET_ONCE_TOLD = 2000;
 const QUIET_AT_MOST = 30_000;
+const UNTIL_ASKED_AGAIN = 5000; // as Retry-After of a payment that is still running
 
 const asked = new URLSearchParams(location.search);
 const { paymentApi, workflows } = await ask("/addresses");
 const payments = `${paymentApi}/payments`;
+const orderId = asked.get("order");
 let payment = null;
+let retriedId = null; // of a failed payment whose order can still be paid
 let isFollowing = false;
 let wake = () => {};
 
-/** Sends the checkout's request until it is answered; its key makes the repetition harmless. */
-async function pay(orderId) {
-  for (let request; (request = left(orderId)); ) {
+/** Sends the checkout's request until its answer is final; its key makes the repetition harmless. */
+async function pay() {
+  for (let request; (request = requestOf(orderId)); follow()) {
     try {
-      await send(payments, post(request.body, { "idempotency-key": request.key }));
-      forget(orderId);
+      const headers = { "idempotency-key": request.key };
+      const answer = await ask(payments, post(request.body, headers));
       story.showTrouble("pay", null);
+      if (answer.payment.status === "pending") await pause(UNTIL_ASKED_AGAIN);
+      else setAnswered(orderId);
     } catch (failure) {
-      if (failure.mayPass) await pause(untilAgain("pay", failure));
-      else refused(orderId, failure);
+      if (failure.mayPass) await pause(untilRetried(failure));
+      else refused(failure);
     }
-    wake();
   }
 }
 
-function refused(orderId, failure) {
-  forget(orderId);
+function untilRetried(failure) {
+  retriedId = failure.answer.payment?.id;
+  follow();
+  return untilAgain("pay", failure);
+}
+
+function refused(failure) {
+  setAnswered(orderId);
   story.showTrouble("pay", failure.answer.payment ? null : failure.message);
 }
 
@@ -70,9 +80,10 @@ async function followToItsEnd() {
 
 async function look() {
   payment = await find();
+  story.offerNewOrder(answeredBasketOf(orderId) && (payment?.status ?? "failed") === "failed");
   if (!payment) return showNothing();
   const refunds = await findRefunds();
-  story.showPayment(payment, refunds);
+  story.showPayment(payment, refunds, outlook());
   showWorkflow(payment.orderId);
   const { timeline, silent } = await ask(`${payments}/${payment.id}/timeline`);
   return { refunds, timeline, silent, news: story.showSteps(timeline, silent) };
@@ -82,7 +93,7 @@ async function find() {
   if (asked.has("payment")) {
     return (await ask(`${payments}/${encodeURIComponent(asked.get("payment"))}`)).payment;
   }
-  const query = new URLSearchParams({ orderId: asked.get("order") ?? "", limit: 1 });
+  const query = new URLSearchParams({ orderId: orderId ?? "", limit: 1 });
   return (await ask(`${payments}?${query}`)).payments[0];
 }
 
@@ -91,13 +102,20 @@ async function findRefunds() {
   return (await ask(`${payments}/${payment.id}/refunds`)).refunds;
 }
 
+/** What becomes of the order if its payment has failed. */
+function outlook() {
+  if (answeredBasketOf(orderId)) return "closed";
+  if (!requestOf(orderId)) return "unknown";
+  return payment.id === retriedId ? "open" : "unanswered";
+}
+
 function showNothing() {
   showStart("There is no payment of this order");
   return { timeline: [], silent: [], refunds: [], news: 0 };
 }
 
 function showStart(otherwise) {
-  if (left(asked.get("order"))) story.showState("pending", "The payment is being sent");
+  if (requestOf(orderId)) story.showState("pending", "The payment is being sent");
   else story.showState("none", otherwise);
 }
 
@@ -107,7 +125,7 @@ function showWorkflow(orderId) {
 
 function isOver({ refunds, timeline }, quiet) {
   const isPending = (each) => each.status === "pending";
-  if (!payment || [payment, ...refunds].some(isPending)) return false;
+  if (requestOf(orderId) || !payment || [payment, ...refunds].some(isPending)) return false;
   const events = 1 + refunds.filter((each) => each.status === "succeeded").length;
   const records = timeline.filter((entry) => entry.source === "kafka").length;
   return quiet > (records < events ? QUIET_AT_MOST : QUIET_ONCE_TOLD);
@@ -128,10 +146,10 @@ function sleep(milliseconds) {
 }
 
 /** Does what a button says. The button may go, so the focus goes to what has become of it. */
-async function act(button, request) {
+async function act(button, deed) {
   button.disabled = true;
   try {
-    await send(...request());
+    await deed();
     story.showTrouble("act", null);
   } catch (failure) {
     story.showTrouble("act", failure.message);
@@ -142,22 +160,30 @@ async function act(button, request) {
 }
 
 function cancel() {
-  return [`${payments}/${payment.id}/cancel`, { method: "POST" }];
+  return send(`${payments}/${payment.id}/cancel`, { method: "POST" });
 }
 
 // One key for ever: all of a payment is given back once, however often it is asked for.
 function refund() {
   const key = { "idempotency-key": `all of ${payment.id}` };
-  return [`${payments}/${payment.id}/refunds`, post("{}", key)];
+  return send(`${payments}/${payment.id}/refunds`, post("{}", key));
 }
 
-for (const request of [cancel, refund]) {
-  const button = document.getElementById(request.name);
-  button.addEventListener("click", () => act(button, request));
+function reorder() {
+  return place(answeredBasketOf(orderId));
+}
+
+for (const deed of [cancel, refund, reorder]) {
+  const button = document.getElementById(deed.name);
+  button.addEventListener("click", () => act(button, deed));
+  // A browser may show this page again as it was left, with a button pressed.
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) button.disabled = false;
+  });
 }
 if (asked.has("order") || asked.has("payment")) {
   showStart("Looking for the payment");
-  pay(asked.get("order"));
+  pay();
   follow();
 } else {
   story.showState("none", "This address names no payment");

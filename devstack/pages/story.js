@@ -1,12 +1,14 @@
 // How a payment is shown: its state, the facts, what can be done, and the steps as they arrive.
 
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
+const ADVICE = { closed: "Place a new order to pay.", open: "The order can still be paid." };
 const SOURCES = { postgresql: "PostgreSQL", gateway: "Gateway", temporal: "Temporal", kafka: "Kafka" };
 
 const state = document.getElementById("state");
 const facts = document.getElementById("facts");
 const cancel = document.getElementById("cancel");
 const refund = document.getElementById("refund");
+const reorder = document.getElementById("reorder");
 const steps = document.getElementById("steps");
 const workflow = document.getElementById("workflow");
 const troubles = new Map();
@@ -29,9 +31,10 @@ export function showState(kind, title, why = "") {
   document.title = `${title} – Ticket shop`;
 }
 
-export function showPayment(payment, refunds) {
+/** Shows the payment; `outlook` says what becomes of the order if it has failed. */
+export function showPayment(payment, refunds, outlook) {
   const money = `${payment.amount} ${payment.currency}`;
-  showState(...stateOf(payment, refunds));
+  showState(...stateOf(payment, refunds, outlook));
   showFacts({
     Amount: money,
     "Payment method": sentence(payment.paymentMethod),
@@ -41,6 +44,10 @@ export function showPayment(payment, refunds) {
   cancel.hidden = payment.status !== "pending";
   refund.hidden = payment.status !== "succeeded" || refunds.some((each) => each.status !== "failed");
   write(refund, `Refund ${money}`);
+}
+
+export function offerNewOrder(isOffered) {
+  reorder.hidden = !isOffered;
 }
 
 export function showWorkflow(address) {
@@ -63,11 +70,13 @@ export function namesOf(sources) {
   return sources.map((source) => SOURCES[source] ?? source).join(" and ");
 }
 
-function stateOf(payment, refunds) {
+function stateOf(payment, refunds, outlook) {
   const [refund] = refunds.filter((each) => each.status !== "failed");
-  if (payment.status === "pending") return ["pending", "The payment is under way"];
+  const isUnanswered = payment.status === "failed" && outlook === "unanswered";
+  if (payment.status === "pending" || isUnanswered) return ["pending", "The payment is under way"];
   if (payment.status === "failed") {
-    return ["failed", "Not paid", `${payment.errorMessage} No money was kept; you can order again.`];
+    const why = `${payment.errorMessage} No money was kept. ${ADVICE[outlook] ?? ""}`.trimEnd();
+    return outlook === "open" ? ["pending", "Not paid yet", why] : ["failed", "Not paid", why];
   }
   if (!refund) return ["succeeded", "Paid"];
   const money = `${refund.amount} ${refund.currency}`;

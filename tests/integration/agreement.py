@@ -17,7 +17,12 @@ from tests.stacks import settings_of
 Row = dict[str, Any]
 HOUR = timedelta(hours=1)
 
-HISTORIES = (["pending", "succeeded"], ["pending", "failed"], ["pending", "succeeded", "failed"])
+HISTORIES = (
+    ["pending", "succeeded"],
+    ["pending", "failed"],
+    ["pending", "succeeded", "failed"],
+    ["failed"],  # it never held the order, which another failure had closed
+)
 
 
 async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:
@@ -33,6 +38,13 @@ async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:
     await _assert_money(shop, order, rows)
     await _assert_events(shop, order, rows)
     await _assert_order(shop, order, rows)
+
+
+async def assert_only_payment_agreed(shop: Shop, order: Order) -> Row:
+    """Everybody agrees about the order's only payment, which is returned."""
+    [row] = await shop.rows(order)
+    await assert_agreement(shop, order, await shop.get(f"/payments/{row['id']}"))
+    return row
 
 
 async def books_of(shop: Shop, order: Order) -> Books:

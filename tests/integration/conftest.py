@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator
 import asyncpg
 import httpx
 import pytest
+from playwright.async_api import Browser, async_playwright
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from devstack.ports import Ports
 from devstack.stack import Stack
 from domain import names
+from tests.chromium import ABSENT, find
 from tests.integration.shop import Shop
+from tests.integration.tab import Tab, chromium, opened
 from tests.integration.topics import Topics, following
 
 PATIENCE = 60
@@ -71,3 +74,18 @@ async def shop(
 async def temporal(stack: Stack) -> Client:
     address = stack.environment()["TEMPORAL_ADDRESS"]
     return await Client.connect(address, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    executable = find()
+    if executable is None:
+        pytest.skip(ABSENT)
+    async with async_playwright() as playwright, chromium(playwright, executable) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def tab(browser: Browser, shop: Shop) -> AsyncIterator[Tab]:
+    async with opened(browser, shop) as tab:
+        yield tab

@@ -1,44 +1,16 @@
 """The demo's checkout and payment pages, driven as a person does, in headless Chromium."""
 
-import json
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Error, Locator, Route, async_playwright, expect
+from playwright.async_api import Browser, Error, Locator, expect
 
-from tests.chromium import ABSENT, find
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Order, Shop
-from tests.integration.tab import Tab, chromium, opened
+from tests.integration.agreement import assert_only_payment_agreed
+from tests.integration.shop import Shop
+from tests.integration.tab import Tab, opened
 
 NOBODYS = "3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
-NOT_ANSWERING = "The payment service does not answer. Trying again in 5 s."
-RETRY_SOON = {"access-control-expose-headers": "Retry-After", "retry-after": "1"}
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    executable = find()
-    if executable is None:
-        pytest.skip(ABSENT)
-    async with async_playwright() as playwright, chromium(playwright, executable) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def tab(browser: Browser, shop: Shop) -> AsyncIterator[Tab]:
-    async with opened(browser, shop) as tab:
-        yield tab
-
-
-async def assert_agreed(shop: Shop, order: Order) -> dict[str, Any]:
-    """Everybody agrees about the order's only payment, which is returned."""
-    [row] = await shop.rows(order)
-    await assert_agreement(shop, order, await shop.get(f"/payments/{row['id']}"))
-    return row
 
 
 async def test_an_order_is_paid_and_its_steps_are_told(tab: Tab, shop: Shop) -> None:
@@ -48,7 +20,7 @@ async def test_an_order_is_paid_and_its_steps_are_told(tab: Tab, shop: Shop) -> 
     await expect(tab.page).to_have_title(re.compile("Paid . Ticket shop"))
     await expect(tab.page.get_by_role("definition").first).to_have_text("150.00 USD")
     await expect(tab.page.get_by_text("No further steps are expected.")).to_be_visible()
-    row = await assert_agreed(shop, await tab.ordered())
+    row = await assert_only_payment_agreed(shop, await tab.ordered())
     assert (row["status"], row["amount_minor"]) == ("succeeded", 15000)
     told = await tab.told()
     assert (told[0], told[-1]) == ("Temporal Workflow started", "Temporal Workflow completed")
@@ -56,29 +28,6 @@ async def test_an_order_is_paid_and_its_steps_are_told(tab: Tab, shop: Shop) -> 
     assert {"Gateway Charge is captured", "Kafka Record of payment-succeeded"} <= set(told)
     await expect(tab.button("Cancel")).to_be_hidden()
     await expect(tab.trouble).to_be_hidden()
-
-
-@pytest.mark.parametrize(
-    ("title", "message", "code"),
-    [
-        ("Ticket, card declined", "The card was declined.", "CARD_DECLINED"),
-        ("Ticket, too little money", "The account has insufficient funds.", "INSUFFICIENT_FUNDS"),
-        ("Ticket, seat no longer held", "Reserve again and pay anew.", "RESERVATION_NOT_ACTIVE"),
-    ],
-)
-async def test_a_refused_payment_says_why_and_what_to_do(
-    tab: Tab, shop: Shop, title: str, message: str, code: str
-) -> None:
-    await tab.order(title)
-
-    await expect(tab.state).to_contain_text("Not paid")
-    await expect(tab.state).to_contain_text(message)
-    await expect(tab.state).to_contain_text("No money was kept; you can order again.")
-    await expect(tab.steps.filter(has_text="Record of payment-failed")).to_be_visible()
-    assert (await assert_agreed(shop, await tab.ordered()))["error_code"] == code
-    await expect(tab.button("Refund")).to_be_hidden()
-    await tab.page.get_by_role("link", name="Order again").click()
-    await expect(tab.page.get_by_role("heading", name="Checkout")).to_be_visible()
 
 
 async def test_steps_arrive_while_the_payment_is_made(tab: Tab, shop: Shop) -> None:
@@ -99,7 +48,7 @@ async def test_one_order_can_be_watched_while_others_are_served_as_ever(
     await tab.order(slowly=True)
 
     await expect(tab.state).to_have_text("Paid")
-    row = await assert_agreed(shop, await tab.ordered())
+    row = await assert_only_payment_agreed(shop, await tab.ordered())
     assert row["processed_at"] - row["created_at"] > timedelta(seconds=2)
     gateway = await shop.neighbours.get(f"{shop.url('gateway')}/settings")
     assert gateway.json() == {"successRate": 1, "latencyMs": 0}
@@ -112,7 +61,9 @@ async def test_a_payment_is_cancelled(tab: Tab, shop: Shop) -> None:
         await expect(tab.state).to_be_focused()
 
     await expect(tab.state).to_contain_text("Not paid")
-    assert (await assert_agreed(shop, await tab.ordered()))["error_code"] == "PAYMENT_CANCELLED"
+    assert (await assert_only_payment_agreed(shop, await tab.ordered()))[
+        "error_code"
+    ] == "PAYMENT_CANCELLED"
     await expect(tab.button("Cancel")).to_be_hidden()
 
 
@@ -150,7 +101,7 @@ async def test_the_keyboard_is_enough(tab: Tab, shop: Shop) -> None:
     await keyboard.press("Enter")
 
     await expect(tab.state).to_contain_text("The card was declined.")
-    row = await assert_agreed(shop, await tab.ordered())
+    row = await assert_only_payment_agreed(shop, await tab.ordered())
     assert row["payment_method"] == "wallet"
 
 
@@ -164,7 +115,7 @@ async def test_a_page_that_is_loaded_again_pays_no_second_time(tab: Tab, shop: S
     await expect(tab.state).to_have_text("Paid")
     await tab.page.reload()
     await expect(tab.state).to_have_text("Paid")
-    await assert_agreed(shop, await tab.ordered())
+    await assert_only_payment_agreed(shop, await tab.ordered())
     assert len(await shop.charges(await tab.ordered())) == 1
 
 
@@ -193,60 +144,6 @@ async def test_an_address_without_a_payment_says_so(tab: Tab, query: str, senten
     await tab.open(f"/payment?{query}")
 
     await expect(tab.page.get_by_role("main")).to_contain_text(sentence)
-
-
-async def test_while_the_service_is_down_the_page_says_so_and_pays_afterwards(
-    tab: Tab, shop: Shop
-) -> None:
-    async with shop.without("api"):
-        await tab.order()
-        await expect(tab.trouble).to_have_text(NOT_ANSWERING)
-        await expect(tab.state).to_have_text("The payment is being sent")
-        await tab.assert_accessible()
-
-    await expect(tab.state).to_have_text("Paid")
-    await expect(tab.trouble).to_be_hidden()
-    await assert_agreed(shop, await tab.ordered())
-
-
-@pytest.mark.parametrize("status", [429, 503])
-async def test_a_busy_service_is_asked_again_when_it_says(
-    tab: Tab, shop: Shop, status: int
-) -> None:
-    keys = []
-
-    async def refuse(route: Route) -> None:
-        keys.append(await route.request.header_value("idempotency-key"))
-        if len(keys) > 1:
-            await route.continue_()
-            return
-        origin = {"access-control-allow-origin": await route.request.header_value("origin") or ""}
-        body = json.dumps({"success": False, "errorMessage": "Too many requests."})
-        await route.fulfill(status=status, headers={**RETRY_SOON, **origin}, body=body)
-
-    await tab.page.route(f"{shop.url('payment_api')}/payments", refuse)
-    await tab.order()
-
-    await expect(tab.trouble).to_have_text("Too many requests. Trying again in 1 s.")
-    await expect(tab.state).to_have_text("Paid")
-    assert len(keys) == 2
-    assert keys[0] == keys[1]
-
-
-async def test_an_order_that_cannot_be_placed_is_tried_again(tab: Tab) -> None:
-    async def refuse(route: Route) -> None:
-        await route.abort()
-
-    await tab.page.route("**/orders", refuse)
-    await tab.open()
-    await tab.button("Pay").click()
-
-    await expect(tab.trouble).to_have_text("The shop does not answer.")
-    await expect(tab.button("Pay")).to_be_focused()
-    tab.faults.clear()
-    await tab.page.unroute("**/orders")
-    await tab.button("Pay").click()
-    await expect(tab.state).to_have_text("Paid")
 
 
 async def test_the_link_leads_to_the_workflow_in_the_web_ui(tab: Tab) -> None:
