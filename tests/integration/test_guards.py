@@ -1,7 +1,7 @@
 """What PostgreSQL itself refuses: claims of a closed order, successes that are being undone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -23,6 +23,7 @@ BLOCKED = """
         SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))
     )
 """
+AT_ONCE = 10
 DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 REFUSED = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
 
@@ -208,7 +209,7 @@ async def test_everything_unfinished_is_read_page_by_page(
 ) -> None:
     assert paging.PAGE_SIZE < 600
     same_time = [a_payment(created_at=NOON - timedelta(days=400)) for _ in range(600)]
-    await asyncio.gather(*map(store.record_pending, same_time))
+    await for_each(same_time, store.record_pending)
 
     found = [
         payment.id
@@ -218,7 +219,13 @@ async def test_everything_unfinished_is_read_page_by_page(
 
     assert {each.id for each in same_time} <= set(found)
     assert len(found) == len(set(found))
-    await asyncio.gather(*(store.record_failed(each.failed(DECLINED, NOON)) for each in same_time))
+    await for_each(same_time, lambda each: store.record_failed(each.failed(DECLINED, NOON)))
+
+
+async def for_each(payments: Sequence[Payment], do: Callable[[Payment], Awaitable[object]]) -> None:
+    """Few at once: a statement waits no longer than two seconds for a connection."""
+    for start in range(0, len(payments), AT_ONCE):
+        await asyncio.gather(*map(do, payments[start : start + AT_ONCE]))
 
 
 async def test_a_completed_round_is_remembered(engine: AsyncEngine) -> None:

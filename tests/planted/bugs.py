@@ -1440,7 +1440,7 @@ DB = (
         "domain/payment.py",
         "if self.customer_id != customer_id:",
         "if self.customer_id == self.id:",
-        f"{GUARDS}::test_a_published_failure_closes_its_order",
+        PUBLISHED,
     ),
     Bug(
         "order that is held counts as closed",
