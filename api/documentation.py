@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi.routing import APIRoute
 
-from api.errors import PROBLEM_JSON, STATUSES, problem_body
+from api.errors import NEW_ORDER, PROBLEM_JSON, STATUSES, problem_body
 from api.schemas import PaymentEnvelope, PaymentProblem, RefundEnvelope
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
@@ -40,7 +40,8 @@ DETAILS: Mapping[ErrorCode, str] = MappingProxyType(
     {
         ErrorCode.INVALID_REQUEST: "The request is not valid: amount: USD has 2 decimal places.",
         ErrorCode.ORDER_NOT_FOUND: "Order not found.",
-        ErrorCode.ORDER_NOT_PENDING: "Order validation failed: the order is paid, not pending.",
+        ErrorCode.ORDER_NOT_PENDING: "A payment of this order has failed, which closes the order. "
+        "Place a new order.",
         ErrorCode.AMOUNT_MISMATCH: "Order validation failed: the order costs 150.00, not 15.00.",
         ErrorCode.CURRENCY_MISMATCH: "Order validation failed: the order is in EUR, not USD.",
         ErrorCode.RESERVATION_NOT_ACTIVE: "Reservation validation failed: it is released.",
@@ -76,6 +77,33 @@ DETAILS: Mapping[ErrorCode, str] = MappingProxyType(
         ErrorCode.SERVICE_UNAVAILABLE: "Payments cannot be processed just now.",
     }
 )
+PUBLISHED = frozenset(
+    {
+        ErrorCode.RESERVATION_NOT_ACTIVE,
+        ErrorCode.CARD_DECLINED,
+        ErrorCode.INSUFFICIENT_FUNDS,
+        ErrorCode.INVALID_CARD,
+        ErrorCode.AMOUNT_TOO_LARGE,
+        ErrorCode.PROCESSOR_TIMEOUT,
+        ErrorCode.PROCESSOR_ERROR,
+        ErrorCode.GATEWAY_SIMULATED,
+        ErrorCode.INVENTORY_UNAVAILABLE,
+        ErrorCode.EVENT_REFUSED,
+    }
+)
+"""Failures of payments whose order has been verified: they are published, which closes it."""
+FAILED_PAYMENT: Mapping[HTTPStatus, str] = MappingProxyType(
+    {
+        HTTPStatus.BAD_REQUEST: "the request is not valid, or the order cannot be paid by it. An "
+        "order is closed once `payment-failed` is published: place a new one.",
+        HTTPStatus.UNPROCESSABLE_ENTITY: "the payment has failed and no money was kept. "
+        "`payment-failed` is published, which closes the order: place a new one. Or the "
+        "`Idempotency-Key` came with another request.",
+        HTTPStatus.SERVICE_UNAVAILABLE: "a dependency is down, or there are too many requests. "
+        "This does not close the order: send the same request again after `Retry-After`.",
+    }
+)
+"""What follows for the order, by the status of a payment's answer."""
 EVERYWHERE = (
     ErrorCode.INVALID_REQUEST,
     ErrorCode.UNAUTHENTICATED,
@@ -210,6 +238,14 @@ def failures(*codes: ErrorCode) -> Responses:
     return responses
 
 
+def payment_failures(*codes: ErrorCode) -> Responses:
+    """Every failure of a payment, with what follows for its order."""
+    responses = failures(*codes)
+    for status, words in FAILED_PAYMENT.items():
+        responses[status]["description"] = f"{status.phrase}: {words}"
+    return responses
+
+
 def _success(
     description: str, example: Any, headers: tuple[str, ...], links: dict[str, Any]
 ) -> dict[str, Any]:
@@ -241,7 +277,8 @@ def _headers(*names: str) -> dict[str, Any]:
 
 def _problem(code: ErrorCode) -> str:
     members = dict(_field_errors(code))
-    error = PaymentError(code, DETAILS[code])
+    detail = f"{DETAILS[code]} {NEW_ORDER}" if code in PUBLISHED else DETAILS[code]
+    error = PaymentError(code, detail)
     return _text(problem_body(error, INSTANCE, STATUSES[code], **members))
 
 

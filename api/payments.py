@@ -136,7 +136,10 @@ async def _pay(instruction: PaymentInstruction, parts: Parts) -> Outcome:
 
 
 async def _start(instruction: PaymentInstruction, parts: Parts) -> Outcome:
-    saga = await parts.sagas.start_or_join(instruction)
+    try:
+        saga = await parts.sagas.start_or_join(instruction)
+    except PaymentError as error:
+        raise await _explained(error, instruction, parts) from error
     ended = await _ending(saga, parts)
     if ended is not None:
         await parts.cache.put(ended)
@@ -146,6 +149,19 @@ async def _start(instruction: PaymentInstruction, parts: Parts) -> Outcome:
         return Outcome(recorded.as_answered)
     accepted = instruction.model_copy(update={"payment_id": saga.payment_id})
     return Outcome(Payment.pending(accepted), is_recorded=False)
+
+
+async def _explained(
+    refusal: PaymentError, instruction: PaymentInstruction, parts: Parts
+) -> PaymentError:
+    """The refusal; where the payment in progress has failed and is being published, its meaning."""
+    if refusal.code is not ErrorCode.PAYMENT_IN_PROGRESS:
+        return refusal
+    with suppress(PaymentError):
+        closing = await parts.payments.find_closing(instruction.order_id)
+        if closing is not None:
+            return closing.refusal_for(instruction.customer_id)
+    return refusal
 
 
 async def _ending(saga: Saga, parts: Parts) -> Payment | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api.dependencies import FromParts, Payer, Reader, admit
-from api.documentation import IDEMPOTENCY_KEY, failures, payment_answers, readings
+from api.documentation import IDEMPOTENCY_KEY, failures, payment_answers, payment_failures, readings
 from api.errors import LATER, problem
 from api.exact_route import ExactRoute, json_answer
 from api.idempotency import REPLAYED, idempotency_key
@@ -36,7 +36,7 @@ service = APIRouter(tags=["service"])
     openapi_extra={"parameters": [IDEMPOTENCY_KEY]},
     responses={
         **payment_answers(),
-        **failures(
+        **payment_failures(
             ErrorCode.ORDER_NOT_PENDING,
             ErrorCode.AMOUNT_MISMATCH,
             ErrorCode.CURRENCY_MISMATCH,

@@ -128,6 +128,12 @@ class PaymentStore:
         """The order's pending or succeeded payment; the database allows no second one."""
         return await self._find(_LIVE_BY_ORDER, {"order_id": order_id})
 
+    async def find_closing(self, order_id: UUID) -> Payment | None:
+        """The last published failure of an order that no payment holds: it closes the order."""
+        if await self.find_live(order_id) is not None:
+            return None
+        return await self._find(_CLOSED_BY, {"order_id": order_id})
+
     async def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
         async for rows in pages(self._engine, _PENDING, moment):
             yield [to_payment(row) for row in rows]
@@ -150,17 +156,9 @@ class PaymentStore:
 
     async def _raise_if_closed(self, payment: Payment) -> None:
         """Raise PaymentError if a published failure closes the payment's order."""
-        row = await fetch(self._engine, _CLOSED_BY, {"order_id": payment.order_id})
-        if row is None:
-            return
-        if to_payment(row).customer_id != payment.customer_id:
-            raise PaymentError(
-                ErrorCode.CUSTOMER_MISMATCH, "The order belongs to another customer."
-            )
-        raise PaymentError(
-            ErrorCode.ORDER_NOT_PENDING,
-            "A payment of this order has failed, which closes the order. Place a new order.",
-        )
+        closing = await self._find(_CLOSED_BY, {"order_id": payment.order_id})
+        if closing is not None:
+            raise closing.refusal_for(payment.customer_id)
 
     async def _holder(self, payment: Payment) -> Payment:
         """The payment that holds the order in place of, or as, `payment`."""

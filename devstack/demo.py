@@ -62,7 +62,7 @@ SCENARIOS = (
         by_another=True,
     ),
     Scenario("same order paid twice", 200, _paid("99.90"), amount="99.90", repeated=True),
-    Scenario("not recordable", 503, _failed("RECORD_REFUSED", "refunded"), unrecordable=True),
+    Scenario("not recordable", 422, _failed("RECORD_REFUSED", "refunded"), unrecordable=True),
 )
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.errors import RULES, PaymentError, RecordedCode, RecordedReason
+from domain.errors import RULES, ErrorCode, PaymentError, RecordedCode, RecordedReason
 from domain.gateway import Charge, ChargeRequest
 from domain.money import Money
 from domain.names import charge_key
@@ -241,6 +241,17 @@ class Payment(BaseModel):
     def closes_its_order(self) -> bool:
         """Whether its failure was published, or will be: consumers act on that at any time."""
         return self.status is PaymentStatus.FAILED and self.announcement is not Announcement.NONE
+
+    def refusal_for(self, customer_id: UUID) -> PaymentError:
+        """Why this customer cannot pay an order that this failure has closed."""
+        if self.customer_id != customer_id:
+            return PaymentError(
+                ErrorCode.CUSTOMER_MISMATCH, "The order belongs to another customer."
+            )
+        return PaymentError(
+            ErrorCode.ORDER_NOT_PENDING,
+            "A payment of this order has failed, which closes the order. Place a new order.",
+        )
 
 
 class Claim(Payment):

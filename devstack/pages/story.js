@@ -75,7 +75,7 @@ function stateOf(payment, refunds, outlook) {
   const isUnanswered = payment.status === "failed" && outlook === "unanswered";
   if (payment.status === "pending" || isUnanswered) return ["pending", "The payment is under way"];
   if (payment.status === "failed") {
-    const why = `${payment.errorMessage} No money was kept. ${ADVICE[outlook] ?? ""}`;
+    const why = `${payment.errorMessage} No money was kept. ${ADVICE[outlook] ?? ""}`.trimEnd();
     return outlook === "open" ? ["pending", "Not paid yet", why] : ["failed", "Not paid", why];
   }
   if (!refund) return ["succeeded", "Paid"];

@@ -17,7 +17,12 @@ from tests.stacks import settings_of
 Row = dict[str, Any]
 HOUR = timedelta(hours=1)
 
-HISTORIES = (["pending", "succeeded"], ["pending", "failed"], ["pending", "succeeded", "failed"])
+HISTORIES = (
+    ["pending", "succeeded"],
+    ["pending", "failed"],
+    ["pending", "succeeded", "failed"],
+    ["failed"],  # it never held the order, which another failure had closed
+)
 
 
 async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:

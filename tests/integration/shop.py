@@ -18,6 +18,7 @@ from temporalio.service import RPCError
 from devstack.journal import loads_typed
 from devstack.stack import Stack
 from domain import exact_json, names
+from domain.payment import UNANNOUNCED
 from tests.integration.topics import Event, Topics
 from tests.integration.waiting import eventually
 
@@ -187,6 +188,14 @@ class Shop:
 
         what = f"the event of the success of {order.id} is {announcement}"
         await eventually(what, is_announced, seconds=60)
+
+    async def until_published(self, order: Order) -> None:
+        """Wait until Kafka, which may have been away, has every event of the order."""
+
+        async def published() -> bool:
+            return not any(row["announcement"] in UNANNOUNCED for row in await self.rows(order))
+
+        await eventually(f"the events of {order.id} are out", published, seconds=60)
 
     async def until_retried(self, order: Order, step: str) -> None:
         """Wait until this step of the order's payment has failed and is being tried again."""

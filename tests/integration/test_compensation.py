@@ -9,6 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import murmur2
 
 from activities.adapters.kafka_topics import PARTITIONS
+from api.errors import NEW_ORDER
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from tests.integration.agreement import assert_agreement
 from tests.integration.shop import Answer, Order, Shop
@@ -40,8 +41,9 @@ async def test_event_that_the_broker_refuses_is_refunded(shop: Shop) -> None:
 
 
 async def assert_compensated(shop: Shop, order: Order, answer: Answer, code: str) -> None:
-    assert (answer.status, answer.payment["errorCode"]) == (503, code)
-    assert int(answer.headers["retry-after"]) > 0
+    assert (answer.status, answer.payment["errorCode"]) == (422, code)
+    assert answer.body["errorMessage"].endswith(NEW_ORDER)
+    assert "retry-after" not in answer.headers
     assert [charge["state"] for charge in await shop.charges(order)] == ["refunded"]
     (event,) = await shop.events(order)
     assert event.topic == TOPIC_FAILED

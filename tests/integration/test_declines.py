@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.errors import NEW_ORDER
 from domain.names import TOPIC_FAILED
 from tests.integration.agreement import assert_agreement
 from tests.integration.shop import Answer, Order, Shop
@@ -44,15 +45,15 @@ async def test_declined_order_frees_its_seat(shop: Shop) -> None:
     await assert_agreement(shop, order, answer)
 
 
-async def test_declined_order_is_a_new_attempt_next_time(shop: Shop) -> None:
+async def test_declined_order_is_closed_to_other_requests(shop: Shop) -> None:
     order = await shop.an_order("10.13")
     first = await shop.pay(order)
-    await assert_agreement(shop, order, first)  # by now the order is cancelled
 
-    second = await shop.pay(order)
+    second = await shop.pay(order, paymentMethod="wallet")
 
-    assert second.body["code"] == "ORDER_NOT_PENDING"
+    assert (second.status, second.body["code"]) == (400, "ORDER_NOT_PENDING")
     assert second.payment["id"] != first.payment["id"]
+    assert len(await shop.charges(order)) == 1
     await assert_agreement(shop, order, second)
 
 
@@ -61,7 +62,7 @@ async def assert_declined(shop: Shop, order: Order, answer: Answer, code: str, r
     assert answer.payment["status"] == "failed"
     assert (answer.payment["errorCode"], answer.payment["failureReason"]) == (code, reason)
     assert answer.payment["simulatedResponse"].startswith(f"Failed - {code}: ")
-    assert answer.body["errorMessage"] == answer.payment["errorMessage"]
+    assert answer.body["errorMessage"] == f"{answer.payment['errorMessage']} {NEW_ORDER}"
     (event,) = await shop.events(order)
     assert (event.topic, event.body["failureReason"]) == (TOPIC_FAILED, reason)
     await assert_agreement(shop, order, answer)

@@ -71,6 +71,7 @@ async def test_a_published_failure_closes_its_order(
     again = a_payment(order_id=failed.order_id, customer_id=failed.customer_id)
 
     assert await refusal_of(store, again) is ErrorCode.ORDER_NOT_PENDING
+    assert await store.find_closing(failed.order_id) == failed
     stranger = a_payment(order_id=failed.order_id)
     assert await refusal_of(store, stranger) is ErrorCode.CUSTOMER_MISMATCH
 
@@ -93,6 +94,7 @@ async def test_a_success_comes_before_a_failure_of_its_order(
     await announce(shop, failed.id, "begun")
     third = a_payment(order_id=failed.order_id, customer_id=failed.customer_id)
 
+    assert await store.find_closing(failed.order_id) is None
     assert (await store.record_pending(third)).id == paid.id
     assert (await store.record_pending(a_payment(id=failed.id, order_id=failed.order_id))).id == (
         paid.id

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from api.errors import NEW_ORDER
 from domain.names import TOPIC_FAILED
 from tests.integration.agreement import assert_agreement
 from tests.integration.replica import hurrying
@@ -32,19 +33,24 @@ async def test_without_ordering_nothing_is_charged_or_told(hurried: Shop) -> Non
     await assert_agreement(hurried, order, paid)
 
 
-async def test_without_inventory_the_order_is_given_up(hurried: Shop) -> None:
+async def test_without_inventory_the_order_is_given_up_after_the_reservation_wait(
+    hurried: Shop,
+) -> None:
     order = await hurried.an_order()
     seat = await hurried.a_seat(order)
     async with hurried.without("inventory"):
-        refused = await hurried.pay(order, reservationId=seat)
+        refused = await hurried.pay(order, reservationId=seat, key=order.id)
 
-    assert (refused.status, refused.body["code"]) == (503, "INVENTORY_UNAVAILABLE")
-    assert int(refused.headers["retry-after"]) > 0
+    assert (refused.status, refused.body["code"]) == (422, "INVENTORY_UNAVAILABLE")
+    assert refused.body["errorMessage"].endswith(NEW_ORDER)
+    assert "retry-after" not in refused.headers
     assert await hurried.charges(order) == []
     (event,) = await hurried.events(order)
     assert event.topic == TOPIC_FAILED
     assert "reservationId" not in event.body, "it was not seen to be this order's"
     await assert_agreement(hurried, order, refused)
+    again = await hurried.pay(order, reservationId=seat, key=order.id)
+    assert (again.status, again.text) == (422, refused.text)
 
 
 async def test_unknown_charge_is_settled_when_the_gateway_is_back(hurried: Shop) -> None:

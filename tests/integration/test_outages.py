@@ -3,7 +3,9 @@
 import asyncio
 import time
 
+from domain.names import TOPIC_FAILED
 from tests.integration.agreement import assert_agreement
+from tests.integration.replica import another_api
 from tests.integration.shop import Answer, Order, Shop
 from tests.integration.waiting import eventually
 
@@ -25,6 +27,30 @@ async def test_short_outages_of_all_neighbours_cost_only_time(shop: Shop) -> Non
 
     assert answer.status == 200
     await assert_agreement(shop, order, answer)
+
+
+async def test_callers_are_told_to_wait_while_inventory_is_away(shop: Shop) -> None:
+    order = await shop.an_order()
+    seat = await shop.a_seat(order)
+    async with another_api(shop, payment_wait_seconds=0.1) as impatient, shop.without("inventory"):
+        told = await impatient.pay(order, reservationId=seat)
+        await shop.until_retried(order, "fetch_reservation")
+
+    answer = await shop.pay(order, reservationId=seat)
+
+    assert (told.status, answer.status) == (202, 200)
+    await assert_agreement(shop, order, answer)
+
+
+async def test_inventory_is_asked_for_as_long_as_the_setting_says(shop: Shop) -> None:
+    order = await shop.an_order()
+    seat = await shop.a_seat(order)
+    async with another_api(shop, reservation_wait_seconds=1) as hasty, shop.without("inventory"):
+        refused = await hasty.pay(order, reservationId=seat)
+
+    assert (refused.status, refused.body["code"]) == (422, "INVENTORY_UNAVAILABLE")
+    assert [event.topic for event in await shop.events(order)] == [TOPIC_FAILED]
+    await assert_agreement(shop, order, refused)
 
 
 async def test_without_redis_payments_go_on(shop: Shop) -> None:

@@ -167,7 +167,7 @@ async def test_what_the_former_version_has_begun_is_ended(former_shop: Shop) -> 
         await shop.stack.up(["prepare"])
         with shop.frozen("kafka"):
             await accept_success(shop, held[due.id])
-            await shop.until_recorded(due, "succeeded")
+            await shop.until_announced(due, "due")
             await asyncio.gather(shop.stack.stop("worker"), shop.stack.stop("api"))
             await shop.stack.up(["worker", "api"])
     await asyncio.gather(*asking, return_exceptions=True)

@@ -1557,10 +1557,17 @@ DB = (
     ),
     Bug(
         "closed order says whose it is",
+        "domain/payment.py",
+        "if self.customer_id != customer_id:",
+        "if self.customer_id == self.id:",
+        PUBLISHED,
+    ),
+    Bug(
+        "order that is held counts as closed",
         "db/payments.py",
-        "if to_payment(row).customer_id != payment.customer_id:",
-        "if to_payment(row).customer_id == payment.id:",
-        f"{GUARDS}::test_a_published_failure_closes_its_order",
+        "        if await self.find_live(order_id) is not None:\n            return None\n",
+        "",
+        f"{GUARDS}::test_a_success_comes_before_a_failure_of_its_order",
     ),
     Bug(
         "payment that is undone is recorded as a success",
@@ -1753,6 +1760,13 @@ API = (
         "api/payments.py",
         "    if payment.error_code is ErrorCode.PAYMENT_IN_PROGRESS:\n        return False\n",
         "",
+        PUBLISHED,
+    ),
+    Bug(
+        "closed order is to be waited for while its failure is published",
+        "api/payments.py",
+        "return closing.refusal_for(instruction.customer_id)",
+        "return refusal",
         PUBLISHED,
     ),
     Bug(

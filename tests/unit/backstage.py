@@ -90,6 +90,12 @@ class Backstage:
         of_order = (each for each in self.recorded if each.order_id == order_id)
         return next((each for each in of_order if each.status is not PaymentStatus.FAILED), None)
 
+    async def find_closing(self, order_id: UUID) -> Payment | None:
+        if await self.find_live(order_id) is not None:
+            return None
+        of_order = (each for each in self.recorded if each.order_id == order_id)
+        return next((each for each in of_order if each.closes_its_order), None)
+
     async def page(self, wanted: Search, limit: int) -> list[Payment]:
         self.searches.append(wanted)
         return self.recorded[:limit]

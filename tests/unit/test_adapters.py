@@ -142,7 +142,7 @@ async def assert_asked_again_after(status: int, told: str, seconds: float | None
         await neighbour(Answers("", status, retry_after=told)).ask("GET", "/")
     after = caught.value.retry_after
     found = None if after is None else after.total_seconds()
-    assert found == (seconds and pytest.approx(seconds, abs=60))
+    assert found == (seconds and pytest.approx(seconds, rel=0.05))
 
 
 async def test_an_answer_of_the_greatest_length_is_read() -> None:

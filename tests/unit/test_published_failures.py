@@ -1,5 +1,7 @@
 """A failure that was published is final for its order; one that was not can be tried again."""
 
+from uuid import UUID
+
 import httpx
 import pytest
 
@@ -17,6 +19,7 @@ from tests.unit.backstage import (
     problem,
 )
 
+NOBODY = UUID(int=1)
 KEY = {"idempotency-key": "k-1"}
 PUBLISHED = [Announcement.DUE, Announcement.BEGUN, Announcement.MADE]
 OURS = [ErrorCode.DATABASE_UNAVAILABLE, ErrorCode.RECORD_REFUSED, ErrorCode.INVENTORY_UNAVAILABLE]
@@ -38,6 +41,51 @@ async def test_it_does_not_ask_to_come_back(
     body = problem(answer, code, 422)
     assert "place a new order" in body["errorMessage"]
     assert "retry-after" not in answer.headers
+
+
+@pytest.mark.parametrize("announcement", PUBLISHED)
+@pytest.mark.parametrize(
+    ("others", "code"),
+    [({}, ErrorCode.ORDER_NOT_PENDING), ({"customer_id": NOBODY}, ErrorCode.CUSTOMER_MISMATCH)],
+)
+async def test_it_closes_its_order_while_its_workflow_runs(
+    in_progress: httpx.AsyncClient,
+    backstage: Backstage,
+    announcement: Announcement,
+    others: dict[str, UUID],
+    code: ErrorCode,
+) -> None:
+    declined = published(ErrorCode.CARD_DECLINED, announcement)
+    backstage.recorded = [declined.model_copy(update=others)]
+
+    body = problem(await in_progress.post("/payments", content=BODY), code)
+
+    assert body["payment"] is None
+
+
+async def test_a_payment_in_progress_that_has_not_failed_is_waited_for(
+    in_progress: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    earlier = published(ErrorCode.CARD_DECLINED).model_copy(update={"id": NOBODY})
+    for recorded in ([], [PENDING], [earlier, PENDING], [failed(ErrorCode.ORDER_NOT_PENDING)]):
+        backstage.recorded = recorded
+
+        answer = await in_progress.post("/payments", content=BODY)
+
+        problem(answer, ErrorCode.PAYMENT_IN_PROGRESS)
+
+
+@pytest.fixture
+def in_progress(
+    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> httpx.AsyncClient:
+    """The API while a different payment of the order runs."""
+
+    async def refuse(_: object) -> None:
+        raise PaymentError(ErrorCode.PAYMENT_IN_PROGRESS, "Another payment is being processed.")
+
+    monkeypatch.setattr(backstage, "start_or_join", refuse)
+    return http
 
 
 @pytest.mark.parametrize("code", OURS)
