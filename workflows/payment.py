@@ -18,20 +18,11 @@ from domain.payment import (
 from workflows.compensation import Compensations, Step, uninterrupted, until_done
 from workflows.operator_view import OperatorView
 from workflows.order_check import OrderCheck
-from workflows.payment_steps import PaymentSteps
+from workflows.payment_steps import CLAIM_REFUSALS, PaymentSteps
 from workflows.policies import CHARGE_TIME, CHARGEABLE_FOR
 from workflows.versions import SAGA_2
 
 T = TypeVar("T")
-
-CLAIM_REFUSALS = frozenset(
-    {
-        ErrorCode.PAYMENT_IN_PROGRESS,
-        ErrorCode.ORDER_NOT_PENDING,
-        ErrorCode.CUSTOMER_MISMATCH,
-    }
-)
-"""The order is another payment's, or closed: no claim of this payment can have had an effect."""
 
 
 @workflow.defn

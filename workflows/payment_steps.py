@@ -9,12 +9,22 @@ from activities.events import EventActivities
 from activities.records import RecordActivities
 from activities.verification import VerificationActivities
 from domain import names
+from domain.errors import ErrorCode
 from domain.events import PaymentEvent
 from domain.gateway import Charge, RefundRequest
 from domain.payment import Claim, Payment, PaymentInstruction
 from domain.verification import Order, Reservation
 from workflows.operator_view import OperatorView
 from workflows.steps import execute
+
+CLAIM_REFUSALS = frozenset(
+    {
+        ErrorCode.PAYMENT_IN_PROGRESS,
+        ErrorCode.ORDER_NOT_PENDING,
+        ErrorCode.CUSTOMER_MISMATCH,
+    }
+)
+"""The order is another payment's, or closed: no claim of this payment can have had an effect."""
 
 
 class PaymentSteps:
