@@ -1,13 +1,14 @@
 """What the audit reads: payments, refunds and the paths that they took, and never a write."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select, tuple_
+from sqlalchemy import Select, Table, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.paging import pages
 from db.payments import to_payment
 from db.reconciliation import ReconciliationRounds
 from db.refunds import EVERY_REFUND, to_refund
@@ -18,7 +19,6 @@ from domain.refund import Refund, RefundStatus
 
 PAGE = 5000
 """Rows of one answer: they are read within a statement's three seconds. Chosen, not measured."""
-BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
 _PAYMENT = select(payments.c.order_id, payments.c.id, payments.c.created_at)
 _REFUND = select(payments.c.order_id, refunds.c.id, refunds.c.created_at).join_from(
@@ -75,16 +75,16 @@ class PaymentHistory:
     async def orders_since(self, moment: datetime) -> set[UUID]:
         """The orders of payments created, and of refunds created or ended, since then."""
         values = {"moment": moment}
-        orders = {row["order_id"] async for row in self._pages(_PAYMENTS_SINCE, payments, values)}
+        orders = {row["order_id"] async for row in self._rows(_PAYMENTS_SINCE, payments, values)}
         return orders | {
-            row["order_id"] async for row in self._pages(_REFUNDS_SINCE, refunds, values)
+            row["order_id"] async for row in self._rows(_REFUNDS_SINCE, refunds, values)
         }
 
     async def unfinished(self) -> Unfinished:
         """However old they are."""
         found = Unfinished(set(), set())
         for query, table in ((_UNFINISHED_PAYMENTS, payments), (_UNFINISHED_REFUNDS, refunds)):
-            async for row in self._pages(query, table, {}):
+            async for row in self._rows(query, table, {}):
                 found.ids.add(row["id"])
                 found.orders.add(row["order_id"])
         return found
@@ -119,20 +119,12 @@ class PaymentHistory:
     async def last_completed_round(self) -> datetime | None:
         return await ReconciliationRounds(self._engine).last_completed()
 
-    async def _pages(
-        self, query: Select[Any], table: Any, values: dict[str, Any]
+    async def _rows(
+        self, query: Select[Any], table: Table, values: dict[str, Any]
     ) -> AsyncIterator[Row]:
-        """All rows, the oldest first; each page is a statement of its own."""
-        place = tuple_(table.c.created_at, table.c.id)
-        after: tuple[Any, ...] = BEGINNING
-        while True:
-            page = query.where(place > tuple_(*after)).order_by(table.c.created_at, table.c.id)
-            rows = await fetch_all(self._engine, page.limit(PAGE), values)
-            for row in rows:
+        async for page in pages(self._engine, query, table, values, PAGE):
+            for row in page:
                 yield row
-            if len(rows) < PAGE:
-                return
-            after = rows[-1]["created_at"], rows[-1]["id"]
 
     async def _orders(self, query: Select[Any], ids: list[UUID]) -> dict[UUID, UUID]:
         found: dict[UUID, UUID] = {}

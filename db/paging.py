@@ -1,38 +1,43 @@
 """Reading everything that a query finds, the oldest rows first, a page at a time."""
 
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, Table, bindparam, tuple_
+from sqlalchemy import Select, Table, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.statements import Row, fetch_all
+from db.statements import Row, Values, fetch_all
 
 PAGE_SIZE = 500
 """Rows read at a time: well under a megabyte. Chosen, not measured."""
-_BEFORE_ALL = {"after_time": datetime(1, 1, 2, tzinfo=UTC), "after_id": UUID(int=0)}
+_BEFORE_ALL = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
+Read = TypeVar("Read")
 
-def oldest_first(query: Select[Any], table: Table) -> Select[Any]:
-    """The next page of the rows that were created before `moment` (a bind parameter)."""
-    place = tuple_(table.c.created_at, table.c.id)
-    return (
-        query.where(
-            table.c.created_at < bindparam("moment"),
-            place > tuple_(bindparam("after_time"), bindparam("after_id")),
-        )
-        .order_by(table.c.created_at, table.c.id)
-        .limit(PAGE_SIZE)
-    )
+log = logging.getLogger(__name__)
 
 
 async def pages(
-    engine: AsyncEngine, query: Select[Any], moment: datetime
+    engine: AsyncEngine, query: Select[Any], table: Table, values: Values, size: int = PAGE_SIZE
 ) -> AsyncIterator[Sequence[Row]]:
-    """Every page of a query made with `oldest_first`. Rows may change while they are read."""
-    place = _BEFORE_ALL
-    while rows := await fetch_all(engine, query, {"moment": moment, **place}):
+    """What the query finds, by the time of `table`; each page is a statement of its own."""
+    place = tuple_(table.c.created_at, table.c.id)
+    ordered = query.order_by(table.c.created_at, table.c.id).limit(size)
+    after: tuple[Any, ...] = _BEFORE_ALL
+    while rows := await fetch_all(engine, ordered.where(place > tuple_(*after)), values):
         yield rows
-        place = {"after_time": rows[-1]["created_at"], "after_id": rows[-1]["id"]}
+        after = rows[-1]["created_at"], rows[-1]["id"]
+
+
+def readable(read: Callable[[Row], Read], rows: Sequence[Row]) -> Sequence[Read]:
+    """The rows as `read` makes them. One that it cannot read is logged and hides no others."""
+    found = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except ValueError:
+            log.exception("the row of %s cannot be read", row["id"])
+    return found

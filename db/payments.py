@@ -9,7 +9,7 @@ from sqlalchemy import Executable, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.paging import oldest_first, pages
+from db.paging import pages, readable
 from db.statements import Row, Values, execute, fetch
 from db.tables import payments
 from domain.errors import ErrorCode, PaymentError
@@ -79,12 +79,9 @@ _ANNOUNCE = (
     .values(announcement=bindparam("announced"), announced_at=func.clock_timestamp())
 )
 _BY_ID = select(payments).where(payments.c.id == bindparam("payment_id"))
-_PENDING = oldest_first(
-    select(payments).where(payments.c.status == PaymentStatus.PENDING), payments
-)
-_UNPUBLISHED = oldest_first(
-    select(payments).where(payments.c.announcement.in_(UNANNOUNCED)), payments
-)
+_SINCE = select(payments).where(payments.c.created_at < bindparam("moment"))
+_PENDING = _SINCE.where(payments.c.status == PaymentStatus.PENDING)
+_UNPUBLISHED = _SINCE.where(payments.c.announcement.in_(UNANNOUNCED))
 _CLOSED_BY = (
     select(payments)
     .where(
@@ -135,12 +132,12 @@ class PaymentStore:
         return await self._find(_CLOSED_BY, {"order_id": order_id})
 
     async def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
-        async for rows in pages(self._engine, _PENDING, moment):
-            yield [to_payment(row) for row in rows]
+        async for rows in pages(self._engine, _PENDING, payments, {"moment": moment}):
+            yield readable(to_payment, rows)
 
     async def unpublished_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
-        async for rows in pages(self._engine, _UNPUBLISHED, moment):
-            yield [to_payment(row) for row in rows]
+        async for rows in pages(self._engine, _UNPUBLISHED, payments, {"moment": moment}):
+            yield readable(to_payment, rows)
 
     async def record_pending(self, payment: Payment) -> Claim:
         row = {**to_row(payment), "reattempt_after_seconds": self._reattempt_after_seconds}

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.paging import oldest_first, pages
+from db.paging import pages, readable
 from db.payments import to_money
 from db.statements import Row, execute, fetch, fetch_all
 from db.tables import payments, refunds
@@ -35,12 +35,10 @@ _BY_ID = EVERY_REFUND.where(refunds.c.id == bindparam("refund_id"))
 _OF_PAYMENT = EVERY_REFUND.where(refunds.c.payment_id == bindparam("payment_id")).order_by(
     refunds.c.created_at, refunds.c.id
 )
-_UNFINISHED = oldest_first(
-    EVERY_REFUND.where(
-        (refunds.c.status == RefundStatus.PENDING)
-        | ((refunds.c.status == RefundStatus.SUCCEEDED) & ~refunds.c.is_announced)
-    ),
-    refunds,
+_UNFINISHED = EVERY_REFUND.where(
+    (refunds.c.status == RefundStatus.PENDING)
+    | ((refunds.c.status == RefundStatus.SUCCEEDED) & ~refunds.c.is_announced),
+    refunds.c.created_at < bindparam("moment"),
 )
 
 
@@ -64,8 +62,8 @@ class RefundStore:
         return [to_refund(row) for row in rows]
 
     async def unfinished_since(self, moment: datetime) -> AsyncIterator[Sequence[Refund]]:
-        async for rows in pages(self._engine, _UNFINISHED, moment):
-            yield [to_refund(row) for row in rows]
+        async for rows in pages(self._engine, _UNFINISHED, refunds, {"moment": moment}):
+            yield readable(to_refund, rows)
 
     async def record_pending(self, refund: Refund) -> Refund:
         try:

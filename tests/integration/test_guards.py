@@ -229,6 +229,22 @@ async def test_everything_unfinished_is_read_page_by_page(store: PaymentStore, s
     )
 
 
+async def test_a_row_that_cannot_be_read_hides_no_others(store: PaymentStore, shop: Shop) -> None:
+    odd, other = a_payment(), a_payment()
+    for each in (odd, other):
+        await store.record_pending(each)
+    await shop.database.execute(
+        "UPDATE bc_payment.payments SET compensation_code = 'CARD_DECLINED' WHERE id = $1", odd.id
+    )
+
+    found = [each async for page in store.pending_since(NOON + timedelta(1)) for each in page]
+
+    assert other in found
+    assert odd.id not in [each.id for each in found]
+    for each in (odd, other):
+        await store.record_failed(each.failed(DECLINED, NOON))
+
+
 async def test_a_completed_round_is_remembered(engine: AsyncEngine) -> None:
     rounds = ReconciliationRounds(engine)
 

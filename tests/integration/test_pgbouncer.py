@@ -83,7 +83,7 @@ async def test_payments_are_recorded_through_shared_sessions(url: str) -> None:
         payment = a_payment()
         await store.ping()
         await keys.claim(KeyClaim("tests", str(uuid4()), "fingerprint", payment.id))
-        assert await store.record_pending(payment) == payment
+        assert (await store.record_pending(payment)).payment == payment
         await store.record_succeeded(payment.succeeded(NOON))
         await store.record_announcement(payment.succeeded(NOON).announced())
         found = await store.find(payment.id)

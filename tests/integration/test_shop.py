@@ -83,6 +83,7 @@ async def test_a_payment_is_refunded_once(tab: Tab, shop: Shop) -> None:
 
 async def test_the_keyboard_is_enough(tab: Tab, shop: Shop) -> None:
     await tab.open()
+    await tab.page.bring_to_front()
     keyboard = tab.page.keyboard
 
     async def reach(place: Locator) -> None:

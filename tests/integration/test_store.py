@@ -100,8 +100,12 @@ async def test_what_another_version_recorded_hides_nothing(
         failed.id,
     )
 
-    read = {each.id: each for each in await PaymentSearch(engine).page(Search(), 50)}
     orders = (paid.order_id, failed.order_id)
+    read = {
+        each.id: each
+        for order_id in orders
+        for each in await PaymentSearch(engine).page(Search(order_id=order_id), 50)
+    }
     history = await PaymentHistory(engine).payments_of(orders)
     found = {each.id: each for each in history if isinstance(each, Payment)}
     assert found == {each: read[each] for each in (paid.id, failed.id)}

@@ -40,8 +40,10 @@ async def books(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[B
 
 
 async def as_recorded(books: Books, payment: Payment) -> Payment:
-    """The payment's row, as its own claim answers it."""
-    return await books.payments.record_pending(payment)
+    """The payment's row."""
+    found = await books.payments.find(payment.id)
+    assert found is not None
+    return found
 
 
 async def told(books: Books) -> Payment:
@@ -58,8 +60,9 @@ async def test_a_claim_is_recognised_and_keeps_others_out(books: Books) -> None:
     payment = a_payment()
     rival = a_payment(order_id=payment.order_id)
 
-    assert await books.payments.record_pending(payment) == payment
-    assert await books.payments.record_pending(payment) == payment
+    first, again = [await books.payments.record_pending(payment) for _ in range(2)]
+    assert (first.payment, first.is_new) == (payment, True)
+    assert (again.payment, again.is_new) == (payment, False)
 
     with pytest.raises(PaymentError) as refusal:
         await books.payments.record_pending(rival)
@@ -71,7 +74,7 @@ async def test_a_paid_order_answers_its_success(books: Books) -> None:
 
     rival = a_payment(order_id=payment.order_id)
 
-    assert await books.payments.record_pending(rival) == payment
+    assert (await books.payments.record_pending(rival)).payment == payment
 
 
 @pytest.mark.parametrize("claimed", [True, False])
@@ -123,6 +126,61 @@ async def test_a_success_fails_only_before_it_is_told(
     assert refusal.value.code is ErrorCode.RECORD_REFUSED
     assert await as_recorded(books, undone) == undone.failed(DECLINE, NOON)
     assert await as_recorded(books, stands) == begun
+
+
+@pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN, Announcement.MADE])
+async def test_a_published_failure_closes_its_order(
+    books: Books, announcement: Announcement
+) -> None:
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    failed = payment.failed(DECLINE, NOON, Announcement.DUE)
+    await books.payments.record_failed(failed)
+    await books.payments.record_announcement(failed.announced(announcement))
+    own = a_payment(order_id=payment.order_id, customer_id=payment.customer_id)
+    stranger = a_payment(order_id=payment.order_id)
+
+    for rival, code in (
+        (own, ErrorCode.ORDER_NOT_PENDING),
+        (stranger, ErrorCode.CUSTOMER_MISMATCH),
+    ):
+        with pytest.raises(PaymentError) as refusal:
+            await books.payments.record_pending(rival)
+        assert refusal.value.code is code
+    assert (await books.payments.record_pending(payment)).payment == failed.announced(announcement)
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+async def test_what_is_undone_neither_succeeds_nor_is_published(
+    books: Books, succeeds: bool
+) -> None:
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    if succeeds:
+        await books.payments.record_succeeded(payment.succeeded(NOON))
+    undone = await books.payments.record_compensation(payment.compensating(REFUSAL))
+
+    assert await books.payments.record_compensation(payment.compensating(DECLINE)) == undone
+    assert undone.compensation == payment.compensating(REFUSAL).compensation
+    await books.payments.record_announcement(undone.announced(Announcement.BEGUN))
+    assert await books.payments.find(payment.id) == undone
+    if not succeeds:
+        with pytest.raises(PaymentError) as refusal:
+            await books.payments.record_succeeded(payment.succeeded(NOON))
+        assert refusal.value.code is ErrorCode.RECORD_REFUSED
+    await books.payments.record_failed(undone.failed(REFUSAL, NOON))
+    assert await books.payments.find(payment.id) == undone.failed(REFUSAL, NOON)
+
+
+@pytest.mark.parametrize("announcement", [Announcement.BEGUN, Announcement.MADE])
+async def test_a_published_success_is_not_undone(books: Books, announcement: Announcement) -> None:
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    await books.payments.record_succeeded(payment.succeeded(NOON))
+    stands = payment.succeeded(NOON).announced(announcement)
+    await books.payments.record_announcement(stands)
+
+    assert await books.payments.record_compensation(stands.compensating(REFUSAL)) == stands
 
 
 async def test_an_announcement_does_not_go_back(books: Books) -> None:

@@ -39,7 +39,13 @@ async def test_every_single_fault(part: int) -> None:
 
     findings = await assert_no_violations(cases, remembers=part % 3 > 0)
 
-    assert [str(each.case) for each in findings if tuple(each.struck) != each.case.faults] == []
+    # The server's clock may leap over a fault because of a case before: it is tried again alone.
+    again = await assert_no_violations(unstruck(findings), remembers=True)
+    assert list(map(str, unstruck(again))) == []
+
+
+def unstruck(findings: Sequence[Finding]) -> list[Case]:
+    return [each.case for each in findings if tuple(each.struck) != each.case.faults]
 
 
 @pytest.mark.parametrize("remembers", [True, False])
