@@ -114,21 +114,29 @@ def main(
     seconds: Annotated[int, typer.Option(min=5, help="Of each load.")] = 20,
     times: Annotated[float, typer.Option(min=1, help="How often the peak comes in.")] = 10,
     places: Annotated[int | None, typer.Option(help="PAYMENTS_AT_ONCE.")] = None,
+    kafka_away: Annotated[
+        bool, typer.Option("--kafka-away", help="Stop Kafka for a time instead.")
+    ] = False,
 ) -> None:
     """Measure payments per second at the peak, and how many are left of it under an overload."""
     console.print(f"Commit {commit()}")
     with TemporaryDirectory(prefix="overload-") as directory:
         settings = SETTINGS | ({"PAYMENTS_AT_ONCE": str(places)} if places else {})
-        uvloop.run(_run(Path(directory), settings, seconds, times))
+        uvloop.run(_run(Path(directory), settings, seconds, None if kafka_away else times))
 
 
-async def _run(directory: Path, settings: Mapping[str, str], seconds: int, times: float) -> None:
+async def _run(
+    directory: Path, settings: Mapping[str, str], seconds: int, times: float | None
+) -> None:
     began = datetime.now(UTC)
     stack = Stack(directory, Ports.free(), durable=True, ephemeral=True)
     await stack.up(environment=settings)
     try:
         crowd = Crowd(stack.site.ports.api)
-        await _measure(crowd, stack.site.ports.ordering, seconds, times)
+        if times is None:
+            await _measure_without_kafka(crowd, stack, seconds)
+        else:
+            await _measure(crowd, stack.site.ports.ordering, seconds, times)
         temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
         is_settled = await until_settled(settings_of(stack), temporal)
         books = await read_settled(settings_of(stack), began, datetime.now(UTC) + timedelta(days=1))
@@ -151,6 +159,19 @@ async def _measure(crowd: Crowd, ordering: int, seconds: int, times: float) -> N
     console.print(f"{times:g} times the peak: {rate:.0f} customers a second: {rush.report()}")
     console.print(f"goodput under overload: {rush.paid_per_second / peak:.0%} of the peak")
     await _in_turn(crowd, ordering, min(AT_ONCE), seconds)
+
+
+async def _measure_without_kafka(crowd: Crowd, stack: Stack, seconds: int) -> None:
+    """Compare payments per second with Kafka, without it, and with it again."""
+    ordering, at_once = stack.site.ports.ordering, max(AT_ONCE)
+    await _order(crowd, ordering, 500)
+    await crowd.come_in_turn(at_once, 10)  # to warm up
+    usual = await _in_turn(crowd, ordering, at_once, seconds)
+    await stack.stop("kafka")
+    without = await _in_turn(crowd, ordering, at_once, seconds)
+    await stack.up(["kafka"])
+    console.print(f"without Kafka: {without / usual:.0%} of the usual rate")
+    await _in_turn(crowd, ordering, at_once, seconds)
 
 
 async def _in_turn(crowd: Crowd, ordering: int, at_once: int, seconds: float) -> float:
