@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from temporalio import activity
 
+from activities.events import EventActivities
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, refund_key
@@ -15,6 +16,7 @@ from tests.builders import a_payment, a_reservation, an_order
 from tests.fakes import REFUNDED, World, refusal
 from tests.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk, attention_flags
+from workflows.policies import STEPS
 
 HOUR = timedelta(hours=1)
 DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
@@ -193,6 +195,9 @@ async def test_event_refused_after_one_that_may_have_arrived_undoes_nothing(desk
 
 
 async def test_event_refused_in_a_later_round_undoes_nothing(desk: Desk) -> None:
+    """Nor while the database, which could not be written either, has it that none was sent."""
+    a_round = STEPS[EventActivities.publish_event].schedule_to_close
+    desk.world.before["record_announcement"] = desk.world.down_for("record_announcement", a_round)
     down = desk.world.down(TOPIC_SUCCEEDED)
     refuse = desk.world.times(1, refusal(ErrorCode.EVENT_REFUSED))
 
