@@ -110,7 +110,7 @@ async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
     redis = Redis.from_url(str(settings.redis_url))
     stack.push_async_callback(redis.aclose)
     client = await temporal.connect(settings)
-    payments = PaymentStore(engine)
+    payments = PaymentStore(engine, settings.reattempt_after)
     sagas = PaymentSagas(
         client,
         timedelta(seconds=settings.payment_wait_seconds),

@@ -49,7 +49,8 @@ async def pay(instruction: PaymentInstruction, key: str | None, parts: Parts) ->
     else:
         outcome = await _repeat(instruction, claim, parts)
     if outcome.payment.id != claim.payment_id:
-        await parts.keys.reassign(claim, outcome.payment.id)
+        with suppress(PaymentError):  # the payment has its answer, whatever its key stands for
+            await parts.keys.reassign(claim, outcome.payment.id)
     return outcome
 
 
@@ -144,7 +145,7 @@ async def _start(instruction: PaymentInstruction, parts: Parts) -> Outcome:
     if ended is not None:
         await parts.cache.put(ended)
         return Outcome(ended)
-    recorded = await parts.payments.find(saga.payment_id)
+    recorded = await _recorded(saga.payment_id, parts)
     if recorded is not None:
         return Outcome(recorded.as_answered)
     accepted = instruction.model_copy(update={"payment_id": saga.payment_id})

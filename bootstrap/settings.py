@@ -2,6 +2,7 @@
 
 import logging
 import os
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -180,6 +181,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe log lines that are written."
     )
+
+    @property
+    def reattempt_after(self) -> timedelta | None:
+        seconds = self.reattempt_after_seconds
+        return timedelta(seconds=seconds) if seconds is not None else None
 
     @field_validator("kafka_sasl_username", "kafka_sasl_password")
     @classmethod

@@ -126,8 +126,11 @@ class PaymentStore:
         return await self._find(_LIVE_BY_ORDER, {"order_id": order_id})
 
     async def find_closing(self, order_id: UUID) -> Payment | None:
-        """The last published failure of an order that no payment holds: it closes the order."""
-        if await self.find_live(order_id) is not None:
+        """The last published failure of an order that no payment holds: it closes the order.
+
+        None too where another attempt may be allowed: one may have begun that has no row yet.
+        """
+        if self._reattempt_after_seconds is not None or await self.find_live(order_id):
             return None
         return await self._find(_CLOSED_BY, {"order_id": order_id})
 

@@ -239,6 +239,8 @@ class PaymentWorkflow:
             intended = self._payment.compensating(error)
             recorded = await self._until_done(lambda: self._steps.record_compensation(intended))
             if recorded.is_settled:
+                if recorded.status is PaymentStatus.FAILED:
+                    await self._compensations.unwind()
                 self._payment = recorded
                 await self._finish_publishing()
                 return

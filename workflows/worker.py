@@ -164,17 +164,13 @@ async def _activities(
         if settings.reservation_check == "on"
         else UncheckedInventory(),
         gateway=HttpGateway(gateway, accept_simulated=settings.environment != "production"),
-        payments=PaymentStore(engine, _seconds(settings.reattempt_after_seconds)),
+        payments=PaymentStore(engine, settings.reattempt_after),
         refunds=RefundStore(engine),
         publisher=publisher,
         sagas=TemporalSagas(client),
         rounds=ReconciliationRounds(engine),
     )
     return payment_activities(ports)
-
-
-def _seconds(number: int | None) -> timedelta | None:
-    return timedelta(seconds=number) if number is not None else None
 
 
 if __name__ == "__main__":

@@ -153,6 +153,7 @@ async def test_another_attempt_is_allowed_when_the_setting_says_so(
         failed.id,
     )
     assert await refusal_of(store, a_payment(**order)) is ErrorCode.ORDER_NOT_PENDING
+    assert await patient.find_closing(failed.order_id) is None
     assert (await patient.record_pending(a_payment(**order))).is_new
 
 

@@ -372,8 +372,8 @@ WORKFLOWS = (
     Bug(
         "failure undoes nothing",
         "workflows/payment.py",
-        "        await self._compensations.unwind()\n",
-        "",
+        "        await self._compensations.unwind()\n        await self._fail(error)\n",
+        "        await self._fail(error)\n",
         SAGA,
     ),
     Bug(
@@ -476,6 +476,14 @@ WORKFLOWS = (
         "        if self._may_have_captured and workflow.patched(SAGA_2):\n",
         "        await self._compensations.unwind()\n"
         "        if self._may_have_captured and workflow.patched(SAGA_2):\n",
+        LOST_RUNS,
+    ),
+    Bug(
+        "capture is kept whose payment a lost run has failed",
+        "workflows/payment.py",
+        "                if recorded.status is PaymentStatus.FAILED:\n"
+        "                    await self._compensations.unwind()\n",
+        "",
         LOST_RUNS,
     ),
     Bug(
@@ -1555,6 +1563,13 @@ DB = (
         f"{GUARDS}::test_an_event_that_is_not_out_keeps_the_order_closed",
     ),
     Bug(
+        "order that may be paid again counts as closed",
+        "db/payments.py",
+        "if self._reattempt_after_seconds is not None or await self.find_live(order_id):",
+        "if await self.find_live(order_id):",
+        f"{GUARDS}::test_another_attempt_is_allowed_when_the_setting_says_so",
+    ),
+    Bug(
         "closed order says whose it is",
         "domain/payment.py",
         "if self.customer_id != customer_id:",
@@ -1564,8 +1579,8 @@ DB = (
     Bug(
         "order that is held counts as closed",
         "db/payments.py",
-        "        if await self.find_live(order_id) is not None:\n            return None\n",
-        "",
+        "is not None or await self.find_live(order_id):",
+        "is not None:",
         f"{GUARDS}::test_a_success_comes_before_a_failure_of_its_order",
     ),
     Bug(
@@ -1801,6 +1816,22 @@ API = (
         "api/payments.py",
         "if recorded is not None and recorded.is_settled:",
         "if recorded is None:",
+        PUBLISHED,
+    ),
+    Bug(
+        "success is answered as an outage because of its key",
+        "api/payments.py",
+        "        with suppress(PaymentError):  # the payment has its answer",
+        "        with suppress(ZeroDivisionError):  # the payment has its answer",
+        PUBLISHED,
+    ),
+    Bug(
+        "payment that runs is answered as an outage",
+        "api/payments.py",
+        "    recorded = await _recorded(saga.payment_id, parts)\n    if recorded is not None:\n"
+        "        return Outcome(recorded",
+        "    recorded = await parts.payments.find(saga.payment_id)\n    if recorded is not None:\n"
+        "        return Outcome(recorded",
         PUBLISHED,
     ),
     Bug(

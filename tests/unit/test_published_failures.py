@@ -21,6 +21,7 @@ from tests.unit.backstage import (
 
 NOBODY = UUID(int=1)
 KEY = {"idempotency-key": "k-1"}
+DOWN = PaymentError(ErrorCode.DATABASE_UNAVAILABLE, "The database does not answer.")
 PUBLISHED = [Announcement.DUE, Announcement.BEGUN, Announcement.MADE]
 OURS = [ErrorCode.DATABASE_UNAVAILABLE, ErrorCode.RECORD_REFUSED, ErrorCode.INVENTORY_UNAVAILABLE]
 
@@ -191,3 +192,28 @@ async def test_a_payment_that_is_undone_reads_as_pending_and_is_not_cancelled(
         assert envelope(read, 200)["payment"]["status"] == "pending"
         problem(cancelled, ErrorCode.PAYMENT_ENDED)
     assert backstage.cancelled == []
+
+
+async def test_a_key_that_cannot_be_reassigned_hides_no_answer(
+    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reassign(*_: object) -> None:
+        raise DOWN
+
+    monkeypatch.setattr(backstage, "reassign", reassign)
+    backstage.outcome = SUCCEEDED
+
+    answer = await http.post("/payments", content=BODY, headers=KEY)
+
+    assert envelope(answer, 200)["payment"]["status"] == "succeeded"
+
+
+async def test_a_payment_that_cannot_be_read_is_still_accepted(
+    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def find(_: object) -> None:
+        raise DOWN
+
+    monkeypatch.setattr(backstage, "find", find)
+
+    envelope(await http.post("/payments", content=BODY), 202)

@@ -231,3 +231,25 @@ async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_what_is_told(
 
     assert payment == recorded[0].announced()
     assert_everybody_agrees(desk.world, payment)
+
+
+async def test_a_capture_whose_payment_a_lost_run_has_failed_is_refunded(desk: Desk) -> None:
+    """The failure was on its way to PostgreSQL, and arrives when the next run has charged."""
+    instruction = an_old_instruction(desk)
+    desk.world.before["fetch_reservation"] = refusal(ErrorCode.RESERVATION_NOT_ACTIVE)
+    await lose_at(desk, instruction, "record_failed")
+
+    async def arrive() -> None:
+        pending = desk.world.payments[instruction.payment_id]
+        late = pending.failed(DECLINED, desk.opened_at, Announcement.DUE)
+        desk.world.payments[late.id] = late
+        desk.world.transitions[late.id].append(late.status)
+
+    desk.world.after["charge"] = desk.world.times(1, arrive)
+
+    payment = await resumed(desk, instruction)
+
+    assert payment.status is PaymentStatus.FAILED
+    assert len(desk.world.captures) == 1
+    assert desk.world.net_minor_units == 0
+    assert_everybody_agrees(desk.world, payment)
