@@ -44,7 +44,7 @@ class EventActivities:
         await self._note(event, Announcement.MADE)
 
     async def _begun_if_slow(self, event: PaymentEvent, publishing: asyncio.Task[None]) -> bool:
-        """Wait for the end, but not for long; whether the event may have been noted as begun."""
+        """Wait a short time for the publish. Return True if the event may be recorded as begun."""
         done, _ = await asyncio.wait({publishing}, timeout=BEGUN_AFTER_SECONDS)
         if done:
             return False

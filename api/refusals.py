@@ -6,7 +6,7 @@ import time
 from temporalio.service import RPCError
 
 QUIET_SECONDS = 60.0
-"""Between two lines about the same kind; chosen, not measured."""
+"""Shortest time between two log lines of the same kind. Chosen, not measured."""
 
 log = logging.getLogger(__name__)
 

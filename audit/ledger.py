@@ -1,4 +1,4 @@
-"""Reading the gateway's ledger: money that moved, by order."""
+"""Read the gateway's ledger: every capture and refund, grouped by order."""
 
 from collections import defaultdict
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Reading the orders as Ordering has them."""
+"""Read orders from Ordering."""
 
 from http import HTTPStatus
 from uuid import UUID

@@ -12,7 +12,7 @@ from audit.books import Record
 from domain import names
 
 AT_ONCE = 1000
-"""Records asked for at once. Chosen, not measured."""
+"""Maximum records per poll of Kafka. Chosen, not measured."""
 
 Offsets = Mapping[TopicPartition, int]
 

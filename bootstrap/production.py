@@ -20,7 +20,7 @@ KNOWN_PASSWORDS = {"", "payments", "postgres", "password"}
 ENCRYPTED_MODES = {"require", "verify-ca", "verify-full"}
 ENCRYPTED_PROTOCOLS = {"SSL", "SASL_SSL"}
 MOST_PER_SECOND = 1000
-"""Of one caller: more than a process answers at all. Chosen."""
+"""Highest rate limit for one caller: above what a process can serve. Chosen, not measured."""
 FEWEST_BITS, FEWEST_BITS_6 = 8, 16
 """Of a proxy's network. The widest private network of IPv4 is 10.0.0.0/8; for IPv6 it is chosen."""
 UNIQUE_LOCAL, MAPPED = IPv6Network("fc00::/7"), IPv6Network("::ffff:0:0/96")

@@ -14,8 +14,8 @@ CONNECT_SECONDS = 2
 STATEMENT_SECONDS = 3
 POOL_WAIT_SECONDS = 2
 LOCK_SECONDS = 1
-"""How long a migration waits for a table, and all who come after it wait with it. A third of
-STATEMENT_SECONDS, so that none of them fails."""
+"""Lock timeout of a migration. Statements that need the same table wait behind it. It is a third of
+STATEMENT_SECONDS, so that these statements do not time out."""
 
 UNUSABLE = ("08", "57P", "25006")
 """SQLSTATEs after which a session serves nobody: its connection failed, its server shuts down or

@@ -78,7 +78,7 @@ async def _wait_for_turn(connection: AsyncConnection) -> None:
 
 
 async def _upgrade_patiently(connection: AsyncConnection, revision: str) -> None:
-    """Try again, from the migration that failed, while others hold a lock that it needs."""
+    """Run the migrations. If a lock is not free in time, retry from the migration that failed."""
     for number in range(1, LOCK_TRIES + 1):
         try:
             await connection.run_sync(_upgrade, revision)

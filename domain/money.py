@@ -114,7 +114,7 @@ class Money(BaseModel):
 
     @model_serializer(mode="wrap")
     def _serialize(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the exponent where the currency tells it, as every version can read it."""
+        """Leave the exponent out if the currency implies it, so that older versions can read it."""
         members: dict[str, Any] = serialize(self)
         if self.exponent == _exponent_of(self.currency):
             members.pop("exponent", None)

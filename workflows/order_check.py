@@ -41,7 +41,7 @@ class OrderCheck:
 
     @property
     def charge_budget(self) -> timedelta:
-        """As long as a charge is worth trying: never beyond the reservation it pays for."""
+        """Time limit for all tries of a charge: it ends before the reservation expires."""
         expires_at = self._reservation.expires_at if self._reservation else None
         return min(CHARGE_BUDGET, expires_at - workflow.now()) if expires_at else CHARGE_BUDGET
 

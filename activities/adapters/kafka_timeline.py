@@ -16,7 +16,7 @@ from domain.timeline import Entry, Source
 MARGIN = timedelta(minutes=5)
 """How far a record's time may be from the payment's: they are by different clocks. Chosen."""
 MOST_RECORDS = 20_000
-"""What is read for one timeline: more would hold up the process. Chosen, not measured."""
+"""Maximum records read for one timeline, so that the process stays free. Chosen, not measured."""
 MOST_AT_ONCE = 1000
 ANNOUNCED = (Announcement.BEGUN, Announcement.MADE)
 """With these a payment may have a record."""
@@ -56,7 +56,7 @@ class KafkaTimeline:
 
 
 class _Reading:
-    """Reads windows and keeps the records of some subjects, each once."""
+    """Read ranges of offsets, and keep each record of the given subjects once."""
 
     def __init__(self, consumer: AIOKafkaConsumer, key: bytes, subjects: set[str]) -> None:
         self.found: dict[tuple[str, int, int], Any] = {}

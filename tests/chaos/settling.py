@@ -44,7 +44,7 @@ async def until_settled(settings: Settings, temporal: Client) -> bool:
 
 
 async def _until_reconciled(engine: AsyncEngine, began: datetime) -> None:
-    """Until a round has been completed since then; if none is, the audit says so."""
+    """Wait for a completed round since `began`. If none completes in time, the audit reports it."""
     with suppress(TimeoutError):
         async with asyncio.timeout(60 * ROUND_MINUTES):
             rounds = ReconciliationRounds(engine)

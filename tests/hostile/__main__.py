@@ -6,7 +6,6 @@ be split into several, and what went wrong is run again by its seed.
 
 import asyncio
 import logging
-import subprocess
 from collections import Counter
 from functools import reduce
 from operator import add
@@ -18,9 +17,10 @@ from rich.progress import track
 
 from tests.hostile.answers import Tally, attempt
 from tests.hostile.payments import Finding, hostility
+from tests.proof import commit
 
 PORTION = 1000
-"""Answers of one seed."""
+"""How many answers one seed makes."""
 AT_ONCE = 100
 """Payments that share a server; the server is new for the next ones."""
 
@@ -32,19 +32,13 @@ def main(
     payments: Annotated[int, typer.Option(min=0, help="Whole payments.")] = 5_000,
     seed: Annotated[int, typer.Option(help="Of the first thousand answers and payment.")] = 1,
 ) -> None:
-    """Let the neighbours answer badly, and look for what is wrong afterwards."""
+    """Change the answers of other systems, and check what the service concludes."""
     logging.disable(logging.CRITICAL)  # each odd answer would be a line
-    console.print(f"commit {_commit()}, from seed {seed} on")
+    console.print(f"Commit {commit()}, from seed {seed} on")
     is_clean = _read_answers(answers, seed) if answers else True
     if payments:
         is_clean &= _make_payments(payments, seed)
     raise typer.Exit(not is_clean)
-
-
-def _commit() -> str:
-    asking = ("git", "describe", "--always", "--dirty", "--abbrev=12")
-    told = subprocess.run(asking, capture_output=True, text=True, check=False)  # noqa: S603 (fixed)
-    return told.stdout.strip()
 
 
 def _read_answers(count: int, seed: int) -> bool:

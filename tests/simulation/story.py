@@ -144,7 +144,7 @@ class Story:
 
 
 async def _quiet_clock(client: Client) -> None:
-    """Wait until the clock has leapt to the last timer that ended runs have left."""
+    """Wait until the server's clock has passed the timers of runs that have ended."""
     quiet, before = 0, await server_time(client)
     while quiet < QUIET_READS:
         now = await server_time(client)

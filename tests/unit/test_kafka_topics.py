@@ -20,13 +20,13 @@ class Topic(NamedTuple):
 
 
 class FakeAdmin:
-    """The administration of a cluster, in the shapes in which aiokafka answers."""
+    """A fake admin client: its responses have the same form as aiokafka's."""
 
     brokers: ClassVar[int]
     topics: ClassVar[dict[str, Topic]]
     errors: ClassVar[dict[str, tuple[int, str]]]
     hidden: ClassVar[int]
-    """How often the topics are listed before a new one shows."""
+    """How many times the topics are listed before a new topic appears."""
     readable: ClassVar[bool]
     is_down: ClassVar[bool]
 
