@@ -9,6 +9,7 @@ from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
     ApplicationErrorCategory,
+    CancelledError,
     FailureError,
 )
 from temporalio.exceptions import (
@@ -76,5 +77,7 @@ def to_payment_error(error: FailureError, unavailable: ErrorCode) -> PaymentErro
         return PaymentError(ErrorCode(cause.type), cause.message)
     if isinstance(cause, TemporalTimeoutError):
         return PaymentError(unavailable, "No answer in time.")
+    if isinstance(cause, CancelledError):
+        return PaymentError(unavailable, "The answer is not needed any more.")
     # What else an exception says may quote what it was given: it stays in the worker's log.
     return PaymentError(unavailable, "The step failed unexpectedly.")

@@ -107,7 +107,10 @@ class Payments(Protocol):
         ...
 
     async def record_announcement(self, payment: Payment) -> None:
-        """Note how far the world has been told of the payment's ending."""
+        """Note how far the world has been told of the payment's ending.
+
+        Has no effect on a payment that has another ending by now, or that is being undone.
+        """
         ...
 
     def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:

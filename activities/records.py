@@ -27,6 +27,15 @@ class RecordActivities:
         await self._payments.record_succeeded(payment)
 
     @activity.defn
+    async def begin_event(self, payment: Payment) -> Payment:
+        """Record that the success stands and its event may be out, unless it is being undone.
+
+        Returns the payment as it is recorded then.
+        """
+        await self._payments.record_announcement(payment.announced(Announcement.BEGUN))
+        return await self._payments.find(payment.id) or payment
+
+    @activity.defn
     async def record_compensation(self, payment: Payment) -> Payment:
         """Record that the payment is being undone; returns it as it is recorded then."""
         return await self._payments.record_compensation(payment)

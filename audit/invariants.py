@@ -18,25 +18,12 @@ from audit.answers import (
 )
 from audit.books import Books, Effect, Movement, OrderState
 from domain import exact_json, names
-from domain.errors import ErrorCode
+from domain.errors import NEVER_PUBLISHED, ErrorCode
 from domain.events import Event, PaymentEvent, RefundEvent
 from domain.payment import TRANSITIONS, Announcement, Payment, PaymentStatus
 from domain.reconciliation import overdue
 from domain.refund import Refund, RefundStatus
 from domain.verification import PENDING
-
-UNTOLD = frozenset(
-    {
-        ErrorCode.ORDER_NOT_FOUND,
-        ErrorCode.ORDER_NOT_PENDING,
-        ErrorCode.CUSTOMER_MISMATCH,
-        ErrorCode.AMOUNT_MISMATCH,
-        ErrorCode.CURRENCY_MISMATCH,
-        ErrorCode.ORDERING_UNAVAILABLE,
-        ErrorCode.PAYMENT_IN_PROGRESS,
-    }
-)
-"""Failures of which no consumer may hear: the order was not seen to be the caller's, or is not."""
 
 SUCCEEDED = PaymentStatus.SUCCEEDED
 PAID = frozenset({"paid", "fulfilled"})
@@ -161,7 +148,7 @@ def _transitions_are_legal(books: Books) -> Iterator[str]:
 def _failures_are_told_where_they_may_be(books: Books) -> Iterator[str]:
     for payment in books.payments:
         told = payment.announcement is not Announcement.NONE
-        if payment.error_code in UNTOLD:
+        if payment.error_code in NEVER_PUBLISHED:
             if told:
                 yield f"payment {payment.id}, {payment.error_code}, was told to consumers"
         elif payment.is_final and not told and _captured(books, payment) and _is_open(books):

@@ -160,3 +160,16 @@ RULES: Mapping[ErrorCode, Rule] = MappingProxyType(
         ErrorCode.INTERNAL_ERROR: _REFUSED,
     }
 )
+
+NEVER_PUBLISHED = frozenset(
+    {
+        ErrorCode.ORDER_NOT_FOUND,
+        ErrorCode.ORDER_NOT_PENDING,
+        ErrorCode.CUSTOMER_MISMATCH,
+        ErrorCode.AMOUNT_MISMATCH,
+        ErrorCode.CURRENCY_MISMATCH,
+        ErrorCode.ORDERING_UNAVAILABLE,
+        ErrorCode.PAYMENT_IN_PROGRESS,
+    }
+)
+"""Failures that are never published: the order was not known to be the caller's own and pending."""

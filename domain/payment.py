@@ -217,6 +217,11 @@ class Payment(BaseModel):
         )
 
     @property
+    def error(self) -> PaymentError:
+        """Why it has failed."""
+        return PaymentError.recorded(self.error_code or "", self.error_message or "")
+
+    @property
     def is_final(self) -> bool:
         return self.status is not PaymentStatus.PENDING
 

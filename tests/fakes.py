@@ -391,7 +391,8 @@ class FakePayments(Payments):
 
     def _announce(self, payment: Payment) -> None:
         recorded = self._world.payments[payment.id]
-        if recorded.announcement is not Announcement.MADE and recorded.compensation is None:
+        is_open = recorded.announcement is not Announcement.MADE and recorded.compensation is None
+        if is_open and recorded.status is payment.status:
             self._world.payments[payment.id] = recorded.announced(payment.announcement)
 
 

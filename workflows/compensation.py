@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
 
 from domain.errors import ErrorCode, PaymentError
-from workflows.policies import LONGEST_PAUSE, PAUSE_AFTER_FAILURE
+from workflows.policies import PAUSES, Pauses
 
 Result = TypeVar("Result")
 Step = Callable[[], Awaitable[Result]]
@@ -40,7 +39,7 @@ async def until_done(
     on_failure: Callable[[PaymentError], None],
     refusals: frozenset[ErrorCode] = frozenset(),
     in_any_round: bool = False,
-    longest_pause: timedelta = LONGEST_PAUSE,
+    pauses: Pauses = PAUSES,
 ) -> Result:
     """Repeat a step for as long as it takes; `on_failure` is called after every failed round.
 
@@ -48,7 +47,7 @@ async def until_done(
     earlier round may have had its effect. `in_any_round` is for steps that rule this out. Raises
     what `on_failure` raises, too.
     """
-    pause = PAUSE_AFTER_FAILURE
+    pause = pauses.first
     while True:
         try:
             return await step()
@@ -58,7 +57,7 @@ async def until_done(
             on_failure(error)
         refusals = refusals if in_any_round else frozenset()
         await workflow.sleep(pause, summary="pause before the next round")
-        pause = min(2 * pause, longest_pause)
+        pause = min(2 * pause, pauses.longest)
 
 
 async def uninterrupted(saga: Coroutine[Any, Any, Result]) -> Result:

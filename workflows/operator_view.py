@@ -1,5 +1,6 @@
 """What operators see of a payment in the Temporal Web UI: search attributes and a step table."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -69,12 +70,15 @@ class OperatorView:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Show the step as running, then as done or failed."""
+        """Show the step as running, then as done, failed or not needed any more."""
         self._set(name, "⏳ running", "")
         try:
             yield
         except PaymentError as error:
             self._set(name, "✗ failed", f"{error.code}: {error.message}")
+            raise
+        except asyncio.CancelledError:
+            self._set(name, "- not needed", "")
             raise
         self._set(name, "✓ done", "")
         self.needs_attention(None)

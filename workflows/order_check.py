@@ -1,5 +1,6 @@
 """Whether the order may be paid: what Ordering and Inventory have answered last, and when."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -13,7 +14,8 @@ from domain.payment import PaymentInstruction
 from domain.verification import Order, Reservation, verify_order, verify_reservation
 from workflows.compensation import Step, until_done
 from workflows.payment_steps import PaymentSteps
-from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, LONGEST_PAUSE_OF_A_CHECK, VERIFIED_FOR
+from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, PAUSES_OF_A_CHECK, VERIFIED_FOR
+from workflows.versions import SAGA_2
 
 ORDER_REFUSALS = frozenset({ErrorCode.ORDER_NOT_FOUND})
 RESERVATION_REFUSALS = frozenset({ErrorCode.RESERVATION_NOT_ACTIVE})
@@ -53,17 +55,37 @@ class OrderCheck:
             return None
         return reservation.id
 
-    def verify_order(self, order: Order, asked_at: datetime) -> None:
-        """Raises PaymentError unless the order may be paid."""
+    def ask(self) -> None:
+        """Begin to ask both systems; `verify` awaits their answers."""
+        self._asked_at = workflow.now()
+        wait = self._instruction.reservation_wait
+        self._asking_ordering = asyncio.create_task(self._steps.fetch_order())
+        self._asking_inventory = asyncio.create_task(self._steps.fetch_reservation(within=wait))
+
+    async def stop_asking(self) -> None:
+        """Their answers do not count any more. Payments of version 0.1.0 await them."""
+        asking = (self._asking_ordering, self._asking_inventory)
+        if workflow.patched(SAGA_2):
+            for each in asking:
+                each.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    async def verify(self) -> None:
+        """Raises PaymentError unless the order may be paid and its reservation holds."""
+        try:
+            self._verify_order(await self._asking_ordering, self._asked_at)
+        except PaymentError:
+            await self.stop_asking()
+            raise
+        self._verify_reservation(await self._asking_inventory, CHARGE_TIME)
+
+    def _verify_order(self, order: Order, asked_at: datetime | None) -> None:
         self._asked_at = asked_at
         self.order_is_pending = False
         verify_order(order, self._instruction)
         self.order_is_pending = True
 
-    def verify_reservation(
-        self, reservation: Reservation | None, holds_for: timedelta = CHARGE_TIME
-    ) -> None:
-        """Raises PaymentError unless the reservation, if there is one, holds for so long."""
+    def _verify_reservation(self, reservation: Reservation | None, holds_for: timedelta) -> None:
         self._reservation = reservation
         if reservation is not None:
             verify_reservation(reservation, self._instruction, workflow.now(), holds_for)
@@ -90,7 +112,7 @@ class OrderCheck:
         except PaymentError:
             self._reservation = None  # an event names only what Inventory has just described
             raise
-        self.verify_reservation(reservation, holds_for)
+        self._verify_reservation(reservation, holds_for)
 
     @property
     def is_to_be_repeated_before_failure(self) -> bool:
@@ -113,7 +135,7 @@ class OrderCheck:
             if error.code in ORDER_REFUSALS:
                 self.order_is_pending = False
             raise
-        self.verify_order(order, asked_at)
+        self._verify_order(order, asked_at)
 
     async def _until_answered(
         self, step: Step[T], refusals: frozenset[ErrorCode], on_failure: OnFailure
@@ -127,5 +149,5 @@ class OrderCheck:
             on_failure=fail,
             refusals=refusals,
             in_any_round=True,
-            longest_pause=LONGEST_PAUSE_OF_A_CHECK,
+            pauses=PAUSES_OF_A_CHECK,
         )

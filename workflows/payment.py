@@ -2,12 +2,12 @@
 
 import asyncio
 from datetime import timedelta
-from typing import TypeVar
+from functools import partial
 
 from temporalio import workflow
 
-from domain.errors import ErrorCode, PaymentError
-from domain.gateway import Charge, ChargeState, verify_charge
+from domain.errors import NEVER_PUBLISHED, RULES, ErrorCode, PaymentError
+from domain.gateway import verify_charge
 from domain.payment import (
     Announcement,
     Claim,
@@ -15,14 +15,13 @@ from domain.payment import (
     PaymentInstruction,
     PaymentStatus,
 )
-from workflows.compensation import Compensations, Step, uninterrupted, until_done
+from workflows.charging import OneCharge
+from workflows.compensation import Compensations, uninterrupted, until_done
 from workflows.operator_view import OperatorView
 from workflows.order_check import OrderCheck
 from workflows.payment_steps import CLAIM_REFUSALS, PaymentSteps
-from workflows.policies import CHARGE_TIME, CHARGEABLE_FOR
+from workflows.policies import CHARGE_TIME, RECORDING_PAUSES, RECORDING_TIME
 from workflows.versions import SAGA_2
-
-T = TypeVar("T")
 
 
 @workflow.defn
@@ -35,6 +34,7 @@ class PaymentWorkflow:
     @workflow.init
     def __init__(self, instruction: PaymentInstruction) -> None:
         self._view = OperatorView(f"**{instruction.amount}** for order `{instruction.order_id}`")
+        self._until_done = partial(until_done, on_failure=self._view.needs_attention)
         self._compensations = Compensations()
         self._claimed: Claim | None = None
         self._leaves_event = False
@@ -46,8 +46,7 @@ class PaymentWorkflow:
         self._payment = payment
         self._steps = PaymentSteps(instruction, self._view)
         self._check = OrderCheck(instruction, self._steps)
-        self._charge: Charge | None = None
-        self._charge_was_unknown = False
+        self._charge = OneCharge(instruction, self._steps, self._view.needs_attention)
 
     @workflow.run
     async def run(self, instruction: PaymentInstruction) -> Payment:  # noqa: ARG002 (see __init__)
@@ -58,7 +57,6 @@ class PaymentWorkflow:
             await self._begin()
             if not self._payment.is_final:
                 await self._charge_once()
-                await self._verify_again()
                 await self._record_success()
                 await self._publish_success()
             await self._finish_publishing()
@@ -78,19 +76,21 @@ class PaymentWorkflow:
             await self._take_up_as_version_0_1_0()
 
     async def _claim_and_verify(self) -> None:
-        asked_at = workflow.now()
-        claimed, order, reservation = await asyncio.gather(
-            self._claim(),
-            self._steps.fetch_order(),
-            self._steps.fetch_reservation(within=self._instruction.reservation_wait),
-            return_exceptions=True,
-        )
-        claim = _value(claimed)
+        """Claim the order, and ask Ordering and Inventory about it meanwhile."""
+        claiming = asyncio.create_task(self._claim())
+        self._check.ask()
+        try:
+            claim = await claiming
+        except PaymentError as error:
+            await self._check.stop_asking()
+            if RULES[error.code].retryable and workflow.patched(SAGA_2):
+                self._compensations.add(self._refund_unknown_run)
+            raise
         if claim.is_final or (not claim.is_new and workflow.patched(SAGA_2)):
+            await self._check.stop_asking()
             await self._go_on(claim.payment)
             return
-        self._check.verify_order(_value(order), asked_at)
-        self._check.verify_reservation(_value(reservation))
+        await self._check.verify()
 
     async def _claim(self) -> Claim:
         """The payment that holds the order: this one, unless another was quicker."""
@@ -105,10 +105,19 @@ class PaymentWorkflow:
         except PaymentError as error:
             await self._give_way(error)
             return
+        if claim.is_new:  # the row comes before the charge: no earlier run has charged
+            await self._begin_anew()
+            return
         if claim.id != self._instruction.payment_id:
             await self._refund()
             await self._withdraw_failure()
         await self._go_on(claim.payment)
+
+    async def _begin_anew(self) -> None:
+        first = self._instruction.model_copy(update={"resumed": False})
+        self._carry(first, self._payment)
+        self._check.ask()
+        await self._check.verify()
 
     async def _take_up_as_version_0_1_0(self) -> None:
         self._compensations.add(self._refund)
@@ -132,15 +141,17 @@ class PaymentWorkflow:
         self._check.order_is_pending = None
         if recorded.compensation is not None:
             raise recorded.compensation.error
-        self._charge = await self._until_done(self._steps.find_charge)
-        if self._charge is not None:
-            verify_charge(self._charge)
+        charge = await self._charge.look_up()
+        if charge is not None:
+            verify_charge(charge)
         elif recorded.status is PaymentStatus.SUCCEEDED:
             raise PaymentError(
                 ErrorCode.PROCESSOR_ERROR, "The gateway does not know the charge that is recorded."
             )
         else:
             await self._check.verify_again(self._view.needs_attention, holds_for=CHARGE_TIME)
+        if recorded.status is PaymentStatus.SUCCEEDED:
+            await self._let_success_stand()
 
     async def _give_way(self, error: PaymentError) -> None:
         """Another payment holds the order: fail, or leave the event to a later round if ended."""
@@ -161,22 +172,13 @@ class PaymentWorkflow:
 
     async def _charge_once(self) -> None:
         """Charge, unless an earlier run is known to have charged."""
-        if self._charge is None:
+        charge = self._charge.answer
+        if charge is None:
             self._turn_back_if_cancelled()
             self._compensations.add(self._refund)
-            self._charge = await self._settled_charge()
-        self._payment = self._payment.charged(self._charge)
-        verify_charge(self._charge)
-
-    async def _settled_charge(self) -> Charge:
-        """Charge; if the outcome stays unknown, find it out without charging again."""
-        try:
-            self._turn_back_if_too_old()
-            return await self._steps.charge(within=self._check.charge_budget)
-        except PaymentError as error:
-            self._charge_was_unknown = True
-            charge = await self._until_done(self._steps.settle_charge)
-            return charge.explained_by(error)
+            charge = await self._charge.make(self._check)
+        self._payment = self._payment.charged(charge)
+        verify_charge(charge)
 
     async def _verify_again(self) -> None:
         """Keep a capture only if its order may still be paid, and nobody has cancelled it."""
@@ -188,9 +190,7 @@ class PaymentWorkflow:
     @property
     def _may_have_changed(self) -> bool:
         """Whether the order may have changed since it was verified: not after a quick charge."""
-        tries = self._charge.tries if self._charge else 1
-        was_slow = self._check.is_old or tries > 1 or self._charge_was_unknown
-        return was_slow or self._instruction.resumed
+        return self._check.is_old or self._charge.was_slow or self._instruction.resumed
 
     def _flag_unless_cancelled(self, error: PaymentError) -> None:
         self._view.needs_attention(error)
@@ -200,27 +200,43 @@ class PaymentWorkflow:
         if workflow.cancellation_reason() is not None:
             raise PaymentError(ErrorCode.PAYMENT_CANCELLED, "The payment was cancelled.")
 
-    def _turn_back_if_too_old(self) -> None:
-        """Only a payment that lost its workflow, or waited long for a worker, is that old."""
-        is_old = workflow.now() - self._instruction.requested_at > CHARGEABLE_FOR
-        if is_old and workflow.patched("charge-keys-are-forgotten"):
-            error = PaymentError(
-                ErrorCode.PROCESSOR_TIMEOUT,
-                "The payment was requested too long ago to be charged. Nothing was charged.",
-            )
-            self._view.needs_attention(error)
-            raise error
-
     # How it ends.
 
     async def _record_success(self) -> None:
+        """Record the success, if the order may still be paid; each round looks again."""
         self._payment = self._payment.succeeded(at=workflow.now())
+        give_up_at = workflow.now() + RECORDING_TIME
+
+        def fail(error: PaymentError) -> None:
+            is_over = not RULES[error.code].retryable or workflow.now() >= give_up_at
+            if is_over or not workflow.patched(SAGA_2):
+                raise error
+            self._flag_unless_cancelled(error)
+
+        await until_done(self._keep_capture, on_failure=fail, pauses=RECORDING_PAUSES)
+        if self._instruction.resumed and workflow.patched(SAGA_2):
+            await self._let_success_stand()
+
+    async def _keep_capture(self) -> None:
+        await self._verify_again()
         await self._steps.record_succeeded(self._payment)
-        await self._read_back()
+
+    async def _let_success_stand(self) -> None:
+        """In a later run: record that nothing may undo the success any more, then publish it.
+
+        What an activity of a lost run has recorded before that counts, and nothing after it.
+        """
+        success = self._payment
+        self._payment = await self._until_done(lambda: self._steps.begin_event(success))
+        if self._payment.compensation is not None:
+            raise self._payment.compensation.error
+        if self._payment.status is PaymentStatus.FAILED:
+            raise self._payment.error
 
     async def _publish_success(self) -> None:
-        refusals = frozenset({ErrorCode.EVENT_REFUSED})
-        self._payment = await self._until_done(self._publish, refusals)
+        """An event that is refused undoes the success, unless that stands by now."""
+        refusals = frozenset() if self._payment.is_settled else frozenset({ErrorCode.EVENT_REFUSED})
+        self._payment = await self._until_done(self._publish, refusals=refusals)
 
     async def _finish_publishing(self) -> None:
         if self._payment.is_unannounced and not self._leaves_event:
@@ -250,20 +266,25 @@ class PaymentWorkflow:
 
     @property
     def _may_have_captured(self) -> bool:
-        is_open = self._charge is None or self._charge.state is ChargeState.CAPTURED
-        return is_open and bool(self._compensations)
+        return self._charge.may_be_captured and bool(self._compensations)
 
     async def _refund(self) -> None:
-        if self._charge is None or self._charge.state is ChargeState.CAPTURED:
-            self._charge = await self._until_done(self._steps.refund)
+        await self._charge.refund()
+
+    async def _refund_unknown_run(self) -> None:
+        """The claim is unknown: a lost run of this payment may have claimed, and charged."""
+        await self._refund()
+        if self._charge.is_refunded:
+            self._check.order_is_pending = None
 
     async def _fail(self, error: PaymentError) -> None:
         if self._check.is_to_be_repeated_before_failure and workflow.patched(SAGA_2):
             await self._check.look_before_failure(self._view.needs_attention)
+        is_published = self._check.order_is_pending and error.code not in NEVER_PUBLISHED
         self._payment = self._payment.failed(
             error,
             at=workflow.now(),
-            announcement=Announcement.DUE if self._check.order_is_pending else Announcement.NONE,
+            announcement=Announcement.DUE if is_published else Announcement.NONE,
             released_reservation_id=self._check.releasable_reservation_id,
         )
         await self._until_done(lambda: self._steps.record_failed(self._payment))
@@ -277,24 +298,3 @@ class PaymentWorkflow:
         if self._instruction.resumed and workflow.patched(SAGA_2):
             recorded = await self._until_done(self._steps.find_payment)
             self._payment = recorded or self._payment
-
-    async def _until_done(
-        self,
-        step: Step[T],
-        refusals: frozenset[ErrorCode] = frozenset(),
-        *,
-        in_any_round: bool = False,
-    ) -> T:
-        return await until_done(
-            step,
-            on_failure=self._view.needs_attention,
-            refusals=refusals,
-            in_any_round=in_any_round,
-        )
-
-
-def _value(outcome: T | BaseException) -> T:
-    """What a gathered step has returned; raises what it raised."""
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome

@@ -112,6 +112,12 @@ class PaymentSteps:
         with self._view.step("record succeeded"):
             await execute(RecordActivities.record_succeeded, payment, summary="record the success")
 
+    async def begin_event(self, payment: Payment) -> Payment:
+        with self._view.step("begin event"):
+            return await execute(
+                RecordActivities.begin_event, payment, summary="record that the success stands"
+            )
+
     async def record_compensation(self, payment: Payment) -> Payment:
         with self._view.step("record compensation"):
             return await execute(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from temporalio.common import RetryPolicy
 
@@ -100,6 +100,9 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
         ),
         RecordActivities.record_succeeded: _policy(
+            ErrorCode.DATABASE_UNAVAILABLE, one_try=6, in_all=12, pauses=(0.1, 5)
+        ),
+        RecordActivities.begin_event: _policy(
             ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
         ),
         RecordActivities.record_compensation: _policy(
@@ -152,10 +155,24 @@ VERIFIED_FOR = _seconds(2)
 """How long an order counts as verified: longer than a usual charge takes, so that a quick payment
 reads its order once, and shorter than a customer needs to change it. Chosen, not measured."""
 
-LONGEST_PAUSE_OF_A_CHECK = timedelta(minutes=10)
-"""Between two rounds of asking Ordering or Inventory while a capture waits for their answer. A day
-of it takes some 2,000 of the 51,200 events that a history may have."""
 
-PAUSE_AFTER_FAILURE = _seconds(60)
-LONGEST_PAUSE = _seconds(3600)
-"""Between rounds of a step that must not be given up: a first pause, doubled up to the longest."""
+class Pauses(NamedTuple):
+    """Between the rounds of a step: the first pause is doubled each time, up to the longest."""
+
+    first: timedelta
+    longest: timedelta
+
+
+PAUSES = Pauses(_seconds(60), _seconds(3600))
+"""Of a step that must not be given up. Chosen, not measured."""
+
+PAUSES_OF_A_CHECK = Pauses(_seconds(60), _seconds(600))
+"""Of asking Ordering or Inventory while a capture waits for their answer. A day of it takes some
+2,000 of the 51,200 events that a history may have."""
+
+RECORDING_PAUSES = Pauses(_seconds(5), _seconds(60))
+"""Of recording a success, whose order is looked at again after each. Chosen, not measured."""
+
+RECORDING_TIME = _seconds(600)
+"""How long a success is tried to be recorded; then the capture is given back. Chosen, not measured:
+longer than a failover of PostgreSQL takes."""

@@ -1,5 +1,6 @@
 """Executing one step of the saga: by its policy, seen by operators, as PaymentError if it fails."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -53,10 +54,20 @@ async def execute(
 async def _try_locally(
     activity: Callable[[Any, Argument], Awaitable[Result]], argument: Argument, summary: str
 ) -> Result:
-    return await workflow.execute_local_activity_method(
+    """One try inside the workflow task. A step that is cancelled meanwhile awaits its end.
+
+    Cancelling a local activity that has just ended makes the SDK warn of a token that it does not
+    know.
+    """
+    trying = workflow.start_local_activity_method(
         activity,
         argument,
         start_to_close_timeout=LOCAL_TRY,
         retry_policy=RetryPolicy(maximum_attempts=1),
         summary=summary,
     )
+    try:
+        return await asyncio.shield(trying)
+    except asyncio.CancelledError:
+        await workflow.wait([trying])
+        raise

@@ -109,6 +109,7 @@ def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
         records.find_payment,
         records.record_pending,
         records.record_succeeded,
+        records.begin_event,
         records.record_compensation,
         records.record_failed,
         records.withdraw_event,

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from audit.__main__ import open_sources
 from audit.books import Books
-from audit.invariants import UNTOLD
 from audit.sources import read_books
+from domain.errors import NEVER_PUBLISHED
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, event_id
 from tests.integration.shop import Answer, Order, Shop
 from tests.integration.waiting import eventually
@@ -104,7 +104,7 @@ async def _assert_order(shop: Shop, order: Order, rows: list[Row]) -> None:
 
 
 def _is_told(row: Row) -> bool:
-    return row["error_code"] not in UNTOLD
+    return row["error_code"] not in NEVER_PUBLISHED
 
 
 def _topic(row: Row) -> str:

@@ -104,6 +104,24 @@ async def _inventory_away(desk: Desk) -> WorkflowHistory:
     return await _pay(desk)
 
 
+async def _rejected_while_inventory_is_away(desk: Desk) -> WorkflowHistory:
+    instruction = desk.an_instruction()
+    desk.world.orders[instruction.order_id] = an_order(instruction, state="cancelled")
+    desk.world.before["fetch_reservation"] = desk.world.down("fetch_reservation")
+    return await _pay(desk, instruction)
+
+
+async def _claim_unknown(desk: Desk) -> WorkflowHistory:
+    desk.world.before["record_pending"] = desk.world.down_for("record_pending", OUTAGE)
+    return await _pay(desk)
+
+
+async def _success_recorded_late(desk: Desk) -> WorkflowHistory:
+    outage = timedelta(minutes=5)
+    desk.world.before["record_succeeded"] = desk.world.down_for("record_succeeded", outage)
+    return await _pay(desk)
+
+
 async def _gateway_dark(desk: Desk) -> WorkflowHistory:
     for operation in ("charge", "find_charge", "void_charge"):
         desk.world.before[operation] = desk.world.down_for(operation, OUTAGE)
@@ -232,6 +250,10 @@ async def _resumed_charge_not_found(desk: Desk) -> WorkflowHistory:
     return await _resume(desk, instruction)
 
 
+async def _resumed_without_a_row(desk: Desk) -> WorkflowHistory:
+    return await _pay(desk, desk.an_instruction().model_copy(update={"resumed": True}))
+
+
 async def _resumed_too_late_to_charge(desk: Desk) -> WorkflowHistory:
     yesterday = desk.opened_at - timedelta(hours=24)
     instruction = desk.an_instruction().model_copy(update={"requested_at": yesterday})
@@ -343,6 +365,9 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "order-paid-before": _order_paid_before,
         "claim-found-its-row": _claim_found_its_row,
         "inventory-away": _inventory_away,
+        "rejected-while-inventory-is-away": _rejected_while_inventory_is_away,
+        "claim-unknown": _claim_unknown,
+        "success-recorded-late": _success_recorded_late,
         "gateway-dark": _gateway_dark,
         "kafka-away": _kafka_away,
         "cancelled": _cancelled,
@@ -356,6 +381,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "undone-too-late": _undone_too_late,
         "resumed-charge-found": _resumed_charge_found,
         "resumed-charge-not-found": _resumed_charge_not_found,
+        "resumed-without-a-row": _resumed_without_a_row,
         "resumed-too-late-to-charge": _resumed_too_late_to_charge,
         "resumed-success-due": _resumed_success_due,
         "resumed-success-begun": _resumed_success_begun,

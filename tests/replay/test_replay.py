@@ -60,7 +60,7 @@ class ChargesBeforeItVerifies(PaymentWorkflow):
 
     @workflow.run
     async def run(self, instruction: PaymentInstruction) -> Payment:
-        self._charge = await self._steps.charge(within=self._check.charge_budget)
+        await self._charge.make(self._check)
         return await super().run(instruction)
 
 

@@ -36,7 +36,7 @@ COURSES = {
     Scenario.REATTEMPTED: ("fetch_order", "record_pending", "charge", *_FAILURE[:2], *_SUCCESS),
     Scenario.CLAIMED: (*_VERIFIED, "find_charge", "charge", "find_payment", *_SUCCESS),
     Scenario.STALE: (*_VERIFIED, "find_charge", "find_payment", *_SUCCESS),
-    Scenario.UNPUBLISHED: (*_VERIFIED, "find_charge", *_SUCCESS[1:]),
+    Scenario.UNPUBLISHED: (*_VERIFIED, "find_charge", "find_payment", *_SUCCESS[1:]),
     Scenario.BEGUN: (*_VERIFIED, *_SUCCESS[1:]),
     Scenario.UNDONE: _UNDONE_BEFORE,
     Scenario.UNDONE_SUCCESS: _UNDONE_BEFORE,

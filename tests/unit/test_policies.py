@@ -46,6 +46,7 @@ def test_activities_are_known_by_these_names() -> None:
     assert {name_of(each) for each in activity_methods()} == {
         "fetch_order",
         "fetch_reservation",
+        "begin_event",
         "find_payment",
         "record_pending",
         "record_compensation",

@@ -204,52 +204,17 @@ async def test_an_undone_payment_is_published_only_if_its_order_is_pending(desk:
     assert desk.world.events == []
 
 
-@pytest.mark.parametrize("operation", ["record_succeeded", "record_failed"])
-async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_what_is_told(
-    desk: Desk, operation: str
-) -> None:
-    """It was on its way to PostgreSQL when the run was lost, and arrives before the next one."""
+async def test_a_failure_that_says_that_there_is_no_order_is_not_published(desk: Desk) -> None:
+    """Ordering did not know the order once; when the next run looks, the order is pending."""
     instruction = an_old_instruction(desk)
-    if operation == "record_failed":
-        success_is_refused(desk, instruction)
-    await lose_at(desk, instruction, operation)
-    desk.world.before.clear()
-    recorded: list[Payment] = []
-
-    async def arrive() -> None:
-        pending = desk.world.payments[instruction.payment_id]
-        late = pending.succeeded(desk.opened_at)
-        if operation == "record_failed":
-            late = pending.failed(DECLINED, desk.opened_at, Announcement.DUE)
-        recorded.append(late)
-        desk.world.payments[late.id] = late
-        desk.world.transitions[late.id].append(late.status)
-
-    desk.world.before[operation] = desk.world.times(1, arrive)
+    desk.world.lose_after_capture(instruction)
+    missing = PaymentError(ErrorCode.ORDER_NOT_FOUND, "There is no such order.")
+    pending = desk.world.payments[instruction.payment_id]
+    desk.world.payments[pending.id] = pending.compensating(missing)
 
     payment = await resumed(desk, instruction)
 
-    assert payment == recorded[0].announced()
-    assert_everybody_agrees(desk.world, payment)
-
-
-async def test_a_capture_whose_payment_a_lost_run_has_failed_is_refunded(desk: Desk) -> None:
-    """The failure was on its way to PostgreSQL, and arrives when the next run has charged."""
-    instruction = an_old_instruction(desk)
-    desk.world.before["fetch_reservation"] = refusal(ErrorCode.RESERVATION_NOT_ACTIVE)
-    await lose_at(desk, instruction, "record_failed")
-
-    async def arrive() -> None:
-        pending = desk.world.payments[instruction.payment_id]
-        late = pending.failed(DECLINED, desk.opened_at, Announcement.DUE)
-        desk.world.payments[late.id] = late
-        desk.world.transitions[late.id].append(late.status)
-
-    desk.world.after["charge"] = desk.world.times(1, arrive)
-
-    payment = await resumed(desk, instruction)
-
-    assert payment.status is PaymentStatus.FAILED
-    assert len(desk.world.captures) == 1
+    assert payment.error_code is ErrorCode.ORDER_NOT_FOUND
+    assert desk.world.events == []
     assert desk.world.net_minor_units == 0
     assert_everybody_agrees(desk.world, payment)

@@ -9,12 +9,14 @@ from domain.errors import ErrorCode
 from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_FAILED, workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
-from tests.builders import a_reservation, an_order
+from tests.builders import a_payment, a_reservation, an_order
 from tests.fakes import Fault
 from tests.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
 
 HOUR = timedelta(hours=1)
+MANY = 10
+"""Fewer tries than a step has in five minutes."""
 
 
 def gateway_is_dark(desk: Desk) -> None:
@@ -223,6 +225,65 @@ async def test_a_decline_after_hours_tells_nobody_of_an_order_that_is_gone(
     assert_everybody_agrees(desk.world, payment)
 
 
+MINUTES = timedelta(minutes=5)
+
+
+async def test_a_success_is_recorded_once_postgresql_is_back(desk: Desk) -> None:
+    desk.world.before["record_succeeded"] = desk.world.down_for("record_succeeded", MINUTES)
+
+    payment = await desk.pay()
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("state", ["cancelled", "paid"])
+async def test_an_order_that_is_gone_before_the_success_is_recorded_is_refunded(
+    desk: Desk, state: str
+) -> None:
+    outage = desk.world.down_for("record_succeeded", MINUTES)
+    instruction = desk.an_instruction()
+
+    def change() -> None:
+        desk.world.orders[instruction.order_id] = an_order(instruction, state=state)
+
+    desk.world.before["record_succeeded"] = then(outage, change)
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.ORDER_NOT_PENDING
+    assert desk.world.events == []
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_a_hold_that_lapses_before_the_success_is_recorded_is_refunded(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+    held = a_reservation(instruction, expires_at=desk.opened_at + timedelta(minutes=2))
+    desk.world.reservations[held.id] = held
+    desk.world.before["record_succeeded"] = desk.world.down_for("record_succeeded", MINUTES)
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.RESERVATION_NOT_ACTIVE
+    assert desk.world.topics == [TOPIC_FAILED]
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_a_cancellation_does_not_wait_for_postgresql(desk: Desk) -> None:
+    instruction = desk.an_instruction()
+
+    async def cancel_and_fail() -> None:
+        await desk.client.get_workflow_handle(workflow_id(instruction.order_id)).cancel()
+        await desk.world.down("record_succeeded")()
+
+    desk.world.before["record_succeeded"] = cancel_and_fail
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
+    assert_everybody_agrees(desk.world, payment)
+
+
 def _reservation(instruction: PaymentInstruction) -> UUID:
     assert instruction.reservation_id is not None
     return instruction.reservation_id
@@ -248,3 +309,33 @@ async def test_inventory_that_stays_away_fails_the_payment(desk: Desk) -> None:
     assert desk.world.topics == [TOPIC_FAILED]
     assert "reservationId" not in desk.world.events[0].value
     assert_everybody_agrees(desk.world, payment)
+
+
+def another_payment_runs(desk: Desk, instruction: PaymentInstruction) -> None:
+    other = a_payment(order_id=instruction.order_id)
+    desk.world.payments[other.id] = other
+
+
+def order_is_cancelled(desk: Desk, instruction: PaymentInstruction) -> None:
+    desk.world.orders[instruction.order_id] = an_order(instruction, state="cancelled")
+
+
+def order_is_paid(desk: Desk, instruction: PaymentInstruction) -> None:
+    paid = a_payment(order_id=instruction.order_id).succeeded(desk.opened_at).announced()
+    desk.world.payments[paid.id] = paid
+
+
+@pytest.mark.parametrize("known", [another_payment_runs, order_is_cancelled, order_is_paid])
+async def test_what_is_known_without_inventory_does_not_wait_for_it(
+    desk: Desk, known: object
+) -> None:
+    instruction = desk.an_instruction()
+    assert callable(known)
+    known(desk, instruction)
+    desk.world.before["fetch_reservation"] = desk.world.down("fetch_reservation")
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is not ErrorCode.INVENTORY_UNAVAILABLE
+    assert desk.world.calls.count("fetch_reservation") < MANY
+    assert desk.world.events == []

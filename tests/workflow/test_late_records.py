@@ -1,0 +1,179 @@
+"""What activities of a lost run record late, while the next run is under way, breaks nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client
+
+from domain.errors import ErrorCode, PaymentError
+from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from domain.payment import Announcement, Payment, PaymentInstruction, PaymentStatus
+from tests.fakes import FakePayments, Fault, refusal
+from tests.invariants import assert_everybody_agrees
+from tests.workflow.conftest import Desk, time_skipping
+from tests.workflow.loss import an_old_instruction, lose_at, resumed
+
+DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
+
+
+@pytest.fixture
+async def temporal() -> AsyncIterator[Client]:
+    """A server of one's own: after a termination during an activity it never skips time again."""
+    async with time_skipping() as client:
+        yield client
+
+
+@pytest.mark.parametrize("operation", ["record_succeeded", "record_failed"])
+async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_what_is_told(
+    desk: Desk, operation: str
+) -> None:
+    """It was on its way to PostgreSQL when the run was lost, and arrives before the next one."""
+    instruction = an_old_instruction(desk)
+    if operation == "record_failed":
+        desk.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
+    await lose_at(desk, instruction, operation)
+    desk.world.before.clear()
+    recorded: list[Payment] = []
+
+    async def arrive() -> None:
+        pending = desk.world.payments[instruction.payment_id]
+        late = pending.succeeded(desk.opened_at)
+        if operation == "record_failed":
+            late = pending.failed(DECLINED, desk.opened_at, Announcement.DUE)
+        recorded.append(late)
+        desk.world.payments[late.id] = late
+        desk.world.transitions[late.id].append(late.status)
+
+    desk.world.before[operation] = desk.world.times(1, arrive)
+
+    payment = await resumed(desk, instruction)
+
+    assert payment == recorded[0].announced()
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_a_capture_whose_payment_a_lost_run_has_failed_is_refunded(desk: Desk) -> None:
+    """The failure was on its way to PostgreSQL, and arrives when the next run has charged."""
+    instruction = an_old_instruction(desk)
+    desk.world.before["fetch_reservation"] = refusal(ErrorCode.RESERVATION_NOT_ACTIVE)
+    await lose_at(desk, instruction, "record_failed")
+
+    async def arrive() -> None:
+        pending = desk.world.payments[instruction.payment_id]
+        late = pending.failed(DECLINED, desk.opened_at, Announcement.DUE)
+        desk.world.payments[late.id] = late
+        desk.world.transitions[late.id].append(late.status)
+
+    desk.world.after["charge"] = desk.world.times(1, arrive)
+
+    payment = await resumed(desk, instruction)
+
+    assert payment.status is PaymentStatus.FAILED
+    assert len(desk.world.captures) == 1
+    assert desk.world.net_minor_units == 0
+    assert_everybody_agrees(desk.world, payment)
+
+
+def comes_late(desk: Desk, operation: str, instruction: PaymentInstruction) -> Fault:
+    """What an activity of a lost run wanted to record arrives at PostgreSQL, once."""
+    store = FakePayments(desk.world)
+    payment = Payment.pending(instruction)
+
+    async def arrive() -> None:
+        if operation == "record_failed":
+            with suppress(PaymentError):
+                await store.record_failed(
+                    payment.failed(DECLINED, desk.opened_at, Announcement.DUE)
+                )
+        else:
+            await store.record_compensation(payment.compensating(DECLINED))
+
+    return desk.world.times(1, arrive)
+
+
+LATE = ["record_compensation", "record_failed"]
+
+
+@pytest.mark.parametrize("operation", LATE)
+async def test_a_success_that_a_lost_run_has_undone_meanwhile_is_not_published(
+    desk: Desk, operation: str
+) -> None:
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_success(instruction)
+    desk.world.after["find_charge"] = comes_late(desk, operation, instruction)
+
+    payment = await resumed(desk, instruction)
+
+    assert payment.error_code is ErrorCode.CARD_DECLINED
+    assert TOPIC_SUCCEEDED not in desk.world.topics
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("operation", LATE)
+async def test_a_capture_that_a_lost_run_has_undone_meanwhile_is_refunded(
+    desk: Desk, operation: str
+) -> None:
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_capture(instruction)
+    desk.world.after["record_succeeded"] = comes_late(desk, operation, instruction)
+
+    payment = await resumed(desk, instruction)
+
+    assert payment.error_code is ErrorCode.CARD_DECLINED
+    assert TOPIC_SUCCEEDED not in desk.world.topics
+    assert_everybody_agrees(desk.world, payment)
+
+
+@pytest.mark.parametrize("operation", LATE)
+@pytest.mark.parametrize("arrives_at", ["record_announcement", TOPIC_SUCCEEDED])
+async def test_nothing_undoes_a_success_whose_event_has_begun(
+    desk: Desk, operation: str, arrives_at: str
+) -> None:
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_success(instruction)
+    desk.world.after[arrives_at] = comes_late(desk, operation, instruction)
+
+    payment = await resumed(desk, instruction)
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_a_claim_that_stays_unknown_keeps_no_capture_of_a_lost_run(desk: Desk) -> None:
+    """The same input is started again by hand while PostgreSQL is away."""
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_capture(instruction)
+    outage = desk.world.down_for("record_pending", timedelta(minutes=10))
+    desk.world.before["record_pending"] = outage
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.DATABASE_UNAVAILABLE
+    assert desk.world.topics == [TOPIC_FAILED]
+    assert desk.world.net_minor_units == 0
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_a_key_without_a_row_waits_for_nobody(desk: Desk) -> None:
+    """The row comes before the charge: no earlier run can have charged."""
+    instruction = an_old_instruction(desk).model_copy(update={"resumed": True})
+    desk.world.before["fetch_order"] = desk.world.down("fetch_order")
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.ORDERING_UNAVAILABLE
+    assert {"find_charge", "charge", "void_charge"}.isdisjoint(desk.world.calls)
+    assert desk.world.events == []
+
+
+async def test_a_claim_that_stays_unknown_closes_no_order_that_was_not_charged(desk: Desk) -> None:
+    outage = desk.world.down_for("record_pending", timedelta(minutes=10))
+    desk.world.before["record_pending"] = outage
+
+    payment = await desk.pay()
+
+    assert payment.error_code is ErrorCode.DATABASE_UNAVAILABLE
+    assert desk.world.events == []
+    assert_everybody_agrees(desk.world, payment)

@@ -1,0 +1,75 @@
+"""The charge of one payment, as far as a run knows it: made once, looked up, given back."""
+
+from collections.abc import Callable
+
+from temporalio import workflow
+
+from domain.errors import ErrorCode, PaymentError
+from domain.gateway import Charge, ChargeState
+from domain.payment import PaymentInstruction
+from workflows.compensation import until_done
+from workflows.order_check import OrderCheck
+from workflows.payment_steps import PaymentSteps
+from workflows.policies import CHARGEABLE_FOR
+
+
+class OneCharge:
+    """`on_failure` is called each time that a look-up or a refund had no answer."""
+
+    def __init__(
+        self,
+        instruction: PaymentInstruction,
+        steps: PaymentSteps,
+        on_failure: Callable[[PaymentError], None],
+    ) -> None:
+        self._instruction = instruction
+        self._steps = steps
+        self._on_failure = on_failure
+        self._was_unknown = False
+        self.answer: Charge | None = None
+        """What the gateway has answered last."""
+
+    @property
+    def may_be_captured(self) -> bool:
+        return self.answer is None or self.answer.state is ChargeState.CAPTURED
+
+    @property
+    def is_refunded(self) -> bool:
+        return self.answer is not None and self.answer.state is ChargeState.REFUNDED
+
+    @property
+    def was_slow(self) -> bool:
+        """Whether it took more than one try."""
+        return self._was_unknown or (self.answer is not None and self.answer.tries > 1)
+
+    async def look_up(self) -> Charge | None:
+        """Ask how it stands now; None if no run has charged."""
+        self.answer = await until_done(self._steps.find_charge, on_failure=self._on_failure)
+        return self.answer
+
+    async def make(self, check: OrderCheck) -> Charge:
+        """Charge; if the outcome stays unknown, find it out without charging again."""
+        try:
+            self._turn_back_if_too_old()
+            self.answer = await self._steps.charge(within=check.charge_budget)
+        except PaymentError as error:
+            self._was_unknown = True
+            settled = await until_done(self._steps.settle_charge, on_failure=self._on_failure)
+            self.answer = settled.explained_by(error)
+        return self.answer
+
+    async def refund(self) -> None:
+        """Give back what was captured, if anything was."""
+        if self.may_be_captured:
+            self.answer = await until_done(self._steps.refund, on_failure=self._on_failure)
+
+    def _turn_back_if_too_old(self) -> None:
+        """Only a payment that lost its workflow, or waited long for a worker, is that old."""
+        is_old = workflow.now() - self._instruction.requested_at > CHARGEABLE_FOR
+        if is_old and workflow.patched("charge-keys-are-forgotten"):
+            error = PaymentError(
+                ErrorCode.PROCESSOR_TIMEOUT,
+                "The payment was requested too long ago to be charged. Nothing was charged.",
+            )
+            self._on_failure(error)
+            raise error
