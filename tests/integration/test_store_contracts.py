@@ -14,6 +14,7 @@ from db.refunds import RefundStore
 from devstack.stack import Stack
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
+from domain.reconciliation import Place
 from domain.refund import Refund
 from tests.builders import NOON, a_payment, a_refund
 from tests.fakes import FakePayments, FakeRefunds, World
@@ -189,6 +190,33 @@ async def test_an_announcement_does_not_go_back(books: Books) -> None:
     await books.payments.record_announcement(payment.announced(Announcement.BEGUN))
 
     assert await as_recorded(books, payment) == payment
+
+
+async def test_what_is_unfinished_is_read_from_a_place_on(books: Books) -> None:
+    long_ago = NOON - timedelta(days=500)
+    payments = [a_payment(created_at=long_ago + timedelta(seconds=number)) for number in range(3)]
+    for each in reversed(payments):
+        await books.payments.record_pending(each)
+    place = Place(payments[0].created_at, payments[0].id)
+
+    everything, rest = [
+        [
+            each
+            async for page in books.payments.pending_since(long_ago + timedelta(1), after)
+            for each in page
+        ]
+        for after in (None, place)
+    ]
+
+    assert (everything, rest) == (payments, payments[1:])
+    for each in payments:
+        await books.payments.record_failed(each.failed(DECLINE, NOON, Announcement.DUE))
+    unpublished = books.payments.unpublished_since(long_ago + timedelta(1), place)
+    assert [each.id async for page in unpublished for each in page] == [
+        each.id for each in payments[1:]
+    ]
+    for each in payments:
+        await books.payments.record_announcement(each.failed(DECLINE, NOON).announced())
 
 
 async def test_a_refund_is_set_aside_once(books: Books) -> None:

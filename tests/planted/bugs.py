@@ -45,6 +45,7 @@ PUBLISHED = "tests/unit/test_published_failures.py"
 REDIS = "tests/unit/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
 CANCELLATION = "tests/workflow/test_cancellation.py"
+RECONCILING = "tests/unit/test_reconciling.py"
 RECONCILIATION = "tests/workflow/test_reconciliation.py"
 LOST_RUNS = "tests/workflow/test_lost_runs.py"
 REPLAY = "tests/replay/test_replay.py"
@@ -52,6 +53,7 @@ VERIFIED_AGAIN = "tests/workflow/test_verified_again.py"
 SIMULATION = "tests/simulation/test_known_cases.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
+STORE_CONTRACTS = "tests/integration/test_store_contracts.py"
 GUARDS = "tests/integration/test_guards.py"
 REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/test_refunds.py"
@@ -946,8 +948,8 @@ ACTIVITIES = (
     Bug(
         "reconciler takes up nothing",
         "activities/reconciliation.py",
-        "outcomes.update(await _resume_all(self._sagas.resume, payments))",
-        "outcomes.update([])",
+        "            return await self._sagas.resume(payment)\n",
+        "            return False\n",
         RECONCILIATION,
     ),
     Bug(
@@ -960,17 +962,53 @@ ACTIVITIES = (
     Bug(
         "round that has failed counts as completed",
         "activities/reconciliation.py",
-        "        outcomes: Counter[bool | None] = Counter()\n",
-        "        outcomes: Counter[bool | None] = Counter()\n"
-        "        await self._rounds.record_completed()\n",
-        RECONCILIATION,
+        "        if progress.failed:\n",
+        "        await self._rounds.record_completed()\n        if progress.failed:\n",
+        RECONCILING,
     ),
     Bug(
         "unpublished payment takes the workflow of a pending one",
         "activities/reconciliation.py",
-        "if order_id not in seen]",
-        "]",
-        LOST_RUNS,
+        "            if payment.order_id in seen:\n",
+        "            if False:\n",
+        RECONCILING,
+    ),
+    Bug(
+        "refunds wait for all events that are not out",
+        "activities/reconciliation.py",
+        "            _Step(self._refunds.unfinished_since, self._sagas.resume_refund),\n"
+        "            _Step(self._payments.unpublished_since, resume_once),\n",
+        "            _Step(self._payments.unpublished_since, resume_once),\n"
+        "            _Step(self._refunds.unfinished_since, self._sagas.resume_refund),\n",
+        RECONCILING,
+    ),
+    Bug(
+        "every try of a round begins anew",
+        "activities/reconciliation.py",
+        "progress = Progress.of_the_last_try()",
+        "progress = Progress()",
+        RECONCILING,
+    ),
+    Bug(
+        "a heartbeat within a page forgets the place",
+        "activities/reconciliation.py",
+        "            activity.heartbeat(progress)\n            try:",
+        "            activity.heartbeat(Progress())\n            try:",
+        RECONCILING,
+    ),
+    Bug(
+        "a try forgets what the one before could not start",
+        "activities/reconciliation.py",
+        '                "failed": self.failed + outcomes[None],\n',
+        '                "failed": outcomes[None],\n',
+        RECONCILING,
+    ),
+    Bug(
+        "a place in the records is ignored",
+        "db/paging.py",
+        "after = after or _BEFORE_ALL",
+        "after = _BEFORE_ALL",
+        f"{STORE_CONTRACTS}::test_what_is_unfinished_is_read_from_a_place_on",
     ),
 )
 
@@ -1607,8 +1645,8 @@ DB = (
     Bug(
         "only the first page of what is unfinished is read",
         "db/paging.py",
-        "        after = rows[-1]",
-        "        break\n        after = rows[-1]",
+        "        after = Place(rows[-1]",
+        "        break\n        after = Place(rows[-1]",
         f"{GUARDS}::test_everything_unfinished_is_read_page_by_page",
     ),
     Bug(
@@ -2151,8 +2189,8 @@ REFUNDING = (
     Bug(
         "lost refunds stay lost",
         "activities/reconciliation.py",
-        "outcomes.update(await _resume_all(self._sagas.resume_refund, refunds))",
-        "outcomes.update([])",
+        "self._refunds.unfinished_since, self._sagas.resume_refund",
+        "self._refunds.unfinished_since, self._sagas.resume",
         RECONCILIATION,
     ),
     Bug(
