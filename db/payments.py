@@ -74,7 +74,8 @@ _ANNOUNCE = (
     update(payments)
     .where(
         payments.c.id == bindparam("payment_id"),
-        payments.c.announcement != Announcement.MADE,
+        payments.c.status == bindparam("ended_as"),
+        payments.c.announcement.not_in((Announcement.MADE, bindparam("announced"))),
         payments.c.compensation_code.is_(None),
     )
     .values(announcement=bindparam("announced"), announced_at=func.clock_timestamp())
@@ -203,7 +204,11 @@ class PaymentStore:
             await self._confirm(payment, "The payment's success has been told; it cannot fail.")
 
     async def record_announcement(self, payment: Payment) -> None:
-        values = {"payment_id": payment.id, "announced": payment.announcement}
+        values = {
+            "payment_id": payment.id,
+            "ended_as": payment.status,
+            "announced": payment.announcement,
+        }
         await self._execute(_ANNOUNCE, values)
 
     async def ping(self) -> None:

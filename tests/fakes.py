@@ -396,8 +396,10 @@ class FakePayments(Payments):
 
     def _announce(self, payment: Payment) -> None:
         recorded = self._world.payments[payment.id]
-        if recorded.announcement is not Announcement.MADE and recorded.compensation is None:
-            self._world.payments[payment.id] = recorded.announced(payment.announcement)
+        is_final = recorded.announcement in {Announcement.MADE, payment.announcement}
+        if recorded.status is not payment.status or is_final or recorded.compensation is not None:
+            return
+        self._world.payments[payment.id] = recorded.announced(payment.announcement)
 
 
 class FakeRefunds(Refunds):

@@ -192,6 +192,23 @@ async def test_an_announcement_does_not_go_back(books: Books) -> None:
     assert await as_recorded(books, payment) == payment
 
 
+async def test_what_ended_otherwise_is_not_announced(books: Books) -> None:
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    success = payment.succeeded(NOON)
+    await books.payments.record_succeeded(success)
+    failed = payment.failed(DECLINE, NOON, Announcement.DUE)
+
+    for announcement in (Announcement.NONE, Announcement.BEGUN, Announcement.MADE):
+        await books.payments.record_announcement(failed.announced(announcement))
+
+    assert await as_recorded(books, payment) == success
+    await books.payments.record_failed(failed)
+    await books.payments.record_announcement(success.announced(Announcement.BEGUN))
+    assert await as_recorded(books, payment) == failed
+    await books.payments.record_announcement(failed.announced())
+
+
 async def test_what_is_unfinished_is_read_from_a_place_on(books: Books) -> None:
     long_ago = NOON - timedelta(days=500)
     payments = [a_payment(created_at=long_ago + timedelta(seconds=number)) for number in range(3)]

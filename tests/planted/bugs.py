@@ -1546,7 +1546,7 @@ DB = (
     ),
     Bug(
         "success that was told may become a failure",
-        "db/migrations/versions/0004_announcements.py",
+        "db/migrations/versions/0007_compensation.py",
         "(NEW.status = 'pending' OR OLD.announcement IN ('begun', 'made'))",
         "NEW.status = 'pending'",
         f"{STORE}::test_success_that_may_have_been_told_stands",
@@ -1659,9 +1659,23 @@ DB = (
     Bug(
         "announcement goes back",
         "db/payments.py",
-        "        payments.c.announcement != Announcement.MADE,\n",
-        "",
+        'not_in((Announcement.MADE, bindparam("announced"))),',
+        'not_in((bindparam("announced"),)),',
         f"{STORE}::test_announcement_does_not_go_back",
+    ),
+    Bug(
+        "announcement that is noted is written again",
+        "db/payments.py",
+        'not_in((Announcement.MADE, bindparam("announced"))),',
+        "not_in((Announcement.MADE,)),",
+        f"{STORE}::test_announcement_that_is_noted_is_not_written_again",
+    ),
+    Bug(
+        "what ended otherwise is announced",
+        "db/payments.py",
+        '        payments.c.status == bindparam("ended_as"),\n',
+        "",
+        f"{STORE_CONTRACTS}::test_what_ended_otherwise_is_not_announced",
     ),
     Bug(
         "untold payments are not looked for",
