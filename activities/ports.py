@@ -108,9 +108,10 @@ class Payments(Protocol):
         ...
 
     async def record_announcement(self, payment: Payment) -> None:
-        """Note how far the world has been told of the payment's ending.
+        """Note how far the world has been told of the payment's ending, or that it will not be.
 
-        Does nothing if the payment has ended otherwise, is undone, or is noted as told.
+        Does nothing if the payment has ended otherwise, is undone, or is noted as told; and
+        withdraws no event that may be out.
         """
         ...
 

@@ -37,5 +37,8 @@ class RecordActivities:
 
     @activity.defn
     async def withdraw_event(self, payment: Payment) -> None:
-        """Record that the payment's failure is not published: its order was paid since."""
+        """Record that the payment's failure is not published: its order was paid since.
+
+        An event that may be out is not withdrawn.
+        """
         await self._payments.record_announcement(payment.announced(Announcement.NONE))

@@ -76,6 +76,8 @@ _ANNOUNCE = (
         payments.c.id == bindparam("payment_id"),
         payments.c.status == bindparam("ended_as"),
         payments.c.announcement.not_in((Announcement.MADE, bindparam("announced"))),
+        (bindparam("announced") != Announcement.NONE)
+        | (payments.c.announcement == Announcement.DUE),
         payments.c.compensation_code.is_(None),
     )
     .values(announcement=bindparam("announced"), announced_at=func.clock_timestamp())

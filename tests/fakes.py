@@ -396,8 +396,14 @@ class FakePayments(Payments):
 
     def _announce(self, payment: Payment) -> None:
         recorded = self._world.payments[payment.id]
+        is_withdrawn = payment.announcement is Announcement.NONE
         is_final = recorded.announcement in {Announcement.MADE, payment.announcement}
-        if recorded.status is not payment.status or is_final or recorded.compensation is not None:
+        if (
+            recorded.status is not payment.status
+            or is_final
+            or (is_withdrawn and recorded.announcement is not Announcement.DUE)
+            or recorded.compensation is not None
+        ):
             return
         self._world.payments[payment.id] = recorded.announced(payment.announcement)
 

@@ -192,6 +192,23 @@ async def test_an_announcement_does_not_go_back(books: Books) -> None:
     assert await as_recorded(books, payment) == payment
 
 
+@pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN, Announcement.MADE])
+async def test_only_an_event_that_is_due_is_withdrawn(
+    books: Books, announcement: Announcement
+) -> None:
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    failed = payment.failed(DECLINE, NOON, Announcement.DUE)
+    await books.payments.record_failed(failed)
+    await books.payments.record_announcement(failed.announced(announcement))
+
+    await books.payments.record_announcement(failed.announced(Announcement.NONE))
+
+    is_due = announcement is Announcement.DUE
+    left = failed.announced(Announcement.NONE if is_due else announcement)
+    assert await as_recorded(books, payment) == left
+
+
 async def test_what_ended_otherwise_is_not_announced(books: Books) -> None:
     payment = a_payment()
     await books.payments.record_pending(payment)

@@ -1671,6 +1671,14 @@ DB = (
         f"{STORE}::test_announcement_that_is_noted_is_not_written_again",
     ),
     Bug(
+        "event that may be out is withdrawn",
+        "db/payments.py",
+        '        (bindparam("announced") != Announcement.NONE)\n'
+        "        | (payments.c.announcement == Announcement.DUE),\n",
+        "",
+        f"{STORE_CONTRACTS}::test_only_an_event_that_is_due_is_withdrawn",
+    ),
+    Bug(
         "what ended otherwise is announced",
         "db/payments.py",
         '        payments.c.status == bindparam("ended_as"),\n',

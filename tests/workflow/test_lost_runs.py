@@ -178,7 +178,7 @@ async def test_while_another_payment_is_pending_a_failure_is_left_alone(desk: De
 async def test_the_pending_payment_of_an_order_comes_first(desk: Desk) -> None:
     """Both have lost their workflow; the older one would take the order's workflow id."""
     first = an_old_instruction(desk)
-    failed = Payment.pending(first).failed(DECLINED, desk.opened_at, Announcement.BEGUN)
+    failed = Payment.pending(first).failed(DECLINED, desk.opened_at, Announcement.DUE)
     second = first.model_copy(update={"payment_id": uuid4()})
     await lose_at(desk, second, "record_succeeded")
     desk.world.payments[failed.id] = failed
