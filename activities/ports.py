@@ -13,6 +13,7 @@ from domain.events import Event
 from domain.gateway import Charge, ChargeRequest, RefundRequest, RefundState
 from domain.money import Money
 from domain.payment import Claim, Payment
+from domain.reconciliation import Place
 from domain.refund import Refund
 from domain.verification import Order, Reservation
 
@@ -107,18 +108,22 @@ class Payments(Protocol):
         ...
 
     async def record_announcement(self, payment: Payment) -> None:
-        """Note how far the world has been told of the payment's ending.
+        """Note how far the world has been told of the payment's ending, or that it will not be.
 
-        Has no effect on a payment that has another ending by now, or that is being undone.
+        Does nothing if the payment has ended otherwise, is undone, or is noted as told.
         """
         ...
 
-    def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
-        """Pages of all payments that were created before `moment` and are pending."""
+    def pending_since(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Payment]]:
+        """Pages of all payments created before `moment` that are pending, `after` a place."""
         ...
 
-    def unpublished_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
-        """Pages of all payments that were created before `moment` and whose event is not out."""
+    def unpublished_since(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Payment]]:
+        """The same of payments whose event is not out."""
         ...
 
 
@@ -140,8 +145,10 @@ class Refunds(Protocol):
         """Note that the world has been told."""
         ...
 
-    def unfinished_since(self, moment: datetime) -> AsyncIterator[Sequence[Refund]]:
-        """Pages of all refunds created before `moment` that are pending or not published."""
+    def unfinished_since(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Refund]]:
+        """The same of refunds that are pending or not published."""
         ...
 
 

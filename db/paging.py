@@ -10,10 +10,11 @@ from sqlalchemy import Select, Table, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.statements import Row, Values, fetch_all
+from domain.reconciliation import Place
 
 PAGE_SIZE = 500
 """Rows read at a time: well under a megabyte. Chosen, not measured."""
-_BEFORE_ALL = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
+_BEFORE_ALL = Place(datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
 Read = TypeVar("Read")
 
@@ -21,15 +22,23 @@ log = logging.getLogger(__name__)
 
 
 async def pages(
-    engine: AsyncEngine, query: Select[Any], table: Table, values: Values, size: int = PAGE_SIZE
+    engine: AsyncEngine,
+    query: Select[Any],
+    table: Table,
+    values: Values,
+    size: int = PAGE_SIZE,
+    after: Place | None = None,
 ) -> AsyncIterator[Sequence[Row]]:
-    """What the query finds, by the time of `table`; each page is a statement of its own."""
+    """What the query finds `after` a place, by the time of `table`.
+
+    Each page is a statement of its own.
+    """
     place = tuple_(table.c.created_at, table.c.id)
     ordered = query.order_by(table.c.created_at, table.c.id).limit(size)
-    after: tuple[Any, ...] = _BEFORE_ALL
+    after = after or _BEFORE_ALL
     while rows := await fetch_all(engine, ordered.where(place > tuple_(*after)), values):
         yield rows
-        after = rows[-1]["created_at"], rows[-1]["id"]
+        after = Place(rows[-1]["created_at"], rows[-1]["id"])
 
 
 def readable(read: Callable[[Row], Read], rows: Sequence[Row]) -> Sequence[Read]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, bindparam, func, select, text, update
+from sqlalchemy import Executable, Select, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,6 +22,7 @@ from domain.payment import (
     Payment,
     PaymentStatus,
 )
+from domain.reconciliation import Place
 
 _LIVE = (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED)
 _ENDING = (
@@ -74,7 +75,7 @@ _ANNOUNCE = (
     .where(
         payments.c.id == bindparam("payment_id"),
         payments.c.status == bindparam("ended_as"),
-        payments.c.announcement != Announcement.MADE,
+        payments.c.announcement.not_in((Announcement.MADE, bindparam("announced"))),
         payments.c.compensation_code.is_(None),
     )
     .values(announcement=bindparam("announced"), announced_at=func.clock_timestamp())
@@ -135,12 +136,21 @@ class PaymentStore:
             return None
         return await self._find(_CLOSED_BY, {"order_id": order_id})
 
-    async def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
-        async for rows in pages(self._engine, _PENDING, payments, {"moment": moment}):
-            yield readable(to_payment, rows)
+    def pending_since(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Payment]]:
+        return self._pages(_PENDING, moment, after)
 
-    async def unpublished_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
-        async for rows in pages(self._engine, _UNPUBLISHED, payments, {"moment": moment}):
+    def unpublished_since(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Payment]]:
+        return self._pages(_UNPUBLISHED, moment, after)
+
+    async def _pages(
+        self, query: Select[Any], moment: datetime, after: Place | None
+    ) -> AsyncIterator[Sequence[Payment]]:
+        values = {"moment": moment}
+        async for rows in pages(self._engine, query, payments, values, after=after):
             yield readable(to_payment, rows)
 
     async def record_pending(self, payment: Payment) -> Claim:

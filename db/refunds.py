@@ -14,6 +14,7 @@ from db.payments import to_money
 from db.statements import Row, execute, fetch, fetch_all
 from db.tables import payments, refunds
 from domain.errors import ErrorCode, PaymentError
+from domain.reconciliation import Place
 from domain.refund import Refund, RefundStatus
 
 _ENDING = ("status", "error_code", "error_message", "processed_at")
@@ -61,8 +62,11 @@ class RefundStore:
         rows = await fetch_all(self._engine, _OF_PAYMENT, {"payment_id": payment_id})
         return [to_refund(row) for row in rows]
 
-    async def unfinished_since(self, moment: datetime) -> AsyncIterator[Sequence[Refund]]:
-        async for rows in pages(self._engine, _UNFINISHED, refunds, {"moment": moment}):
+    async def unfinished_since(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Refund]]:
+        values = {"moment": moment}
+        async for rows in pages(self._engine, _UNFINISHED, refunds, values, after=after):
             yield readable(to_refund, rows)
 
     async def record_pending(self, refund: Refund) -> Refund:

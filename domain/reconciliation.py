@@ -1,13 +1,22 @@
-"""When the reconciliation is overdue, in the same words for the audit and for `/ready`."""
+"""The rounds of the reconciliation: a place in the records, and when a round is overdue."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
 
 ROUNDS_WITHIN = timedelta(minutes=5)
 """A round runs every minute: after five, something keeps it from its end."""
 
 
+class Place(NamedTuple):
+    """A row in the order in which rows are read: the oldest first."""
+
+    created_at: datetime
+    id: UUID
+
+
 def overdue(completed_at: datetime | None, now: datetime) -> str | None:
-    """What is wrong if no round was completed lately, else None."""
+    """What is wrong if no round was completed lately, as audit and `/ready` say it, else None."""
     if completed_at is None:
         return "no round of the reconciliation was ever completed"
     if now - completed_at > ROUNDS_WITHIN:

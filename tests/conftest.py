@@ -1,4 +1,7 @@
-"""How pytest-xdist shares the tests out."""
+"""How pytest-xdist shares the tests out, and how a test ends that has run out of time."""
+
+import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from xdist.remote import Producer
@@ -19,3 +22,21 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
     return Scheduling(config, log)
+
+
+@pytest.fixture(autouse=True)
+async def ends_with_its_test(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """End a test that ran out of time.
+
+    The time-out of pytest leaves the test's task in the event loop, which all tests share: with
+    its workers and servers, it would go on while the next test runs.
+    """
+    yield
+    code = request.function.__code__
+    left = {
+        each for each in asyncio.all_tasks() if getattr(each.get_coro(), "cr_code", None) is code
+    }
+    for each in left:
+        each.cancel()
+    if left:
+        await asyncio.wait(left)

@@ -5,7 +5,7 @@ awaited before the effect (`before`) or after it (`after`); raising there is the
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -35,11 +35,13 @@ from domain.payment import (
     PaymentInstruction,
     PaymentStatus,
 )
+from domain.reconciliation import Place
 from domain.refund import Refund, RefundStatus
 from domain.verification import Order, Reservation
 
 Fault = Callable[[], Awaitable[None]]
 Result = TypeVar("Result")
+Unfinished = TypeVar("Unfinished", Payment, Refund)
 
 REFUNDED = ["refund", "record_failed", "payment-failed", "record_announcement"]
 """The calls that undo a charge."""
@@ -328,17 +330,20 @@ class FakePayments(Payments):
     async def record_announcement(self, payment: Payment) -> None:
         await self._world.perform("record_announcement", lambda: self._announce(payment))
 
-    async def pending_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
-        yield await self._world.perform(
-            "unfinished_since", lambda: self._before(moment, lambda each: not each.is_final)
-        )
+    async def pending_since(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Payment]]:
+        await self._world.perform("unfinished_since", lambda: None)
+        pending = [each for each in self._world.payments.values() if not each.is_final]
+        for page in _pages(pending, moment, after):
+            yield page
 
-    async def unpublished_since(self, moment: datetime) -> AsyncIterator[Sequence[Payment]]:
-        yield self._before(moment, lambda each: each.is_unannounced)
-
-    def _before(self, moment: datetime, wanted: Callable[[Payment], bool]) -> list[Payment]:
-        recorded = self._world.payments.values()
-        return [each for each in recorded if each.created_at < moment and wanted(each)]
+    async def unpublished_since(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Payment]]:
+        unpublished = [each for each in self._world.payments.values() if each.is_unannounced]
+        for page in _pages(unpublished, moment, after):
+            yield page
 
     def _claim(self, payment: Payment) -> Claim:
         of_the_order = [
@@ -391,9 +396,10 @@ class FakePayments(Payments):
 
     def _announce(self, payment: Payment) -> None:
         recorded = self._world.payments[payment.id]
-        is_open = recorded.announcement is not Announcement.MADE and recorded.compensation is None
-        if is_open and recorded.status is payment.status:
-            self._world.payments[payment.id] = recorded.announced(payment.announcement)
+        is_final = recorded.announcement in {Announcement.MADE, payment.announcement}
+        if recorded.status is not payment.status or is_final or recorded.compensation is not None:
+            return
+        self._world.payments[payment.id] = recorded.announced(payment.announcement)
 
 
 class FakeRefunds(Refunds):
@@ -409,15 +415,16 @@ class FakeRefunds(Refunds):
     async def record_announced(self, refund: Refund) -> None:
         await self._world.perform("record_refund_announced", lambda: self._announce(refund))
 
-    async def unfinished_since(self, moment: datetime) -> AsyncIterator[Sequence[Refund]]:
-        kept = self._world.asked_refunds.values()
-        yield [
+    async def unfinished_since(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Refund]]:
+        unfinished = [
             each
-            for each in kept
-            if each.created_at < moment
-            and each.status is not RefundStatus.FAILED
-            and not each.is_announced
+            for each in self._world.asked_refunds.values()
+            if each.status is not RefundStatus.FAILED and not each.is_announced
         ]
+        for page in _pages(unfinished, moment, after):
+            yield page
 
     def _set_aside(self, refund: Refund) -> Refund:
         asked = self._world.asked_refunds
@@ -445,6 +452,20 @@ class FakeRefunds(Refunds):
     def _announce(self, refund: Refund) -> None:
         recorded = self._world.asked_refunds[refund.id]
         self._world.asked_refunds[refund.id] = recorded.announced()
+
+
+def _pages(
+    unfinished: Iterable[Unfinished], moment: datetime, after: Place | None
+) -> Iterator[Sequence[Unfinished]]:
+    """The oldest first, two at a time."""
+    places = {Place(each.created_at, each.id): each for each in unfinished}
+    wanted = [
+        places[place]
+        for place in sorted(places)
+        if place.created_at < moment and (after is None or place > after)
+    ]
+    for start in range(0, len(wanted), 2):
+        yield wanted[start : start + 2]
 
 
 class FakeSagas(Sagas):

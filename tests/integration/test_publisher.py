@@ -18,6 +18,7 @@ from tests.builders import NOON, a_payment
 from tests.integration.agreement import assert_agreement
 from tests.integration.shop import Shop
 from tests.integration.waiting import eventually
+from tests.logged import lines
 from tests.stacks import kafka_of
 
 SECONDS = 0.5
@@ -98,7 +99,7 @@ async def test_topics_that_are_there_are_looked_at(
 
     await create_topics(kafka_of(shop.stack), TOPICS)
 
-    warnings = [each.getMessage() for each in caplog.records if each.name == kafka_topics.__name__]
+    warnings = lines(caplog, kafka_topics)
     assert sorted(warning.partition(": ")[0] for warning in warnings) == [
         f"topic {topic} has 1 replicas and min.insync.replicas=1" for topic in sorted(TOPICS)
     ]

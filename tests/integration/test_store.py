@@ -332,6 +332,21 @@ async def test_announcement_does_not_go_back(store: PaymentStore) -> None:
     assert await store.find(payment.id) == payment.announced()
 
 
+async def test_announcement_that_is_noted_is_not_written_again(
+    store: PaymentStore, shop: Shop
+) -> None:
+    payment = ended(await recorded(store, "succeeded"), "succeeded")
+    begun = payment.announced(Announcement.BEGUN)
+    version = "SELECT xmin::text, announced_at FROM bc_payment.payments WHERE id = $1"
+
+    await store.record_announcement(begun)
+    first = await shop.database.fetchrow(version, payment.id)
+    await store.record_announcement(begun)
+
+    assert await shop.database.fetchrow(version, payment.id) == first
+    assert await store.find(payment.id) == begun
+
+
 async def everything(pages: AsyncIterator[Sequence[Payment]]) -> list[Payment]:
     return [payment async for page in pages for payment in page]
 

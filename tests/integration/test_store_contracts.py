@@ -14,6 +14,7 @@ from db.refunds import RefundStore
 from devstack.stack import Stack
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
+from domain.reconciliation import Place
 from domain.refund import Refund
 from tests.builders import NOON, a_payment, a_refund
 from tests.fakes import FakePayments, FakeRefunds, World
@@ -189,6 +190,67 @@ async def test_an_announcement_does_not_go_back(books: Books) -> None:
     await books.payments.record_announcement(payment.announced(Announcement.BEGUN))
 
     assert await as_recorded(books, payment) == payment
+
+
+@pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN, Announcement.MADE])
+async def test_an_event_that_is_out_is_not_withdrawn(
+    books: Books, announcement: Announcement
+) -> None:
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    failed = payment.failed(DECLINE, NOON, Announcement.DUE)
+    await books.payments.record_failed(failed)
+    await books.payments.record_announcement(failed.announced(announcement))
+
+    await books.payments.record_announcement(failed.announced(Announcement.NONE))
+
+    is_out = announcement is Announcement.MADE
+    left = failed.announced(announcement if is_out else Announcement.NONE)
+    assert await as_recorded(books, payment) == left
+
+
+async def test_what_ended_otherwise_is_not_announced(books: Books) -> None:
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    success = payment.succeeded(NOON)
+    await books.payments.record_succeeded(success)
+    failed = payment.failed(DECLINE, NOON, Announcement.DUE)
+
+    for announcement in (Announcement.NONE, Announcement.BEGUN, Announcement.MADE):
+        await books.payments.record_announcement(failed.announced(announcement))
+
+    assert await as_recorded(books, payment) == success
+    await books.payments.record_failed(failed)
+    await books.payments.record_announcement(success.announced(Announcement.BEGUN))
+    assert await as_recorded(books, payment) == failed
+    await books.payments.record_announcement(failed.announced())
+
+
+async def test_what_is_unfinished_is_read_from_a_place_on(books: Books) -> None:
+    long_ago = NOON - timedelta(days=500)
+    payments = [a_payment(created_at=long_ago + timedelta(seconds=number)) for number in range(3)]
+    for each in reversed(payments):
+        await books.payments.record_pending(each)
+    place = Place(payments[0].created_at, payments[0].id)
+
+    everything, rest = [
+        [
+            each
+            async for page in books.payments.pending_since(long_ago + timedelta(1), after)
+            for each in page
+        ]
+        for after in (None, place)
+    ]
+
+    assert (everything, rest) == (payments, payments[1:])
+    for each in payments:
+        await books.payments.record_failed(each.failed(DECLINE, NOON, Announcement.DUE))
+    unpublished = books.payments.unpublished_since(long_ago + timedelta(1), place)
+    assert [each.id async for page in unpublished for each in page] == [
+        each.id for each in payments[1:]
+    ]
+    for each in payments:
+        await books.payments.record_announcement(each.failed(DECLINE, NOON).announced())
 
 
 async def test_a_refund_is_set_aside_once(books: Books) -> None:

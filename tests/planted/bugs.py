@@ -45,6 +45,7 @@ PUBLISHED = "tests/unit/test_published_failures.py"
 REDIS = "tests/unit/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
 CANCELLATION = "tests/workflow/test_cancellation.py"
+RECONCILING = "tests/unit/test_reconciling.py"
 RECONCILIATION = "tests/workflow/test_reconciliation.py"
 LOST_RUNS = "tests/workflow/test_lost_runs.py"
 LATE_RECORDS = "tests/workflow/test_late_records.py"
@@ -53,6 +54,7 @@ VERIFIED_AGAIN = "tests/workflow/test_verified_again.py"
 SIMULATION = "tests/simulation/test_known_cases.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
+STORE_CONTRACTS = "tests/integration/test_store_contracts.py"
 GUARDS = "tests/integration/test_guards.py"
 REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/test_refunds.py"
@@ -1037,8 +1039,8 @@ ACTIVITIES = (
     Bug(
         "reconciler takes up nothing",
         "activities/reconciliation.py",
-        "outcomes.update(await _resume_all(self._sagas.resume, payments))",
-        "outcomes.update([])",
+        "            return await self._sagas.resume(payment)\n",
+        "            return False\n",
         RECONCILIATION,
     ),
     Bug(
@@ -1051,17 +1053,53 @@ ACTIVITIES = (
     Bug(
         "round that has failed counts as completed",
         "activities/reconciliation.py",
-        "        outcomes: Counter[bool | None] = Counter()\n",
-        "        outcomes: Counter[bool | None] = Counter()\n"
-        "        await self._rounds.record_completed()\n",
-        RECONCILIATION,
+        "        if progress.failed:\n",
+        "        await self._rounds.record_completed()\n        if progress.failed:\n",
+        RECONCILING,
     ),
     Bug(
         "unpublished payment takes the workflow of a pending one",
         "activities/reconciliation.py",
-        "if order_id not in seen]",
-        "]",
-        LOST_RUNS,
+        "            if payment.order_id in seen:\n",
+        "            if False:\n",
+        RECONCILING,
+    ),
+    Bug(
+        "refunds wait for all events that are not out",
+        "activities/reconciliation.py",
+        "            _Step(self._refunds.unfinished_since, self._sagas.resume_refund),\n"
+        "            _Step(self._payments.unpublished_since, resume_once),\n",
+        "            _Step(self._payments.unpublished_since, resume_once),\n"
+        "            _Step(self._refunds.unfinished_since, self._sagas.resume_refund),\n",
+        RECONCILING,
+    ),
+    Bug(
+        "every try of a round begins anew",
+        "activities/reconciliation.py",
+        "progress = Progress.of_the_last_try()",
+        "progress = Progress()",
+        RECONCILING,
+    ),
+    Bug(
+        "a heartbeat within a page forgets the place",
+        "activities/reconciliation.py",
+        "            activity.heartbeat(progress)\n            try:",
+        "            activity.heartbeat(Progress())\n            try:",
+        RECONCILING,
+    ),
+    Bug(
+        "a try forgets what the one before could not start",
+        "activities/reconciliation.py",
+        '                "failed": self.failed + outcomes[None],\n',
+        '                "failed": outcomes[None],\n',
+        RECONCILING,
+    ),
+    Bug(
+        "a place in the records is ignored",
+        "db/paging.py",
+        "after = after or _BEFORE_ALL",
+        "after = _BEFORE_ALL",
+        f"{STORE_CONTRACTS}::test_what_is_unfinished_is_read_from_a_place_on",
     ),
 )
 
@@ -1599,7 +1637,7 @@ DB = (
     ),
     Bug(
         "success that was told may become a failure",
-        "db/migrations/versions/0004_announcements.py",
+        "db/migrations/versions/0007_compensation.py",
         "(NEW.status = 'pending' OR OLD.announcement IN ('begun', 'made'))",
         "NEW.status = 'pending'",
         f"{STORE}::test_success_that_may_have_been_told_stands",
@@ -1698,8 +1736,8 @@ DB = (
     Bug(
         "only the first page of what is unfinished is read",
         "db/paging.py",
-        "        after = rows[-1]",
-        "        break\n        after = rows[-1]",
+        "        after = Place(rows[-1]",
+        "        break\n        after = Place(rows[-1]",
         f"{GUARDS}::test_everything_unfinished_is_read_page_by_page",
     ),
     Bug(
@@ -1712,9 +1750,30 @@ DB = (
     Bug(
         "announcement goes back",
         "db/payments.py",
-        "        payments.c.announcement != Announcement.MADE,\n",
-        "",
+        'not_in((Announcement.MADE, bindparam("announced"))),',
+        'not_in((bindparam("announced"),)),',
         f"{STORE}::test_announcement_does_not_go_back",
+    ),
+    Bug(
+        "announcement that is noted is written again",
+        "db/payments.py",
+        'not_in((Announcement.MADE, bindparam("announced"))),',
+        "not_in((Announcement.MADE,)),",
+        f"{STORE}::test_announcement_that_is_noted_is_not_written_again",
+    ),
+    Bug(
+        "event that is out is withdrawn",
+        "db/payments.py",
+        'not_in((Announcement.MADE, bindparam("announced"))),',
+        'not_in((bindparam("announced"),)),',
+        f"{STORE_CONTRACTS}::test_an_event_that_is_out_is_not_withdrawn",
+    ),
+    Bug(
+        "what ended otherwise is announced",
+        "db/payments.py",
+        '        payments.c.status == bindparam("ended_as"),\n',
+        "",
+        f"{STORE_CONTRACTS}::test_what_ended_otherwise_is_not_announced",
     ),
     Bug(
         "untold payments are not looked for",
@@ -2242,8 +2301,8 @@ REFUNDING = (
     Bug(
         "lost refunds stay lost",
         "activities/reconciliation.py",
-        "outcomes.update(await _resume_all(self._sagas.resume_refund, refunds))",
-        "outcomes.update([])",
+        "self._refunds.unfinished_since, self._sagas.resume_refund",
+        "self._refunds.unfinished_since, self._sagas.resume",
         RECONCILIATION,
     ),
     Bug(

@@ -8,12 +8,14 @@ import pytest
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from api import middleware
 from api.main import create_app
 from api.middleware import AnswerBugs, NameRequests
 from api.redis import Allowance
 from bootstrap.settings import Settings
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
+from tests.logged import records
 from tests.unit.backstage import (
     BODY,
     CUSTOMER,
@@ -541,7 +543,7 @@ async def test_a_bug_is_answered_and_the_next_request_too(
 
     problem(answer, ErrorCode.INTERNAL_ERROR)
     assert "canary" not in answer.text
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert [each.levelno for each in records(caplog, middleware)] == [logging.ERROR]
     backstage.failure, backstage.outcome = None, SUCCEEDED
     envelope(await http.post("/payments", content=BODY), 200)
 

@@ -13,6 +13,7 @@ from api.sagas import PaymentSagas, Saga
 from domain import names
 from domain.errors import ErrorCode, PaymentError
 from tests.builders import a_payment, a_refund, an_instruction
+from tests.logged import lines, records
 from tests.unit.backstage import SUCCEEDED
 
 MISSING = RPCError(
@@ -74,10 +75,6 @@ async def code_of(call: Any) -> ErrorCode:
     return refusal.value.code
 
 
-def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [each.getMessage() for each in caplog.records if each.name == refusals.__name__]
-
-
 async def test_cause_of_a_refusal_is_logged_once_for_each_kind(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,15 +87,15 @@ async def test_cause_of_a_refusal_is_logged_once_for_each_kind(
     temporal.failure = GONE
     await code_of(sagas.start_or_join(an_instruction()))
 
-    assert lines(caplog) == [
+    assert lines(caplog, refusals) == [
         f"Temporal refuses: {MISSING.message} (INVALID_ARGUMENT)",
         "Temporal refuses: tcp connect error (UNAVAILABLE)",
     ]
-    assert {each.levelno for each in caplog.records} == {logging.WARNING}
+    assert {each.levelno for each in records(caplog, refusals)} == {logging.WARNING}
 
     monkeypatch.setattr(refusals, "QUIET_SECONDS", 0)  # as if a minute had passed
     await code_of(sagas.start_or_join(an_instruction()))
-    assert len(lines(caplog)) == 3
+    assert len(lines(caplog, refusals)) == 3
 
 
 async def test_cause_is_logged_where_an_ending_is_not_told(
@@ -107,7 +104,7 @@ async def test_cause_is_logged_where_an_ending_is_not_told(
     handle: Any = FakeTemporal(GONE)
 
     assert await sagas_on(handle).ending(Saga(INSTRUCTION.payment_id, handle)) is None
-    assert lines(caplog) == ["Temporal refuses: tcp connect error (UNAVAILABLE)"]
+    assert lines(caplog, refusals) == ["Temporal refuses: tcp connect error (UNAVAILABLE)"]
 
 
 async def test_missing_search_attribute_is_found_and_logged(

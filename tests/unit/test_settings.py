@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from bootstrap import settings
 from bootstrap.settings import Settings, read_settings
 from devstack.site import Site
+from tests.logged import lines
 
 
 @pytest.fixture(autouse=True)
@@ -196,7 +198,7 @@ def test_other_variables_raise_no_alarm(
 
     read_settings()
 
-    assert caplog.text == ""
+    assert lines(caplog, settings) == []
 
 
 def test_everything_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,4 +232,4 @@ def test_unset_environment_is_pointed_out(
     caplog.clear()
     monkeypatch.setenv("environment", "development")
     read_settings()
-    assert caplog.text == ""
+    assert lines(caplog, settings) == []

@@ -15,14 +15,17 @@ from domain.errors import ErrorCode
 from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
-from tests.builders import UNKNOWN_MONEY, an_instruction, an_order
+from tests.builders import UNKNOWN_MONEY, a_payment, an_instruction, an_order
+from tests.fakes import ports_of
 from tests.invariants import assert_everybody_agrees, books_of
+from tests.rounds import DyingPayments, RunningSagas
 from tests.workflow.conftest import Desk, attention_flags, time_skipping
 from tests.workflow.loss import an_old_instruction, ending, lose_at, reconcile
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ABANDONED_AFTER
 from workflows.refund import RefundWorkflow
 from workflows.start import start_refund
+from workflows.worker import build_worker, payment_activities
 
 
 @pytest.fixture
@@ -182,6 +185,21 @@ async def test_a_round_outlives_an_outage_of_minutes(desk: Desk) -> None:
     assert await reconcile(desk) == 1
 
     assert (await ending(desk, instruction)).status is PaymentStatus.SUCCEEDED
+
+
+async def test_a_round_goes_on_where_a_try_of_it_has_died(idle_desk: Desk) -> None:
+    world = idle_desk.world
+    for number in range(10):
+        created_at = idle_desk.opened_at - timedelta(hours=1) + timedelta(seconds=number)
+        payment = a_payment(created_at=created_at).succeeded(created_at)
+        world.payments[payment.id] = payment
+
+    ports = ports_of(world, RunningSagas(world))._replace(payments=DyingPayments(world))
+    async with build_worker(idle_desk.client, payment_activities(ports)):
+        await reconcile(idle_desk)
+
+    assert world.resumed == list(world.payments.values())
+    assert world.calls.count("unfinished_since") == 1
 
 
 async def test_refund_that_lost_its_workflow_is_taken_up(desk: Desk) -> None:

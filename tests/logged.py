@@ -1,0 +1,14 @@
+"""What one module has logged during a test: whatever else runs in the process may log too."""
+
+import logging
+from types import ModuleType
+
+import pytest
+
+
+def records(caplog: pytest.LogCaptureFixture, module: ModuleType) -> list[logging.LogRecord]:
+    return [each for each in caplog.records if each.name == module.__name__]
+
+
+def lines(caplog: pytest.LogCaptureFixture, module: ModuleType) -> list[str]:
+    return [each.getMessage() for each in records(caplog, module)]
