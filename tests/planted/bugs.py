@@ -400,7 +400,7 @@ WORKFLOWS = (
         "        self._compensations.add(self._refund)\n"
         "        self._check.order_is_pending = None\n",
         "        self._check.order_is_pending = None\n",
-        RECONCILIATION,
+        LOST_RUNS,
     ),
     Bug(
         "compensation is recorded in running payments of the former version",
