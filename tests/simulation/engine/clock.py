@@ -18,9 +18,7 @@ class _Leap(selectors.SelectSelector):
         super().__init__()
         self.seconds = 0.0
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("Nothing is left that could happen.")
         self.seconds += max(timeout, 0)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 from typing import Any, NoReturn
 
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -44,17 +43,7 @@ class InProcessServer(ServiceClient):
             "get_current_time": self._current_time,
         }
 
-    async def _rpc_call(
-        self,
-        rpc: str,
-        req: Message,
-        resp_type: type[Any],
-        *,
-        service: str,
-        retry: bool,
-        metadata: Mapping[str, str | bytes],
-        timeout: timedelta | None,
-    ) -> Any:
+    async def _rpc_call(self, rpc: str, req: Message, *_: Any, **__: Any) -> Any:
         return await self._calls[rpc](req)
 
     async def _start(self, request: StartWorkflowExecutionRequest) -> Message:
@@ -66,7 +55,9 @@ class InProcessServer(ServiceClient):
         self._latest[request.workflow_id] = self._runs[run.id] = run
         return StartWorkflowExecutionResponse(run_id=run.id, started=True)
 
-    async def _request_cancellation(self, request: RequestCancelWorkflowExecutionRequest) -> Message:
+    async def _request_cancellation(
+        self, request: RequestCancelWorkflowExecutionRequest
+    ) -> Message:
         run = self._latest[request.workflow_execution.workflow_id]
         if run.closed.done():
             raise RPCError("workflow execution already completed", RPCStatusCode.NOT_FOUND, b"")

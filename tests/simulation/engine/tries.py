@@ -4,10 +4,9 @@ import asyncio
 import math
 from collections.abc import Callable
 from contextvars import Context
-from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.common.v1 import RetryPolicy
+from temporalio.api.common.v1 import ActivityType, RetryPolicy
 from temporalio.api.enums.v1 import TimeoutType
 from temporalio.api.failure.v1 import ActivityFailureInfo, Failure, TimeoutFailureInfo
 from temporalio.bridge.proto.activity_result import (
@@ -101,7 +100,7 @@ class Tries:
             cause=failure,
             activity_failure_info=ActivityFailureInfo(
                 activity_id=self._start.activity_id,
-                activity_type={"name": self._start.activity_type},
+                activity_type=ActivityType(name=self._start.activity_type),
             ),
         )
 
