@@ -41,11 +41,14 @@ class Simulator:
     A case that has not ended after `patience` by the clock of the event loop violates a rule.
     """
 
-    def __init__(self, client: Client, clock: Clock, patience: timedelta) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, patience: timedelta, worlds: dict[str, FaultyWorld]
+    ) -> None:
+        """`worlds`, by workflow id, has the world of the case that runs."""
         self._client = client
         self._clock = clock
         self._patience = patience
-        self._worlds: dict[str, FaultyWorld] = {}
+        self._worlds = worlds
 
     @property
     def ports(self) -> Ports:
