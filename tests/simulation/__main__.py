@@ -1,17 +1,20 @@
-"""The enumeration as a command: `python -m tests.simulation`.
+"""The fault simulation as a command: `python -m tests.simulation`.
 
-All single faults, all pairs of faults, and as many random cases as wanted. A case that violates an
-invariant is printed with what it violates; `--case` runs it again, alone. `--part 2/5` runs the
-second of five parts.
+It tries all single faults, all pairs of faults, and as many random cases as wanted, in this
+process; with `--server`, on Temporal's time-skipping server, which takes ten times as long. A case
+that violates a rule is printed as `case: rule: finding`. `--case` runs one case. `--part 2/5` runs
+the second of five parts; a run that was stopped is resumed with the parts that are left.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from itertools import islice
 from typing import Annotated
 
@@ -21,19 +24,23 @@ from rich.progress import track
 
 from tests.proof import WHOLE, Part, PartOption, commit
 from tests.simulation.cases import drawn, pairs, singles
+from tests.simulation.engine import clock
 from tests.simulation.faults import Case, Scenario
-from tests.simulation.simulator import Finding, simulating
+from tests.simulation.in_process import simulator
+from tests.simulation.on_server import simulating_on_server
+from tests.simulation.simulator import Finding, Simulator
 
 AT_ONCE = 100
-"""Cases that share a server; the server is new for the next ones."""
+"""Cases that a process is given at once, and that share a server; it is new for the next ones."""
 PAIRED_AT_ONCE = 2
 """The same, where some 80 pairs come with each case."""
+CORES = os.cpu_count() or 1
 SINGLES = frozenset(each for each in singles() if len(each.faults) == 1)
 
 console = Console(highlight=False, soft_wrap=True)
 
 
-def main(
+def main(  # noqa: PLR0917 (typer makes options of them)
     runs: Annotated[int, typer.Option(help="Random cases of up to six faults.")] = 0,
     seed: Annotated[int, typer.Option(help="The seed of the first random case.")] = 1,
     every_pair: Annotated[bool, typer.Option("--pairs/--no-pairs", help="All pairs.")] = True,
@@ -42,12 +49,17 @@ def main(
     ] = None,
     case: Annotated[str, typer.Option(help="One case, such as `paid charge:lost`.")] = "",
     part: PartOption = WHOLE,
+    server: Annotated[bool, typer.Option(help="Use the time-skipping server.")] = False,
+    processes: Annotated[int, typer.Option(help="How many cases run at once.")] = CORES,
 ) -> None:
     """Try the faults, and compare the books after each case."""
     every = [Case.parse(case)] if case else cases(runs, seed, scenario or list(Scenario))
     console.print(f"Commit {commit()}, seed {seed}, part {part}")
     began = time.monotonic()
-    findings = list(_findings(Part.parse(part).of(every), paired=every_pair and not case))
+    paired = every_pair and not case
+    at_once = PAIRED_AT_ONCE if paired else AT_ONCE
+    run = partial(_run_batch, paired=paired, on_server=server)
+    findings = list(_findings(_batches(Part.parse(part).of(every), at_once), run, processes))
     _report(findings, time.monotonic() - began)
     raise typer.Exit(any(each.violations for each in findings))
 
@@ -58,11 +70,11 @@ def cases(runs: int, seed: int, scenarios: Sequence[Scenario]) -> list[Case]:
     return [*chosen, *(drawn(seed + number) for number in range(runs))]
 
 
-def _findings(cases: Sequence[Case], *, paired: bool) -> Iterator[Finding]:
-    """Of every case and, if `paired`, of every pair that a single fault is the first of."""
-    with ProcessPoolExecutor(os.cpu_count()) as processes:
-        at_once = PAIRED_AT_ONCE if paired else AT_ONCE
-        parts = [processes.submit(_run_part, part, paired) for part in _parts(cases, at_once)]
+def _findings(
+    batches: Iterable[list[Case]], run: Callable[[list[Case]], list[Finding]], processes: int
+) -> Iterator[Finding]:
+    with ProcessPoolExecutor(processes, initializer=_prepare_process) as pool:
+        parts = [pool.submit(run, batch) for batch in batches]
         for part in track(as_completed(parts), "Simulating", len(parts), console=console):
             for finding in part.result():
                 for violation in finding.violations:
@@ -70,25 +82,36 @@ def _findings(cases: Sequence[Case], *, paired: bool) -> Iterator[Finding]:
                 yield finding
 
 
-def _parts(cases: Sequence[Case], at_once: int) -> Iterator[list[Case]]:
+def _batches(cases: Sequence[Case], at_once: int) -> Iterator[list[Case]]:
     rest = iter(cases)
-    while part := list(islice(rest, at_once)):
-        yield part
+    while batch := list(islice(rest, at_once)):
+        yield batch
 
 
-def _run_part(cases: Iterable[Case], paired: bool) -> list[Finding]:
+def _prepare_process() -> None:
     logging.disable(logging.CRITICAL)  # what the worker says of faults that are meant
+    gc.freeze()  # what is imported is never garbage
 
-    async def run() -> list[Finding]:
-        findings = []
-        async with simulating() as simulator:
-            for case in cases:
-                findings.append(single := await simulator.run(case))
-                seconds = pairs(case, single.calls) if paired and case in SINGLES else ()
-                findings += [await simulator.run(each) for each in seconds]
-        return findings
 
-    return asyncio.run(run())
+def _run_batch(cases: Iterable[Case], *, paired: bool, on_server: bool) -> list[Finding]:
+    if on_server:
+        return asyncio.run(_run_on_server(cases, paired))
+    return clock.run(_run(simulator(), cases, paired))
+
+
+async def _run_on_server(cases: Iterable[Case], paired: bool) -> list[Finding]:
+    async with simulating_on_server() as simulator:
+        return await _run(simulator, cases, paired)
+
+
+async def _run(simulator: Simulator, cases: Iterable[Case], paired: bool) -> list[Finding]:
+    """Every case and, if `paired`, every pair that a single fault is the first of."""
+    findings = []
+    for case in cases:
+        findings.append(single := await simulator.run(case))
+        seconds = pairs(case, single.calls) if paired and case in SINGLES else ()
+        findings += [await simulator.run(each) for each in seconds]
+    return [each._replace(calls=[]) for each in findings]  # which nobody reads any more
 
 
 def _report(findings: Sequence[Finding], seconds: float) -> None:

@@ -27,6 +27,6 @@ class _OneTry(ActivityInboundInterceptor):
         try:
             return await self.next.execute_activity(input)
         except ApplicationError as error:
-            if error.next_retry_delay is None:
+            if AWAY not in error.message:
                 raise
             raise ApplicationError(error.message, type=error.type, next_retry_delay=FAR) from None

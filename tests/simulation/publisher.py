@@ -19,7 +19,10 @@ class HeardPublisher(EventPublisher):
     def _append(self, event: Event) -> None:
         if not isinstance(event, PaymentEvent):
             raise TypeError("This is no event of a payment.")
-        if event.id not in {each.id for each in self._world.events}:
+        if all(
+            (each.subject, each.topic) != (event.subject, event.topic)
+            for each in self._world.events
+        ):
             self._world.looks.judge_event(event)
         self._world.events.append(event)
         self._world.consumers.tell(event)

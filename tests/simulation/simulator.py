@@ -1,34 +1,27 @@
 """Running a case: the real workflow and activities in a faulty world, and then the audit."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
-from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import UnsandboxedWorkflowRunner
 
 from activities.failures import PaymentErrorInterceptor
+from activities.ports import Ports
 from audit.invariants import Violation
 from domain.names import workflow_id
+from domain.payment import PaymentStatus
 from tests.fakes import ports_of
 from tests.simulation.faults import Case, Fault
 from tests.simulation.losing import LossInterceptor
 from tests.simulation.outages import OneTryInterceptor
 from tests.simulation.publisher import HeardPublisher
-from tests.simulation.story import Story
+from tests.simulation.story import Clock, Story
 from tests.simulation.world import FaultyWorld, Worlds
-from tests.workflow.conftest import time_skipping
 from workflows.start import TemporalSagas
-from workflows.worker import build_worker, payment_activities
 
-PATIENCE = 300.0
-"""Seconds that a case may take: an outage of a day takes ten, and sixty on a busy machine."""
-MANY = 1000
+INTERCEPTORS = (OneTryInterceptor(), PaymentErrorInterceptor(), LossInterceptor())
 
 
 class Finding(NamedTuple):
@@ -38,48 +31,45 @@ class Finding(NamedTuple):
     struck: list[Fault]
     calls: list[str]
     violations: list[Violation]
+    statuses: list[PaymentStatus]
+    """How the payments of the order are recorded at the end, the oldest first."""
 
 
 class Simulator:
-    """One server whose time runs ahead, one worker, and a world for each case."""
+    """One server whose time runs ahead, one worker, and a world for each case.
 
-    def __init__(self, client: Client, worlds: dict[str, FaultyWorld]) -> None:
+    A case that has not ended after `patience` by the clock of the event loop violates a rule.
+    """
+
+    def __init__(
+        self, client: Client, clock: Clock, patience: timedelta, worlds: dict[str, FaultyWorld]
+    ) -> None:
+        """`worlds`, by workflow id, has the world of the case that runs."""
         self._client = client
+        self._clock = clock
+        self._patience = patience
         self._worlds = worlds
+
+    @property
+    def ports(self) -> Ports:
+        """What activities act on: the world of the case whose workflow they belong to."""
+        world: Any = Worlds(self._worlds)
+        publisher = HeardPublisher(cast(FaultyWorld, world))
+        return ports_of(world, TemporalSagas(self._client))._replace(publisher=publisher)
 
     async def run(self, case: Case) -> Finding:
         """Tell the story of the case, and compare all books when it has ended."""
         order_id = uuid4()
         world = FaultyWorld(case, self._client)
         self._worlds[workflow_id(order_id)] = world
-        story = Story(self._client, world, case, order_id)
+        story = Story(self._client, self._clock, world, case, order_id)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience.total_seconds()):
                 await story.tell()
+            violations = story.violations()
         except TimeoutError:
-            finding = f"it has not after {PATIENCE:.0f} s"
-            endless = Violation(order_id, "every payment has ended", finding)
-            return Finding(case, world.struck, world.calls, [endless])
-        return Finding(case, world.struck, world.calls, story.violations())
-
-
-@asynccontextmanager
-async def simulating(*, remembers: bool = True) -> AsyncIterator[Simulator]:
-    """A worker that does not remember replays the history before every task, as a new one does."""
-    async with time_skipping() as server:
-        target = server.service_client.config.target_host
-        client = await Client.connect(target, data_converter=pydantic_data_converter)
-        await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
-        worlds: dict[str, FaultyWorld] = {}
-        world = Worlds(worlds)
-        ports = ports_of(world, TemporalSagas(client))._replace(
-            publisher=HeardPublisher(cast(FaultyWorld, world))
-        )
-        options = {
-            "max_cached_workflows": MANY if remembers else 0,
-            "graceful_shutdown_timeout": timedelta(0),
-            "workflow_runner": UnsandboxedWorkflowRunner(),
-            "interceptors": [OneTryInterceptor(), PaymentErrorInterceptor(), LossInterceptor()],
-        }
-        async with build_worker(client, payment_activities(ports), **options):
-            yield Simulator(client, worlds)
+            endless = f"it has not after {self._patience}"
+            violations = [Violation(order_id, "every payment has ended", endless)]
+        del self._worlds[workflow_id(order_id)]
+        statuses = [each.status for each in world.payments.values()]
+        return Finding(case, world.struck, world.calls, violations, statuses)

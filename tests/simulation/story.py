@@ -1,11 +1,10 @@
 """What happens in a case: an order is paid, perhaps its workflow is lost, and it is paid again."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
 from uuid import UUID, uuid4
 
-from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.testing import ActivityEnvironment
 
@@ -21,21 +20,32 @@ from tests.simulation.faults import FRESH, Again, Case, First, Scenario
 from tests.simulation.losing import is_loss
 from tests.simulation.scenarios import SOON, set_up
 from tests.simulation.world import FaultyWorld
-from tests.workflow.conftest import server_time
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ABANDONED_AFTER
 from workflows.start import TemporalSagas, start_payment
 
 ROUNDS = 20
 """More rounds of the reconciliation than any case needs."""
-QUIET_READS = 5
+
+
+class Clock(Protocol):
+    """The clock of a Temporal server."""
+
+    async def now(self) -> datetime: ...
+
+    def held(self) -> AbstractAsyncContextManager[datetime]:
+        """The time, which stands still meanwhile."""
+        ...
 
 
 class Story:
     """Told once: what has happened is then in the world and in `violations`."""
 
-    def __init__(self, client: Client, world: FaultyWorld, case: Case, order_id: UUID) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, world: FaultyWorld, case: Case, order_id: UUID
+    ) -> None:
         self._client = client
+        self._clock = clock
         self._world = world
         self._case = case
         self._instruction = an_instruction(order_id=order_id, reservation_id=uuid4())
@@ -73,8 +83,7 @@ class Story:
 
     async def _begin(self) -> None:
         """Set up the scenario, and send the first request if it begins with one."""
-        await _quiet_clock(self._client)
-        async with _held_clock(self._client) as now:
+        async with self._clock.held() as now:
             asked = self._instruction.model_copy(update={"requested_at": now})
             self._instruction = set_up(self._world, self._case.scenario, asked)
             if self._case.scenario not in FRESH:
@@ -85,7 +94,7 @@ class Story:
     async def _pay_again(self) -> None:
         if self._case.scenario is Scenario.REATTEMPTED:
             self._world.decline = None
-        async with _held_clock(self._client) as now:
+        async with self._clock.held() as now:
             handle = await start_payment(self._client, self._again(now))
         await self._end(handle)
 
@@ -117,7 +126,7 @@ class Story:
         """Rounds until one finds nothing. The first one leaves young payments alone."""
         await self._reconcile(self._instruction.requested_at + ABANDONED_AFTER)
         for _ in range(ROUNDS):
-            if not await self._reconcile(await server_time(self._client) + SOON):
+            if not await self._reconcile(await self._clock.now() + SOON):
                 return
         self._broken.append(f"{ROUNDS} rounds of the reconciliation were not enough")
 
@@ -141,25 +150,6 @@ class Story:
             return None
         state = self._world.orders[order_id].state or ""
         return OrderState(state, self._world.consumers.paid_by.get(order_id))
-
-
-async def _quiet_clock(client: Client) -> None:
-    """Wait until the server's clock has passed the timers of runs that have ended."""
-    quiet, before = 0, await server_time(client)
-    while quiet < QUIET_READS:
-        now = await server_time(client)
-        quiet = quiet + 1 if now - before < timedelta(minutes=1) else 0
-        before = now
-
-
-@asynccontextmanager
-async def _held_clock(client: Client) -> AsyncIterator[datetime]:
-    """The server's time, which stands still meanwhile: timers of ended runs make it leap."""
-    await client.test_service.lock_time_skipping(LockTimeSkippingRequest())
-    try:
-        yield await server_time(client)
-    finally:
-        await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
 
 
 async def _result(handle: WorkflowHandle[PaymentWorkflow, Payment]) -> Payment:

@@ -9,55 +9,41 @@ import pytest
 
 from tests.proof import ROOT, Part
 from tests.simulation.cases import COURSES, LED_TO, drawn, pairs, singles
-from tests.simulation.faults import FAULTS, OPERATIONS, Case, Kind, Scenario
-from tests.simulation.simulator import Finding, simulating
+from tests.simulation.faults import FAULTS, OPERATIONS, Case, Scenario
+from tests.simulation.in_process import simulate
+from tests.simulation.simulator import Finding
 
 PARTS = 12
 SAMPLE = 60
 """How many random cases are tried here; `make simulate` tries every pair, and more of these."""
 
-LONG_IN = {Scenario.PAID, Scenario.UNRECORDABLE, Scenario.CLAIMED}
-"""Where an outage of a day is tried here: it takes seconds. `make simulate` tries it everywhere."""
-SINGLES = [
-    each
-    for each in singles()
-    if each.scenario in LONG_IN or each.faults[-1].kind is not Kind.LONG_OUTAGE
-]
 
-
-async def assert_no_violations(cases: Sequence[Case], *, remembers: bool) -> list[Finding]:
-    async with simulating(remembers=remembers) as simulator:
-        findings = [await simulator.run(case) for case in cases]
+def assert_no_violations(cases: Sequence[Case], *, remembers: bool = True) -> list[Finding]:
+    findings = simulate(cases, remembers=remembers)
     assert {str(each.case): each.violations for each in findings if each.violations} == {}
     return findings
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-async def test_every_single_fault(part: int) -> None:
+def test_every_single_fault(part: int) -> None:
     """The worker of every third part remembers nothing, as one that was started just now."""
-    cases = Part(part + 1, PARTS).of(SINGLES)
+    cases = Part(part + 1, PARTS).of(list(singles()))
 
-    findings = await assert_no_violations(cases, remembers=part % 3 > 0)
+    findings = assert_no_violations(cases, remembers=part % 3 > 0)
 
-    # The server's clock may leap over a fault because of a case before: it is tried again alone.
-    again = await assert_no_violations(unstruck(findings), remembers=True)
-    assert list(map(str, unstruck(again))) == []
-
-
-def unstruck(findings: Sequence[Finding]) -> list[Case]:
-    return [each.case for each in findings if tuple(each.struck) != each.case.faults]
+    assert [str(each.case) for each in findings if tuple(each.struck) != each.case.faults] == []
 
 
 @pytest.mark.parametrize("remembers", [True, False])
-async def test_many_faults_at_a_time(remembers: bool) -> None:
+def test_many_faults_at_a_time(remembers: bool) -> None:
     cases = [drawn(seed) for seed in range(SAMPLE)][remembers::2]
 
-    await assert_no_violations(cases, remembers=remembers)
+    assert_no_violations(cases, remembers=remembers)
 
 
-async def test_courses_are_complete() -> None:
+def test_courses_are_complete() -> None:
     """So that every operation of every scenario is struck."""
-    findings = await assert_no_violations([Case(each, ()) for each in Scenario], remembers=True)
+    findings = assert_no_violations([Case(each, ()) for each in Scenario])
 
     for finding in findings:
         assert set(finding.calls) & set(OPERATIONS) == set(COURSES[finding.case.scenario])

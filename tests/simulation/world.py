@@ -45,6 +45,7 @@ class FaultyWorld(World):
 
     def __init__(self, case: Case, client: Client) -> None:
         super().__init__()
+        self.case = case
         self.struck: list[Fault] = []
         self.replays_first_answer = case.circumstances.gateway is Gateway.REPLAYS
         self.consumers = Consumers(self, case.circumstances.hearing)

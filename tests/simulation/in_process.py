@@ -1,0 +1,56 @@
+"""The simulation in this process: no server, and a clock that costs nothing."""
+
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from tests.simulation.engine import clock
+from tests.simulation.engine.server import InProcessServer
+from tests.simulation.engine.worker import InProcessWorker
+from tests.simulation.faults import Case
+from tests.simulation.simulator import INTERCEPTORS, Finding, Simulator
+from workflows.payment import PaymentWorkflow
+from workflows.worker import payment_activities
+
+PATIENCE = timedelta(days=30)
+"""Of the clock that leaps: six outages of a day, and all their pauses, take less."""
+
+
+class LeapingClock:
+    """Stands still by itself while anything runs."""
+
+    async def now(self) -> datetime:
+        return clock.now()
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[datetime]:
+        yield clock.now()
+
+
+def simulator(*, remembers: bool = True) -> Simulator:
+    """A simulator for a `LeapingLoop`."""
+    server = InProcessServer(remembers=remembers)
+    client = Client(server, data_converter=pydantic_data_converter)
+    simulator = Simulator(client, LeapingClock(), PATIENCE, {})
+    activities = payment_activities(simulator.ports)
+    server.worker = InProcessWorker(client, activities, [PaymentWorkflow], INTERCEPTORS)
+    return simulator
+
+
+def simulate(cases: Iterable[Case], *, remembers: bool = True) -> list[Finding]:
+    """Run the cases one after the other, without logs: they would tell of faults that are meant."""
+
+    async def run() -> list[Finding]:
+        simulating = simulator(remembers=remembers)
+        return [await simulating.run(case) for case in cases]
+
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        return clock.run(run())
+    finally:
+        logging.disable(before)
