@@ -211,7 +211,7 @@ class PaymentWorkflow:
             is_over = not RULES[error.code].retryable or workflow.now() >= give_up_at
             if is_over or not workflow.patched(SAGA_2):
                 raise error
-            self._flag_unless_cancelled(error)
+            self._view.needs_attention(error)
 
         await until_done(self._keep_capture, on_failure=fail, pauses=RECORDING_PAUSES)
         if self._instruction.resumed and workflow.patched(SAGA_2):

@@ -501,13 +501,6 @@ WORKFLOWS = (
         VERIFIED_AGAIN,
     ),
     Bug(
-        "cancellation waits for PostgreSQL",
-        "workflows/payment.py",
-        "                raise error\n            self._flag_unless_cancelled(error)\n",
-        "                raise error\n",
-        VERIFIED_AGAIN,
-    ),
-    Bug(
         "wrong order waits for Inventory",
         "workflows/order_check.py",
         "                each.cancel()\n",
@@ -533,7 +526,7 @@ WORKFLOWS = (
         "workflows/payment.py",
         "self._payment = recorded or self._payment",
         "assert recorded",
-        LOST_RUNS,
+        LATE_RECORDS,
     ),
     Bug(
         "a refund on its way is not recorded before it",
@@ -578,7 +571,7 @@ WORKFLOWS = (
         "                if recorded.status is PaymentStatus.FAILED:\n"
         "                    await self._compensations.unwind()\n",
         "",
-        LOST_RUNS,
+        LATE_RECORDS,
     ),
     Bug(
         "payment that is started again with the same input charges first",

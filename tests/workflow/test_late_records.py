@@ -159,7 +159,7 @@ async def test_a_claim_that_stays_unknown_keeps_no_capture_of_a_lost_run(desk: D
 async def test_a_key_without_a_row_waits_for_nobody(desk: Desk) -> None:
     """The row comes before the charge: no earlier run can have charged."""
     instruction = an_old_instruction(desk).model_copy(update={"resumed": True})
-    desk.world.before["fetch_order"] = desk.world.down("fetch_order")
+    desk.world.before["fetch_order"] = desk.world.down_for("fetch_order", timedelta(hours=2))
 
     payment = await desk.pay(instruction)
 
