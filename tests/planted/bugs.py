@@ -974,6 +974,20 @@ ACTIVITIES = (
         RECONCILING,
     ),
     Bug(
+        "run that carries another payment is not known as its run",
+        "workflows/payment.py",
+        "            workflow.upsert_memo(memo(recorded.to_resume()))\n",
+        "            pass\n",
+        LOST_RUNS,
+    ),
+    Bug(
+        "success that a workflow carries is answered as one of its own",
+        "api/payments.py",
+        "        live = None if own else await parts.payments.find_live(order_id)\n",
+        "        live = None\n",
+        PUBLISHED,
+    ),
+    Bug(
         "refunds wait for all events that are not out",
         "activities/reconciliation.py",
         "            _Step(self._refunds.unfinished_since, self._sagas.resume_refund),\n"
