@@ -53,6 +53,7 @@ VERIFIED_AGAIN = "tests/workflow/test_verified_again.py"
 SIMULATION = "tests/simulation/test_known_cases.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
+PUBLISHER_CONTRACT = "tests/integration/test_publisher_contract.py"
 STORE_CONTRACTS = "tests/integration/test_store_contracts.py"
 GUARDS = "tests/integration/test_guards.py"
 REFUND_SAGA = "tests/workflow/test_refund.py"
@@ -1295,6 +1296,20 @@ ADAPTER = (
         KAFKA,
     ),
     Bug(
+        "event that is too large is tried for ever",
+        "activities/adapters/kafka.py",
+        "REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuth",
+        "REFUSALS = (RecordListTooLargeError, TopicAuth",
+        f"{PUBLISHER_CONTRACT}::test_an_event_that_is_too_large_is_refused",
+    ),
+    Bug(
+        "faked broker takes every topic",
+        "tests/fakes.py",
+        "        if event.topic not in TOPICS:\n",
+        "        if False:\n",
+        f"{PUBLISHER_CONTRACT}::test_a_topic_that_is_missing_refuses",
+    ),
+    Bug(
         "producer is kept after a timeout",
         "activities/adapters/kafka.py",
         "            await self._discard(producer)\n",
@@ -1902,7 +1917,7 @@ API = (
     Bug(
         "payment that runs is answered as an outage",
         "api/payments.py",
-        "    recorded = await _recorded(saga.payment_id, parts)\n    if recorded is not None:\n"
+        "    recorded = await _recorded(saga, instruction.order_id, parts)\n    if recorded is not None:\n"
         "        return Outcome(recorded",
         "    recorded = await parts.payments.find(saga.payment_id)\n    if recorded is not None:\n"
         "        return Outcome(recorded",
