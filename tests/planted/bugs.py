@@ -1917,7 +1917,8 @@ API = (
     Bug(
         "payment that runs is answered as an outage",
         "api/payments.py",
-        "    recorded = await _recorded(saga, instruction.order_id, parts)\n    if recorded is not None:\n"
+        "    recorded = await _recorded(saga, instruction.order_id, parts)\n"
+        "    if recorded is not None:\n"
         "        return Outcome(recorded",
         "    recorded = await parts.payments.find(saga.payment_id)\n    if recorded is not None:\n"
         "        return Outcome(recorded",
