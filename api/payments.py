@@ -141,11 +141,11 @@ async def _start(instruction: PaymentInstruction, parts: Parts) -> Outcome:
         saga = await parts.sagas.start_or_join(instruction)
     except PaymentError as error:
         raise await _explained(error, instruction, parts) from error
-    ended = await _ending(saga, parts)
+    ended = await _ending(saga, instruction.order_id, parts)
     if ended is not None:
         await parts.cache.put(ended)
         return Outcome(ended)
-    recorded = await _recorded(saga.payment_id, parts)
+    recorded = await _recorded(saga, instruction.order_id, parts)
     if recorded is not None:
         return Outcome(recorded.as_answered)
     accepted = instruction.model_copy(update={"payment_id": saga.payment_id})
@@ -165,7 +165,7 @@ async def _explained(
     return refusal
 
 
-async def _ending(saga: Saga, parts: Parts) -> Payment | None:
+async def _ending(saga: Saga, order_id: UUID, parts: Parts) -> Payment | None:
     """The payment once its workflow has ended, or once its record says that its ending stands.
 
     The event may still be on its way then: callers do not wait for Kafka. None if neither is so
@@ -175,7 +175,7 @@ async def _ending(saga: Saga, parts: Parts) -> Payment | None:
     try:
         pause = FIRST_LOOK_SECONDS
         while not (await asyncio.wait({workflow}, timeout=pause))[0]:
-            recorded = await _recorded(saga.payment_id, parts)
+            recorded = await _recorded(saga, order_id, parts)
             if recorded is not None and recorded.is_settled:
                 return recorded
             pause = LOOK_SECONDS
@@ -184,8 +184,13 @@ async def _ending(saga: Saga, parts: Parts) -> Payment | None:
         workflow.cancel()
 
 
-async def _recorded(payment_id: UUID, parts: Parts) -> Payment | None:
-    """None, too, while the database does not answer: the workflow is still waited for."""
+async def _recorded(saga: Saga, order_id: UUID, parts: Parts) -> Payment | None:
+    """The payment that the workflow carries: its own, or the success that holds its order.
+
+    None, too, while the database does not answer: the workflow is still waited for.
+    """
     with suppress(PaymentError):
-        return await parts.payments.find(payment_id)
+        own = await parts.payments.find(saga.payment_id)
+        live = None if own else await parts.payments.find_live(order_id)
+        return live if live is not None and live.is_final else own
     return None

@@ -23,10 +23,12 @@ from activities.ports import (
     Rounds,
     Sagas,
 )
+from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.events import Event
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
 from domain.money import Money
+from domain.names import TOPICS
 from domain.payment import (
     TRANSITIONS,
     Announcement,
@@ -38,6 +40,9 @@ from domain.payment import (
 from domain.reconciliation import Place
 from domain.refund import Refund, RefundStatus
 from domain.verification import Order, Reservation
+
+LARGEST_EVENT = 1_048_000
+"""In bytes. A producer of aiokafka sends no more than 1 MiB at a time, headers and all."""
 
 Fault = Callable[[], Awaitable[None]]
 Result = TypeVar("Result")
@@ -496,7 +501,14 @@ class FakePublisher(EventPublisher):
         self._world = world
 
     async def publish(self, event: Event) -> None:
-        await self._world.perform(event.topic, lambda: self._world.events.append(event))
+        await self._world.perform(event.topic, lambda: self._take(event))
+
+    def _take(self, event: Event) -> None:
+        if event.topic not in TOPICS:
+            raise PaymentError(ErrorCode.EVENT_REFUSED, f"There is no topic {event.topic}.")
+        if len(exact_json.dumps(event.value)) > LARGEST_EVENT:
+            raise PaymentError(ErrorCode.EVENT_REFUSED, "The event is too large.")
+        self._world.events.append(event)
 
 
 def ports_of(world: World, sagas: Sagas | None = None) -> Ports:

@@ -1,4 +1,4 @@
-"""What operators see of a payment in the Temporal Web UI: search attributes and a step table."""
+"""What is seen of a payment in Temporal: memo, search attributes and a step table."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from temporalio.common import (
     TypedSearchAttributes,
 )
 
+from domain import names
 from domain.errors import PaymentError
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
@@ -26,6 +27,14 @@ NEEDS_ATTENTION = SearchAttributeKey.for_bool("PaymentNeedsAttention")
 IN_PROGRESS = "in progress"
 
 SEARCH_ATTRIBUTES = (ORDER_ID, CUSTOMER_ID, PAYMENT_STATUS, FAILURE_CODE, NEEDS_ATTENTION)
+
+
+def memo(instruction: PaymentInstruction) -> dict[str, str]:
+    """What identifies the payment that a workflow carries, for the API."""
+    return {
+        names.MEMO_FINGERPRINT: instruction.fingerprint,
+        names.MEMO_PAYMENT_ID: str(instruction.payment_id),
+    }
 
 
 def summary(instruction: PaymentInstruction) -> str:

@@ -17,7 +17,7 @@ from domain.payment import (
 )
 from workflows.charging import OneCharge
 from workflows.compensation import Compensations, uninterrupted, until_done
-from workflows.operator_view import OperatorView
+from workflows.operator_view import OperatorView, memo
 from workflows.order_check import OrderCheck
 from workflows.payment_steps import CLAIM_REFUSALS, PaymentSteps
 from workflows.policies import CHARGE_TIME, RECORDING_PAUSES, RECORDING_TIME
@@ -133,6 +133,9 @@ class PaymentWorkflow:
         An ending that stands only has its event published. Anything else is looked up at the
         gateway first: a charge counts only as it stands now.
         """
+        is_another = recorded.id != self._instruction.payment_id
+        if is_another and recorded.is_unannounced and workflow.patched(SAGA_2):
+            workflow.upsert_memo(memo(recorded.to_resume()))
         self._payment = recorded
         if recorded.is_settled or not workflow.patched(SAGA_2):
             return

@@ -28,10 +28,7 @@ async def start_payment(
         instruction,
         id=names.workflow_id(instruction.order_id),
         task_queue=names.TASK_QUEUE,
-        memo={
-            names.MEMO_FINGERPRINT: instruction.fingerprint,
-            names.MEMO_PAYMENT_ID: str(instruction.payment_id),
-        },
+        memo=operator_view.memo(instruction),
         search_attributes=operator_view.search_attributes(instruction),
         static_summary=operator_view.summary(instruction),
         rpc_timeout=RPC_TIMEOUT,

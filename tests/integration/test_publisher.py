@@ -27,12 +27,6 @@ SECONDS = 0.5
 BOUND = 3 * SECONDS + kafka.START_SECONDS
 
 
-class EventForNobody(PaymentEvent):
-    @property
-    def topic(self) -> str:
-        return "nobody-has-made-this-topic"
-
-
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "SEND_SECONDS", SECONDS)
@@ -60,28 +54,6 @@ async def an_event(shop: Shop) -> PaymentEvent:
     order = await shop.an_order()
     payment = a_payment(order_id=UUID(order.id), reservation_id=uuid4(), transaction_id="txn_1")
     return PaymentEvent.of(payment.succeeded(NOON))
-
-
-async def test_repetition_is_the_same_to_the_byte(publisher: KafkaPublisher, shop: Shop) -> None:
-    event = await an_event(shop)
-    for _ in range(2):
-        await publisher.publish(event)
-
-    first, second = await shop.topics.of(event.key)
-
-    assert first == second
-    assert first.id == str(event.id)
-
-
-async def test_topic_that_is_missing_refuses_for_good(
-    publisher: KafkaPublisher, shop: Shop
-) -> None:
-    event = await an_event(shop)
-    lost = EventForNobody.of(event.payment)
-
-    assert await code_of_failure(publisher, lost) is ErrorCode.EVENT_REFUSED
-    await publisher.publish(event)
-    assert len(await shop.topics.of(event.key)) == 1
 
 
 async def test_a_topic_that_the_broker_does_not_create_is_named(shop: Shop) -> None:

@@ -282,6 +282,13 @@ async def _resumed_success_begun(desk: Desk) -> WorkflowHistory:
     return await _resume(desk, instruction)
 
 
+async def _another_payment_carried(desk: Desk) -> WorkflowHistory:
+    """The order is asked to be paid again, and its lost success is published."""
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_success(instruction)
+    return await _pay(desk, instruction.model_copy(update={"payment_id": uuid4()}))
+
+
 async def _resumed_while_being_undone(desk: Desk) -> WorkflowHistory:
     instruction = an_old_instruction(desk)
     desk.world.lose_after_capture(instruction)
@@ -386,6 +393,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "resumed-success-due": _resumed_success_due,
         "resumed-success-begun": _resumed_success_begun,
         "resumed-success-unknown-at-the-gateway": _resumed_success_unknown_at_the_gateway,
+        "another-payment-carried": _another_payment_carried,
         "resumed-while-being-undone": _resumed_while_being_undone,
         "failure-withdrawn": _failure_withdrawn,
         "failure-left-alone": _failure_left_alone,

@@ -11,7 +11,9 @@ from domain.payment import Announcement, Payment
 from tests.builders import NOON
 from tests.unit.backstage import (
     BODY,
+    CUSTOMER,
     PENDING,
+    STRANGER,
     SUCCEEDED,
     Backstage,
     envelope,
@@ -177,6 +179,34 @@ async def test_callers_do_not_wait_for_an_event(
 
     assert envelope(answer, 200)["payment"]["status"] == "succeeded"
     assert backstage.cached[SUCCEEDED.id].announcement is Announcement.BEGUN
+
+
+@pytest.mark.parametrize("customer", [CUSTOMER, STRANGER])
+async def test_the_success_that_a_workflow_carries_is_answered_in_place_of_its_own(
+    http: httpx.AsyncClient, backstage: Backstage, customer: str
+) -> None:
+    success = SUCCEEDED.announced(Announcement.DUE)
+    carried = success.model_copy(update={"id": UUID(int=5), "customer_id": UUID(customer)})
+    backstage.recorded = [carried]
+
+    answer = await http.post("/payments", content=BODY)
+
+    if customer == STRANGER:
+        problem(answer, ErrorCode.CUSTOMER_MISMATCH)
+        return
+    assert envelope(answer, 202)["payment"]["id"] == str(carried.id)
+    assert answer.headers["location"] == f"/payments/{carried.id}"
+
+
+async def test_another_payment_that_is_pending_is_not_answered_in_its_place(
+    http: httpx.AsyncClient, backstage: Backstage
+) -> None:
+    other = PENDING.model_copy(update={"id": UUID(int=5)})
+    backstage.recorded = [other]
+
+    answer = await http.post("/payments", content=BODY)
+
+    assert envelope(answer, 202)["payment"]["id"] != str(other.id)
 
 
 async def test_a_payment_that_is_undone_reads_as_pending_and_is_not_cancelled(

@@ -1,11 +1,14 @@
 """A run after a lost one looks first: nothing is published that was given back, nothing twice."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
 
+from api.sagas import PaymentSagas
 from domain.errors import ErrorCode, PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Announcement, Payment, PaymentInstruction, PaymentStatus
@@ -123,6 +126,34 @@ async def test_a_success_that_is_being_published_asks_nobody(
 
     assert payment == success.announced()
     assert {"find_charge", "void_charge", "charge", "refund"}.isdisjoint(desk.world.calls)
+
+
+@pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN])
+async def test_a_run_that_carries_another_payment_is_known_as_its_run(
+    desk: Desk, announcement: Announcement
+) -> None:
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_success(instruction)
+    success = desk.world.payments[instruction.payment_id].announced(announcement)
+    desk.world.payments[success.id] = success
+    asked_again = instruction.model_copy(update={"payment_id": uuid4(), "customer_id": uuid4()})
+    publishing, known = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        publishing.set()
+        await known.wait()
+
+    desk.world.before[TOPIC_SUCCEEDED] = wait
+    handle = await desk.start(asked_again)
+    await publishing.wait()
+
+    sagas = PaymentSagas(desk.client, timedelta(seconds=1))
+    joined = await sagas.start_or_join(instruction)
+    await sagas.cancel(success)
+
+    known.set()
+    assert joined.payment_id == success.id
+    assert await handle.result() == success.announced()
 
 
 async def test_the_same_input_started_again_looks_before_it_charges(desk: Desk) -> None:
