@@ -1,4 +1,4 @@
-"""Every case made of the fault model: one fault, two faults, and as many as dice choose."""
+"""The cases: every single fault, every pair of faults, and random cases of up to six faults."""
 
 import random
 from collections.abc import Collection, Iterator
@@ -56,16 +56,17 @@ COURSES = {
         "void_charge",
     ),
 }
-"""The operations that each scenario comes to without faults, with what is asked for later."""
+"""The operations that are called in each scenario without faults, and by the later requests for the
+same order. `test_courses_are_complete` compares them with what is called."""
 LED_TO = {"charge:lost": "find_charge", "charge:outage": "void_charge"}
-"""The operations that only a fault leads to, where a payment begins with a request."""
+"""Operations that a payment calls only after a fault: for each such fault, the operation."""
 
 
 def singles() -> Iterator[Case]:
-    """Every fault, at every operation that the scenario comes to, in every scenario.
+    """A case for every scenario and every fault of an operation that is called in it.
 
-    The circumstances are drawn, the same each time. A lost workflow is taken up both by the
-    reconciliation and by a caller.
+    The circumstances are random, but the same in each run. A fault that loses the workflow has two
+    cases: in one the reconciliation takes the payment up, in the other a caller.
     """
     for scenario, operations in COURSES.items():
         for fault in FAULTS:
@@ -95,10 +96,12 @@ def _drawn(scenario: Scenario, faults: tuple[Fault, ...]) -> Case:
 
 
 def pairs(single: Case, called: Collection[str]) -> Iterator[Case]:
-    """Every second fault, in the circumstances of the first, at an operation that it came to.
+    """The pairs of faults that begin with this single fault, in its circumstances.
 
-    At any other operation the second fault could not strike. Two faults at two operations that the
-    scenario comes to by itself are tried once, those of one operation in both orders.
+    `called` are the operations that were called in the single case: at another operation the second
+    fault could not strike. If both operations are called without any fault, the pair comes only
+    once, since the order of its faults means nothing. Two faults of one operation come in both
+    orders: the first strikes the first call.
     """
     (first,) = single.faults
     course = COURSES[single.scenario]
@@ -109,7 +112,8 @@ def pairs(single: Case, called: Collection[str]) -> Iterator[Case]:
 
 
 def drawn(seed: int, most: int = 6) -> Case:
-    """The case of a seed, with up to `most` faults, most of them where the scenario leads."""
+    """The random case of this seed, with one to `most` faults. Three of four are of operations that
+    are called in its scenario."""
     dice = random.Random(seed)
     scenario = dice.choice(list(Scenario))
     likely = [each for each in FAULTS if each.operation in COURSES[scenario]]

@@ -1,11 +1,11 @@
-"""The fault model: what can happen at each operation of the saga, and around it.
+"""The fault model: what can go wrong at each operation of a payment, and around it.
 
-A case reads and parses as `paid charge:lost record_succeeded:refused +tells +late`: a scenario,
-faults, and what of its circumstances differs from the usual. Faults of one operation strike its
-calls one after the other.
+A case is written as `paid charge:lost record_succeeded:refused +tells +late`: a scenario, the
+faults, and the circumstances that differ from the usual ones. If an operation has several faults,
+the first strikes its first call, the second its second call.
 
-A neighbour's answer about something else (another order's body, another charge's amount) is no
-kind of its own: the adapters refuse it, so that the saga sees a neighbour that does not answer.
+An answer about something else (another order, another amount) is not a kind of fault here. The
+adapters refuse such an answer, so the saga only sees that there was none.
 """
 
 from enum import StrEnum
@@ -17,58 +17,58 @@ from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 
 class Kind(StrEnum):
     TRANSIENT = "transient"
-    """No effect and no answer, once."""
+    """One call has no effect and gets no answer."""
     LOST = "lost"
-    """The effect, and no answer."""
+    """The call has its effect, but its answer is lost."""
     LATE = "late"
-    """No answer, and the effect after the next call of the same system."""
+    """The call gets no answer. Its effect comes after the next call of the same system."""
     DUPLICATE = "duplicate"
-    """The effect twice."""
+    """The call has its effect twice."""
     OUTAGE = "outage"
-    """No effect and no answer for six hours."""
+    """For six hours, calls have no effect and get no answer."""
     LONG_OUTAGE = "long-outage"
-    """The same for 25 hours, after which the gateway has forgotten its keys."""
+    """The same for 25 hours. The gateway has forgotten its keys then."""
     REFUSED = "refused"
-    """A definite no, once."""
+    """One call is refused for good."""
     GARBAGE = "garbage"
-    """The effect, and an answer on which the adapter breaks."""
+    """The call has its effect, and the adapter raises an unexpected error on its answer."""
     CANCELLED = "cancelled"
-    """An operator requests the cancellation while the operation runs."""
+    """An operator asks for the cancellation of the workflow while the operation runs."""
     TERMINATED = "terminated"
-    """No effect, and the workflow is lost: no code of it runs any more."""
+    """The call has no effect, and the workflow is lost: its code runs no further."""
     TERMINATED_AFTER = "terminated-after"
-    """The effect, and the workflow is lost."""
+    """The call has its effect, and the workflow is lost."""
     TERMINATED_LATE = "terminated-late"
-    """The workflow is lost, and the effect comes after the next call of the same system."""
+    """The workflow is lost. The effect comes after the next call of the same system."""
     ORDER_CANCELLED = "order-cancelled"
-    """The customer cancels the order, if it is pending, when the operation begins."""
+    """Before the call, the customer cancels the order, if it is pending."""
     ORDER_PAID = "order-paid"
-    """The order, if it is pending, is paid in another way."""
+    """Before the call, the order is paid in another way, if it is pending."""
     RESERVATION_EXPIRED = "reservation-expired"
-    """Inventory ends the hold."""
+    """Before the call, Inventory ends the reservation."""
     RESERVATION_SOLD = "reservation-sold"
-    """The seat of the hold is sold in another way."""
+    """Before the call, the reserved seat is sold in another way."""
 
 
 TERMINATIONS = frozenset({Kind.TERMINATED, Kind.TERMINATED_AFTER, Kind.TERMINATED_LATE})
 CHANGES = frozenset(
     {Kind.ORDER_CANCELLED, Kind.ORDER_PAID, Kind.RESERVATION_EXPIRED, Kind.RESERVATION_SOLD}
 )
-"""What changes the world, and leaves the operation alone."""
+"""These change an order or a reservation. The call itself goes well."""
 AFTER = frozenset({Kind.LOST, Kind.GARBAGE, Kind.TERMINATED_AFTER})
-"""What happens when the operation has had its effect."""
+"""These strike when the call has had its effect."""
 
 
 class Scenario(StrEnum):
-    """What a case would come to without its faults."""
+    """What happens in a case without its faults."""
 
     PAID = "paid"
     UNRESERVED = "unreserved"
     DECLINED = "declined"
     LAPSING = "lapsing"
-    """The reservation lapses half an hour after the start."""
+    """The reservation ends half an hour after the request."""
     UNRECORDABLE = "unrecordable"
-    """The success can never be recorded: the payment is refunded."""
+    """The database refuses to record the success, so that the payment is refunded."""
     REJECTED = "rejected"
     """The order is not pending."""
     REATTEMPTED = "reattempted"
@@ -106,11 +106,11 @@ FRESH = frozenset(
         Scenario.REATTEMPTED,
     }
 )
-"""The scenarios that begin with a request; all others begin with what a lost run has left."""
+"""These scenarios begin with a request. All others begin with what a lost run has left."""
 
 
 class Gateway(StrEnum):
-    """What a charge answers that is sent again."""
+    """What the gateway answers if a charge is sent again."""
 
     REPLAYS = "replays"
     """What it answered the first time."""
@@ -135,7 +135,7 @@ class First(StrEnum):
 
     RECONCILIATION = "reconciliation"
     CALLER = "caller"
-    """Temporal was wiped, with its schedule: the reconciliation runs when callers have been."""
+    """Temporal has lost its schedule, too: the reconciliation runs after the caller's request."""
 
 
 class Again(StrEnum):
@@ -162,7 +162,7 @@ class Circumstances(NamedTuple):
 
     @classmethod
     def parse(cls, words: list[str]) -> Self:
-        """Of words such as `+late`. Raises ValueError for one that is none of ours."""
+        """Read words such as `+late`. Raises ValueError for an unknown one."""
         by_word = {f"+{each}": each for each in (*Gateway, *Hearing, *First, *Again)}
         if unknown := set(words) - set(by_word):
             raise ValueError(f"{', '.join(unknown)}: none of {', '.join(by_word)}")
@@ -208,7 +208,8 @@ class Fault(NamedTuple):
 
 
 SOON_ASKED_AGAIN = frozenset({"fetch_order", "fetch_reservation"})
-"""A round of these comes every ten minutes: six hours are many, a day would only take longer."""
+"""These are asked again every ten minutes. An outage of six hours has many such rounds already, so
+there is no longer one."""
 FAULTS = tuple(
     Fault(operation, kind)
     for operation in OPERATIONS

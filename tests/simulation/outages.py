@@ -1,7 +1,8 @@
-"""Outages of hours at the price of seconds: one try in each round of a step.
+"""Makes outages of hours cheap: while a system is away, each round of a step has one try.
 
-While a system is away, a step is to be tried again only when it has no time left. Temporal then
-fails it at once, with what the try has said, instead of trying a hundred times in vain.
+Without it, a step would be tried some hundred times in each of its rounds. Here a try that fails
+because of an outage asks for a pause that is longer than the time of the step. So Temporal ends
+the step at once, with the failure of this try.
 """
 
 from datetime import timedelta
@@ -12,11 +13,11 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 AWAY = "is away for hours"
 FAR = timedelta(days=1)
-"""More than any step has."""
+"""Longer than the time for all tries of any step."""
 
 
 class OneTryInterceptor(Interceptor):
-    """Stands before the product's own interceptor."""
+    """Comes before the product's own interceptor, so that it sees what that one raises."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         return _OneTry(next)

@@ -24,6 +24,7 @@ def assert_no_violations(cases: Sequence[Case], *, remembers: bool = True) -> li
     return findings
 
 
+@pytest.mark.timeout(600)  # some seconds on a quiet machine
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_single_fault(part: int) -> None:
     """The worker of every third part remembers nothing, as one that was started just now."""
@@ -39,6 +40,12 @@ def test_many_faults_at_a_time(remembers: bool) -> None:
     cases = [drawn(seed) for seed in range(SAMPLE)][remembers::2]
 
     assert_no_violations(cases, remembers=remembers)
+
+
+def test_an_outage_of_a_day_costs_one_try_in_each_round() -> None:
+    (finding,) = assert_no_violations([Case.parse("undone refund:long-outage")])
+
+    assert 20 < finding.calls.count("refund") < 50
 
 
 def test_courses_are_complete() -> None:
@@ -79,8 +86,9 @@ def test_pairs_are_those_that_can_strike_and_none_is_tried_twice() -> None:
     assert len(set(tried)) == len(tried)
 
 
-def test_the_command_tries_a_case() -> None:
-    command = (sys.executable, "-m", "tests.simulation", "--case", "paid charge:lost")
+@pytest.mark.parametrize("option", ["--no-server", "--server"])
+def test_the_command_tries_a_case(option: str) -> None:
+    command = (sys.executable, "-m", "tests.simulation", "--case", "paid charge:lost", option)
 
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 (our own command)
 

@@ -62,6 +62,7 @@ class Run:
         self._worker = worker
         self._remembers = remembers
         self._code = WorkflowCode(worker, self.id)
+        self._is_to_cancel = False
         self._news: list[WorkflowActivationJob] = []
         self._has_news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,7 +70,10 @@ class Run:
         self._in_background(self._live())
 
     def request_cancellation(self, reason: str) -> None:
-        self._tell(cancel_workflow=CancelWorkflow(reason=reason))
+        """A second request changes nothing."""
+        if not self._is_to_cancel:
+            self._is_to_cancel = True
+            self._tell(cancel_workflow=CancelWorkflow(reason=reason))
 
     def _initialization(self) -> InitializeWorkflow:
         request = self._request

@@ -1,0 +1,157 @@
+"""A workflow and an activity that show what an engine does about retries, time, cancellation."""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import TimeoutError as TemporalTimeoutError
+
+SECOND = timedelta(seconds=1)
+HANGS = "hangs"
+LATER = "later"
+FOR_GOOD = "for good"
+CANCELS = "cancels"
+
+
+class Probes:
+    """Activities that do what they are told, and note when they were asked to."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.tries: list[str] = []
+
+    @activity.defn
+    async def probe(self, plan: list[str]) -> int:
+        """Do what the plan says of this attempt: fail in some way, or return its number."""
+        info = activity.info()
+        waited = info.started_time - info.scheduled_time
+        self.tries.append(f"{info.attempt} after {waited.total_seconds():.0f} s")
+        what = plan[info.attempt - 1] if info.attempt <= len(plan) else "done"
+        if what == HANGS:
+            await asyncio.sleep(5)
+        elif what == CANCELS:
+            await self._client.get_workflow_handle(info.workflow_id or "").cancel()
+        elif what != "done":
+            delay = 30 * SECOND if what == LATER else None
+            is_final = what == FOR_GOOD
+            raise ApplicationError(
+                what, type="Probed", non_retryable=is_final, next_retry_delay=delay
+            )
+        return info.attempt
+
+
+@workflow.defn
+class Probe:
+    @workflow.run
+    async def run(self, what: str) -> str:
+        began = workflow.now()
+        try:
+            result = await getattr(self, f"_{what}")()
+        except FailureError as error:
+            result = " < ".join(_chain(error))
+        return f"{result}, {(workflow.now() - began).total_seconds():.0f} s"
+
+    async def _succeeds_in_the_end(self) -> Any:
+        return await _execute(["a", "b", "c", "d"])
+
+    async def _waits_as_told(self) -> Any:
+        return await _execute(["a", LATER])
+
+    async def _fails_for_good(self) -> Any:
+        return await _execute(["a", FOR_GOOD])
+
+    async def _has_tries_left_but_no_time(self) -> Any:
+        return await _execute(["a"] * 99, in_all=10 * SECOND)
+
+    async def _is_told_to_wait_too_long(self) -> Any:
+        return await _execute([LATER], in_all=10 * SECOND)
+
+    async def _has_time_left_but_no_tries(self) -> Any:
+        return await _execute(["a"] * 99, tries=3)
+
+    async def _hangs(self) -> Any:
+        return await _execute([HANGS] * 99, tries=1, one=SECOND)
+
+    async def _hangs_once(self) -> Any:
+        return await _execute([HANGS], one=SECOND)
+
+    async def _hangs_for_all_its_time(self) -> Any:
+        return await _execute([HANGS], one=9 * SECOND, in_all=2 * SECOND)
+
+    async def _has_no_time_for_a_second_try_to_hang(self) -> Any:
+        return await _execute(["a", HANGS], one=9 * SECOND, in_all=2 * SECOND)
+
+    async def _fails_locally(self) -> Any:
+        return await _execute_locally(["a"])
+
+    async def _succeeds_locally(self) -> Any:
+        return await _execute_locally([])
+
+    async def _sleeps(self) -> Any:
+        await workflow.sleep(3600)
+        return workflow.patched("probe")
+
+    async def _is_cancelled(self) -> Any:
+        return await _told_of_cancellation(_execute([CANCELS]))
+
+    async def _is_cancelled_in_its_last_task(self) -> Any:
+        return await _told_of_cancellation(_execute_locally([CANCELS]))
+
+
+async def _told_of_cancellation(activity: Coroutine[Any, Any, int]) -> str:
+    """Let the activity go on; tell how many cancellations have reached the workflow meanwhile."""
+    running = asyncio.create_task(activity)
+    cancellations = 0
+    while not running.done():
+        try:
+            await workflow.wait([running])
+        except asyncio.CancelledError:
+            cancellations += 1
+    return f"{await running}, and {cancellations} cancellations"
+
+
+async def _execute(
+    plan: list[str],
+    *,
+    one: timedelta = 60 * SECOND,
+    in_all: timedelta | None = None,
+    tries: int = 0,
+) -> Any:
+    return await workflow.execute_activity_method(
+        Probes.probe,
+        plan,
+        start_to_close_timeout=one,
+        schedule_to_close_timeout=in_all,
+        retry_policy=RetryPolicy(
+            initial_interval=SECOND, maximum_interval=3 * SECOND, maximum_attempts=tries
+        ),
+    )
+
+
+async def _execute_locally(plan: list[str]) -> Any:
+    return await workflow.execute_local_activity_method(
+        Probes.probe,
+        plan,
+        start_to_close_timeout=2 * SECOND,
+        retry_policy=RetryPolicy(maximum_attempts=1),
+    )
+
+
+def _chain(error: BaseException) -> list[str]:
+    """What the error and its causes are, without the words of their messages."""
+    told = type(error).__name__
+    if isinstance(error, ApplicationError):
+        told += f" {error.type} {error.message}"
+    if isinstance(error, TemporalTimeoutError) and error.type is not None:
+        told += f" {error.type.name}"
+    if isinstance(error, ActivityError):
+        told += f" of {error.activity_type}"
+    return [told, *(_chain(error.__cause__) if error.__cause__ else [])]
+
+
+WHATS = [name[1:] for name in vars(Probe) if name[0] == "_" and name[1].isalpha()]
