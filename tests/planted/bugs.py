@@ -52,6 +52,8 @@ LATE_RECORDS = "tests/workflow/test_late_records.py"
 REPLAY = "tests/replay/test_replay.py"
 VERIFIED_AGAIN = "tests/workflow/test_verified_again.py"
 SIMULATION = "tests/simulation/test_known_cases.py"
+FAULTS = "tests/simulation/test_faults.py"
+ENGINE = "tests/simulation/test_engine.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
 PUBLISHER_CONTRACT = "tests/integration/test_publisher_contract.py"
@@ -542,6 +544,34 @@ WORKFLOWS = (
         "return self._check.is_old or self._charge.was_slow or self._instruction.resumed",
         "return self._instruction.resumed",
         SIMULATION,
+    ),
+    Bug(
+        "simulated worker does not notice that a replay differs",
+        "tests/simulation/engine/code.py",
+        "if commands != step.commands:",
+        "if False:",
+        ENGINE,
+    ),
+    Bug(
+        "simulated workflow ends though it has not seen everything",
+        "tests/simulation/engine/runs.py",
+        "if ending and self._news:",
+        "if False:",
+        ENGINE,
+    ),
+    Bug(
+        "simulated server tries again when no time is left",
+        "tests/simulation/engine/tries.py",
+        "if pause is None or _seconds_now() + pause > self._ends_at:",
+        "if pause is None:",
+        ENGINE,
+    ),
+    Bug(
+        "simulated outage is tried a hundred times in each round",
+        "tests/simulation/outages.py",
+        "if AWAY not in error.message:",
+        "if error.message:",
+        f"{FAULTS}::test_an_outage_of_a_day_costs_one_try_in_each_round",
     ),
     Bug(
         "recorded success is published whatever became of its charge",

@@ -12,6 +12,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
 SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+"""Times are told in minutes, so that those of a server on a busy machine are the same."""
 HANGS = "hangs"
 LATER = "later"
 FOR_GOOD = "for good"
@@ -30,14 +32,14 @@ class Probes:
         """Do what the plan says of this attempt: fail in some way, or return its number."""
         info = activity.info()
         waited = info.started_time - info.scheduled_time
-        self.tries.append(f"{info.attempt} after {waited.total_seconds():.0f} s")
+        self.tries.append(f"{info.attempt} after {waited / MINUTE:.0f} min")
         what = plan[info.attempt - 1] if info.attempt <= len(plan) else "done"
         if what == HANGS:
-            await asyncio.sleep(5)
+            await asyncio.sleep(60)
         elif what == CANCELS:
             await self._client.get_workflow_handle(info.workflow_id or "").cancel()
         elif what != "done":
-            delay = 30 * SECOND if what == LATER else None
+            delay = 30 * MINUTE if what == LATER else None
             is_final = what == FOR_GOOD
             raise ApplicationError(
                 what, type="Probed", non_retryable=is_final, next_retry_delay=delay
@@ -54,7 +56,7 @@ class Probe:
             result = await getattr(self, f"_{what}")()
         except FailureError as error:
             result = " < ".join(_chain(error))
-        return f"{result}, {(workflow.now() - began).total_seconds():.0f} s"
+        return f"{result}, {(workflow.now() - began) / MINUTE:.0f} min"
 
     async def _succeeds_in_the_end(self) -> Any:
         return await _execute(["a", "b", "c", "d"])
@@ -66,25 +68,25 @@ class Probe:
         return await _execute(["a", FOR_GOOD])
 
     async def _has_tries_left_but_no_time(self) -> Any:
-        return await _execute(["a"] * 99, in_all=10 * SECOND)
+        return await _execute(["a"] * 99, in_all=10 * MINUTE)
 
     async def _is_told_to_wait_too_long(self) -> Any:
-        return await _execute([LATER], in_all=10 * SECOND)
+        return await _execute([LATER], in_all=10 * MINUTE)
 
     async def _has_time_left_but_no_tries(self) -> Any:
         return await _execute(["a"] * 99, tries=3)
 
     async def _hangs(self) -> Any:
-        return await _execute([HANGS] * 99, tries=1, one=SECOND)
+        return await _execute([HANGS] * 99, tries=1, one=2 * SECOND)
 
     async def _hangs_once(self) -> Any:
-        return await _execute([HANGS], one=SECOND)
+        return await _execute([HANGS], one=2 * SECOND)
 
     async def _hangs_for_all_its_time(self) -> Any:
-        return await _execute([HANGS], one=9 * SECOND, in_all=2 * SECOND)
+        return await _execute([HANGS], one=9 * MINUTE, in_all=4 * SECOND)
 
     async def _has_no_time_for_a_second_try_to_hang(self) -> Any:
-        return await _execute(["a", HANGS], one=9 * SECOND, in_all=2 * SECOND)
+        return await _execute(["a", HANGS], one=9 * MINUTE, in_all=100 * SECOND)
 
     async def _fails_locally(self) -> Any:
         return await _execute_locally(["a"])
@@ -118,7 +120,7 @@ async def _told_of_cancellation(activity: Coroutine[Any, Any, int]) -> str:
 async def _execute(
     plan: list[str],
     *,
-    one: timedelta = 60 * SECOND,
+    one: timedelta = 9 * MINUTE,
     in_all: timedelta | None = None,
     tries: int = 0,
 ) -> Any:
@@ -128,7 +130,7 @@ async def _execute(
         start_to_close_timeout=one,
         schedule_to_close_timeout=in_all,
         retry_policy=RetryPolicy(
-            initial_interval=SECOND, maximum_interval=3 * SECOND, maximum_attempts=tries
+            initial_interval=MINUTE, maximum_interval=3 * MINUTE, maximum_attempts=tries
         ),
     )
 
@@ -137,7 +139,7 @@ async def _execute_locally(plan: list[str]) -> Any:
     return await workflow.execute_local_activity_method(
         Probes.probe,
         plan,
-        start_to_close_timeout=2 * SECOND,
+        start_to_close_timeout=MINUTE,
         retry_policy=RetryPolicy(maximum_attempts=1),
     )
 
