@@ -35,7 +35,9 @@ from tests.simulation.engine.tries import Tries
 from tests.simulation.engine.worker import InProcessWorker
 
 CLOSING = frozenset({"complete_workflow_execution", "fail_workflow_execution"})
-UNNOTICED = frozenset({"set_patch_marker", "upsert_workflow_search_attributes"})
+UNNOTICED = frozenset(
+    {"set_patch_marker", "upsert_workflow_search_attributes", "modify_workflow_properties"}
+)
 """What a command of these does is nothing that the workflow could notice."""
 
 ALL_BEFORE = 20
