@@ -8,13 +8,7 @@ from temporalio import workflow
 
 from domain.errors import NEVER_PUBLISHED, RULES, ErrorCode, PaymentError
 from domain.gateway import verify_charge
-from domain.payment import (
-    Announcement,
-    Claim,
-    Payment,
-    PaymentInstruction,
-    PaymentStatus,
-)
+from domain.payment import Announcement, Claim, Payment, PaymentInstruction, PaymentStatus
 from workflows.charging import OneCharge
 from workflows.compensation import Compensations, uninterrupted, until_done
 from workflows.operator_view import OperatorView, memo
@@ -297,7 +291,7 @@ class PaymentWorkflow:
             self._view.needs_attention(error)
 
     async def _read_back(self) -> None:
-        """Tell what is recorded: an activity of a lost run may have recorded it meanwhile."""
+        """Use what is recorded: an activity of a lost run may have recorded another ending."""
         if self._instruction.resumed and workflow.patched(SAGA_2):
             recorded = await self._until_done(self._steps.find_payment)
             self._payment = recorded or self._payment
