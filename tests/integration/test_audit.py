@@ -62,8 +62,9 @@ async def test_what_is_unfinished_or_refunded_is_read_however_old(shop: Shop) ->
         await payments.record_pending(stuck)
         for each in (old, paid, given_back):
             await payments.record_pending(each)
-            await payments.record_succeeded(each.succeeded(each.created_at))
-            await payments.record_announcement(each.announced())
+            success = each.succeeded(each.created_at)
+            await payments.record_succeeded(success)
+            await payments.record_announcement(success.announced())
         pending, ended = (
             a_refund(each.succeeded(now).announced(), created_at=now - HOUR)
             for each in (paid, given_back)
