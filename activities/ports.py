@@ -108,7 +108,7 @@ class Payments(Protocol):
         ...
 
     async def record_announcement(self, payment: Payment) -> None:
-        """Note how far the world has been told of the payment's ending, or that it will not be.
+        """Note how far the world has been told of the payment's ending, and of which reservation.
 
         Does nothing if the payment has ended otherwise, is undone, or is noted as told.
         """

@@ -46,5 +46,5 @@ class RecordActivities:
 
     @activity.defn
     async def withdraw_event(self, payment: Payment) -> None:
-        """Record that the payment's failure is not published: its order was paid since."""
+        """Record that the payment's failure is not published: its order is not pending any more."""
         await self._payments.record_announcement(payment.announced(Announcement.NONE))

@@ -78,7 +78,11 @@ _ANNOUNCE = (
         payments.c.announcement.not_in((Announcement.MADE, bindparam("announced"))),
         payments.c.compensation_code.is_(None),
     )
-    .values(announcement=bindparam("announced"), announced_at=func.clock_timestamp())
+    .values(
+        announcement=bindparam("announced"),
+        announced_at=func.clock_timestamp(),
+        released_reservation_id=bindparam("released"),
+    )
 )
 _BY_ID = select(payments).where(payments.c.id == bindparam("payment_id"))
 _SINCE = select(payments).where(payments.c.created_at < bindparam("moment"))
@@ -208,6 +212,7 @@ class PaymentStore:
             "payment_id": payment.id,
             "ended_as": payment.status,
             "announced": payment.announcement,
+            "released": payment.released_reservation_id,
         }
         await self._execute(_ANNOUNCE, values)
 

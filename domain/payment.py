@@ -200,6 +200,10 @@ class Payment(BaseModel):
             }
         )
 
+    def releasing(self, reservation_id: UUID | None) -> Self:
+        """The same failure, whose event names this reservation, or none."""
+        return self.model_copy(update={"released_reservation_id": reservation_id})
+
     def announced(self, announcement: Announcement = Announcement.MADE) -> Self:
         return self.model_copy(update={"announcement": announcement})
 

@@ -404,7 +404,8 @@ class FakePayments(Payments):
         is_final = recorded.announcement in {Announcement.MADE, payment.announcement}
         if recorded.status is not payment.status or is_final or recorded.compensation is not None:
             return
-        self._world.payments[payment.id] = recorded.announced(payment.announcement)
+        announced = recorded.announced(payment.announcement)
+        self._world.payments[payment.id] = announced.releasing(payment.released_reservation_id)
 
 
 class FakeRefunds(Refunds):

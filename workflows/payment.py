@@ -163,7 +163,11 @@ class PaymentWorkflow:
         """Another payment has paid the order: an event of this one's failure would cancel it."""
         recorded = await self._until_done(self._steps.find_payment)
         if recorded is not None and recorded.is_unannounced:
-            await self._until_done(lambda: self._steps.withdraw_event(recorded))
+            await self._withdraw(recorded)
+
+    async def _withdraw(self, recorded: Payment) -> Payment:
+        """The payment, after its event was withdrawn: consumers must not act on its failure."""
+        return await self._until_done(lambda: self._steps.withdraw_event(recorded))
 
     # The charge, and what must still hold after it.
 
@@ -278,20 +282,28 @@ class PaymentWorkflow:
         if self._check.is_to_be_repeated_before_failure and workflow.patched(SAGA_2):
             await self._check.look_before_failure(self._view.needs_attention)
         is_published = self._check.order_is_pending and error.code not in NEVER_PUBLISHED
-        self._payment = self._payment.failed(
+        failed = self._payment.failed(
             error,
             at=workflow.now(),
             announcement=Announcement.DUE if is_published else Announcement.NONE,
             released_reservation_id=self._check.releasable_reservation_id,
         )
-        await self._until_done(lambda: self._steps.record_failed(self._payment))
-        await self._read_back()
+        await self._until_done(lambda: self._steps.record_failed(failed))
+        self._payment = await self._as_recorded(failed)
         await self._finish_publishing()
         if error.code is ErrorCode.GATEWAY_SIMULATED:
             self._view.needs_attention(error)
 
-    async def _read_back(self) -> None:
-        """Use what is recorded: an activity of a lost run may have recorded another ending."""
-        if self._instruction.resumed and workflow.patched(SAGA_2):
-            recorded = await self._until_done(self._steps.find_payment)
-            self._payment = recorded or self._payment
+    async def _as_recorded(self, failed: Payment) -> Payment:
+        """The payment, whose ending an activity of a lost run may have recorded meanwhile.
+
+        If that is a failure, consumers hear of it no more than what this run has seen last.
+        """
+        if not (self._instruction.resumed and workflow.patched(SAGA_2)):
+            return failed
+        recorded = await self._until_done(self._steps.find_payment) or failed
+        if not (recorded.closes_its_order and recorded.is_unannounced):
+            return recorded
+        if not failed.closes_its_order:
+            return await self._withdraw(recorded)
+        return recorded.releasing(failed.released_reservation_id)

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from temporalio import workflow
-
 from activities.charges import ChargeActivities
 from activities.events import EventActivities
 from activities.records import RecordActivities
@@ -12,7 +10,7 @@ from domain import names
 from domain.errors import ErrorCode
 from domain.events import PaymentEvent
 from domain.gateway import Charge, RefundRequest
-from domain.payment import Claim, Payment, PaymentInstruction
+from domain.payment import Announcement, Claim, Payment, PaymentInstruction
 from domain.verification import Order, Reservation
 from workflows.operator_view import OperatorView
 from workflows.steps import execute
@@ -137,10 +135,12 @@ class PaymentSteps:
             await execute(EventActivities.publish_event, event, summary=f"publish {event.topic}")
         return payment.announced()
 
-    async def withdraw_event(self, payment: Payment) -> None:
+    async def withdraw_event(self, payment: Payment) -> Payment:
+        """The same payment, its event withdrawn."""
         with self._view.step("withdraw event"):
             await execute(
                 RecordActivities.withdraw_event,
                 payment,
-                summary=f"the order of payment {workflow.info().workflow_id} was paid since",
+                summary="record that the failure is not published",
             )
+        return payment.announced(Announcement.NONE)

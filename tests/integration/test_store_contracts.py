@@ -209,6 +209,17 @@ async def test_an_event_that_is_out_is_not_withdrawn(
     assert await as_recorded(books, payment) == left
 
 
+async def test_the_row_names_the_reservation_that_the_event_names(books: Books) -> None:
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    failed = payment.failed(DECLINE, NOON, Announcement.DUE, uuid4())
+    await books.payments.record_failed(failed)
+
+    await books.payments.record_announcement(failed.releasing(None).announced())
+
+    assert await as_recorded(books, payment) == failed.releasing(None).announced()
+
+
 async def test_what_ended_otherwise_is_not_announced(books: Books) -> None:
     payment = a_payment()
     await books.payments.record_pending(payment)

@@ -469,6 +469,27 @@ WORKFLOWS = (
         LATE_RECORDS,
     ),
     Bug(
+        "late failure of an order that is gone is published",
+        "workflows/payment.py",
+        "        if not failed.closes_its_order:\n",
+        "        if False:\n",
+        LATE_RECORDS,
+    ),
+    Bug(
+        "late failure frees seats that were sold",
+        "workflows/payment.py",
+        "        return recorded.releasing(failed.released_reservation_id)\n",
+        "        return recorded\n",
+        LATE_RECORDS,
+    ),
+    Bug(
+        "row keeps a reservation that the event does not name",
+        "db/payments.py",
+        '        released_reservation_id=bindparam("released"),\n',
+        "        released_reservation_id=payments.c.released_reservation_id,\n",
+        f"{STORE_CONTRACTS}::test_the_row_names_the_reservation_that_the_event_names",
+    ),
+    Bug(
         "unknown claim keeps the capture of a lost run",
         "workflows/payment.py",
         "                self._compensations.add(self._refund_unknown_run)\n",
@@ -527,8 +548,8 @@ WORKFLOWS = (
     Bug(
         "resumed payment tells its own words of what another run has recorded",
         "workflows/payment.py",
-        "self._payment = recorded or self._payment",
-        "assert recorded",
+        "recorded = await self._until_done(self._steps.find_payment) or failed",
+        "recorded = failed",
         LATE_RECORDS,
     ),
     Bug(
@@ -698,8 +719,8 @@ WORKFLOWS = (
     Bug(
         "record of a failure is given up",
         "workflows/payment.py",
-        "await self._until_done(lambda: self._steps.record_failed(self._payment))",
-        "await self._steps.record_failed(self._payment)",
+        "await self._until_done(lambda: self._steps.record_failed(failed))",
+        "await self._steps.record_failed(failed)",
         SAGA,
     ),
     Bug(
@@ -720,16 +741,17 @@ WORKFLOWS = (
     Bug(
         "failure is published before it is recorded",
         "workflows/payment.py",
-        "        await self._until_done(lambda: self._steps.record_failed(self._payment))\n",
+        "        await self._until_done(lambda: self._steps.record_failed(failed))\n",
+        "        self._payment = failed\n"
         "        await self._finish_publishing()\n"
-        "        await self._until_done(lambda: self._steps.record_failed(self._payment))\n",
+        "        await self._until_done(lambda: self._steps.record_failed(failed))\n",
         SAGA,
     ),
     Bug(
         "failure is recorded and never told",
         "workflows/payment.py",
-        "        await self._read_back()\n        await self._finish_publishing()\n",
-        "        await self._read_back()\n",
+        "await self._as_recorded(failed)\n        await self._finish_publishing()\n",
+        "await self._as_recorded(failed)\n",
         SAGA,
     ),
     Bug(
@@ -1767,8 +1789,8 @@ DB = (
     Bug(
         "second reason of a compensation replaces the first",
         "db/payments.py",
-        "        payments.c.compensation_code.is_(None),\n    )\n    .values(\n",
-        "    )\n    .values(\n",
+        "        payments.c.compensation_code.is_(None),\n    )\n    .values(\n        comp",
+        "    )\n    .values(\n        comp",
         f"{GUARDS}::test_a_payment_that_is_undone_never_succeeds",
     ),
     Bug(

@@ -8,8 +8,10 @@ import pytest
 from temporalio.client import Client
 
 from domain.errors import ErrorCode, PaymentError
+from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from domain.payment import Announcement, Payment, PaymentInstruction, PaymentStatus
+from tests.builders import a_reservation, an_order
 from tests.fakes import FakePayments, Fault, refusal
 from tests.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk, time_skipping
@@ -50,7 +52,7 @@ async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_what_is_told(
 
     payment = await resumed(desk, instruction)
 
-    assert payment == recorded[0].announced()
+    assert payment == recorded[0].releasing(payment.released_reservation_id).announced()
     assert_everybody_agrees(desk.world, payment)
 
 
@@ -176,4 +178,47 @@ async def test_a_claim_that_stays_unknown_closes_no_order_that_was_not_charged(d
 
     assert payment.error_code is ErrorCode.DATABASE_UNAVAILABLE
     assert desk.world.events == []
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def late_failure(desk: Desk, instruction: PaymentInstruction) -> Payment:
+    """A charge that was declined; the failure of the lost run arrives just before the next one's.
+
+    Returns how the payment ends.
+    """
+    pending = Payment.pending(instruction)
+    key = instruction.charge_request.key
+    code = ErrorCode.CARD_DECLINED
+    desk.world.payments[pending.id] = pending
+    desk.world.charges[key] = Charge(key=key, state=ChargeState.DECLINED, error_code=code)
+    failed = pending.failed(DECLINED, desk.opened_at, Announcement.DUE, pending.reservation_id)
+
+    async def arrive() -> None:
+        await FakePayments(desk.world).record_failed(failed)
+
+    desk.world.before["record_failed"] = desk.world.times(1, arrive)
+    return await resumed(desk, instruction)
+
+
+@pytest.mark.parametrize("state", ["cancelled", "paid"])
+async def test_a_late_failure_is_withdrawn_if_the_order_is_gone(desk: Desk, state: str) -> None:
+    instruction = an_old_instruction(desk)
+    desk.world.orders[instruction.order_id] = an_order(instruction, state=state)
+
+    payment = await late_failure(desk, instruction)
+
+    assert payment.announcement is Announcement.NONE
+    assert desk.world.events == []
+    assert_everybody_agrees(desk.world, payment)
+
+
+async def test_a_late_failure_frees_no_seats_that_were_sold(desk: Desk) -> None:
+    instruction = an_old_instruction(desk)
+    sold = a_reservation(instruction, status="confirmed")
+    desk.world.reservations[sold.id] = sold
+
+    payment = await late_failure(desk, instruction)
+
+    assert desk.world.topics == [TOPIC_FAILED]
+    assert "reservationId" not in desk.world.events[0].value
     assert_everybody_agrees(desk.world, payment)
