@@ -56,13 +56,20 @@ class Run:
     """
 
     def __init__(
-        self, request: StartWorkflowExecutionRequest, worker: InProcessWorker, *, remembers: bool
+        self,
+        request: StartWorkflowExecutionRequest,
+        worker: InProcessWorker,
+        *,
+        remembers: bool,
+        is_checked: bool,
     ) -> None:
+        """`is_checked` is whether its history is replayed at its end."""
         self.id = f"run-{next(_run_ids)}"
         self.closed: asyncio.Future[HistoryEvent] = asyncio.get_running_loop().create_future()
         self._request = request
         self._worker = worker
         self._remembers = remembers
+        self._is_checked = is_checked
         self._code = WorkflowCode(worker, self.id)
         self._is_to_cancel = False
         self._news: list[WorkflowActivationJob] = []
@@ -109,7 +116,8 @@ class Run:
         try:
             while not (ending := await self._ending_of_task()):
                 pass
-            await self._code.forget()
+            if self._is_checked:
+                await self._code.forget()
         except WorkflowTaskError as error:
             # A server would try the task again for ever. Here everybody is told at once.
             ending = _failed(Failure(message=f"a workflow task has failed: {error}"))
