@@ -88,6 +88,19 @@ class Probe:
     async def _has_no_time_for_a_second_try_to_hang(self) -> Any:
         return await _execute(["a", HANGS], one=9 * MINUTE, in_all=100 * SECOND)
 
+    async def _cancels_an_activity_between_two_tries(self) -> Any:
+        trying = asyncio.create_task(_execute(["a"] * 99))
+        await workflow.sleep(5 * MINUTE)
+        trying.cancel()
+        await workflow.sleep(5 * MINUTE)
+        return await trying
+
+    async def _cancels_an_activity_before_it_is_scheduled(self) -> Any:
+        trying = asyncio.create_task(_execute(["a"] * 99))
+        await _execute_locally([])
+        trying.cancel()
+        return await trying
+
     async def _fails_locally(self) -> Any:
         return await _execute_locally(["a"])
 

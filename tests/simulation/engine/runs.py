@@ -6,14 +6,15 @@ from contextvars import Context
 from itertools import count
 from typing import Any
 
-from temporalio.api.common.v1 import Payloads, WorkflowExecution
-from temporalio.api.failure.v1 import Failure
+from temporalio.api.common.v1 import ActivityType, Payloads, WorkflowExecution
+from temporalio.api.failure.v1 import ActivityFailureInfo, CanceledFailureInfo, Failure
 from temporalio.api.history.v1 import (
     HistoryEvent,
     WorkflowExecutionCompletedEventAttributes,
     WorkflowExecutionFailedEventAttributes,
 )
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
+from temporalio.bridge.proto.activity_result import ActivityResolution, Cancellation
 from temporalio.bridge.proto.activity_task import Start
 from temporalio.bridge.proto.workflow_activation import (
     CancelWorkflow,
@@ -56,15 +57,26 @@ class Run:
     """
 
     def __init__(
-        self, request: StartWorkflowExecutionRequest, worker: InProcessWorker, *, remembers: bool
+        self,
+        request: StartWorkflowExecutionRequest,
+        worker: InProcessWorker,
+        *,
+        remembers: bool,
+        is_checked: bool,
     ) -> None:
+        """`is_checked` is whether its history is replayed at its end."""
         self.id = f"run-{next(_run_ids)}"
         self.closed: asyncio.Future[HistoryEvent] = asyncio.get_running_loop().create_future()
         self._request = request
         self._worker = worker
         self._remembers = remembers
+        self._is_checked = is_checked
         self._code = WorkflowCode(worker, self.id)
         self._is_to_cancel = False
+        self._types: dict[int, str] = {}
+        """The types of activities, by sequence number."""
+        self._cancelled: set[int] = set()
+        """The sequence numbers of activities whose results nobody waits for any more."""
         self._news: list[WorkflowActivationJob] = []
         self._has_news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,7 +121,8 @@ class Run:
         try:
             while not (ending := await self._ending_of_task()):
                 pass
-            await self._code.forget()
+            if self._is_checked:
+                await self._code.forget()
         except WorkflowTaskError as error:
             # A server would try the task again for ever. Here everybody is told at once.
             ending = _failed(Failure(message=f"a workflow task has failed: {error}"))
@@ -122,7 +135,8 @@ class Run:
     async def _ending_of_task(self) -> HistoryEvent | None:
         """Run the next workflow task. Returns the last event if the workflow ends with it."""
         await self._has_news.wait()
-        news = self._take_news()
+        if not (news := self._take_news()):
+            return None
         before = self._code.steps
         if not self._remembers and (before < ALL_BEFORE or before % RARELY == 0):
             await self._code.forget()
@@ -141,23 +155,47 @@ class Run:
     def _take_news(self) -> list[WorkflowActivationJob]:
         news, self._news = self._news, []
         self._has_news.clear()
-        return news
+        return [job for job in news if _activity_of(job) not in self._cancelled]
 
     async def _decide(self, jobs: Sequence[WorkflowActivationJob]) -> list[WorkflowCommand]:
         """Let the workflow go on until it waits for something outside of this task."""
         commands: list[WorkflowCommand] = []
         running: set[asyncio.Task[WorkflowActivationJob]] = set()
         while True:
+            cancelled = []
             for command in await self._code.activate(jobs):
                 if command.HasField("schedule_local_activity"):
                     local = self._try_locally(command.schedule_local_activity)
                     running.add(asyncio.create_task(local, context=Context()))
-                else:
-                    commands.append(command)
+                    continue
+                commands.append(command)
+                if command.HasField("schedule_activity"):
+                    activity = command.schedule_activity
+                    self._types[activity.seq] = activity.activity_type
+                elif command.HasField("request_cancel_activity"):
+                    cancelled.append(self._cancellation(command.request_cancel_activity.seq))
+            if cancelled:
+                jobs = cancelled
+                continue
             if not running:
                 return commands
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            jobs = sorted((each.result() for each in done), key=_sequence_number)
+            jobs = sorted((each.result() for each in done), key=_activity_of)
+
+    def _cancellation(self, activity: int) -> WorkflowActivationJob:
+        """What the SDK tells a workflow that cancels an activity, at once, even if that runs on."""
+        failure = Failure(
+            message="Activity cancelled",
+            cause=Failure(
+                message="Activity cancelled", canceled_failure_info=CanceledFailureInfo()
+            ),
+            activity_failure_info=ActivityFailureInfo(
+                activity_id=str(activity), activity_type=ActivityType(name=self._types[activity])
+            ),
+        )
+        result = ActivityResolution(cancelled=Cancellation(failure=failure))
+        resolve = ResolveActivity(seq=activity, result=result)
+        return WorkflowActivationJob(resolve_activity=resolve)
 
     async def _try_locally(self, command: ScheduleLocalActivity) -> WorkflowActivationJob:
         start = self._start_of(command)
@@ -170,8 +208,12 @@ class Run:
         start = self._start_of(command)
         if command.HasField("heartbeat_timeout"):
             start.heartbeat_timeout.CopyFrom(command.heartbeat_timeout)
-        resolution = await Tries(self._worker, start, self.closed.done).resolution()
-        if resolution is not None:
+
+        def is_over() -> bool:
+            return self.closed.done() or command.seq in self._cancelled
+
+        resolution = await Tries(self._worker, start, is_over).resolution()
+        if resolution is not None and not is_over():
             self._tell(resolve_activity=ResolveActivity(seq=command.seq, result=resolution))
 
     def _start_of(self, command: ScheduleActivity | ScheduleLocalActivity) -> Start:
@@ -194,6 +236,8 @@ class Run:
         kind = command.WhichOneof("variant")
         if kind == "schedule_activity":
             self._in_background(self._execute(command.schedule_activity))
+        elif kind == "request_cancel_activity":
+            self._cancelled.add(command.request_cancel_activity.seq)
         elif kind == "start_timer":
             self._start_timer(command.start_timer)
         elif kind not in CLOSING | UNNOTICED:
@@ -205,7 +249,8 @@ class Run:
         asyncio.get_running_loop().call_later(seconds, lambda: self._tell(fire_timer=timer))
 
 
-def _sequence_number(job: WorkflowActivationJob) -> int:
+def _activity_of(job: WorkflowActivationJob) -> int:
+    """The sequence number of the activity that has ended; 0, which none has, if none has."""
     return job.resolve_activity.seq
 
 
