@@ -100,18 +100,13 @@ class PaymentWorkflow:
             await self._give_way(error)
             return
         if claim.is_new:  # the row comes before the charge: no earlier run has charged
-            await self._begin_anew()
+            self._check.ask()
+            await self._check.verify()
             return
         if claim.id != self._instruction.payment_id:
             await self._refund()
             await self._withdraw_failure()
         await self._go_on(claim.payment)
-
-    async def _begin_anew(self) -> None:
-        first = self._instruction.model_copy(update={"resumed": False})
-        self._carry(first, self._payment)
-        self._check.ask()
-        await self._check.verify()
 
     async def _take_up_as_version_0_1_0(self) -> None:
         self._compensations.add(self._refund)

@@ -490,6 +490,15 @@ WORKFLOWS = (
         f"{STORE_CONTRACTS}::test_the_row_names_the_reservation_that_the_event_names",
     ),
     Bug(
+        "run without a row counts as the first",
+        "workflows/payment.py",
+        "            self._check.ask()\n            await self._check.verify()\n",
+        '            first = self._instruction.model_copy(update={"resumed": False})\n'
+        "            self._carry(first, self._payment)\n"
+        "            self._check.ask()\n            await self._check.verify()\n",
+        LATE_RECORDS,
+    ),
+    Bug(
         "unknown claim keeps the capture of a lost run",
         "workflows/payment.py",
         "                self._compensations.add(self._refund_unknown_run)\n",

@@ -181,6 +181,19 @@ async def test_a_claim_that_stays_unknown_closes_no_order_that_was_not_charged(d
     assert_everybody_agrees(desk.world, payment)
 
 
+async def test_a_failure_that_a_lost_run_recorded_without_a_row_comes_too_late(desk: Desk) -> None:
+    """Its claim was refused; its failure arrives when the next run has recorded the success."""
+    instruction = an_old_instruction(desk).model_copy(update={"resumed": True})
+    desk.world.after["record_succeeded"] = comes_late(desk, "record_failed", instruction)
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.CARD_DECLINED
+    assert TOPIC_SUCCEEDED not in desk.world.topics
+    assert desk.world.net_minor_units == 0
+    assert_everybody_agrees(desk.world, payment)
+
+
 async def late_failure(desk: Desk, instruction: PaymentInstruction) -> Payment:
     """A charge that was declined; the failure of the lost run arrives just before the next one's.
 
