@@ -13,6 +13,7 @@ KNOWN = [
     "paid payment-succeeded:refused refund:terminated-late +caller +same-key",
     "paid charge:lost",
     "failed-beside-pending",
+    "claimed fetch_order:refused record_compensation:terminated-after +tells +last",
 ]
 
 
