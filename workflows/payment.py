@@ -108,8 +108,7 @@ class PaymentWorkflow:
         await self._go_on(claim.payment)
 
     async def _begin_anew(self) -> None:
-        first = self._instruction.model_copy(update={"resumed": False})
-        self._carry(first, self._payment)
+        """Go on as a first run does; but what an earlier run has recorded may still arrive."""
         self._check.ask()
         await self._check.verify()
 
@@ -153,7 +152,9 @@ class PaymentWorkflow:
     async def _give_way(self, error: PaymentError) -> None:
         """Another payment holds the order: fail, or leave the event to a later round if ended."""
         recorded = await self._until_done(self._steps.find_payment)
-        if recorded is None or not recorded.is_final:
+        if recorded is None:  # the row comes before the charge: nothing is to be refunded
+            raise error
+        if not recorded.is_final:
             self._compensations.add(self._refund)
             raise error
         self._payment = recorded
@@ -269,7 +270,13 @@ class PaymentWorkflow:
         await self._charge.refund()
 
     async def _refund_unknown_run(self) -> None:
-        """The claim is unknown: a lost run of this payment may have claimed, and charged."""
+        """The claim is unknown: a lost run of this payment may have claimed, and charged.
+
+        The row comes before the charge. Without one there is nothing to refund, and no note would
+        keep a later run from charging before this refund arrives at the gateway.
+        """
+        if await self._until_done(self._steps.find_payment) is None:
+            return
         await self._refund()
         if self._charge.is_refunded:
             self._check.order_is_pending = None

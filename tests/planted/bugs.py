@@ -483,6 +483,28 @@ WORKFLOWS = (
         LATE_RECORDS,
     ),
     Bug(
+        "unknown claim gives back what a later run may charge",
+        "workflows/payment.py",
+        "        if await self._until_done(self._steps.find_payment) is None:\n            return\n",
+        "",
+        LATE_RECORDS,
+    ),
+    Bug(
+        "payment without a row gives back what a later run may charge",
+        "workflows/payment.py",
+        "nothing is to be refunded\n            raise error\n",
+        "\n            self._compensations.add(self._refund)\n            raise error\n",
+        LATE_RECORDS,
+    ),
+    Bug(
+        "payment without a row ignores what a lost run records late",
+        "workflows/payment.py",
+        "        self._check.ask()\n        await self._check.verify()\n\n",
+        '        self._instruction = self._instruction.model_copy(update={"resumed": False})\n'
+        "        self._check.ask()\n        await self._check.verify()\n\n",
+        LATE_RECORDS,
+    ),
+    Bug(
         "key without a row waits for Ordering",
         "workflows/payment.py",
         "        if claim.is_new:  #",
