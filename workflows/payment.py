@@ -80,7 +80,7 @@ class PaymentWorkflow:
             if RULES[error.code].retryable and workflow.patched(SAGA_2):
                 self._compensations.add(self._refund_unknown_run)
             raise
-        if claim.is_final or (not claim.is_new and workflow.patched(SAGA_2)):
+        if claim.is_final or (claim.is_new is False and workflow.patched(SAGA_2)):
             await self._check.stop_asking()
             await self._go_on(claim.payment)
             return

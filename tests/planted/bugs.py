@@ -483,9 +483,17 @@ WORKFLOWS = (
         LATE_RECORDS,
     ),
     Bug(
+        "claim that an old worker answers counts as new",
+        "domain/payment.py",
+        "    is_new: bool | None = None\n",
+        "    is_new: bool | None = True\n",
+        LOST_RUNS,
+    ),
+    Bug(
         "unknown claim gives back what a later run may charge",
         "workflows/payment.py",
-        "        if await self._until_done(self._steps.find_payment) is None:\n            return\n",
+        "        if await self._until_done(self._steps.find_payment) is None:\n"
+        "            return\n",
         "",
         LATE_RECORDS,
     ),
@@ -629,7 +637,7 @@ WORKFLOWS = (
     Bug(
         "payment that is started again with the same input charges first",
         "workflows/payment.py",
-        "if claim.is_final or (not claim.is_new and workflow.patched(SAGA_2)):",
+        "if claim.is_final or (claim.is_new is False and workflow.patched(SAGA_2)):",
         "if claim.is_final:",
         LOST_RUNS,
     ),
