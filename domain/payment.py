@@ -266,8 +266,10 @@ class Payment(BaseModel):
 class Claim(Payment):
     """The payment that holds an order, as it is recorded."""
 
-    is_new: bool = True
-    """False if it was recorded before: an earlier run, or an earlier try, may have acted."""
+    is_new: bool | None = None
+    """False if it was recorded before: an earlier run, or an earlier try, may have acted.
+
+    None if a worker of version 0.1.0 has answered, which does not say."""
 
     @classmethod
     def of(cls, payment: Payment, *, is_new: bool) -> Self:

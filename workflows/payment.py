@@ -80,7 +80,7 @@ class PaymentWorkflow:
             if RULES[error.code].retryable and workflow.patched(SAGA_2):
                 self._compensations.add(self._refund_unknown_run)
             raise
-        if claim.is_final or (not claim.is_new and workflow.patched(SAGA_2)):
+        if claim.is_final or (claim.is_new is False and workflow.patched(SAGA_2)):
             await self._check.stop_asking()
             await self._go_on(claim.payment)
             return
@@ -104,8 +104,7 @@ class PaymentWorkflow:
             await self._check.verify()
             return
         if claim.id != self._instruction.payment_id:
-            await self._refund()
-            await self._withdraw_failure()
+            await self._close()
         await self._go_on(claim.payment)
 
     async def _take_up_as_version_0_1_0(self) -> None:
@@ -148,17 +147,21 @@ class PaymentWorkflow:
     async def _give_way(self, error: PaymentError) -> None:
         """Another payment holds the order: fail, or leave the event to a later round if ended."""
         recorded = await self._until_done(self._steps.find_payment)
-        if recorded is None or not recorded.is_final:
+        if recorded is None:  # the row comes before the charge: nothing is to be refunded
+            raise error
+        if not recorded.is_final:
             self._compensations.add(self._refund)
             raise error
         self._payment = recorded
         self._leaves_event = True
 
-    async def _withdraw_failure(self) -> None:
-        """Another payment has paid the order: an event of this one's failure would cancel it."""
+    async def _close(self) -> None:
+        """Another payment has paid the order: nothing of this one may be kept or published."""
         recorded = await self._until_done(self._steps.find_payment)
-        if recorded is not None and recorded.is_unannounced:
-            await self._withdraw(recorded)
+        if recorded is not None:
+            await self._refund()
+            if recorded.is_unannounced:
+                await self._withdraw(recorded)
 
     async def _withdraw(self, recorded: Payment) -> Payment:
         """The payment, after its event was withdrawn: consumers must not act on its failure."""
@@ -268,7 +271,13 @@ class PaymentWorkflow:
         await self._charge.refund()
 
     async def _refund_unknown_run(self) -> None:
-        """The claim is unknown: a lost run of this payment may have claimed, and charged."""
+        """The claim is unknown: a lost run of this payment may have claimed, and charged.
+
+        The row comes before the charge. Without one there is nothing to refund, and no note would
+        keep a later run from charging before this refund arrives at the gateway.
+        """
+        if await self._until_done(self._steps.find_payment) is None:
+            return
         await self._refund()
         if self._charge.is_refunded:
             self._check.order_is_pending = None

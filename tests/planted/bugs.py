@@ -513,6 +513,28 @@ WORKFLOWS = (
         LATE_RECORDS,
     ),
     Bug(
+        "claim that an old worker answers counts as new",
+        "domain/payment.py",
+        "    is_new: bool | None = None\n",
+        "    is_new: bool | None = True\n",
+        LOST_RUNS,
+    ),
+    Bug(
+        "unknown claim gives back what a later run may charge",
+        "workflows/payment.py",
+        "        if await self._until_done(self._steps.find_payment) is None:\n"
+        "            return\n",
+        "",
+        LATE_RECORDS,
+    ),
+    Bug(
+        "payment without a row gives back what a later run may charge",
+        "workflows/payment.py",
+        "nothing is to be refunded\n            raise error\n",
+        "\n            self._compensations.add(self._refund)\n            raise error\n",
+        LATE_RECORDS,
+    ),
+    Bug(
         "key without a row waits for Ordering",
         "workflows/payment.py",
         "        if claim.is_new:  #",
@@ -637,14 +659,14 @@ WORKFLOWS = (
     Bug(
         "payment that is started again with the same input charges first",
         "workflows/payment.py",
-        "if claim.is_final or (not claim.is_new and workflow.patched(SAGA_2)):",
+        "if claim.is_final or (claim.is_new is False and workflow.patched(SAGA_2)):",
         "if claim.is_final:",
         LOST_RUNS,
     ),
     Bug(
         "failure is published though the order is paid",
         "workflows/payment.py",
-        "            await self._withdraw_failure()\n",
+        "            if recorded.is_unannounced:\n                await self._withdraw(recorded)\n",
         "",
         LOST_RUNS,
     ),

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
@@ -170,28 +171,51 @@ async def test_a_key_without_a_row_waits_for_nobody(desk: Desk) -> None:
     assert desk.world.events == []
 
 
-async def test_a_claim_that_stays_unknown_closes_no_order_that_was_not_charged(desk: Desk) -> None:
+@pytest.mark.parametrize("is_recorded", [False, True])
+async def test_a_claim_that_stays_unknown_closes_no_order_that_was_not_charged(
+    desk: Desk, is_recorded: bool
+) -> None:
+    """Without a row nothing was charged, and a later run may charge: nothing is given back."""
+    instruction = an_old_instruction(desk)
+    if is_recorded:
+        desk.world.payments[instruction.payment_id] = Payment.pending(instruction)
     outage = desk.world.down_for("record_pending", timedelta(minutes=10))
     desk.world.before["record_pending"] = outage
 
-    payment = await desk.pay()
+    payment = await desk.pay(instruction)
 
     assert payment.error_code is ErrorCode.DATABASE_UNAVAILABLE
     assert desk.world.events == []
+    assert ("void_charge" in desk.world.calls) is is_recorded
     assert_everybody_agrees(desk.world, payment)
 
 
-async def test_a_failure_that_a_lost_run_recorded_without_a_row_comes_too_late(desk: Desk) -> None:
-    """Its claim was refused; its failure arrives when the next run has recorded the success."""
+@pytest.mark.parametrize("operation", LATE)
+async def test_a_payment_without_a_row_publishes_no_success_that_a_lost_run_undoes(
+    desk: Desk, operation: str
+) -> None:
+    """The claim of the lost run was refused, so that it has left no row."""
     instruction = an_old_instruction(desk).model_copy(update={"resumed": True})
-    desk.world.after["record_succeeded"] = comes_late(desk, "record_failed", instruction)
+    desk.world.after["record_succeeded"] = comes_late(desk, operation, instruction)
 
     payment = await desk.pay(instruction)
 
     assert payment.error_code is ErrorCode.CARD_DECLINED
     assert TOPIC_SUCCEEDED not in desk.world.topics
-    assert desk.world.net_minor_units == 0
     assert_everybody_agrees(desk.world, payment)
+
+
+async def test_a_payment_without_a_row_gives_nothing_back_where_it_gives_way(desk: Desk) -> None:
+    """The refund could arrive late, when a later run of the payment has charged."""
+    instruction = an_old_instruction(desk).model_copy(update={"resumed": True})
+    holder = Payment.pending(instruction.model_copy(update={"payment_id": uuid4()}))
+    desk.world.payments[holder.id] = holder
+
+    payment = await desk.pay(instruction)
+
+    assert payment.error_code is ErrorCode.PAYMENT_IN_PROGRESS
+    assert "void_charge" not in desk.world.calls
+    assert desk.world.events == []
 
 
 async def late_failure(desk: Desk, instruction: PaymentInstruction) -> Payment:

@@ -11,10 +11,10 @@ from temporalio.client import Client
 from api.sagas import PaymentSagas
 from domain.errors import ErrorCode, PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
-from domain.payment import Announcement, Payment, PaymentInstruction, PaymentStatus
+from domain.payment import Announcement, Claim, Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
 from tests.builders import a_payment, an_order
-from tests.fakes import FakeGateway, refusal
+from tests.fakes import FakeGateway, FakePayments, refusal
 from tests.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk, time_skipping
 from tests.workflow.loss import an_old_instruction, ending, lose_at, reconcile, resumed
@@ -99,6 +99,27 @@ async def test_a_refund_that_no_compensation_was_recorded_for_is_seen(desk: Desk
     assert payment.error_code is ErrorCode.PROCESSOR_ERROR
     assert desk.world.topics == [TOPIC_FAILED]
     assert desk.world.net_minor_units == 0
+
+
+async def test_a_claim_that_an_old_worker_has_answered_may_not_be_new(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 0.1.0 does not say whether the payment was recorded before."""
+    claim = FakePayments.record_pending
+
+    async def record_pending(self: FakePayments, payment: Payment) -> Claim:
+        return Claim(**dict((await claim(self, payment)).payment))
+
+    monkeypatch.setattr(FakePayments, "record_pending", record_pending)
+    instruction = an_old_instruction(desk)
+    desk.world.lose_after_capture(instruction)
+    desk.world.orders[instruction.order_id] = an_order(instruction, state="cancelled")
+
+    payment = await resumed(desk, instruction)
+
+    assert payment.error_code is ErrorCode.ORDER_NOT_PENDING
+    assert desk.world.net_minor_units == 0
+    assert_everybody_agrees(desk.world, payment)
 
 
 async def test_a_charge_that_stands_is_published_and_never_undone(desk: Desk) -> None:
