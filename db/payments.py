@@ -76,7 +76,7 @@ _ANNOUNCE = (
         payments.c.id == bindparam("payment_id"),
         payments.c.status == bindparam("ended_as"),
         payments.c.announcement.not_in((Announcement.MADE, bindparam("announced"))),
-        payments.c.compensation_code.is_(None),
+        payments.c.compensation_code.is_(None) | (payments.c.status == PaymentStatus.FAILED),
     )
     .values(
         announcement=bindparam("announced"),

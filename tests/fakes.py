@@ -402,7 +402,10 @@ class FakePayments(Payments):
     def _announce(self, payment: Payment) -> None:
         recorded = self._world.payments[payment.id]
         is_final = recorded.announcement in {Announcement.MADE, payment.announcement}
-        if recorded.status is not payment.status or is_final or recorded.compensation is not None:
+        is_undone = (
+            recorded.compensation is not None and recorded.status is not PaymentStatus.FAILED
+        )
+        if recorded.status is not payment.status or is_final or is_undone:
             return
         announced = recorded.announced(payment.announcement)
         self._world.payments[payment.id] = announced.releasing(payment.released_reservation_id)

@@ -237,6 +237,18 @@ async def test_what_ended_otherwise_is_not_announced(books: Books) -> None:
     await books.payments.record_announcement(failed.announced())
 
 
+async def test_a_failure_that_an_old_worker_has_recorded_is_announced(books: Books) -> None:
+    """Version 0.1.0 leaves in the row that the payment is being undone."""
+    payment = a_payment()
+    await books.payments.record_pending(payment)
+    failed = payment.failed(DECLINE, NOON, Announcement.DUE).compensating(DECLINE)
+    await books.payments.record_failed(failed)
+
+    await books.payments.record_announcement(failed.announced())
+
+    assert await as_recorded(books, payment) == failed.announced()
+
+
 async def test_what_is_unfinished_is_read_from_a_place_on(books: Books) -> None:
     long_ago = NOON - timedelta(days=500)
     payments = [a_payment(created_at=long_ago + timedelta(seconds=number)) for number in range(3)]

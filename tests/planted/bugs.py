@@ -1867,6 +1867,13 @@ DB = (
         f"{STORE_CONTRACTS}::test_an_event_that_is_out_is_not_withdrawn",
     ),
     Bug(
+        "failure that an old worker has recorded is never noted as told",
+        "db/payments.py",
+        " | (payments.c.status == PaymentStatus.FAILED),\n",
+        ",\n",
+        f"{STORE_CONTRACTS}::test_a_failure_that_an_old_worker_has_recorded_is_announced",
+    ),
+    Bug(
         "what ended otherwise is announced",
         "db/payments.py",
         '        payments.c.status == bindparam("ended_as"),\n',
