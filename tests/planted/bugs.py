@@ -583,6 +583,13 @@ WORKFLOWS = (
         ENGINE,
     ),
     Bug(
+        "engine of the simulation goes on with a step that is cancelled",
+        "tests/simulation/engine/runs.py",
+        "                jobs = cancelled\n                continue\n",
+        "                pass\n",
+        "tests/simulation/test_engine.py",
+    ),
+    Bug(
         "simulated workflow ends though it has not seen everything",
         "tests/simulation/engine/runs.py",
         "if ending and self._news:",

@@ -6,14 +6,15 @@ from contextvars import Context
 from itertools import count
 from typing import Any
 
-from temporalio.api.common.v1 import Payloads, WorkflowExecution
-from temporalio.api.failure.v1 import Failure
+from temporalio.api.common.v1 import ActivityType, Payloads, WorkflowExecution
+from temporalio.api.failure.v1 import ActivityFailureInfo, CanceledFailureInfo, Failure
 from temporalio.api.history.v1 import (
     HistoryEvent,
     WorkflowExecutionCompletedEventAttributes,
     WorkflowExecutionFailedEventAttributes,
 )
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
+from temporalio.bridge.proto.activity_result import ActivityResolution, Cancellation
 from temporalio.bridge.proto.activity_task import Start
 from temporalio.bridge.proto.workflow_activation import (
     CancelWorkflow,
@@ -65,6 +66,8 @@ class Run:
         self._remembers = remembers
         self._code = WorkflowCode(worker, self.id)
         self._is_to_cancel = False
+        self._scheduled: dict[int, ScheduleActivity] = {}
+        self._cancelled: set[int] = set()
         self._news: list[WorkflowActivationJob] = []
         self._has_news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -148,16 +151,41 @@ class Run:
         commands: list[WorkflowCommand] = []
         running: set[asyncio.Task[WorkflowActivationJob]] = set()
         while True:
+            cancelled = []
             for command in await self._code.activate(jobs):
                 if command.HasField("schedule_local_activity"):
                     local = self._try_locally(command.schedule_local_activity)
                     running.add(asyncio.create_task(local, context=Context()))
+                elif command.HasField("request_cancel_activity"):
+                    cancelled.append(self._cancel(command.request_cancel_activity.seq))
                 else:
                     commands.append(command)
+                    if command.HasField("schedule_activity"):
+                        self._scheduled[command.schedule_activity.seq] = command.schedule_activity
+            if cancelled:
+                jobs = cancelled
+                continue
             if not running:
                 return commands
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             jobs = sorted((each.result() for each in done), key=_sequence_number)
+
+    def _cancel(self, seq: int) -> WorkflowActivationJob:
+        """The workflow is told at once; the activity is not, and is not tried again."""
+        self._cancelled.add(seq)
+        self._news = [each for each in self._news if _sequence_number(each) != seq]
+        if not self._news:
+            self._has_news.clear()
+        failure = Failure(
+            message="Activity cancelled",
+            activity_failure_info=ActivityFailureInfo(
+                activity_id=self._scheduled[seq].activity_id,
+                activity_type=ActivityType(name=self._scheduled[seq].activity_type),
+            ),
+            cause=Failure(message="Cancelled", canceled_failure_info=CanceledFailureInfo()),
+        )
+        result = ActivityResolution(cancelled=Cancellation(failure=failure))
+        return WorkflowActivationJob(resolve_activity=ResolveActivity(seq=seq, result=result))
 
     async def _try_locally(self, command: ScheduleLocalActivity) -> WorkflowActivationJob:
         start = self._start_of(command)
@@ -170,8 +198,10 @@ class Run:
         start = self._start_of(command)
         if command.HasField("heartbeat_timeout"):
             start.heartbeat_timeout.CopyFrom(command.heartbeat_timeout)
-        resolution = await Tries(self._worker, start, self.closed.done).resolution()
-        if resolution is not None:
+        resolution = await Tries(
+            self._worker, start, lambda: self.closed.done() or command.seq in self._cancelled
+        ).resolution()
+        if resolution is not None and command.seq not in self._cancelled:
             self._tell(resolve_activity=ResolveActivity(seq=command.seq, result=resolution))
 
     def _start_of(self, command: ScheduleActivity | ScheduleLocalActivity) -> Start:
@@ -193,6 +223,8 @@ class Run:
     def _carry_out(self, command: WorkflowCommand) -> None:
         kind = command.WhichOneof("variant")
         if kind == "schedule_activity":
+            if command.schedule_activity.seq in self._cancelled:
+                return
             self._in_background(self._execute(command.schedule_activity))
         elif kind == "start_timer":
             self._start_timer(command.start_timer)
