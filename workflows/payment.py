@@ -108,7 +108,6 @@ class PaymentWorkflow:
         await self._go_on(claim.payment)
 
     async def _begin_anew(self) -> None:
-        """Go on as a first run does; but what an earlier run has recorded may still arrive."""
         self._check.ask()
         await self._check.verify()
 
@@ -270,11 +269,7 @@ class PaymentWorkflow:
         await self._charge.refund()
 
     async def _refund_unknown_run(self) -> None:
-        """The claim is unknown: a lost run of this payment may have claimed, and charged.
-
-        The row comes before the charge. Without one there is nothing to refund, and no note would
-        keep a later run from charging before this refund arrives at the gateway.
-        """
+        """The claim is unknown: a lost run may have claimed and charged. Without a row none has."""
         if await self._until_done(self._steps.find_payment) is None:
             return
         await self._refund()
