@@ -271,11 +271,7 @@ class PaymentWorkflow:
         await self._charge.refund()
 
     async def _refund_unknown_run(self) -> None:
-        """The claim is unknown: a lost run of this payment may have claimed, and charged.
-
-        The row comes before the charge. Without one there is nothing to refund, and no note would
-        keep a later run from charging before this refund arrives at the gateway.
-        """
+        """The claim is unknown: a lost run may have claimed and charged. Without a row none has."""
         if await self._until_done(self._steps.find_payment) is None:
             return
         await self._refund()

@@ -605,6 +605,13 @@ WORKFLOWS = (
         ENGINE,
     ),
     Bug(
+        "engine of the simulation goes on with a step that is cancelled",
+        "tests/simulation/engine/runs.py",
+        "                jobs = cancelled\n                continue\n",
+        "                pass\n",
+        "tests/simulation/test_engine.py",
+    ),
+    Bug(
         "simulated workflow ends though it has not seen everything",
         "tests/simulation/engine/runs.py",
         "if ending and self._news:",
@@ -1570,7 +1577,7 @@ DB = (
         "db/engine.py",
         '        "prepared_statement_name_func": str,\n',
         "",
-        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+        "tests/integration/test_pgbouncer.py",
     ),
     Bug(
         "a statement behind PgBouncer is prepared in one session and run in another",

@@ -107,6 +107,12 @@ class Probe:
     async def _succeeds_locally(self) -> Any:
         return await _execute_locally([])
 
+    async def _cancels_a_step(self) -> Any:
+        step = asyncio.create_task(_execute(["a"] * 99))
+        await workflow.sleep(10 * MINUTE)
+        step.cancel()
+        return await step
+
     async def _sleeps(self) -> Any:
         await workflow.sleep(3600)
         return workflow.patched("probe")

@@ -16,7 +16,7 @@ from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from tests.builders import an_instruction
 from tests.fakes import FakePayments, FakeRefunds, FakeRounds
 from tests.invariants import books_of
-from tests.simulation.faults import FRESH, Again, Case, First, Scenario
+from tests.simulation.faults import FRESH, Again, Case, Fault, First, Kind, Scenario
 from tests.simulation.losing import is_loss
 from tests.simulation.scenarios import SOON, set_up
 from tests.simulation.world import FaultyWorld
@@ -148,6 +148,10 @@ class Story:
         is_kept = any(each.status is PaymentStatus.SUCCEEDED for each in payments)
         if is_kept and order_id in self._world.changes.orders:
             return None
+        if not is_kept and Fault("fetch_order", Kind.REFUSED) in self._world.struck:
+            return OrderState(
+                "not found", None
+            )  # as Ordering has said: nobody hears of its failure
         state = self._world.orders[order_id].state or ""
         return OrderState(state, self._world.consumers.paid_by.get(order_id))
 
