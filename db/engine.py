@@ -55,14 +55,13 @@ def create_engine(database_url: str, *, application_name: str, pool_size: int = 
 def _pooled(target: DatabaseUrl, application_name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Behind PgBouncer a session is ours for a transaction only, so nothing is left in it.
 
-    It refuses settings; nor is there a statement that is prepared, but one without a name, used
+    It refuses settings. Without a cache, asyncpg gives a prepared statement no name, and uses it only
     in the transaction that prepares it.
     """
     options = {**options, "statement_cache_size": 0}
     return {
         "async_creator_fn": _connector(target, application_name, {}, options),
         "prepared_statement_cache_size": 0,
-        "prepared_statement_name_func": str,
     }
 
 

@@ -1575,9 +1575,9 @@ DB = (
     Bug(
         "prepared statements are left behind PgBouncer",
         "db/engine.py",
-        '        "prepared_statement_name_func": str,\n',
-        "",
-        "tests/integration/test_pgbouncer.py",
+        'options = {**options, "statement_cache_size": 0}',
+        "options = {**options}",
+        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
     ),
     Bug(
         "a statement behind PgBouncer is prepared in one session and run in another",
