@@ -55,8 +55,8 @@ def create_engine(database_url: str, *, application_name: str, pool_size: int = 
 def _pooled(target: DatabaseUrl, application_name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Behind PgBouncer a session is ours for a transaction only, so nothing is left in it.
 
-    It refuses settings. Without a cache, asyncpg gives a prepared statement no name, and uses it only
-    in the transaction that prepares it.
+    It refuses settings. Without a cache, asyncpg gives a prepared statement no name, and uses it
+    only in the transaction that prepares it.
     """
     options = {**options, "statement_cache_size": 0}
     return {
