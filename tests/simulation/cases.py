@@ -11,6 +11,7 @@ from tests.simulation.faults import (
     Again,
     Case,
     Circumstances,
+    Delay,
     Fault,
     First,
     Gateway,
@@ -18,7 +19,9 @@ from tests.simulation.faults import (
     Scenario,
 )
 
-CIRCUMSTANCES = tuple(Circumstances(*each) for each in product(Gateway, Hearing, First, Again))
+CIRCUMSTANCES = tuple(
+    Circumstances(*each) for each in product(Gateway, Hearing, First, Again, Delay)
+)
 
 _VERIFIED = ("fetch_order", "fetch_reservation", "record_pending")
 _SUCCESS = ("record_succeeded", TOPIC_SUCCEEDED, "record_announcement")

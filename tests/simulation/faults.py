@@ -21,7 +21,7 @@ class Kind(StrEnum):
     LOST = "lost"
     """The call has its effect, but its answer is lost."""
     LATE = "late"
-    """The call gets no answer. Its effect comes after the next call of the same system."""
+    """The call gets no answer. Its effect comes after a later call of the same system (`Delay`)."""
     DUPLICATE = "duplicate"
     """The call has its effect twice."""
     OUTAGE = "outage"
@@ -39,7 +39,7 @@ class Kind(StrEnum):
     TERMINATED_AFTER = "terminated-after"
     """The call has its effect, and the workflow is lost."""
     TERMINATED_LATE = "terminated-late"
-    """The workflow is lost. The effect comes after the next call of the same system."""
+    """The workflow is lost. The effect comes after a later call of the same system (`Delay`)."""
     ORDER_CANCELLED = "order-cancelled"
     """Before the call, the customer cancels the order, if it is pending."""
     ORDER_PAID = "order-paid"
@@ -149,11 +149,23 @@ class Again(StrEnum):
     """Another customer."""
 
 
+class Delay(StrEnum):
+    """When a late effect comes: after which call of the same system."""
+
+    NEXT = "next"
+    THIRD = "third"
+    FIFTH = "fifth"
+
+
+CALLS = {Delay.NEXT: 1, Delay.THIRD: 3, Delay.FIFTH: 5}
+
+
 class Circumstances(NamedTuple):
     gateway: Gateway = Gateway.REPLAYS
     hearing: Hearing = Hearing.AT_ONCE
     first: First = First.RECONCILIATION
     again: Again = Again.ANOTHER
+    delay: Delay = Delay.NEXT
 
     def __str__(self) -> str:
         return " ".join(
@@ -163,7 +175,7 @@ class Circumstances(NamedTuple):
     @classmethod
     def parse(cls, words: list[str]) -> Self:
         """Read words such as `+late`. Raises ValueError for an unknown one."""
-        by_word = {f"+{each}": each for each in (*Gateway, *Hearing, *First, *Again)}
+        by_word = {f"+{each}": each for each in (*Gateway, *Hearing, *First, *Again, *Delay)}
         if unknown := set(words) - set(by_word):
             raise ValueError(f"{', '.join(unknown)}: none of {', '.join(by_word)}")
         chosen = {type(by_word[word]).__name__.lower(): by_word[word] for word in words}

@@ -6,7 +6,7 @@ run looks again after a charge that was slow, or that an earlier run has made.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
@@ -32,16 +32,18 @@ class Looks:
         self.broken: list[str] = []
 
     def noting(self, operation: str, effect: Callable[[], Result]) -> Callable[[], Result]:
-        """The same effect, judged before it is had, and its answer noted."""
+        """The same effect, judged by what the run has seen at the call, and its answer noted."""
         if not activity.in_activity():
             return effect
         run = activity.info().workflow_run_id or ""
         self._calls[run].append(operation)
 
+        is_success = operation == "record_succeeded"
+        broken = list(self._broken_by_success(run)) if is_success else []
+
         def judged() -> Result:
-            if operation == "record_succeeded":
-                self._judge_success(run)
             result = effect()
+            self.broken += broken
             self._answers[run, operation] = result
             return result
 
@@ -59,13 +61,13 @@ class Looks:
         if event.reservation_id and held is not None and held.status not in UNSOLD:
             self.broken.append(f"seats were freed of a reservation seen to be {held.status}")
 
-    def _judge_success(self, run: str) -> None:
+    def _broken_by_success(self, run: str) -> Iterator[str]:
         order = self._answers.get((run, "fetch_order"))
         if order is not None and order.state != PENDING:
-            self.broken.append(f"a success was recorded of an order seen to be {order.state}")
+            yield f"a success was recorded of an order seen to be {order.state}"
         calls = self._calls[run]
         charges = [place for place, call in enumerate(calls) if call in CHARGING]
         looks = [place for place, call in enumerate(calls) if call == "fetch_order"]
         was_slow = len(charges) > 1 or any(calls[place] != "charge" for place in charges)
         if was_slow and not (looks and looks[-1] > charges[-1]):
-            self.broken.append("a success was recorded after a slow charge, without another look")
+            yield "a success was recorded after a slow charge, without another look"

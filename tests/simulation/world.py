@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Never
@@ -16,6 +17,7 @@ from tests.fakes import UNAVAILABLE, Result, World
 from tests.simulation.changes import Changes
 from tests.simulation.faults import (
     AFTER,
+    CALLS,
     CHANGES,
     REFUSALS,
     TERMINATIONS,
@@ -31,6 +33,8 @@ from tests.simulation.outages import AWAY
 
 OUTAGES = {Kind.OUTAGE: timedelta(hours=6), Kind.LONG_OUTAGE: timedelta(hours=25)}
 SYSTEMS = {
+    "fetch_order": "ordering",
+    "fetch_reservation": "inventory",
     "charge": "gateway",
     "find_charge": "gateway",
     "void_charge": "gateway",
@@ -54,29 +58,29 @@ class FaultyWorld(World):
         self._waiting = list(case.faults)
         self._client = client
         self._outages: dict[str, tuple[Kind, datetime | None]] = {}
-        self._late: list[tuple[str, Callable[[], object]]] = []
+        self._late: list[_Late] = []
 
     async def perform(self, operation: str, effect: Callable[[], Result]) -> Result:
         self.calls.append(operation)
-        late = [each for each in self._late if each[0] == _system(operation)]
+        late = [each for each in self._late if each.is_due_after_call(_system(operation))]
         try:
             self._suffer_outage(operation)
             fault = self._next_fault(operation)
             return await self._strike(fault, operation, self.looks.noting(operation, effect))
         finally:
             for each in late:
-                self._arrive(*each)
+                self._arrive(each)
 
     def let_the_late_arrive(self) -> None:
         """What is still on its way has its effect now."""
         for each in list(self._late):
-            self._arrive(*each)
+            self._arrive(each)
 
-    def _arrive(self, system: str, effect: Callable[[], object]) -> None:
-        if (system, effect) in self._late:
-            self._late.remove((system, effect))
+    def _arrive(self, late: "_Late") -> None:
+        if late in self._late:
+            self._late.remove(late)
             with suppress(PaymentError):
-                effect()
+                late.effect()
 
     def _next_fault(self, operation: str) -> Kind | None:
         for fault in self._waiting:
@@ -111,7 +115,8 @@ class FaultyWorld(World):
             raise ValueError("not what was expected")
         if kind in {Kind.LATE, Kind.TERMINATED_LATE}:
             run = copy_context().run  # of this activity, which may have ended by then
-            self._late.append((_system(operation), partial(run, effect)))
+            calls = CALLS[self.case.circumstances.delay]
+            self._late.append(_Late(_system(operation), calls, partial(run, effect)))
         elif kind in OUTAGES:
             self._outages[operation] = (kind, None)
         if kind in TERMINATIONS:
@@ -135,6 +140,19 @@ class FaultyWorld(World):
 
     def _workflow(self) -> Any:
         return self._client.get_workflow_handle(activity.info().workflow_id or "")
+
+
+@dataclass(eq=False)
+class _Late:
+    """An effect that comes after so many more calls of its system."""
+
+    system: str
+    calls: int
+    effect: Callable[[], object]
+
+    def is_due_after_call(self, system: str) -> bool:
+        self.calls -= system == self.system
+        return self.calls <= 0
 
 
 class Worlds(World):
