@@ -136,6 +136,7 @@ class FaultyWorld(World):
         if now < ends_at:
             _no_answer(operation, AWAY)
         if kind is Kind.LONG_OUTAGE:
+            self.let_the_late_arrive()  # no request is on its way for a day
             self.forgotten_keys.update(self.charges)
 
     def _workflow(self) -> Any:
