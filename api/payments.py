@@ -14,9 +14,9 @@ from db.idempotency import KeyClaim
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction
 
-FIRST_LOOK_SECONDS = 1.0
-"""Longer than a payment takes on a machine that is not overloaded, so that few rows are read. With
-Kafka down an event is soon noted as begun: a caller who waits longer only costs throughput."""
+FIRST_LOOK_SECONDS = 2.0
+"""Longer than most payments take, so that few rows are read. With Kafka down an event is noted as
+begun by then, and callers are answered within three seconds."""
 LOOK_SECONDS = 1.0
 """Between two reads of a payment that takes long. Chosen, not measured."""
 

@@ -10,6 +10,7 @@ from audit.books import Books
 from audit.sources import read_books
 from domain.errors import NEVER_PUBLISHED
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, event_id
+from domain.payment import UNANNOUNCED
 from tests.integration.shop import Answer, Order, Shop
 from tests.integration.waiting import eventually
 from tests.stacks import settings_of
@@ -27,7 +28,7 @@ HISTORIES = (
 
 async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:
     """Answer, rows, gateway, events and Ordering agree about every payment of the order."""
-    rows = await shop.rows(order)
+    rows = await eventually("every event is out", lambda: _rows_when_published(shop, order))
     shown = answer.body["payment"]
     if shown is not None:
         assert _parsed(shown) in [_answered(row) for row in rows]
@@ -38,6 +39,12 @@ async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:
     await _assert_money(shop, order, rows)
     await _assert_events(shop, order, rows)
     await _assert_order(shop, order, rows)
+
+
+async def _rows_when_published(shop: Shop, order: Order) -> list[Row] | None:
+    """The rows of the order, once no event is on its way: callers do not wait for Kafka."""
+    rows = await shop.rows(order)
+    return None if any(row["announcement"] in UNANNOUNCED for row in rows) else rows
 
 
 async def assert_only_payment_agreed(shop: Shop, order: Order) -> Row:
