@@ -108,22 +108,23 @@ class Payments(Protocol):
         ...
 
     async def record_announcement(self, payment: Payment) -> None:
-        """Note how far the world has been told of the payment's ending, and of which reservation.
+        """Record how far the event of the payment is published, and the reservation that it names.
 
-        Does nothing if the payment has ended otherwise, is undone, or is noted as told.
+        Does nothing if the recorded status is another one, if the payment is being undone, or if
+        its event is recorded as published.
         """
         ...
 
     def pending_since(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
-        """Pages of all payments created before `moment` that are pending, `after` a place."""
+        """Pages of all pending payments that were created before `moment`, from `after` on."""
         ...
 
     def unpublished_since(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
-        """The same of payments whose event is not out."""
+        """Pages of all payments, created before `moment`, whose event is not published."""
         ...
 
 
@@ -148,7 +149,7 @@ class Refunds(Protocol):
     def unfinished_since(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
-        """The same of refunds that are pending or not published."""
+        """Pages of all refunds, created before `moment`, that are pending or not published."""
         ...
 
 

@@ -23,26 +23,26 @@ from domain.reconciliation import Place
 from domain.refund import Refund
 
 MAX_CONCURRENT_STARTS = 8
-"""Few, so that a round leaves Temporal to the callers. Temporal's development server, on two busy
-cores, answered 200 starts a second so when all of them ran already, and 70 when none did."""
+"""A small number, so that payments of callers start without delay. Temporal's development server on
+two busy cores did 200 starts per second if the workflows were running, and 70 if not."""
 
 log = logging.getLogger(__name__)
 
 
 class Progress(BaseModel):
-    """How far a round has come. Its heartbeat has it: if a try dies, the next one goes on there."""
+    """How far a round has come. Each heartbeat has it, so that the next try continues there."""
 
     model_config = ConfigDict(frozen=True)
 
     step: int = 0
     after: Place | None = None
-    """The last row of the step that was looked at."""
+    """The last row that the step has processed."""
     resumed: int = 0
     failed: int = 0
 
     @classmethod
     def of_the_last_try(cls) -> Self:
-        """From the beginning, unless an earlier try of this round has come further."""
+        """The progress of the try before; the beginning of the round if there was none."""
         try:
             return cls.model_validate(activity.info().heartbeat_details[0])
         except (IndexError, ValidationError):  # none, or written by another version
@@ -101,7 +101,7 @@ class ReconciliationActivities:
         seen: set[UUID] = set()
 
         async def resume_once(payment: Payment) -> bool:
-            """Of the payments of an order, the first: they have one workflow id."""
+            """Resume only the first payment of each order: its payments share one workflow id."""
             if payment.order_id in seen:
                 return False
             seen.add(payment.order_id)
@@ -119,7 +119,7 @@ async def _resume_all(
     unfinished: Sequence[Payment | Refund],
     progress: Progress,
 ) -> Counter[bool | None]:
-    """How many had lost their workflow and have a new one; None if it could not be started."""
+    """Count the outcomes: True if a workflow was started, False if one runs, None if neither."""
     free = asyncio.Semaphore(MAX_CONCURRENT_STARTS)
 
     async def attempt(each: Payment | Refund) -> bool | None:

@@ -28,7 +28,7 @@ class RecordActivities:
 
     @activity.defn
     async def begin_event(self, payment: Payment) -> Payment:
-        """Record that the success stands and its event may be out, unless it is being undone.
+        """Record that the success is being published, unless it is being undone.
 
         Returns the payment as it is recorded then.
         """
@@ -46,5 +46,5 @@ class RecordActivities:
 
     @activity.defn
     async def withdraw_event(self, payment: Payment) -> None:
-        """Record that the payment's failure is not published: its order is not pending any more."""
+        """Record that the failure is not published, because its order is not pending any more."""
         await self._payments.record_announcement(payment.announced(Announcement.NONE))

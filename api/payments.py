@@ -15,8 +15,8 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction
 
 FIRST_LOOK_SECONDS = 2.0
-"""Longer than most payments take, so that few rows are read. With Kafka down an event is noted as
-begun by then, and callers are answered within three seconds."""
+"""Longer than most payments take, so that the row is rarely read. If Kafka is down, the row says by
+then that publishing has begun, so that callers get a response within three seconds."""
 LOOK_SECONDS = 1.0
 """Between two reads of a payment that takes long. Chosen, not measured."""
 
@@ -185,9 +185,9 @@ async def _ending(saga: Saga, order_id: UUID, parts: Parts) -> Payment | None:
 
 
 async def _recorded(saga: Saga, order_id: UUID, parts: Parts) -> Payment | None:
-    """The payment that the workflow carries: its own, or the success that holds its order.
+    """The payment that the workflow processes: its own, or the success that holds the order.
 
-    None, too, while the database does not answer: the workflow is still waited for.
+    Also None while the database does not respond.
     """
     with suppress(PaymentError):
         own = await parts.payments.find(saga.payment_id)

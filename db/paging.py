@@ -29,7 +29,7 @@ async def pages(
     size: int = PAGE_SIZE,
     after: Place | None = None,
 ) -> AsyncIterator[Sequence[Row]]:
-    """What the query finds `after` a place, by the time of `table`.
+    """Run the query page by page, ordered by creation time and id, and start behind `after`.
 
     Each page is a statement of its own.
     """
@@ -42,7 +42,7 @@ async def pages(
 
 
 def readable(read: Callable[[Row], Read], rows: Sequence[Row]) -> Sequence[Read]:
-    """The rows as `read` makes them. One that it cannot read is logged and hides no others."""
+    """Convert the rows with `read`. A row that cannot be converted is logged and left out."""
     found = []
     for row in rows:
         try:

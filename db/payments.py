@@ -132,7 +132,7 @@ class PaymentStore:
         return await self._find(_LIVE_BY_ORDER, {"order_id": order_id})
 
     async def find_closing(self, order_id: UUID) -> Payment | None:
-        """The last published failure of an order that no payment holds: it closes the order.
+        """The latest published failure of the order, if no payment holds the order: it closes it.
 
         None too where another attempt may be allowed: one may have begun that has no row yet.
         """

@@ -172,4 +172,4 @@ NEVER_PUBLISHED = frozenset(
         ErrorCode.PAYMENT_IN_PROGRESS,
     }
 )
-"""Failures that are never published: the order was not known to be the caller's own and pending."""
+"""Failures with these codes are never published: the order was not verified."""

@@ -201,7 +201,7 @@ class Payment(BaseModel):
         )
 
     def releasing(self, reservation_id: UUID | None) -> Self:
-        """The same failure, whose event names this reservation, or none."""
+        """The same failure; its event names this reservation, or none."""
         return self.model_copy(update={"released_reservation_id": reservation_id})
 
     def announced(self, announcement: Announcement = Announcement.MADE) -> Self:
@@ -222,7 +222,7 @@ class Payment(BaseModel):
 
     @property
     def error(self) -> PaymentError:
-        """Why it has failed."""
+        """The error with which the payment has failed."""
         return PaymentError.recorded(self.error_code or "", self.error_message or "")
 
     @property

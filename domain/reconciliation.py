@@ -1,4 +1,4 @@
-"""The rounds of the reconciliation: a place in the records, and when a round is overdue."""
+"""The reconciliation: where a round continues, and when a round is overdue."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -9,7 +9,7 @@ ROUNDS_WITHIN = timedelta(minutes=5)
 
 
 class Place(NamedTuple):
-    """A row in the order in which rows are read: the oldest first."""
+    """Identifies a row by creation time and id. Rows are read in this order, the oldest first."""
 
     created_at: datetime
     id: UUID

@@ -1,4 +1,4 @@
-"""What one module has logged during a test: whatever else runs in the process may log too."""
+"""The log records of one module: other code in the process may log during the test, too."""
 
 import logging
 from types import ModuleType

@@ -9,6 +9,10 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+import pytest
+
+REQUIRED = "REQUIRE_PROGRAMS"
+"""Environment variable that .ci/run sets, so that none of its tests is skipped."""
 SYSTEM = "/usr/sbin"
 """Where Debian puts servers, which is not on everybody's PATH."""
 
@@ -21,7 +25,10 @@ class Program(NamedTuple):
 
     @property
     def absent(self) -> str:
-        return f"there is no {self.title} here: `make {self.target}` installs it"
+        return (
+            f"{self.title} is no Python package, and is not installed on this machine. "
+            f"`make {self.target}` installs it; .ci/run does so, and fails if it is missing."
+        )
 
     @property
     def by_hand(self) -> str:
@@ -32,6 +39,15 @@ class Program(NamedTuple):
         path = f"{os.environ['PATH']}:{SYSTEM}"
         found = (shutil.which(name, path=path) for name in self.names)
         return next((each for each in found if each and _runs(each)), None)
+
+    def require(self) -> str:
+        """The path of the program, for a test. Without the program the test is skipped, or fails if
+        REQUIRED is set in the environment."""
+        if found := self.find():
+            return found
+        if os.environ.get(REQUIRED):
+            pytest.fail(self.absent)
+        pytest.skip(self.absent)
 
     def install(self) -> None:
         """Ends the process with a sentence that says what to do if it cannot."""

@@ -1,4 +1,4 @@
-"""The charge of one payment, as far as a run knows it: made once, looked up, given back."""
+"""The charge of one payment in one workflow run: make it, look it up, refund it."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from workflows.policies import CHARGEABLE_FOR
 
 
 class OneCharge:
-    """`on_failure` is called each time that a look-up or a refund had no answer."""
+    """`on_failure` is called after each look-up or refund that got no response."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class OneCharge:
         self._on_failure = on_failure
         self._was_unknown = False
         self.answer: Charge | None = None
-        """What the gateway has answered last."""
+        """The latest response of the gateway."""
 
     @property
     def may_be_captured(self) -> bool:
@@ -39,16 +39,16 @@ class OneCharge:
 
     @property
     def was_slow(self) -> bool:
-        """Whether it took more than one try."""
+        """Whether the charge took more than one try, or its outcome was unknown at first."""
         return self._was_unknown or (self.answer is not None and self.answer.tries > 1)
 
     async def look_up(self) -> Charge | None:
-        """Ask how it stands now; None if no run has charged."""
+        """Look up the charge at the gateway; None if the gateway does not know it."""
         self.answer = await until_done(self._steps.find_charge, on_failure=self._on_failure)
         return self.answer
 
     async def make(self, check: OrderCheck) -> Charge:
-        """Charge; if the outcome stays unknown, find it out without charging again."""
+        """Charge. If the outcome stays unknown, look it up; do not charge again."""
         try:
             self._turn_back_if_too_old()
             self.answer = await self._steps.charge(within=check.charge_budget)
@@ -59,12 +59,15 @@ class OneCharge:
         return self.answer
 
     async def refund(self) -> None:
-        """Give back what was captured, if anything was."""
+        """Refund the charge if it may be captured."""
         if self.may_be_captured:
             self.answer = await until_done(self._steps.refund, on_failure=self._on_failure)
 
     def _turn_back_if_too_old(self) -> None:
-        """Only a payment that lost its workflow, or waited long for a worker, is that old."""
+        """Raise PaymentError(PROCESSOR_TIMEOUT) if the gateway may have forgotten the charge's key.
+
+        Only a payment that lost its workflow, or waited long for a worker, is that old.
+        """
         is_old = workflow.now() - self._instruction.requested_at > CHARGEABLE_FOR
         if is_old and workflow.patched("charge-keys-are-forgotten"):
             error = PaymentError(

@@ -1,4 +1,4 @@
-"""What is seen of a payment in Temporal: memo, search attributes and a step table."""
+"""What Temporal shows of a payment: memo, search attributes and a table of steps."""
 
 import asyncio
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ SEARCH_ATTRIBUTES = (ORDER_ID, CUSTOMER_ID, PAYMENT_STATUS, FAILURE_CODE, NEEDS_
 
 
 def memo(instruction: PaymentInstruction) -> dict[str, str]:
-    """What identifies the payment that a workflow carries, for the API."""
+    """The memo of a workflow. It tells the API which payment the workflow processes."""
     return {
         names.MEMO_FINGERPRINT: instruction.fingerprint,
         names.MEMO_PAYMENT_ID: str(instruction.payment_id),
@@ -79,7 +79,7 @@ class OperatorView:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Show the step as running, then as done, failed or not needed any more."""
+        """Show the step as running, then as done, failed or not needed."""
         self._set(name, "⏳ running", "")
         try:
             yield

@@ -56,14 +56,14 @@ class OrderCheck:
         return reservation.id
 
     def ask(self) -> None:
-        """Begin to ask both systems; `verify` awaits their answers."""
+        """Send the requests to Ordering and Inventory; `verify` awaits the responses."""
         self._asked_at = workflow.now()
         wait = self._instruction.reservation_wait
         self._asking_ordering = asyncio.create_task(self._steps.fetch_order())
         self._asking_inventory = asyncio.create_task(self._steps.fetch_reservation(within=wait))
 
     async def stop_asking(self) -> None:
-        """Their answers do not count any more. Payments of version 0.1.0 await them."""
+        """Cancel the requests; in payments that version 0.1.0 has started, await the responses."""
         asking = (self._asking_ordering, self._asking_inventory)
         if workflow.patched(SAGA_2):
             for each in asking:

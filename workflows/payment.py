@@ -70,7 +70,7 @@ class PaymentWorkflow:
             await self._take_up_as_version_0_1_0()
 
     async def _claim_and_verify(self) -> None:
-        """Claim the order, and ask Ordering and Inventory about it meanwhile."""
+        """Claim the order. At the same time, request it from Ordering and its reservation."""
         claiming = asyncio.create_task(self._claim())
         self._check.ask()
         try:
@@ -156,7 +156,7 @@ class PaymentWorkflow:
         self._leaves_event = True
 
     async def _close(self) -> None:
-        """Another payment has paid the order: nothing of this one may be kept or published."""
+        """Refund this payment and withdraw its event: another payment has paid the order."""
         recorded = await self._until_done(self._steps.find_payment)
         if recorded is not None:
             await self._refund()
@@ -164,7 +164,7 @@ class PaymentWorkflow:
                 await self._withdraw(recorded)
 
     async def _withdraw(self, recorded: Payment) -> Payment:
-        """The payment, after its event was withdrawn: consumers must not act on its failure."""
+        """Withdraw the event of a failure. Returns the payment without an event."""
         return await self._until_done(lambda: self._steps.withdraw_event(recorded))
 
     # The charge, and what must still hold after it.
@@ -179,18 +179,6 @@ class PaymentWorkflow:
         self._payment = self._payment.charged(charge)
         verify_charge(charge)
 
-    async def _verify_again(self) -> None:
-        """Keep a capture only if its order may still be paid, and nobody has cancelled it."""
-        if self._may_have_changed and workflow.patched(SAGA_2):
-            await self._check.verify_again(self._flag_unless_cancelled, holds_for=timedelta(0))
-        self._check.raise_if_lapsed()
-        self._turn_back_if_cancelled()
-
-    @property
-    def _may_have_changed(self) -> bool:
-        """Whether the order may have changed since it was verified: not after a quick charge."""
-        return self._check.is_old or self._charge.was_slow or self._instruction.resumed
-
     def _flag_unless_cancelled(self, error: PaymentError) -> None:
         self._view.needs_attention(error)
         self._turn_back_if_cancelled()
@@ -202,7 +190,7 @@ class PaymentWorkflow:
     # How it ends.
 
     async def _record_success(self) -> None:
-        """Record the success, if the order may still be paid; each round looks again."""
+        """Record the success. Each retry first verifies the order again."""
         self._payment = self._payment.succeeded(at=workflow.now())
         give_up_at = workflow.now() + RECORDING_TIME
 
@@ -217,23 +205,28 @@ class PaymentWorkflow:
             await self._let_success_stand()
 
     async def _keep_capture(self) -> None:
-        await self._verify_again()
+        """Record the success, unless the order may not be paid any more or was cancelled."""
+        was_slow = self._check.is_old or self._charge.was_slow
+        if (was_slow or self._instruction.resumed) and workflow.patched(SAGA_2):
+            await self._check.verify_again(self._flag_unless_cancelled, holds_for=timedelta(0))
+        self._check.raise_if_lapsed()
+        self._turn_back_if_cancelled()
         await self._steps.record_succeeded(self._payment)
 
     async def _let_success_stand(self) -> None:
-        """In a later run: record that nothing may undo the success any more, then publish it.
+        """In a later run: record that the success stands, so that it may be published.
 
-        What an activity of a lost run has recorded before that counts, and nothing after it.
+        An activity of a lost run may have recorded a compensation or a failure before: raises its
+        PaymentError. After this, the database refuses both.
         """
-        success = self._payment
-        self._payment = await self._until_done(lambda: self._steps.begin_event(success))
+        self._payment = await self._until_done(partial(self._steps.begin_event, self._payment))
         if self._payment.compensation is not None:
             raise self._payment.compensation.error
         if self._payment.status is PaymentStatus.FAILED:
             raise self._payment.error
 
     async def _publish_success(self) -> None:
-        """An event that is refused undoes the success, unless that stands by now."""
+        """Raises PaymentError(EVENT_REFUSED) while the success may still be undone."""
         refusals = frozenset() if self._payment.is_settled else frozenset({ErrorCode.EVENT_REFUSED})
         self._payment = await self._until_done(self._publish, refusals=refusals)
 
@@ -250,7 +243,8 @@ class PaymentWorkflow:
         That the payment is being undone is recorded first: no later run may record or publish its
         success. If its success was published after all, that stands.
         """
-        if self._may_have_captured and workflow.patched(SAGA_2):
+        may_have_captured = self._compensations and self._charge.may_be_captured
+        if may_have_captured and workflow.patched(SAGA_2):
             intended = self._payment.compensating(error)
             recorded = await self._until_done(lambda: self._steps.record_compensation(intended))
             if recorded.is_settled:
@@ -263,15 +257,11 @@ class PaymentWorkflow:
         await self._compensations.unwind()
         await self._fail(error)
 
-    @property
-    def _may_have_captured(self) -> bool:
-        return self._charge.may_be_captured and bool(self._compensations)
-
     async def _refund(self) -> None:
         await self._charge.refund()
 
     async def _refund_unknown_run(self) -> None:
-        """The claim is unknown: a lost run may have claimed and charged. Without a row none has."""
+        """Refund what a lost run may have charged. Without a row, no run has charged."""
         if await self._until_done(self._steps.find_payment) is None:
             return
         await self._refund()
@@ -295,9 +285,10 @@ class PaymentWorkflow:
             self._view.needs_attention(error)
 
     async def _as_recorded(self, failed: Payment) -> Payment:
-        """The payment, whose ending an activity of a lost run may have recorded meanwhile.
+        """Read the payment back: an activity of a lost run may have recorded another ending.
 
-        If that is a failure, consumers hear of it no more than what this run has seen last.
+        Of such a failure, only what agrees with the latest answers of Ordering and Inventory is
+        published.
         """
         if not (self._instruction.resumed and workflow.patched(SAGA_2)):
             return failed

@@ -165,15 +165,15 @@ class Pauses(NamedTuple):
 
 
 PAUSES = Pauses(_seconds(60), _seconds(3600))
-"""Of a step that must not be given up. Chosen, not measured."""
+"""For steps that are retried until they succeed. Chosen, not measured."""
 
 PAUSES_OF_A_CHECK = Pauses(_seconds(60), _seconds(600))
-"""Of asking Ordering or Inventory while a capture waits for their answer. A day of it takes some
-2,000 of the 51,200 events that a history may have."""
+"""For requests to Ordering and Inventory after a capture. In a day they add some 2,000 events to
+the history, which may have 51,200."""
 
 RECORDING_PAUSES = Pauses(_seconds(5), _seconds(60))
-"""Of recording a success, whose order is looked at again after each. Chosen, not measured."""
+"""For recording a success. The order is verified again after each pause. Chosen, not measured."""
 
 RECORDING_TIME = _seconds(600)
-"""How long a success is tried to be recorded; then the capture is given back. Chosen, not measured:
-longer than a failover of PostgreSQL takes."""
+"""How long recording a success is retried; after that, the capture is refunded. Longer than a
+failover of PostgreSQL takes. Chosen, not measured."""

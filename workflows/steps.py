@@ -54,10 +54,10 @@ async def execute(
 async def _try_locally(
     activity: Callable[[Any, Argument], Awaitable[Result]], argument: Argument, summary: str
 ) -> Result:
-    """One try inside the workflow task. A step that is cancelled meanwhile awaits its end.
+    """Try once inside the workflow task. If the step is cancelled, await the end of the try.
 
-    Cancelling a local activity that has just ended makes the SDK warn of a token that it does not
-    know.
+    The local activity itself is not cancelled: if it has just ended, the SDK would warn that it
+    does not know its token.
     """
     trying = workflow.start_local_activity_method(
         activity,

@@ -78,9 +78,7 @@ async def temporal(stack: Stack) -> Client:
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    executable = CHROMIUM.find()
-    if executable is None:
-        pytest.skip(CHROMIUM.absent)
+    executable = CHROMIUM.require()
     async with async_playwright() as playwright, chromium(playwright, executable) as browser:
         yield browser
 

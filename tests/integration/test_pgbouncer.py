@@ -41,9 +41,7 @@ default_pool_size = {sessions}
 
 @pytest.fixture(scope="module")
 async def url(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    program = PGBOUNCER.find()
-    if program is None:
-        pytest.skip(PGBOUNCER.absent)
+    program = PGBOUNCER.require()
     directory, port = tmp_path_factory.mktemp("pgbouncer"), Ports.free().postgres
     (directory / "users").write_text('"payments" "payments"')
     (directory / "ini").write_text(

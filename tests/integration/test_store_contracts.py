@@ -129,15 +129,21 @@ async def test_a_success_fails_only_before_it_is_told(
     assert await as_recorded(books, stands) == begun
 
 
-@pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN, Announcement.MADE])
-async def test_a_published_failure_closes_its_order(
-    books: Books, announcement: Announcement
-) -> None:
+async def failed_with(books: Books, announcement: Announcement) -> tuple[Payment, Payment]:
+    """Record a failure and how far it is published. Returns the payment, pending and failed."""
     payment = a_payment()
     await books.payments.record_pending(payment)
     failed = payment.failed(DECLINE, NOON, Announcement.DUE)
     await books.payments.record_failed(failed)
     await books.payments.record_announcement(failed.announced(announcement))
+    return payment, failed
+
+
+@pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN, Announcement.MADE])
+async def test_a_published_failure_closes_its_order(
+    books: Books, announcement: Announcement
+) -> None:
+    payment, failed = await failed_with(books, announcement)
     own = a_payment(order_id=payment.order_id, customer_id=payment.customer_id)
     stranger = a_payment(order_id=payment.order_id)
 
@@ -196,11 +202,7 @@ async def test_an_announcement_does_not_go_back(books: Books) -> None:
 async def test_an_event_that_is_out_is_not_withdrawn(
     books: Books, announcement: Announcement
 ) -> None:
-    payment = a_payment()
-    await books.payments.record_pending(payment)
-    failed = payment.failed(DECLINE, NOON, Announcement.DUE)
-    await books.payments.record_failed(failed)
-    await books.payments.record_announcement(failed.announced(announcement))
+    payment, failed = await failed_with(books, announcement)
 
     await books.payments.record_announcement(failed.announced(Announcement.NONE))
 

@@ -408,15 +408,15 @@ WORKFLOWS = (
     Bug(
         "compensation is recorded in running payments of the former version",
         "workflows/payment.py",
-        "if self._may_have_captured and workflow.patched(SAGA_2):",
-        "if self._may_have_captured:",
+        "if may_have_captured and workflow.patched(SAGA_2):",
+        "if may_have_captured:",
         REPLAY,
     ),
     Bug(
         "running payments of the former version verify their order again",
         "workflows/payment.py",
-        "if self._may_have_changed and workflow.patched(SAGA_2):",
-        "if self._may_have_changed:",
+        "if (was_slow or self._instruction.resumed) and workflow.patched(SAGA_2):",
+        "if was_slow or self._instruction.resumed:",
         REPLAY,
     ),
     Bug(
@@ -544,8 +544,8 @@ WORKFLOWS = (
     Bug(
         "success is recorded late without another look",
         "workflows/payment.py",
-        "        await self._verify_again()\n        await self._steps.record",
-        "        await self._steps.record",
+        "was_slow = self._check.is_old or self._charge.was_slow",
+        "was_slow = self._charge.was_slow",
         VERIFIED_AGAIN,
     ),
     Bug(
@@ -586,15 +586,15 @@ WORKFLOWS = (
     Bug(
         "a refund on its way is not recorded before it",
         "workflows/payment.py",
-        "if self._may_have_captured and workflow.patched(SAGA_2):",
+        "if may_have_captured and workflow.patched(SAGA_2):",
         "if False:",
         SIMULATION,
     ),
     Bug(
         "order is not looked at again after a slow charge",
         "workflows/payment.py",
-        "return self._check.is_old or self._charge.was_slow or self._instruction.resumed",
-        "return self._instruction.resumed",
+        "was_slow = self._check.is_old or self._charge.was_slow",
+        "was_slow = False",
         SIMULATION,
     ),
     Bug(
@@ -650,9 +650,9 @@ WORKFLOWS = (
     Bug(
         "refunds before the compensation is recorded",
         "workflows/payment.py",
-        "        if self._may_have_captured and workflow.patched(SAGA_2):\n",
+        "        if may_have_captured and workflow.patched(SAGA_2):\n",
         "        await self._compensations.unwind()\n"
-        "        if self._may_have_captured and workflow.patched(SAGA_2):\n",
+        "        if may_have_captured and workflow.patched(SAGA_2):\n",
         LOST_RUNS,
     ),
     Bug(
@@ -687,8 +687,8 @@ WORKFLOWS = (
     Bug(
         "order is verified once, however long the charge takes",
         "workflows/payment.py",
-        "self._check.is_old or self._charge.was_slow or self",
-        "self",
+        "if (was_slow or self._instruction.resumed) and",
+        "if self._instruction.resumed and",
         VERIFIED_AGAIN,
     ),
     Bug(

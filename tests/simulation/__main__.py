@@ -31,7 +31,7 @@ from tests.simulation.on_server import simulating_on_server
 from tests.simulation.simulator import Finding, Simulator
 
 AT_ONCE = 100
-"""Cases that a process is given at once, and that share a server; it is new for the next ones."""
+"""Cases in one batch. A batch runs in one process and on one server."""
 PAIRED_AT_ONCE = 2
 """The same, where some 80 pairs come with each case."""
 CORES = os.cpu_count() or 1
@@ -105,7 +105,7 @@ async def _run_on_server(cases: Iterable[Case], paired: bool) -> list[Finding]:
 
 
 async def _run(simulator: Simulator, cases: Iterable[Case], paired: bool) -> list[Finding]:
-    """Every case and, if `paired`, every pair that a single fault is the first of."""
+    """Run the cases; if `paired`, also every pair that begins with one of their faults."""
     findings = []
     for case in cases:
         findings.append(single := await simulator.run(case))

@@ -59,10 +59,10 @@ COURSES = {
         "void_charge",
     ),
 }
-"""The operations that are called in each scenario without faults, and by the later requests for the
-same order. `test_courses_are_complete` compares them with what is called."""
+"""The operations that each scenario calls without faults, including later requests for the same
+order. `test_courses_are_complete` compares them with the real calls."""
 LED_TO = {"charge:lost": "find_charge", "charge:outage": "void_charge"}
-"""Operations that a payment calls only after a fault: for each such fault, the operation."""
+"""Operations that are called only after a fault, by that fault."""
 
 
 def singles() -> Iterator[Case]:
@@ -99,7 +99,7 @@ def _drawn(scenario: Scenario, faults: tuple[Fault, ...]) -> Case:
 
 
 def pairs(single: Case, called: Collection[str]) -> Iterator[Case]:
-    """The pairs of faults that begin with this single fault, in its circumstances.
+    """All pairs of this fault with a second one, in the same circumstances.
 
     `called` are the operations that were called in the single case: at another operation the second
     fault could not strike. If both operations are called without any fault, the pair comes only
@@ -115,8 +115,8 @@ def pairs(single: Case, called: Collection[str]) -> Iterator[Case]:
 
 
 def drawn(seed: int, most: int = 6) -> Case:
-    """The random case of this seed, with one to `most` faults. Three of four are of operations that
-    are called in its scenario."""
+    """A random case for this seed, with one to `most` faults. Most faults hit operations that its
+    scenario calls."""
     dice = random.Random(seed)
     scenario = dice.choice(list(Scenario))
     likely = [each for each in FAULTS if each.operation in COURSES[scenario]]

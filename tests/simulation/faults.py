@@ -17,46 +17,46 @@ from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 
 class Kind(StrEnum):
     TRANSIENT = "transient"
-    """One call has no effect and gets no answer."""
+    """One request has no effect and gets no response."""
     LOST = "lost"
-    """The call has its effect, but its answer is lost."""
+    """The request has its effect, but the response is lost."""
     LATE = "late"
-    """The call gets no answer. Its effect comes after a later call of the same system (`Delay`)."""
+    """The request gets no response. It has its effect after a later request (`Delay`)."""
     DUPLICATE = "duplicate"
-    """The call has its effect twice."""
+    """The request has its effect twice."""
     OUTAGE = "outage"
-    """For six hours, calls have no effect and get no answer."""
+    """The system is down for six hours: requests have no effect and get no response."""
     LONG_OUTAGE = "long-outage"
-    """The same for 25 hours. The gateway has forgotten its keys then."""
+    """The system is down for 25 hours. After that, the gateway does not know its keys any more."""
     REFUSED = "refused"
-    """One call is refused for good."""
+    """One request is refused with an error that is not retryable."""
     GARBAGE = "garbage"
-    """The call has its effect, and the adapter raises an unexpected error on its answer."""
+    """The request has its effect, but the adapter cannot read the response."""
     CANCELLED = "cancelled"
-    """An operator asks for the cancellation of the workflow while the operation runs."""
+    """An operator requests the cancellation of the workflow during the operation."""
     TERMINATED = "terminated"
-    """The call has no effect, and the workflow is lost: its code runs no further."""
+    """The request has no effect. The workflow is terminated: no code of it runs any more."""
     TERMINATED_AFTER = "terminated-after"
-    """The call has its effect, and the workflow is lost."""
+    """The request has its effect. Then the workflow is terminated."""
     TERMINATED_LATE = "terminated-late"
-    """The workflow is lost. The effect comes after a later call of the same system (`Delay`)."""
+    """The workflow is terminated. The request has its effect after a later request (`Delay`)."""
     ORDER_CANCELLED = "order-cancelled"
-    """Before the call, the customer cancels the order, if it is pending."""
+    """Before the request, the customer cancels the order, if it is pending."""
     ORDER_PAID = "order-paid"
-    """Before the call, the order is paid in another way, if it is pending."""
+    """Before the request, the order is paid in another way, if it is pending."""
     RESERVATION_EXPIRED = "reservation-expired"
-    """Before the call, Inventory ends the reservation."""
+    """Before the request, the reservation expires."""
     RESERVATION_SOLD = "reservation-sold"
-    """Before the call, the reserved seat is sold in another way."""
+    """Before the request, the reserved seat is sold in another way."""
 
 
 TERMINATIONS = frozenset({Kind.TERMINATED, Kind.TERMINATED_AFTER, Kind.TERMINATED_LATE})
 CHANGES = frozenset(
     {Kind.ORDER_CANCELLED, Kind.ORDER_PAID, Kind.RESERVATION_EXPIRED, Kind.RESERVATION_SOLD}
 )
-"""These change an order or a reservation. The call itself goes well."""
+"""These change an order or a reservation. The request itself succeeds."""
 AFTER = frozenset({Kind.LOST, Kind.GARBAGE, Kind.TERMINATED_AFTER})
-"""These strike when the call has had its effect."""
+"""These happen after the request has had its effect."""
 
 
 class Scenario(StrEnum):
@@ -66,7 +66,7 @@ class Scenario(StrEnum):
     UNRESERVED = "unreserved"
     DECLINED = "declined"
     LAPSING = "lapsing"
-    """The reservation ends half an hour after the request."""
+    """The reservation expires 30 minutes after the request."""
     UNRECORDABLE = "unrecordable"
     """The database refuses to record the success, so that the payment is refunded."""
     REJECTED = "rejected"
@@ -106,7 +106,7 @@ FRESH = frozenset(
         Scenario.REATTEMPTED,
     }
 )
-"""These scenarios begin with a request. All others begin with what a lost run has left."""
+"""These scenarios begin with a new payment; all others with records of a terminated workflow."""
 
 
 class Gateway(StrEnum):
@@ -135,7 +135,7 @@ class First(StrEnum):
 
     RECONCILIATION = "reconciliation"
     CALLER = "caller"
-    """Temporal has lost its schedule, too: the reconciliation runs after the caller's request."""
+    """The caller sends the next request before the reconciliation runs."""
 
 
 class Again(StrEnum):
@@ -150,7 +150,7 @@ class Again(StrEnum):
 
 
 class Delay(StrEnum):
-    """When a late effect comes: after which call of the same system."""
+    """After which later request to the same system a late request has its effect."""
 
     NEXT = "next"
     THIRD = "third"

@@ -1,4 +1,4 @@
-"""The simulation in this process: no server, and a clock that costs nothing."""
+"""The simulation without a server, on a simulated clock."""
 
 import logging
 from collections.abc import AsyncIterator, Iterable
@@ -17,11 +17,11 @@ from workflows.payment import PaymentWorkflow
 from workflows.worker import payment_activities
 
 PATIENCE = timedelta(days=30)
-"""Of the clock that leaps: six outages of a day, and all their pauses, take less."""
+"""Simulated time limit for one case. Six outages of 25 hours, with all retries, take less."""
 
 
 class LeapingClock:
-    """Stands still by itself while anything runs."""
+    """The clock of `LeapingLoop`. It does not move while a task can run."""
 
     async def now(self) -> datetime:
         return clock.now()
@@ -32,7 +32,7 @@ class LeapingClock:
 
 
 def simulator(*, remembers: bool = True) -> Simulator:
-    """A simulator for a `LeapingLoop`."""
+    """A simulator. It runs only on a `LeapingLoop`."""
     server = InProcessServer(remembers=remembers)
     client = Client(server, data_converter=pydantic_data_converter)
     simulator = Simulator(client, LeapingClock(), PATIENCE, {})
@@ -42,7 +42,7 @@ def simulator(*, remembers: bool = True) -> Simulator:
 
 
 def simulate(cases: Iterable[Case], *, remembers: bool = True) -> list[Finding]:
-    """Run the cases one after the other, without logs: they would tell of faults that are meant."""
+    """Run the cases one after the other, with logging off: the faults are intended."""
 
     async def run() -> list[Finding]:
         simulating = simulator(remembers=remembers)

@@ -32,7 +32,7 @@ class Looks:
         self.broken: list[str] = []
 
     def noting(self, operation: str, effect: Callable[[], Result]) -> Callable[[], Result]:
-        """The same effect, judged by what the run has seen at the call, and its answer noted."""
+        """Wrap the effect: check it against this run's latest responses, and keep the new one."""
         if not activity.in_activity():
             return effect
         run = activity.info().workflow_run_id or ""

@@ -1,4 +1,4 @@
-"""The simulation on Temporal's time-skipping server: the judge of the engine in this process."""
+"""The simulation on Temporal's time-skipping server. The in-process engine is compared with it."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,9 +22,9 @@ from tests.workflow.conftest import server_time, time_skipping
 from workflows.worker import build_worker, payment_activities
 
 PATIENCE = timedelta(minutes=5)
-"""Of this machine's time: an outage of a day takes ten seconds, and sixty on a busy machine."""
+"""Real seconds for one case. An outage of 25 hours takes 10, and 60 on a busy machine."""
 LONGEST_RUN = timedelta(minutes=20)
-"""More than a run takes while no system is away for hours, and less than `SOON`."""
+"""Longer than any run without an outage of hours, and shorter than `SOON`."""
 MANY = 1000
 QUIET_READS = 5
 
@@ -57,7 +57,7 @@ class _ShortRuns(OutboundInterceptor):
 
 
 class ServerClock:
-    """The clock of a server, which leaps over the timers of runs that have ended, too."""
+    """The clock of the server. It also skips to timers of runs that have ended."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -84,7 +84,7 @@ class ServerClock:
 
 @asynccontextmanager
 async def simulating_on_server(*, remembers: bool = True) -> AsyncIterator[Simulator]:
-    """A worker that does not remember replays the history before every task, as a new one does."""
+    """A simulator. Unless it `remembers`, the worker replays before every workflow task."""
     async with time_skipping() as server:
         target = server.service_client.config.target_host
         worlds: dict[str, FaultyWorld] = {}

@@ -17,7 +17,7 @@ FAR = timedelta(days=1)
 
 
 class OneTryInterceptor(Interceptor):
-    """Comes before the product's own interceptor, so that it sees what that one raises."""
+    """Wraps `PaymentErrorInterceptor`, and handles the errors that this raises."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         return _OneTry(next)

@@ -1,4 +1,4 @@
-"""A workflow and an activity that show what an engine does about retries, time, cancellation."""
+"""A workflow and an activity that show how an engine handles retries, time and cancellation."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,7 +13,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
-"""Times are told in minutes, so that those of a server on a busy machine are the same."""
+"""Times are compared in whole minutes: on a busy machine, the server is some seconds late."""
 HANGS = "hangs"
 LATER = "later"
 FOR_GOOD = "for good"
@@ -21,7 +21,7 @@ CANCELS = "cancels"
 
 
 class Probes:
-    """Activities that do what they are told, and note when they were asked to."""
+    """Activities whose outcome the test chooses. They record the time of each try."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -29,7 +29,7 @@ class Probes:
 
     @activity.defn
     async def probe(self, plan: list[str]) -> int:
-        """Do what the plan says of this attempt: fail in some way, or return its number."""
+        """End this attempt as the plan says: fail, or return the number of the attempt."""
         info = activity.info()
         waited = info.started_time - info.scheduled_time
         self.tries.append(f"{info.attempt} after {waited / MINUTE:.0f} min")
@@ -125,7 +125,7 @@ class Probe:
 
 
 async def _told_of_cancellation(activity: Coroutine[Any, Any, int]) -> str:
-    """Let the activity go on; tell how many cancellations have reached the workflow meanwhile."""
+    """Do not stop at a cancellation request. Returns how many requests came meanwhile."""
     running = asyncio.create_task(activity)
     cancellations = 0
     while not running.done():
@@ -164,7 +164,7 @@ async def _execute_locally(plan: list[str]) -> Any:
 
 
 def _chain(error: BaseException) -> list[str]:
-    """What the error and its causes are, without the words of their messages."""
+    """The types of the error and its causes, without their messages."""
     told = type(error).__name__
     if isinstance(error, ApplicationError):
         told += f" {error.type} {error.message}"

@@ -32,7 +32,7 @@ class Finding(NamedTuple):
     calls: list[str]
     violations: list[Violation]
     statuses: list[PaymentStatus]
-    """How the payments of the order are recorded at the end, the oldest first."""
+    """The final status of each payment of the order, the oldest payment first."""
 
 
 class Simulator:

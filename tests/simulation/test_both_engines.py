@@ -1,4 +1,4 @@
-"""The engine in this process comes to the same ending as Temporal's time-skipping server."""
+"""The in-process engine gives the same results as Temporal's time-skipping server."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ from tests.simulation.world import OUTAGES
 
 PARTS = 8
 CONCURRENT = frozenset({"fetch_order", "fetch_reservation"})
-"""What a payment asks while it claims its order."""
+"""Requests that run at the same time as the claim."""
 
 
 def is_comparable(case: Case) -> bool:
@@ -42,7 +42,7 @@ SAMPLE = list(sample())
 
 
 class Ending(NamedTuple):
-    """What both engines have to agree on. Concurrent calls have no order, and rounds no number."""
+    """The results that both engines must share. The order of concurrent calls may differ."""
 
     struck: list[Any]
     violated: list[str]

@@ -1,4 +1,4 @@
-"""What the engine in this process does, and that Temporal's time-skipping server does the same."""
+"""The in-process engine behaves as Temporal's time-skipping server does."""
 
 import asyncio
 from functools import partial
@@ -20,7 +20,7 @@ from tests.simulation.probe import WHATS, Probe, Probes
 from tests.workflow.conftest import time_skipping
 
 NOT_THE_SAME = "has_no_time_for_a_second_try_to_hang"
-"""The test server begins the time for all tries anew with each try. A real server does not."""
+"""The test server restarts the schedule-to-close time with each try. A real server does not."""
 SAME = [each for each in WHATS if each != NOT_THE_SAME]
 
 

@@ -145,7 +145,7 @@ class FaultyWorld(World):
 
 @dataclass(eq=False)
 class _Late:
-    """An effect that comes after so many more calls of its system."""
+    """A late effect, and how many more requests to the same system come first."""
 
     system: str
     calls: int

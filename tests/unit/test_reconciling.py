@@ -20,7 +20,7 @@ LATER = NOON + timedelta(days=1)
 
 
 class Round:
-    """A round, try by try: each knows the heartbeat of the try before."""
+    """Runs a round try by try. Each try gets the heartbeat of the one before."""
 
     def __init__(self) -> None:
         self.world = World()
@@ -32,7 +32,7 @@ class Round:
         self._subject = ReconciliationActivities(self.payments, refunds, self.sagas, rounds)
 
     async def attempt(self) -> None:
-        """A try; `world.resumed` is what it has looked at."""
+        """Run one try. `world.resumed` has the rows that it has processed."""
         environment = ActivityEnvironment()
         environment.info = replace(environment.info, heartbeat_details=self.beat)
         environment.on_heartbeat = self._keep
@@ -61,7 +61,7 @@ def of_many() -> Round:
 
 
 def in_order(world: World) -> list[Payment | Refund]:
-    """What is unfinished, as a round should look at it."""
+    """The unfinished rows in the order in which a round should process them."""
     *unpublished, pending = world.payments.values()
     return [pending, *world.asked_refunds.values(), *unpublished]
 

@@ -257,7 +257,7 @@ async def test_an_undone_payment_is_published_only_if_its_order_is_pending(desk:
 
 
 async def test_a_failure_that_says_that_there_is_no_order_is_not_published(desk: Desk) -> None:
-    """Ordering did not know the order once; when the next run looks, the order is pending."""
+    """Ordering answers 404 once. The next run sees that the order is pending."""
     instruction = an_old_instruction(desk)
     desk.world.lose_after_capture(instruction)
     missing = PaymentError(ErrorCode.ORDER_NOT_FOUND, "There is no such order.")

@@ -16,7 +16,7 @@ from tests.workflow.conftest import Desk
 
 HOUR = timedelta(hours=1)
 MANY = 10
-"""Fewer tries than a step has in five minutes."""
+"""Fewer than the number of tries in five minutes."""
 
 
 def gateway_is_dark(desk: Desk) -> None:

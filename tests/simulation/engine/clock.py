@@ -1,4 +1,4 @@
-"""An event loop with a clock of its own: when nothing can run, it is the time of the next timer."""
+"""An event loop with a simulated clock, which moves to the next timer when no task can run."""
 
 import asyncio
 import selectors
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 class _Leap(selectors.SelectSelector):
-    """Waits for no time and for no file: only the clock moves."""
+    """A selector that never waits: it moves the clock to the next timer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class _Leap(selectors.SelectSelector):
 
 
 class LeapingLoop(asyncio.SelectorEventLoop):
-    """For code that waits for timers and for itself, and for nothing outside the process."""
+    """An event loop for code that does no I/O."""
 
     def __init__(self) -> None:
         self._leap = _Leap()
@@ -38,12 +38,12 @@ class LeapingLoop(asyncio.SelectorEventLoop):
 
 
 def now() -> datetime:
-    """The time on the clock of the running loop."""
+    """The time on the running loop's clock."""
     return NOON + timedelta(seconds=asyncio.get_running_loop().time())
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run the coroutine on a new `LeapingLoop`; end the tasks that it leaves."""
+    """Run the coroutine on a new `LeapingLoop`, and cancel the tasks that remain."""
     loop = LeapingLoop()
     try:
         try:

@@ -1,4 +1,4 @@
-"""The code of one workflow run, as a worker holds it, and its replay from the history."""
+"""The workflow instance of one run in a worker, and its replay from the history."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -19,11 +19,11 @@ from tests.simulation.engine.worker import InProcessWorker
 Result = TypeVar("Result")
 
 EVICTIONS = 3
-"""How often an instance is told to end its tasks; one that waits in a `finally` needs two."""
+"""How often an instance is asked to cancel its tasks; one that waits in a `finally` needs two."""
 
 
 class WorkflowTaskError(Exception):
-    """The workflow's code has failed where it must not, or does something else when replayed."""
+    """The workflow task failed, or a replay gave other commands than the first run."""
 
 
 class _Step(NamedTuple):
@@ -46,9 +46,9 @@ class WorkflowCode:
         return len(self._history)
 
     async def activate(self, jobs: Sequence[WorkflowActivationJob]) -> list[WorkflowCommand]:
-        """Tell the workflow what has happened. Returns what it wants to be done.
+        """Run the workflow with these jobs. Returns its commands.
 
-        Raises WorkflowTaskError if the code fails in another way than by failing the workflow.
+        Raises WorkflowTaskError if the workflow task fails.
         """
         activation = WorkflowActivation(run_id=self._run_id, jobs=jobs)
         activation.timestamp.FromDatetime(now())
@@ -57,16 +57,16 @@ class WorkflowCode:
         return commands
 
     async def forget(self, since: int | None = None) -> None:
-        """Build the instance anew by a replay of the history, or of its part before `since`.
+        """Replace the instance: replay the history, or only its part before `since`.
 
-        Raises WorkflowTaskError if it commands something else than it did the first time.
+        Raises WorkflowTaskError if the commands differ from those of the first run.
         """
         del self._history[self.steps if since is None else since :]
         await self.evict()
         await _outside_tasks(self._replay)
 
     async def evict(self) -> None:
-        """End the tasks of the instance, as a worker does that needs the memory."""
+        """Cancel the tasks of the instance, as a worker does when its cache is full."""
         instance, self._instance = self._instance, None
         if instance is not None:
             await _outside_tasks(lambda: _evict(instance, self._run_id))
@@ -96,7 +96,7 @@ class WorkflowCode:
 
 
 def _replayed(step: _Step) -> WorkflowActivation:
-    """The activation as a worker gets it that replays: it is told which patches were used."""
+    """The activation as a worker gets it in a replay: it names the patches of the history."""
     activation = WorkflowActivation()
     activation.CopyFrom(step.activation)
     activation.is_replaying = True
@@ -120,7 +120,7 @@ def _evict(instance: WorkflowInstance, run_id: str) -> None:
 
 
 async def _outside_tasks(call: Callable[[], Result]) -> Result:
-    """Call it while no task of this loop runs, since a workflow is an event loop of its own.
+    """Call the function outside every task of this loop: a workflow runs an event loop of its own.
 
     Python 3.14 lets no task run inside another. The SDK's debug mode does the same.
     """

@@ -1,4 +1,4 @@
-"""A workflow run: what the server and the worker's core do between them, one task at a time."""
+"""A workflow run: what the server and the Core SDK do for it, one workflow task at a time."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
@@ -39,7 +39,7 @@ CLOSING = frozenset({"complete_workflow_execution", "fail_workflow_execution"})
 UNNOTICED = frozenset(
     {"set_patch_marker", "upsert_workflow_search_attributes", "modify_workflow_properties"}
 )
-"""What a command of these does is nothing that the workflow could notice."""
+"""Commands without an effect on the workflow."""
 
 ALL_BEFORE = 20
 RARELY = 10
@@ -50,7 +50,7 @@ _run_ids = count(1)
 
 
 class Run:
-    """From its start to `closed`, a future that has the last event of its history.
+    """One run. `closed` is a future of the last event of its history.
 
     What happens outside is handed over in workflow tasks. While a task runs local activities,
     nothing else reaches the workflow, and none of its other commands is carried out.
@@ -74,9 +74,9 @@ class Run:
         self._code = WorkflowCode(worker, self.id)
         self._is_to_cancel = False
         self._types: dict[int, str] = {}
-        """The types of activities, by sequence number."""
+        """The activity types by sequence number."""
         self._cancelled: set[int] = set()
-        """The sequence numbers of activities whose results nobody waits for any more."""
+        """The sequence numbers of cancelled activities, whose results are dropped."""
         self._news: list[WorkflowActivationJob] = []
         self._has_news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,7 +84,7 @@ class Run:
         self._in_background(self._live())
 
     def request_cancellation(self, reason: str) -> None:
-        """A second request changes nothing."""
+        """Request the cancellation of the workflow. A second request has no effect."""
         if not self._is_to_cancel:
             self._is_to_cancel = True
             self._tell(cancel_workflow=CancelWorkflow(reason=reason))
@@ -107,12 +107,12 @@ class Run:
         return init
 
     def _tell(self, **job: Any) -> None:
-        """Hand something over with the next workflow task."""
+        """Add a job to the next workflow task."""
         self._news.append(WorkflowActivationJob(**job))
         self._has_news.set()
 
     def _in_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """In a context of its own: the run may have been started from within an activity."""
+        """Start a task in its own context: an activity may have started this run."""
         task = asyncio.create_task(coroutine, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -133,7 +133,7 @@ class Run:
         self.closed.set_result(ending)
 
     async def _ending_of_task(self) -> HistoryEvent | None:
-        """Run the next workflow task. Returns the last event if the workflow ends with it."""
+        """Run the next workflow task. Returns the closing event if the task ends the workflow."""
         await self._has_news.wait()
         if not (news := self._take_news()):
             return None
@@ -158,7 +158,7 @@ class Run:
         return [job for job in news if _activity_of(job) not in self._cancelled]
 
     async def _decide(self, jobs: Sequence[WorkflowActivationJob]) -> list[WorkflowCommand]:
-        """Let the workflow go on until it waits for something outside of this task."""
+        """Run the workflow until it needs another workflow task."""
         commands: list[WorkflowCommand] = []
         running: set[asyncio.Task[WorkflowActivationJob]] = set()
         while True:
@@ -183,7 +183,7 @@ class Run:
             jobs = sorted((each.result() for each in done), key=_activity_of)
 
     def _cancellation(self, activity: int) -> WorkflowActivationJob:
-        """What the SDK tells a workflow that cancels an activity, at once, even if that runs on."""
+        """The result of a cancelled activity, which the workflow gets at once."""
         failure = Failure(
             message="Activity cancelled",
             cause=Failure(
@@ -250,7 +250,7 @@ class Run:
 
 
 def _activity_of(job: WorkflowActivationJob) -> int:
-    """The sequence number of the activity that has ended; 0, which none has, if none has."""
+    """The sequence number of the activity that has ended; 0 for any other job."""
     return job.resolve_activity.seq
 
 

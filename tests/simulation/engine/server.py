@@ -25,12 +25,11 @@ from tests.simulation.engine.runs import Run
 from tests.simulation.engine.worker import InProcessWorker
 
 CHECKED = 4
-"""One of so many runs is replayed at its end, even if the worker remembers: a replay of each would
-cost a quarter of all time."""
+"""One of so many runs is replayed at its end. Replaying each run took a quarter of the time."""
 
 
 class InProcessServer(ServiceClient):
-    """Everything that a client gets to see of Temporal. `worker` is set before the first start."""
+    """What the client uses of the Temporal service. Set `worker` before the first start."""
 
     worker: InProcessWorker
 
@@ -70,7 +69,7 @@ class InProcessServer(ServiceClient):
         return RequestCancelWorkflowExecutionResponse()
 
     async def _last_event(self, request: GetWorkflowExecutionHistoryRequest) -> Message:
-        """Waits until there is one."""
+        """Wait for the closing event of the run."""
         execution = request.execution
         run = self._runs.get(execution.run_id) or self._latest[execution.workflow_id]
         event = await asyncio.shield(run.closed)

@@ -1,4 +1,4 @@
-"""The tries of an activity: what a server does about retries and time limits."""
+"""The tries of an activity: retries and time limits, as the server handles them."""
 
 import asyncio
 import math
@@ -26,7 +26,7 @@ DEFAULT_INTERVALS = 100
 
 
 class Tries:
-    """An activity from its scheduling to its end, in as many tries as its policy and time allow."""
+    """One scheduled activity, with all tries that its retry policy and time limits allow."""
 
     def __init__(self, worker: InProcessWorker, start: Start, is_over: Callable[[], bool]) -> None:
         self._worker = worker
@@ -37,7 +37,7 @@ class Tries:
         start.scheduled_time.FromDatetime(now())
 
     async def resolution(self) -> ActivityResolution | None:
-        """How it ends; None if its workflow has ended meanwhile."""
+        """Run all tries. Returns the result; None if the workflow has ended meanwhile."""
         self._start.attempt = 1
         while not self._is_over():
             result = await self._try()
@@ -52,7 +52,7 @@ class Tries:
         return None
 
     async def _try(self) -> ActivityExecutionResult:
-        """One try. One that takes too long counts as failed, and goes on: nobody tells it."""
+        """Run one try. After its time limit it counts as failed, but it is not stopped."""
         self._start.current_attempt_scheduled_time.FromDatetime(now())
         self._start.started_time.FromDatetime(now())
         start = Start()
@@ -78,7 +78,7 @@ class Tries:
         )
 
     def _pause(self, failure: Failure) -> float | None:
-        """Seconds before the next try; None if there is to be none."""
+        """Seconds until the next try; None if there is no next try."""
         policy = self._start.retry_policy
         attempt = self._start.attempt
         if _is_final(failure, policy) or attempt == policy.maximum_attempts:
@@ -92,7 +92,7 @@ class Tries:
         return min(initial * growth, longest)
 
     def _reported(self, failure: Failure) -> Failure:
-        """What the workflow gets: of a local activity the failure itself."""
+        """The failure as the workflow gets it. A local activity's failure is not wrapped."""
         if self._start.is_local:
             return failure
         return Failure(

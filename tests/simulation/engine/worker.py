@@ -23,7 +23,7 @@ from domain.names import TASK_QUEUE
 
 
 class _Answers:
-    """Stands where the SDK reports to its Rust part, and keeps what activities have ended with."""
+    """Replaces the bridge to the Rust part of the SDK, and keeps the results of activities."""
 
     def __init__(self) -> None:
         self.by_token: dict[bytes, ActivityExecutionResult] = {}
@@ -32,7 +32,7 @@ class _Answers:
         self.by_token[completion.task_token] = completion.result
 
     def record_activity_heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
-        """Nothing: no activity of a simulated world hangs."""
+        """Ignore the heartbeat: no activity of the simulation hangs."""
 
 
 class InProcessWorker:
