@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-import uvloop
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -34,6 +33,7 @@ from api.sagas import PaymentSagas
 from api.server import ALWAYS, BoundedProtocol
 from api.timeline import Timeline
 from bootstrap import kafka, logs, temporal
+from bootstrap.process import run
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.idempotency import IdempotencyKeys
@@ -272,4 +272,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    run(main())

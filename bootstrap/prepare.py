@@ -18,6 +18,7 @@ from temporalio.common import SearchAttributeKey
 
 from activities.adapters.kafka_topics import broker_hosts, create_topics
 from bootstrap import kafka, logs, production, temporal
+from bootstrap.process import run
 from bootstrap.settings import Settings, read_settings
 from db.migrate import MigrationBlocked, migrate
 from domain.errors import RULES, ErrorCode, PaymentError
@@ -103,4 +104,4 @@ async def add_search_attributes(client: Client, keys: Iterable[SearchAttributeKe
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

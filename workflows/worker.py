@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
-import uvloop
 from pydantic import HttpUrl
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -30,6 +29,7 @@ from activities.records import RecordActivities
 from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from bootstrap import kafka, logs, temporal
+from bootstrap.process import run
 from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.payments import PaymentStore
@@ -175,4 +175,4 @@ async def _activities(
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    run(main())

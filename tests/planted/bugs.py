@@ -1573,6 +1573,13 @@ DB = (
         f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
     ),
     Bug(
+        "process finalizes the interpreter beside threads of the SDK",
+        "bootstrap/process.py",
+        "    os._exit(code)\n",
+        "    sys.exit(code)\n",
+        "tests/unit/test_process.py",
+    ),
+    Bug(
         "prepared statements are left behind PgBouncer",
         "db/engine.py",
         'options = {**options, "statement_cache_size": 0}',
