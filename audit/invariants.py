@@ -147,7 +147,7 @@ def _transitions_are_legal(books: Books) -> Iterator[str]:
 
 def _failures_are_told_where_they_may_be(books: Books) -> Iterator[str]:
     for payment in books.payments:
-        told = payment.announcement is not Announcement.NONE
+        told = payment.has_event
         if payment.error_code in NEVER_PUBLISHED:
             if told:
                 yield f"payment {payment.id}, {payment.error_code}, was told to consumers"

@@ -247,9 +247,14 @@ class Payment(BaseModel):
         return self.announcement in UNANNOUNCED
 
     @property
+    def has_event(self) -> bool:
+        """Whether its ending is published, or will be."""
+        return self.announcement is not Announcement.NONE
+
+    @property
     def closes_its_order(self) -> bool:
         """Whether its failure was published, or will be: consumers act on that at any time."""
-        return self.status is PaymentStatus.FAILED and self.announcement is not Announcement.NONE
+        return self.status is PaymentStatus.FAILED and self.has_event
 
     def refusal_for(self, customer_id: UUID) -> PaymentError:
         """Why this customer cannot pay an order that this failure has closed."""

@@ -163,6 +163,8 @@ class Shop:
         return await self._ask(f"{self.url('gateway')}/charges?orderId={order.id}")
 
     async def events(self, order: Order) -> list[Event]:
+        """The order's records in Kafka, once every event that is due for it is there."""
+        await self.until_published(order)
         return await self.topics.of(order.id)
 
     async def outcomes(self, order: Order) -> list[str]:
@@ -196,6 +198,10 @@ class Shop:
             return not any(row["announcement"] in UNANNOUNCED for row in await self.rows(order))
 
         await eventually(f"the events of {order.id} are out", published, seconds=60)
+
+    async def until_ended(self, order: Order) -> None:
+        """Wait for the end of the workflow, which callers do not wait for."""
+        await self.temporal.get_workflow_handle(names.workflow_id(UUID(order.id))).result()
 
     async def until_retried(self, order: Order, step: str) -> None:
         """Wait until this step of the order's payment has failed and is being tried again."""

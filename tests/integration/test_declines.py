@@ -48,6 +48,7 @@ async def test_declined_order_frees_its_seat(shop: Shop) -> None:
 async def test_declined_order_is_closed_to_other_requests(shop: Shop) -> None:
     order = await shop.an_order("10.13")
     first = await shop.pay(order)
+    await shop.until_ended(order)
 
     second = await shop.pay(order, paymentMethod="wallet")
 

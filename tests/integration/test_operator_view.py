@@ -1,5 +1,6 @@
 """What operators see of a payment in the Temporal Web UI, read as the Web UI reads it."""
 
+from typing import Any
 from uuid import UUID
 
 from temporalio.api.common.v1 import Payload
@@ -25,9 +26,14 @@ async def details_of(shop: Shop, order: Order) -> str:
     return metadata.current_details
 
 
+async def pay(shop: Shop, order: Order, **changes: Any) -> None:
+    await shop.pay(order, **changes)
+    await shop.until_ended(order)
+
+
 async def test_workflow_has_a_summary_and_search_attributes(shop: Shop) -> None:
     order = await shop.an_order()
-    await shop.pay(order)
+    await pay(shop, order)
 
     workflow = await workflow_of(shop, order).describe()
 
@@ -47,7 +53,7 @@ async def test_workflow_has_a_summary_and_search_attributes(shop: Shop) -> None:
 
 async def test_payment_is_found_by_its_order(shop: Shop) -> None:
     order = await shop.an_order()
-    await shop.pay(order)
+    await pay(shop, order)
 
     found = await found_by(shop, f'OrderId = "{order.id}" AND PaymentStatus = "succeeded"')
 
@@ -56,7 +62,7 @@ async def test_payment_is_found_by_its_order(shop: Shop) -> None:
 
 async def test_declined_payment_is_found_by_its_reason_and_is_not_red(shop: Shop) -> None:
     order = await shop.an_order("10.13")
-    await shop.pay(order)
+    await pay(shop, order)
 
     workflow = await workflow_of(shop, order).describe()
     found = await found_by(
@@ -78,7 +84,7 @@ async def found_by(shop: Shop, query: str) -> list[str]:
 
 async def test_every_step_has_a_summary(shop: Shop) -> None:
     order = await shop.an_order()
-    await shop.pay(order, reservationId=await shop.a_seat(order))
+    await pay(shop, order, reservationId=await shop.a_seat(order))
 
     history = await workflow_of(shop, order).fetch_history()
     steps = {
@@ -105,7 +111,7 @@ def text_of(payload: Payload) -> str:
 
 async def test_details_are_a_table_of_the_steps(shop: Shop) -> None:
     order = await shop.an_order()
-    await shop.pay(order, reservationId=await shop.a_seat(order))
+    await pay(shop, order, reservationId=await shop.a_seat(order))
 
     details = await details_of(shop, order)
 
@@ -116,7 +122,7 @@ async def test_details_are_a_table_of_the_steps(shop: Shop) -> None:
 
 async def test_details_say_why_a_step_failed(shop: Shop) -> None:
     order = await shop.an_order("10.66")
-    await shop.pay(order)
+    await pay(shop, order)
 
     details = await details_of(shop, order)
 

@@ -72,6 +72,7 @@ async def test_only_the_payment_that_is_asked_for_is_told_of(shop: Shop) -> None
     order = await shop.an_order()
     async with shop.gateway(successRate=0):
         first = (await shop.pay(order)).payment["id"]
+    await shop.until_ended(order)
     assert (await shop.pay(order)).payment["id"] != first
 
     told = await story(shop, first)

@@ -2083,7 +2083,7 @@ API = (
     Bug(
         "callers wait for Kafka",
         "api/payments.py",
-        "if recorded is not None and recorded.is_settled:",
+        "if recorded is not None and recorded.is_settled and recorded.has_event:",
         "if recorded is None:",
         PUBLISHED,
     ),
@@ -2107,8 +2107,15 @@ API = (
     Bug(
         "callers hear of a success that may be undone",
         "api/payments.py",
-        "if recorded is not None and recorded.is_settled:",
-        "if recorded is not None and recorded.is_final:",
+        "if recorded is not None and recorded.is_settled and recorded.has_event:",
+        "if recorded is not None and recorded.is_final and recorded.has_event:",
+        PUBLISHED,
+    ),
+    Bug(
+        "failure is answered while its workflow still holds the order",
+        "api/payments.py",
+        "recorded.is_settled and recorded.has_event:",
+        "recorded.is_settled:",
         PUBLISHED,
     ),
     Bug(

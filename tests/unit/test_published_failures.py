@@ -1,5 +1,6 @@
 """A failure that was published is final for its order; one that was not can be tried again."""
 
+import asyncio
 from uuid import UUID
 
 import httpx
@@ -179,6 +180,27 @@ async def test_callers_do_not_wait_for_an_event(
 
     assert envelope(answer, 200)["payment"]["status"] == "succeeded"
     assert backstage.cached[SUCCEEDED.id].announcement is Announcement.BEGUN
+
+
+async def test_callers_wait_for_a_workflow_that_has_nothing_to_publish(
+    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payments, "FIRST_LOOK_SECONDS", 0.01)
+    refused = failed(ErrorCode.AMOUNT_MISMATCH)
+    looked = asyncio.Event()
+
+    async def find(_: object) -> Payment:
+        looked.set()
+        return refused
+
+    async def ending(_: object) -> Payment:
+        await looked.wait()
+        return SUCCEEDED
+
+    monkeypatch.setattr(backstage, "find", find)
+    monkeypatch.setattr(backstage, "ending", ending)
+
+    assert envelope(await http.post("/payments", content=BODY), 200)["success"]
 
 
 @pytest.mark.parametrize("customer", [CUSTOMER, STRANGER])
