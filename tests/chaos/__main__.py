@@ -120,8 +120,8 @@ async def _run(directory: Path, load: Load) -> Run:
         healed = time.monotonic()
         await field.stack.up()
         with console.status("Waiting until every payment has ended"):
-            is_settled = await until_settled(settings_of(field.stack), field.temporal)
-        settled_after = time.monotonic() - healed if is_settled else float("inf")
+            is_irrevocable = await until_settled(settings_of(field.stack), field.temporal)
+        settled_after = time.monotonic() - healed if is_irrevocable else float("inf")
         read = await read_settled(settings_of(field.stack), began, datetime.now(UTC))
         reconciled = await taken_up_again(field.temporal)
     books = _with_answers(read, shoppers.answers)

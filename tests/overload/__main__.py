@@ -138,12 +138,12 @@ async def _run(
         else:
             await _measure(crowd, stack.site.ports.ordering, seconds, times)
         temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
-        is_settled = await until_settled(settings_of(stack), temporal)
+        is_irrevocable = await until_settled(settings_of(stack), temporal)
         books = await read_settled(settings_of(stack), began, datetime.now(UTC) + timedelta(days=1))
     finally:
         await stack.down()
     broken = [violation for each in books for violation in violations(each)]
-    settled = "everything has ended" if is_settled else "NOT everything has ended"
+    settled = "everything has ended" if is_irrevocable else "NOT everything has ended"
     console.print(
         "\n".join([*map(str, broken), f"{len(broken)} violations in the books, {settled}"])
     )

@@ -1,13 +1,13 @@
-"""The `Idempotency-Key` header of draft-ietf-httpapi-idempotency-key-header, as we read it.
+"""The `Idempotency-Key` header of draft-ietf-httpapi-idempotency-key-header.
 
-A structured-field string is quoted; bare tokens are taken too, since many clients send them.
+The draft wants a quoted string; unquoted text is accepted too, because many clients send it.
 """
 
 import re
 
 from fastapi import Request
 
-from domain.errors import ErrorCode, PaymentError
+from api.request_errors import RequestError, RequestErrorCode
 
 HEADER = "idempotency-key"
 REPLAYED = {"idempotent-replayed": "true"}
@@ -17,15 +17,15 @@ _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The request's key, None if it has none. Raises PaymentError(INVALID_REQUEST)."""
+    """The request's key, None if it has none. Raises RequestError(INVALID_REQUEST)."""
     values = request.headers.getlist(HEADER)
     if not values:
         return None
     quoted = _QUOTED.fullmatch(values[0])
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else values[0]
     if len(values) > 1 or not _KEY.fullmatch(key) or (not quoted and '"' in key):
-        raise PaymentError(
-            ErrorCode.INVALID_REQUEST,
+        raise RequestError(
+            RequestErrorCode.INVALID_REQUEST,
             "Idempotency-Key must be sent once: 1 to 255 printable ASCII characters, "
             "quoted or bare.",
         )

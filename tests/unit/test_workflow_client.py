@@ -9,12 +9,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api import refusals
-from api.sagas import PaymentSagas, Saga
+from api.workflow_client import TemporalWorkflows
 from domain import names
 from domain.errors import ErrorCode, PaymentError
 from tests.builders import a_payment, a_refund, an_instruction
 from tests.logged import lines, records
-from tests.unit.backstage import SUCCEEDED
+from tests.unit.fake_resources import SUCCEEDED
 
 MISSING = RPCError(
     "Namespace default has no mapping defined for search attribute CustomerId",
@@ -65,8 +65,8 @@ class FakeTemporal:
             raise self.failure
 
 
-def sagas_on(temporal: Any) -> PaymentSagas:
-    return PaymentSagas(temporal, wait=timedelta(seconds=1))
+def workflows_on(temporal: Any) -> TemporalWorkflows:
+    return TemporalWorkflows(temporal, wait=timedelta(seconds=1))
 
 
 async def code_of(call: Any) -> ErrorCode:
@@ -79,13 +79,16 @@ async def test_cause_of_a_refusal_is_logged_once_for_each_kind(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     temporal = FakeTemporal(MISSING)
-    sagas = sagas_on(temporal)
+    workflows = workflows_on(temporal)
 
     for _ in range(3):
-        assert await code_of(sagas.start_or_join(an_instruction())) is ErrorCode.SERVICE_UNAVAILABLE
-        assert await code_of(sagas.refund(a_refund(SUCCEEDED))) is ErrorCode.SERVICE_UNAVAILABLE
+        assert (
+            await code_of(workflows.start_or_join(an_instruction()))
+            is ErrorCode.SERVICE_UNAVAILABLE
+        )
+        assert await code_of(workflows.refund(a_refund(SUCCEEDED))) is ErrorCode.SERVICE_UNAVAILABLE
     temporal.failure = GONE
-    await code_of(sagas.start_or_join(an_instruction()))
+    await code_of(workflows.start_or_join(an_instruction()))
 
     assert lines(caplog, refusals) == [
         f"Temporal refuses: {MISSING.message} (INVALID_ARGUMENT)",
@@ -94,7 +97,7 @@ async def test_cause_of_a_refusal_is_logged_once_for_each_kind(
     assert {each.levelno for each in records(caplog, refusals)} == {logging.WARNING}
 
     monkeypatch.setattr(refusals, "QUIET_SECONDS", 0)  # as if a minute had passed
-    await code_of(sagas.start_or_join(an_instruction()))
+    await code_of(workflows.start_or_join(an_instruction()))
     assert len(lines(caplog, refusals)) == 3
 
 
@@ -103,7 +106,7 @@ async def test_cause_is_logged_where_an_ending_is_not_told(
 ) -> None:
     handle: Any = FakeTemporal(GONE)
 
-    assert await sagas_on(handle).ending(Saga(INSTRUCTION.payment_id, handle)) is None
+    assert await workflows_on(handle)._running(INSTRUCTION.payment_id, handle).ended() is None
     assert lines(caplog, refusals) == ["Temporal refuses: tcp connect error (UNAVAILABLE)"]
 
 
@@ -111,13 +114,13 @@ async def test_missing_search_attribute_is_found_and_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with pytest.raises(RPCError):
-        await sagas_on(FakeTemporal(MISSING)).find_search_attributes()
+        await workflows_on(FakeTemporal(MISSING)).find_search_attributes()
 
     assert "CustomerId" in caplog.text
 
 
 async def test_slow_queries_are_no_missing_search_attributes() -> None:
-    await sagas_on(FakeTemporal(GONE)).find_search_attributes()
+    await workflows_on(FakeTemporal(GONE)).find_search_attributes()
 
 
 INSTRUCTION = an_instruction()
@@ -131,8 +134,8 @@ STRANGE_MEMOS: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("memo", STRANGE_MEMOS.values(), ids=STRANGE_MEMOS)
 async def test_workflow_without_our_memo_is_another_payment(memo: dict[str, str]) -> None:
     temporal = FakeTemporal(memo=memo)
-    sagas = sagas_on(temporal)
+    workflows = workflows_on(temporal)
 
-    assert await code_of(sagas.start_or_join(INSTRUCTION)) is ErrorCode.PAYMENT_IN_PROGRESS
-    assert await code_of(sagas.cancel(a_payment())) is ErrorCode.PAYMENT_IN_PROGRESS
+    assert await code_of(workflows.start_or_join(INSTRUCTION)) is ErrorCode.PAYMENT_IN_PROGRESS
+    assert await code_of(workflows.cancel(a_payment())) is ErrorCode.PAYMENT_IN_PROGRESS
     assert temporal.cancelled == 0

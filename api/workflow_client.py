@@ -1,8 +1,9 @@
-"""The workflows of payments and refunds as the API sees them: started, joined and awaited."""
+"""Temporal as the API uses it: start, join, await and cancel workflows."""
 
 import asyncio
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
@@ -10,6 +11,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.ports import RunningPayment
 from api.refusals import Refusals
 from domain import names
 from domain.errors import ErrorCode, PaymentError
@@ -27,15 +29,11 @@ _OF_NO_PAYMENT = " AND ".join(
 Ending = TypeVar("Ending")
 
 
-class Saga(NamedTuple):
-    """A payment's workflow that is running, or has just ended."""
+class TemporalWorkflows:
+    """The ports `PaymentWorkflows` and `RefundWorkflows` on Temporal.
 
-    payment_id: UUID
-    handle: WorkflowHandle[PaymentWorkflow, Payment]
-
-
-class PaymentSagas:
-    """Raises PaymentError(SERVICE_UNAVAILABLE) while Temporal cannot be reached."""
+    Raises PaymentError(SERVICE_UNAVAILABLE) while Temporal cannot be reached.
+    """
 
     def __init__(
         self,
@@ -48,7 +46,7 @@ class PaymentSagas:
         self._reservation_wait_seconds = reservation_wait_seconds
         self._refusals = Refusals()
 
-    async def start_or_join(self, instruction: PaymentInstruction) -> Saga:
+    async def start_or_join(self, instruction: PaymentInstruction) -> RunningPayment:
         """Start the payment; if the same payment of this order is running already, that one.
 
         Raises PaymentError(PAYMENT_IN_PROGRESS) if a different payment of the order is running.
@@ -56,15 +54,12 @@ class PaymentSagas:
         wait = {"reservation_wait_seconds": self._reservation_wait_seconds}
         started = instruction.model_copy(update=wait)
         try:
-            return Saga(instruction.payment_id, await start_payment(self._client, started))
+            handle = await start_payment(self._client, started)
         except WorkflowAlreadyStartedError as running:
             return await self._join(instruction, running.run_id)
         except RPCError as error:
             raise self._unavailable(error) from error
-
-    async def ending(self, saga: Saga) -> Payment | None:
-        """The payment once it has ended; None if that takes too long or cannot be learned now."""
-        return await self._result(saga.handle)
+        return self._running(instruction.payment_id, handle)
 
     async def refund(self, refund: Refund) -> Refund | None:
         """Make the refund, or join it. As it has ended; None if that cannot be learned now."""
@@ -75,7 +70,7 @@ class PaymentSagas:
         return await self._result(handle)
 
     async def cancel(self, payment: Payment) -> None:
-        """Request that this payment turns back, if it still can, and no other of its order."""
+        """Request that this payment is undone, if it still can be, and no other of its order."""
         workflow_id = names.workflow_id(payment.order_id)
         try:
             latest = self._client.get_workflow_handle(workflow_id)
@@ -96,7 +91,7 @@ class PaymentSagas:
     async def find_search_attributes(self) -> None:
         """Raises RPCError if one is not registered: Temporal then refuses to start payments.
 
-        It is asked by a query: Temporal Cloud offers no operator service.
+        A query finds it out: Temporal Cloud offers no operator service.
         """
         try:
             await self._client.count_workflows(_OF_NO_PAYMENT, rpc_timeout=QUERY_TIMEOUT)
@@ -115,7 +110,7 @@ class PaymentSagas:
         except (TimeoutError, WorkflowFailureError):
             return None
 
-    async def _join(self, instruction: PaymentInstruction, run_id: str | None) -> Saga:
+    async def _join(self, instruction: PaymentInstruction, run_id: str | None) -> RunningPayment:
         handle: WorkflowHandle[PaymentWorkflow, Payment] = self._client.get_workflow_handle_for(
             PaymentWorkflow.run, names.workflow_id(instruction.order_id), run_id=run_id
         )
@@ -126,7 +121,12 @@ class PaymentSagas:
         running = memo.get(names.MEMO_PAYMENT_ID)
         if running is None or memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:
             raise _in_progress()
-        return Saga(UUID(running), handle)
+        return self._running(UUID(running), handle)
+
+    def _running(
+        self, payment_id: UUID, handle: WorkflowHandle[PaymentWorkflow, Payment]
+    ) -> RunningPayment:
+        return RunningPayment(payment_id, partial(self._result, handle))
 
     def _unavailable(self, refusal: RPCError | None = None) -> PaymentError:
         if refusal is not None:
@@ -138,7 +138,7 @@ class PaymentSagas:
 
 
 def _in_progress() -> PaymentError:
-    """Of another payment, or of a workflow that somebody started by hand, without our memo."""
+    """For another payment, or for a workflow that somebody started by hand without our memo."""
     return PaymentError(
         ErrorCode.PAYMENT_IN_PROGRESS,
         "Another payment of this order is being processed. Wait for it to end.",
