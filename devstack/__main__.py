@@ -15,12 +15,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from devstack.display import Display
-from devstack.failures import TAIL_LINES, PartFailed, StackError
-from devstack.process import ROOT
-from devstack.stack import PARTS, Stack
-from devstack.start import PREPARE
-from devstack.states import Status
+from devstack.stack.display import Display
+from devstack.stack.failures import TAIL_LINES, PartFailed, StackError
+from devstack.stack.process import ROOT
+from devstack.stack.stack import PARTS, Stack
+from devstack.stack.start import PREPARE
+from devstack.stack.states import Status
 
 DIRECTORY = ROOT / ".devstack"
 
@@ -93,7 +93,7 @@ def demo() -> None:
     """Start whatever is down, then show what the system does."""
     up()
     os.environ.update(_stack().environment())
-    importlib.import_module("devstack.demo").main()
+    importlib.import_module("devstack.demo.demonstration").main()
 
 
 def _stack() -> Stack:

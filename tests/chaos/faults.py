@@ -22,8 +22,8 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from audit.runs import EVERY_PAYMENT
-from devstack.failures import StackError
-from devstack.stack import NEIGHBOURS, SERVERS, Stack
+from devstack.stack.failures import StackError
+from devstack.stack.stack import NEIGHBOURS, SERVERS, Stack
 from tests.chaos.links import Link
 
 PROCESSES = (*SERVERS, *NEIGHBOURS, "worker", "api")

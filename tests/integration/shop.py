@@ -15,8 +15,8 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from devstack.journal import loads_typed
-from devstack.stack import Stack
+from devstack.neighbours.journal import loads_typed
+from devstack.stack.stack import Stack
 from domain import exact_json, names
 from domain.payment import UNANNOUNCED
 from tests.integration.topics import Event, Topics

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from devstack.journal import loads_typed
+from devstack.neighbours.journal import loads_typed
 from tests.contract import DOCS
 from tests.integration.shop import Shop
 

@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from devstack.demo import SCENARIOS, run
+from devstack.demo.demonstration import SCENARIOS, run
 from tests.integration.shop import Shop
 
 

@@ -15,9 +15,9 @@ import asyncpg
 from db.engine import create_engine
 from db.migrate import migrate
 from db.payments import PaymentStore
-from devstack.ports import HOST, Ports
-from devstack.postgres import _program
-from devstack.stack import Stack
+from devstack.stack.ports import HOST, Ports
+from devstack.stack.postgres import _program
+from devstack.stack.stack import Stack
 from domain.errors import PaymentError
 from tests.builders import a_payment
 from tests.integration.replica import another_api

@@ -19,10 +19,10 @@ from temporalio.service import RPCError
 
 from audit.__main__ import read_settled
 from audit.invariants import violations
-from devstack import process
-from devstack.ports import Ports
-from devstack.process import Process
-from devstack.stack import NEIGHBOURS, SERVERS, Stack
+from devstack.stack import process
+from devstack.stack.ports import Ports
+from devstack.stack.process import Process
+from devstack.stack.stack import NEIGHBOURS, SERVERS, Stack
 from domain.names import RECONCILIATION, workflow_id
 from tests import former
 from tests.integration.agreement import assert_agreement

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
-from devstack.journal import loads_typed
+from devstack.neighbours.journal import loads_typed
 from domain.names import TOPICS
 from tests.contract import event_validator
 

@@ -3004,14 +3004,14 @@ CONFIGURATION = (
     ),
     Bug(
         "cluster id may begin with a hyphen",
-        "devstack/kafka.py",
+        "devstack/stack/kafka.py",
         'b"\\0" + secrets.token_bytes(15)',
         "secrets.token_bytes(16)",
         STACK,
     ),
     Bug(
         "failing start does not quote the tool",
-        "devstack/failures.py",
+        "devstack/stack/failures.py",
         'super().__init__(f"{self.summary}\\n{self.tail}".rstrip())',
         "super().__init__(self.summary)",
         STACK,

@@ -61,7 +61,12 @@ def copied(dockerfile: str, target: str) -> set[str]:
         (
             "Dockerfile.worker",
             "neighbours",
-            ["devstack.gateway", "devstack.ordering", "devstack.inventory", "devstack.shop"],
+            [
+                "devstack.neighbours.gateway",
+                "devstack.neighbours.ordering",
+                "devstack.neighbours.inventory",
+                "devstack.demo.shop",
+            ],
         ),
     ],
 )

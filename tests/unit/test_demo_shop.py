@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from devstack import gateway, inventory, ordering, shop
-from devstack.shop import OFFERS, ShopSettings, build
+from devstack.demo import shop
+from devstack.demo.shop import OFFERS, ShopSettings, build
+from devstack.neighbours import gateway, inventory, ordering
 
 API = "http://127.0.0.1:5004"
 FORM = {"offer": "ticket", "paymentMethod": "wallet"}

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from devstack.gateway import build
-from devstack.neighbour import NeighbourSettings
+from devstack.neighbours.gateway import build
+from devstack.neighbours.neighbour import NeighbourSettings
 
 Start = Callable[..., httpx.AsyncClient]
 

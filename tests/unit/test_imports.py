@@ -34,7 +34,7 @@ BROKEN = [
     ("workflows", "workflows.steps", "db.payments"),
     ("workflows", "activities.records", "db.payments"),
     ("workflows", "domain.money", "redis"),
-    ("production", "api.main", "devstack.gateway"),
+    ("production", "api.main", "devstack.neighbours.gateway"),
     ("production", "workflows.worker", "tests"),
     ("production", "db.engine", "benchmarks.latency"),
     ("database", "api.routes", "sqlalchemy"),

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from devstack import inventory, ordering
-from devstack.neighbour import NeighbourSettings
+from devstack.neighbours import inventory, ordering
+from devstack.neighbours.neighbour import NeighbourSettings
 from domain.names import TOPIC_FAILED, TOPIC_REFUNDED, TOPIC_SUCCEEDED
 
 CUSTOMER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
@@ -327,5 +327,5 @@ async def test_a_bad_reservation_is_refused(start: Start) -> None:
 async def test_a_neighbour_tells_that_it_is_healthy(start: Start, neighbour: ModuleType) -> None:
     answer = await client(start(neighbour)).get("/health")
 
-    service = neighbour.__name__.removeprefix("devstack.")
+    service = neighbour.__name__.removeprefix("devstack.neighbours.")
     assert answer.json() == {"status": "Healthy", "service": service}

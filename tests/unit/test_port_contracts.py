@@ -18,9 +18,9 @@ from activities.adapters.http import Neighbour
 from activities.adapters.inventory import HttpInventory
 from activities.adapters.ordering import HttpOrdering
 from activities.ports import Inventory, Ordering, PaymentGateway
-from devstack import gateway, inventory, ordering
-from devstack.journal import utc_now
-from devstack.neighbour import NeighbourSettings
+from devstack.neighbours import gateway, inventory, ordering
+from devstack.neighbours.journal import utc_now
+from devstack.neighbours.neighbour import NeighbourSettings
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState

@@ -14,7 +14,7 @@ from pydantic.networks import _BaseMultiHostUrl, _BaseUrl
 from api.main import create_app
 from bootstrap import prepare
 from bootstrap.settings import Settings, read_settings
-from devstack.site import Site
+from devstack.stack.site import Site
 
 GOOD = {
     "ENVIRONMENT": "production",

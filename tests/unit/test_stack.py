@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from devstack.failures import TAIL_LINES, PartFailed
-from devstack.kafka import cluster_id
-from devstack.process import Process
+from devstack.stack.failures import TAIL_LINES, PartFailed
+from devstack.stack.kafka import cluster_id
+from devstack.stack.process import Process
 
 
 @pytest.mark.parametrize("byte", [0x00, 0xF8, 0xFB, 0xFF])

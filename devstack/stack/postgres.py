@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from devstack.failures import NotReady, PartFailed
-from devstack.part import Part, package_directory
-from devstack.ports import HOST
+from devstack.stack.failures import NotReady, PartFailed
+from devstack.stack.part import Part, package_directory
+from devstack.stack.ports import HOST
 
 _ROLE_AND_DATABASE = (
     b"CREATE ROLE payments LOGIN PASSWORD 'payments';\nCREATE DATABASE payments OWNER payments;\n"

@@ -10,7 +10,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from devstack.states import State
+from devstack.stack.states import State
 
 _UNDER_WAY = {State.STARTING, State.STOPPING}
 _MARKS = {State.WAITING: Text("·", "dim"), State.FAILED: Text("✗", "red")}

@@ -9,10 +9,10 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import ClassVar
 
-from devstack.failures import NotReady, PartFailed, StackError
-from devstack.ports import HOST, becomes_free, listener
-from devstack.process import Process
-from devstack.site import SERVER_VARIABLES, Site
+from devstack.stack.failures import NotReady, PartFailed, StackError
+from devstack.stack.ports import HOST, becomes_free, listener
+from devstack.stack.process import Process
+from devstack.stack.site import SERVER_VARIABLES, Site
 
 Probe = Callable[[], Awaitable[None]]
 

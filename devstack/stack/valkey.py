@@ -3,9 +3,9 @@
 import asyncio
 from urllib.parse import urlsplit
 
-from devstack.failures import NotReady
-from devstack.part import Part, package_directory
-from devstack.ports import HOST
+from devstack.stack.failures import NotReady
+from devstack.stack.part import Part, package_directory
+from devstack.stack.ports import HOST
 
 _DEFAULT_PORT = 6379
 

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from devstack.failures import PartFailed, StackError
-from devstack.part import Part
-from devstack.process import Process
-from devstack.states import Progress, State
+from devstack.stack.failures import PartFailed, StackError
+from devstack.stack.part import Part
+from devstack.stack.process import Process
+from devstack.stack.states import Progress, State
 
 PREPARE = "prepare"
 """Not a part that stays: creates tables, topics and search attributes, and ends."""

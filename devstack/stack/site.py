@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack.ports import HOST, Ports
+from devstack.stack.ports import HOST, Ports
 
 SERVER_VARIABLES = {
     "postgres": "DATABASE_URL",

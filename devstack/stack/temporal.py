@@ -6,9 +6,9 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from devstack.failures import NotReady
-from devstack.part import Part, expect_ok
-from devstack.ports import HOST
+from devstack.stack.failures import NotReady
+from devstack.stack.part import Part, expect_ok
+from devstack.stack.ports import HOST
 
 _SETTINGS = {
     # The default of 20 polls a second for each queue of internal tasks delays every workflow step.

@@ -1,4 +1,4 @@
-"""The simulated Inventory over HTTP: `python -m devstack.inventory`."""
+"""The simulated Inventory over HTTP: `python -m devstack.neighbours.inventory`."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -8,8 +8,8 @@ from uuid import uuid4
 from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import Field
 
-from devstack.journal import Journal, utc_now
-from devstack.neighbour import (
+from devstack.neighbours.journal import Journal, utc_now
+from devstack.neighbours.neighbour import (
     NeighbourSettings,
     Refusal,
     UtcTime,

@@ -1,4 +1,4 @@
-"""The shop of the demonstration, its pages and the orders they place: `python -m devstack.shop`."""
+"""The shop of the demonstration, its pages and orders: `python -m devstack.demo.shop`."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -13,8 +13,8 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field, PlainSerializer
 
-from devstack.journal import utc_now
-from devstack.neighbour import (
+from devstack.neighbours.journal import utc_now
+from devstack.neighbours.neighbour import (
     NeighbourSettings,
     Refusal,
     ShortText,

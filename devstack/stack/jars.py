@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.failures import PartFailed
+from devstack.stack.failures import PartFailed
 
 _LIST = Path(__file__).with_name("kafka-jars.txt")
 _DOWNLOADS_AT_ONCE = 8

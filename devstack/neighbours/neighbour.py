@@ -28,7 +28,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings
 from starlette.exceptions import HTTPException
 
-from devstack.journal import Journal, iso_utc
+from devstack.neighbours.journal import Journal, iso_utc
 from domain import exact_json
 from domain.money import Money
 

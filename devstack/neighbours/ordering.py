@@ -1,13 +1,20 @@
-"""The simulated Ordering over HTTP and Kafka: `python -m devstack.ordering`."""
+"""The simulated Ordering over HTTP and Kafka: `python -m devstack.neighbours.ordering`."""
 
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 
-from devstack.neighbour import NeighbourSettings, answer, json_list, neighbour_app, read, serve
-from devstack.order_book import OrderBook, OrderChange, OrderRequest
-from devstack.payment_events import follow
+from devstack.neighbours.neighbour import (
+    NeighbourSettings,
+    answer,
+    json_list,
+    neighbour_app,
+    read,
+    serve,
+)
+from devstack.neighbours.order_book import OrderBook, OrderChange, OrderRequest
+from devstack.neighbours.payment_events import follow
 
 router = APIRouter()
 

@@ -1,4 +1,4 @@
-"""The simulated card gateway over HTTP: `python -m devstack.gateway`."""
+"""The simulated card gateway over HTTP: `python -m devstack.neighbours.gateway`."""
 
 import re
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 
-from devstack.gateway_books import Behaviour, ChargeRequest, GatewayBooks, RefundRequest
-from devstack.neighbour import (
+from devstack.neighbours.gateway_books import Behaviour, ChargeRequest, GatewayBooks, RefundRequest
+from devstack.neighbours.neighbour import (
     NeighbourSettings,
     Refusal,
     answer,

@@ -9,9 +9,9 @@ from uuid import uuid4
 from aiokafka import ConsumerRecord
 from pydantic import Field
 
-from devstack.journal import Journal, loads_typed, utc_now
-from devstack.neighbour import Amount, Refusal, UtcTime, UuidText, Wire
-from devstack.payment_events import parse_event
+from devstack.neighbours.journal import Journal, loads_typed, utc_now
+from devstack.neighbours.neighbour import Amount, Refusal, UtcTime, UuidText, Wire
+from devstack.neighbours.payment_events import parse_event
 from domain import exact_json, names
 from domain.money import CurrencyCode
 

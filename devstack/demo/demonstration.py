@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 from rich.console import Console
 
-from devstack.demo_books import Books, read_books, read_topics
+from devstack.demo.books import Books, read_books, read_topics
 from domain import exact_json
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 

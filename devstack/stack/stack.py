@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from devstack.apps import API, Gateway, Inventory, Ordering, Shop, Worker
-from devstack.kafka import Kafka
-from devstack.part import Part
-from devstack.ports import Ports
-from devstack.postgres import PostgreSQL
-from devstack.process import Process
-from devstack.site import SERVER_VARIABLES, Site
-from devstack.start import PREPARE, Start
-from devstack.states import Progress, State, Status, silent
-from devstack.temporal import Temporal
-from devstack.valkey import Valkey
+from devstack.stack.apps import API, Gateway, Inventory, Ordering, Shop, Worker
+from devstack.stack.kafka import Kafka
+from devstack.stack.part import Part
+from devstack.stack.ports import Ports
+from devstack.stack.postgres import PostgreSQL
+from devstack.stack.process import Process
+from devstack.stack.site import SERVER_VARIABLES, Site
+from devstack.stack.start import PREPARE, Start
+from devstack.stack.states import Progress, State, Status, silent
+from devstack.stack.temporal import Temporal
+from devstack.stack.valkey import Valkey
 
 SERVERS = ("postgres", "valkey", "kafka", "temporal")
 NEIGHBOURS = ("gateway", "ordering", "inventory")

@@ -4,10 +4,10 @@ import socket
 import sys
 from typing import ClassVar
 
-from devstack.failures import NotReady
-from devstack.part import Part, expect_ok
-from devstack.ports import HOST
-from devstack.temporal import ask
+from devstack.stack.failures import NotReady
+from devstack.stack.part import Part, expect_ok
+from devstack.stack.ports import HOST
+from devstack.stack.temporal import ask
 from domain.names import TASK_QUEUE
 
 
@@ -34,25 +34,25 @@ class _WebApp(Part):
 class Gateway(_WebApp):
     name = "gateway"
     title = "Gateway"
-    module = "devstack.gateway"
+    module = "devstack.neighbours.gateway"
 
 
 class Ordering(_WebApp):
     name = "ordering"
     title = "Ordering"
-    module = "devstack.ordering"
+    module = "devstack.neighbours.ordering"
 
 
 class Inventory(_WebApp):
     name = "inventory"
     title = "Inventory"
-    module = "devstack.inventory"
+    module = "devstack.neighbours.inventory"
 
 
 class Shop(_WebApp):
     name = "shop"
     title = "Shop"
-    module = "devstack.shop"
+    module = "devstack.demo.shop"
 
     @property
     def address(self) -> str:

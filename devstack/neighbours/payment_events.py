@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from devstack.journal import loads_typed
-from devstack.neighbour import explain
+from devstack.neighbours.journal import loads_typed
+from devstack.neighbours.neighbour import explain
 from domain.names import TOPIC_FAILED, TOPIC_REFUNDED, TOPIC_SUCCEEDED
 
 _log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from devstack.failures import PartFailed
+from devstack.stack.failures import PartFailed
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 _POLL = 0.02
 _SAME_START = 2.0  # seconds; the start of the machine is known to the second
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from devstack.journal import Journal, utc_now
-from devstack.neighbour import Amount, Refusal, ShortText, UtcTime, Wire
+from devstack.neighbours.journal import Journal, utc_now
+from devstack.neighbours.neighbour import Amount, Refusal, ShortText, UtcTime, Wire
 from domain.money import CurrencyCode, RecordedCurrency
 
 
