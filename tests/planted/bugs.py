@@ -3003,6 +3003,20 @@ CONFIGURATION = (
         CONTAINERS,
     ),
     Bug(
+        "the neighbours' image holds the whole devstack",
+        "Dockerfile.worker",
+        "COPY devstack/neighbours/ devstack/neighbours/",
+        "COPY devstack/ devstack/",
+        CONTAINERS,
+    ),
+    Bug(
+        "the shop's image lacks its pages",
+        "Dockerfile.worker",
+        "COPY devstack/demo/ devstack/demo/",
+        "COPY devstack/demo.py devstack/",
+        CONTAINERS,
+    ),
+    Bug(
         "cluster id may begin with a hyphen",
         "devstack/stack/kafka.py",
         'b"\\0" + secrets.token_bytes(15)',
