@@ -1,18 +1,18 @@
-"""The system's own processes: the three simulated neighbours, the worker, the API and the shop."""
+"""The components that run our own Python code: the neighbours, the worker, the API, the shop."""
 
 import socket
 import sys
 from typing import ClassVar
 
-from devstack.stack.failures import NotReady
-from devstack.stack.part import Part, expect_ok
+from devstack.stack.component import Component, expect_ok
+from devstack.stack.errors import NotReadyError
 from devstack.stack.ports import HOST
-from devstack.stack.temporal import ask
+from devstack.stack.temporal import run_temporal_command
 from domain.names import TASK_QUEUE
 
 
-class _WebApp(Part):
-    """Runs `python -m <module>` and answers `GET /health`."""
+class _WebApp(Component):
+    """Runs `python -m <module>`; it is ready when `GET /health` returns 200."""
 
     module: ClassVar[str]
 
@@ -63,23 +63,27 @@ class API(_WebApp):
     name = "api"
     title = "Payment API"
     module = "api.main"
-    # Not the preparation: nobody pays before it is done, and its start takes as long.
-    needs = frozenset({"postgres", "valkey", "kafka", "temporal"})
-    stop_seconds = 15.0
+    # It does not depend on the preparation, so that both start together. Nobody pays before `up`
+    # has returned, which waits for both.
+    depends_on = frozenset({"postgres", "valkey", "kafka", "temporal"})
+    stop_timeout_seconds = 15.0
+    """Requests under way may end first. Chosen, not measured."""
 
-    async def wait_until_payable(self) -> None:
-        """Wait until a payment would be accepted. Raises PartFailed when that takes too long."""
+    async def wait_until_payments_are_accepted(self) -> None:
+        """Wait until `GET /ready` returns 200. Raises ComponentError if that takes too long."""
         await self.wait_for(lambda: expect_ok(self.ports[0], "/ready"))
 
 
-class Worker(Part):
-    """Ready when Temporal has heard from this very process, not from one before it."""
+class Worker(Component):
+    """Ready when Temporal knows this process as a poller of the task queue."""
 
     name = "worker"
     title = "Worker"
-    poll_seconds = 0.25  # each probe is a process
-    needs = frozenset({"prepare"})
-    stop_seconds = 30.0  # it completes running steps, which it gives 25 s
+    probe_interval_seconds = 0.25
+    """Each probe starts a process, so it is made less often. Chosen, not measured."""
+    depends_on = frozenset({"prepare"})
+    stop_timeout_seconds = 30.0
+    """The worker itself gives running steps 25 s to complete."""
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -93,8 +97,9 @@ class Worker(Part):
         return [sys.executable, "-m", "workflows.worker"]
 
     async def probe(self) -> None:
-        question = ("task-queue", "describe", "--task-queue", TASK_QUEUE)
-        queue = await ask(self.site.environment(), *question)
+        arguments = ("task-queue", "describe", "--task-queue", TASK_QUEUE)
+        queue = await run_temporal_command(self.site.environment(), *arguments)
+        # With the pid: Temporal still lists a worker that has just ended.
         identity = f"{self.process.pid}@{socket.gethostname()}"
         if not any(poller["identity"] == identity for poller in queue["pollers"] or ()):
-            raise NotReady(f"Temporal has not heard from {identity} yet")
+            raise NotReadyError(f"Temporal has no poller {identity} yet")

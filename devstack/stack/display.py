@@ -1,4 +1,4 @@
-"""Progress for a person: one line for each part, alive on a terminal and plain elsewhere."""
+"""Progress on the console: one line per component, updated in place on a terminal."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -12,13 +12,18 @@ from rich.text import Text
 
 from devstack.stack.states import State
 
-_UNDER_WAY = {State.STARTING, State.STOPPING}
+_IN_PROGRESS = {State.STARTING, State.STOPPING}
 _MARKS = {State.WAITING: Text("·", "dim"), State.FAILED: Text("✗", "red")}
+_REFRESHES_PER_SECOND = 12
+"""Enough for a smooth spinner. Chosen, not measured."""
 _DONE = Text("✓", "green")
 
 
 class Display:
-    """Call it as a `Progress`. `titles` has what each part is called."""
+    """A `Progress` that prints. `titles` holds the displayed name of each component.
+
+    Where the console is no terminal, each new state is printed as a line of its own.
+    """
 
     def __init__(self, console: Console, titles: Mapping[str, str]) -> None:
         self._console = console
@@ -28,30 +33,31 @@ class Display:
         self._took: dict[str, float] = {}
         self._spinner = Spinner("dots", style="cyan")
 
-    def __call__(self, part: str, state: State) -> None:
-        self._states[part] = state
-        if state in _UNDER_WAY:
-            self._began[part] = time.monotonic()
-        elif part in self._began:
-            self._took[part] = time.monotonic() - self._began[part]
+    def __call__(self, component: str, state: State) -> None:
+        self._states[component] = state
+        if state in _IN_PROGRESS:
+            self._began[component] = time.monotonic()
+        elif component in self._began:
+            self._took[component] = time.monotonic() - self._began[component]
         if not self._console.is_terminal and state is not State.WAITING:
-            self._console.print(f"{self._titles[part]}: {state}{self._seconds(part)}")
+            self._console.print(f"{self._titles[component]}: {state}{self._seconds(component)}")
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Keep the lines up to date on a terminal."""
+    def live(self) -> Iterator[None]:
+        """While the context is open, keep the lines up to date on a terminal."""
         if not self._console.is_terminal:
             yield
             return
-        with Live(self, console=self._console, refresh_per_second=12):
+        with Live(self, console=self._console, refresh_per_second=_REFRESHES_PER_SECOND):
             yield
 
     def __rich__(self) -> Table:
         table = Table.grid(padding=(0, 1))
-        for part, state in self._states.items():
-            mark = self._spinner if state in _UNDER_WAY else _MARKS.get(state, _DONE)
-            table.add_row(mark, self._titles[part], Text(f"{state}{self._seconds(part)}", "dim"))
+        for component, state in self._states.items():
+            mark = self._spinner if state in _IN_PROGRESS else _MARKS.get(state, _DONE)
+            text = Text(f"{state}{self._seconds(component)}", "dim")
+            table.add_row(mark, self._titles[component], text)
         return table
 
-    def _seconds(self, part: str) -> str:
-        return f" ({self._took[part]:.1f} s)" if part in self._took else ""
+    def _seconds(self, component: str) -> str:
+        return f" ({self._took[component]:.1f} s)" if component in self._took else ""

@@ -1,4 +1,4 @@
-"""The Kafka broker's jars: fetched once for each user, checked against their hashes every time."""
+"""The Kafka broker's jars: downloaded once per user, checked by SHA-256 at every start."""
 
 import fcntl
 import hashlib
@@ -8,15 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.stack.failures import PartFailed
+from devstack.stack.errors import ComponentError
 
 _LIST = Path(__file__).with_name("kafka-jars.txt")
-_DOWNLOADS_AT_ONCE = 8
+_PARALLEL_DOWNLOADS = 8
+"""Chosen, not measured."""
 
 
 @dataclass(frozen=True)
 class Jar:
-    """A Maven coordinate and the SHA-256 of the file that it must stand for."""
+    """A Maven coordinate and the SHA-256 that its file must have."""
 
     group: str
     artifact: str
@@ -24,10 +25,12 @@ class Jar:
     sha256: str
 
     def path(self, repository: Path) -> Path:
+        """The jar's file in a local Maven repository."""
         name = f"{self.artifact}-{self.version}.jar"
         return repository / self.group.replace(".", "/") / self.artifact / self.version / name
 
     def is_intact(self, repository: Path) -> bool:
+        """False if the file is missing or has another SHA-256."""
         path = self.path(repository)
         if not path.exists():
             return False
@@ -35,20 +38,23 @@ class Jar:
 
 
 def class_path() -> str:
-    """The broker's Java class path; downloads what is missing. Raises PartFailed if it cannot."""
+    """The broker's Java class path. Missing jars are downloaded.
+
+    Raises ComponentError if a download fails or has another SHA-256.
+    """
     repository = _cache() / "jars"
     repository.mkdir(parents=True, exist_ok=True)
-    jars = list(_listed())
-    # Two stacks may start at once, and jgo writes a jar under its final name from the first byte.
-    with (repository / "lock").open("w") as lock, ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
+    jars = list(_read_list())
+    # Two stacks may start together, and jgo writes a jar under its final name from the first byte.
+    with (repository / "lock").open("w") as lock, ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
         fcntl.flock(lock, fcntl.LOCK_EX)
         intact = pool.map(lambda jar: jar.is_intact(repository), jars)
         missing = [jar for jar, is_intact in zip(jars, intact, strict=True) if not is_intact]
-        list(pool.map(lambda jar: _fetch(jar, repository), missing))
+        list(pool.map(lambda jar: _download(jar, repository), missing))
     return os.pathsep.join(str(jar.path(repository)) for jar in jars)
 
 
-def _listed() -> Iterator[Jar]:
+def _read_list() -> Iterator[Jar]:
     for line in _LIST.read_text().splitlines():
         coordinate, sha256 = line.split()
         group, artifact, version = coordinate.split(":")
@@ -59,21 +65,20 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "payment-service"
 
 
-def _fetch(jar: Jar, repository: Path) -> None:
+def _download(jar: Jar, repository: Path) -> None:
     from jgo.maven import MavenContext  # noqa: PLC0415 - only a first start needs it
 
-    jar.path(repository).unlink(missing_ok=True)
+    path = jar.path(repository)
+    path.unlink(missing_ok=True)
     project = MavenContext(repo_cache=repository).project(jar.group, jar.artifact)
     try:
         project.at_version(jar.version).artifact().resolve()
     except (OSError, RuntimeError) as error:
-        raise PartFailed(
-            "kafka", f"cannot download {jar.path(repository).name}: {error}"
-        ) from error
+        raise ComponentError("kafka", f"cannot download {path.name}: {error}") from error
     if not jar.is_intact(repository):
-        jar.path(repository).unlink()
-        raise PartFailed(
+        path.unlink()
+        raise ComponentError(
             "kafka",
-            f"{jar.path(repository).name} is not the file whose SHA-256 stands in {_LIST.name}; "
-            "it has been deleted. The Maven repository may have been tampered with",
+            f"the SHA-256 of {path.name} is not the one in {_LIST.name}; the file has been "
+            "deleted. Someone may have changed the Maven repository",
         )

@@ -1,4 +1,4 @@
-"""The TCP ports of one stack, all of them on the loopback interface."""
+"""The TCP ports of one stack, all on the loopback interface."""
 
 import asyncio
 import random
@@ -8,13 +8,19 @@ from dataclasses import astuple, dataclass, fields
 import psutil
 
 HOST = "127.0.0.1"
-_ATTEMPTS_TO_FIND = 200
-_ATTEMPTS_TO_BIND = 20
+_FIND_ATTEMPTS = 200
+"""Random blocks of ports to try. Chosen, not measured."""
+_FREE_ATTEMPTS = 20
+_FREE_INTERVAL_SECONDS = 0.05
+"""Together one second, in which the system frees the ports of a killed process.
+
+Chosen, not measured.
+"""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """One port for each listener. The defaults are those of `make up`."""
+    """One port for each server. The defaults are those of `make up`."""
 
     api: int = 5004
     ordering: int = 5003
@@ -30,12 +36,13 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
-        """Neighbouring ports that nobody listens on.
+        """Choose a block of consecutive ports that nobody listens on.
 
-        A random block, so that stacks started at the same moment do not meet, and below the range
-        that the system gives to outgoing connections. Raises RuntimeError if it finds none.
+        The block is random, so that two stacks that start together rarely choose the same one.
+        It lies below the range from which the system takes ports for outgoing connections.
+        Raises RuntimeError if no free block is found.
         """
-        for _ in range(_ATTEMPTS_TO_FIND):
+        for _ in range(_FIND_ATTEMPTS):
             first = random.randrange(12_000, 32_000, 16)  # noqa: S311 - no secret
             ports = cls(*range(first, first + len(fields(cls))))
             if all(is_free(port) for port in astuple(ports)):
@@ -44,8 +51,9 @@ class Ports:
 
 
 def is_free(port: int) -> bool:
+    """Try to bind the port."""
     with socket.socket() as probe:
-        # As the servers do: a port whose last connections are still closing counts as free.
+        # As the servers do: a port whose old connections are still closing counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -55,16 +63,19 @@ def is_free(port: int) -> bool:
 
 
 async def becomes_free(port: int) -> bool:
-    """Whether it is free, or soon will be: a process that was just killed holds on for a moment."""
-    for _ in range(_ATTEMPTS_TO_BIND):
+    """Wait up to one second for the port: a process that was just killed holds it a little longer.
+
+    Returns False if it is still taken then.
+    """
+    for _ in range(_FREE_ATTEMPTS):
         if is_free(port):
             return True
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(_FREE_INTERVAL_SECONDS)
     return False
 
 
-def listener(port: int) -> str:
-    """Who listens on the port, for a person: `process 4711 (java)`."""
+def describe_listener(port: int) -> str:
+    """Say which process listens on the port: `process 4711 (java)`, or `another process`."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.laddr and connection.laddr.port == port and connection.pid:

@@ -1,4 +1,4 @@
-"""Where one stack lives: its directory, its ports, and the servers that it finds in place."""
+"""Where one stack is: its directory, its ports, and the external servers that it uses."""
 
 import shlex
 from collections.abc import Mapping
@@ -13,11 +13,16 @@ SERVER_VARIABLES = {
     "kafka": "KAFKA_BOOTSTRAP_SERVERS",
     "temporal": "TEMPORAL_ADDRESS",
 }
+"""For each server, the environment variable with its address."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """One stack's place on the machine. `external` names servers to use instead of our own."""
+    """The directory and the addresses of one stack.
+
+    `external` holds environment variables. Each of SERVER_VARIABLES in it names a server that the
+    stack uses instead of starting its own. `durable`: see `Stack`.
+    """
 
     directory: Path
     ports: Ports = field(default_factory=Ports)
@@ -29,14 +34,15 @@ class Site:
         return self.directory / "data"
 
     def environment(self) -> dict[str, str]:
-        """What the apps and the tools need to know, as environment variables."""
-        return self._own() | self._foreign()
+        """The environment variables that the apps and the tests need."""
+        return self._own_environment() | self._external_environment()
 
-    def is_external(self, part: str) -> bool:
-        return SERVER_VARIABLES.get(part) in self._foreign()
+    def is_external(self, component: str) -> bool:
+        """True if the stack uses this component but does not start or stop it."""
+        return SERVER_VARIABLES.get(component) in self._external_environment()
 
     def write_environment(self) -> Path:
-        """Write `<directory>/env` for a shell to source."""
+        """Write `<directory>/env`, a file for `source` in a shell."""
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / "env"
         lines = (f"{name}={shlex.quote(value)}\n" for name, value in self.environment().items())
@@ -44,20 +50,20 @@ class Site:
         path.write_text("".join(lines))
         return path
 
-    def _foreign(self) -> dict[str, str]:
-        own = self._own()
-        # A shell that has sourced our `env` names our own servers; those are not foreign.
-        foreign = {
+    def _external_environment(self) -> dict[str, str]:
+        own = self._own_environment()
+        # In a shell that has sourced our `env`, the variables name our own servers: not external.
+        external = {
             name: value
             for name in SERVER_VARIABLES.values()
             if (value := self.external.get(name)) and value != own[name]
         }
-        if "TEMPORAL_ADDRESS" in foreign:
-            foreign["TEMPORAL_NAMESPACE"] = self.external.get("TEMPORAL_NAMESPACE", "default")
-            foreign["TEMPORAL_UI_URL"] = self.external.get("TEMPORAL_UI_URL", "")
-        return foreign
+        if "TEMPORAL_ADDRESS" in external:
+            external["TEMPORAL_NAMESPACE"] = self.external.get("TEMPORAL_NAMESPACE", "default")
+            external["TEMPORAL_UI_URL"] = self.external.get("TEMPORAL_UI_URL", "")
+        return external
 
-    def _own(self) -> dict[str, str]:
+    def _own_environment(self) -> dict[str, str]:
         ports = self.ports
         return {
             "SHOP_URL": f"http://localhost:{ports.shop}",
@@ -71,7 +77,7 @@ class Site:
             "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{ports.kafka}",
             "DATABASE_URL": f"postgresql://payments:payments@{HOST}:{ports.postgres}/payments",
             "REDIS_URL": f"redis://{HOST}:{ports.valkey}/0",
-            "ENVIRONMENT": "development",  # whatever the shell at hand is for
+            "ENVIRONMENT": "development",  # even in a shell that is set up for production
             "API_HOST": HOST,
             "API_PORT": str(ports.api),
             "ORDERING_PORT": str(ports.ordering),

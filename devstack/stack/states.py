@@ -1,4 +1,4 @@
-"""What can be told of a part while the stack starts, runs and stops."""
+"""The state of a component, and how a caller is told of a new one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """What became of a part."""
+    """The state of one component. The values are printed by `python -m devstack`."""
 
-    WAITING = "waiting"
+    WAITING = "waiting"  # for the components that it depends on
     STARTING = "starting"
-    READY = "ready"
-    RUNNING = "running"
-    UNNEEDED = "not needed"
-    EXTERNAL = "not ours"
+    READY = "ready"  # started by this call
+    RUNNING = "running"  # started by an earlier call
+    UNNEEDED = "not needed"  # the preparation was done by an earlier call
+    EXTERNAL = "not ours"  # a server that the stack uses but did not start
     STOPPING = "stopping"
     STOPPED = "stopped"
     DOWN = "down"
@@ -21,16 +21,16 @@ class State(StrEnum):
 
 
 Progress = Callable[[str, State], None]
-"""Called with a part's name and its new state."""
+"""Called with a component's name and its new state."""
 
 
-def silent(_part: str, _state: State) -> None:
-    pass
+def ignore_progress(_component: str, _state: State) -> None:
+    """Do nothing: for callers that show no progress."""
 
 
 @dataclass(frozen=True)
-class Status:
-    """One part as it is now. `uptime` is in seconds; it and `pid` are None unless it runs."""
+class ComponentStatus:
+    """A component at this moment. `pid` and `uptime` (seconds) are None if it has no process."""
 
     name: str
     title: str

@@ -6,28 +6,29 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from devstack.stack.failures import NotReady
-from devstack.stack.part import Part, expect_ok
+from devstack.stack.component import Component, expect_ok
+from devstack.stack.errors import NotReadyError
 from devstack.stack.ports import HOST
 
 _SETTINGS = {
-    # The default of 20 polls a second for each queue of internal tasks delays every workflow step.
+    # The default, 20 polls per second of each internal queue, delays every workflow step.
     "history.transferProcessorMaxPollRPS": 1000,
     "history.timerProcessorMaxPollRPS": 1000,
     "history.visibilityProcessorMaxPollRPS": 1000,
-    # Who polls a queue is remembered for 5 s by default: so long would a new worker stay unseen.
+    # By default the list of pollers is cached for 5 s, which would delay the worker's readiness.
     "matching.taskQueueInfoByBuildIdTTL": '"0s"',
 }
-# A write-ahead log outlives a SIGKILL as well as the default journal does, and commits faster.
 _PRAGMAS = {"journal_mode": "WAL", "synchronous": "NORMAL"}
+"""SQLite's write-ahead log survives a SIGKILL as its default journal does, and commits faster."""
 
 
-class Temporal(Part):
-    """One process with all of Temporal's services; its state is one SQLite file."""
+class Temporal(Component):
+    """All of Temporal's services in one process. The state is one SQLite file."""
 
     name = "temporal"
     title = "Temporal"
-    poll_seconds = 0.25  # each probe is a process
+    probe_interval_seconds = 0.25
+    """Each probe starts a process, so it is made less often. Chosen, not measured."""
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -50,22 +51,25 @@ class Temporal(Part):
         ]
 
     async def probe(self) -> None:
-        await ask(self.site.environment(), "operator", "namespace", "describe")
+        await run_temporal_command(self.site.environment(), "operator", "namespace", "describe")
         if not self.site.is_external(self.name):
             await expect_ok(self.site.ports.temporal_ui, "/")
 
 
-async def ask(environment: dict[str, str], *question: str) -> Any:
-    """Run one `temporal` command. Raises NotReady if the server does not answer it."""
+async def run_temporal_command(environment: dict[str, str], *arguments: str) -> Any:
+    """Run the program `temporal` and parse its JSON output.
+
+    Raises NotReadyError with the program's error text if it fails.
+    """
     process = await asyncio.create_subprocess_exec(
         *(_program(), "--address", environment["TEMPORAL_ADDRESS"]),
-        *(*question, "--namespace", environment["TEMPORAL_NAMESPACE"], "--output", "json"),
+        *(*arguments, "--namespace", environment["TEMPORAL_NAMESPACE"], "--output", "json"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await process.communicate()
     if process.returncode:
-        raise NotReady(errors.decode(errors="replace").strip())
+        raise NotReadyError(errors.decode(errors="replace").strip())
     return json.loads(output)
 
 

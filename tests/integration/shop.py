@@ -142,11 +142,11 @@ class Shop:
     @contextmanager
     def frozen(self, part: str) -> Iterator[None]:
         """A part that takes calls and answers none."""
-        self.stack.freeze(part)
+        self.stack.suspend(part)
         try:
             yield
         finally:
-            self.stack.thaw(part)
+            self.stack.resume(part)
 
     # What others have written down.
 

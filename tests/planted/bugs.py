@@ -3025,7 +3025,7 @@ CONFIGURATION = (
     ),
     Bug(
         "failing start does not quote the tool",
-        "devstack/stack/failures.py",
+        "devstack/stack/errors.py",
         'super().__init__(f"{self.summary}\\n{self.tail}".rstrip())',
         "super().__init__(self.summary)",
         STACK,

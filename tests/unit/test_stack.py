@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.stack.failures import TAIL_LINES, PartFailed
+from devstack.stack.errors import TAIL_LINES, ComponentError
 from devstack.stack.kafka import cluster_id
 from devstack.stack.process import Process
 
@@ -30,7 +30,7 @@ def test_two_clusters_have_two_ids() -> None:
 async def test_a_tool_that_fails_is_quoted(tmp_path: Path) -> None:
     script = "print(*range(100), sep='\\n', flush=True); raise SystemExit('expected one argument')"
 
-    with pytest.raises(PartFailed) as caught:
+    with pytest.raises(ComponentError) as caught:
         await Process(tmp_path, "tool").run([sys.executable, "-c", script], os.environ)
 
     first, *said = str(caught.value).splitlines()
@@ -40,6 +40,6 @@ async def test_a_tool_that_fails_is_quoted(tmp_path: Path) -> None:
 
 
 def test_a_part_that_has_written_nothing_is_named_all_the_same(tmp_path: Path) -> None:
-    failure = PartFailed("tool", "no answer", tmp_path / "none.log")
+    failure = ComponentError("tool", "no answer", tmp_path / "none.log")
 
     assert str(failure) == "tool: no answer"
