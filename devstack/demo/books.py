@@ -1,4 +1,4 @@
-"""What the five places say about one order: the demo compares them."""
+"""What five systems record about one order: the demonstration compares it with what it expects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,35 +15,42 @@ from domain import exact_json
 
 @dataclass(frozen=True)
 class Books:
-    """One order's ending. `row` is its last payment in PostgreSQL, `net` what the gateway keeps."""
+    """The result of one order's payment, as each of the five systems records it."""
 
-    answer: str
+    response: str
+    """The API's response: `succeeded`, or the error code."""
     row: str
+    """PostgreSQL: the status of the order's last payment, or `none`."""
     charge: str
+    """The gateway: the states of its charges, or `none`."""
     net: Decimal
+    """The gateway: the captured amount minus the refunded amount."""
     topics: tuple[str, ...]
+    """Kafka: the topic of each event."""
     order: str
+    """Ordering: the order's status."""
 
 
 async def read_books(
-    environment: Mapping[str, str], order_id: UUID, answer: str, topics: tuple[str, ...]
+    environment: Mapping[str, str], order_id: UUID, response: str, topics: tuple[str, ...]
 ) -> Books:
+    """Read PostgreSQL, the gateway and Ordering. The response and the topics are passed in."""
     async with httpx.AsyncClient(trust_env=False) as client:
         order = await client.get(f"{environment['ORDERING_URL']}/orders/{order_id}")
-        charges = await client.get(f"{environment['GATEWAY_URL']}/charges?orderId={order_id}")
-    charged = exact_json.loads(charges.content)
+        found = await client.get(f"{environment['GATEWAY_URL']}/charges?orderId={order_id}")
+    charges = exact_json.loads(found.content)
     return Books(
-        answer=answer,
+        response=response,
         row=await _row(environment["DATABASE_URL"], order_id),
-        charge=", ".join(charge["state"] for charge in charged) or "none",
-        net=sum(map(_kept, charged), Decimal(0)),
+        charge=", ".join(charge["state"] for charge in charges) or "none",
+        net=sum(map(_net, charges), Decimal(0)),
         topics=topics,
         order=order.json()["status"],
     )
 
 
 async def read_topics(servers: str) -> dict[str, tuple[str, ...]]:
-    """The topics of each order's distinct events, read from the beginning to now."""
+    """For each order id, the topics of its distinct events. Reads all topics from the beginning."""
     by_order = await read_records({"bootstrap_servers": servers})
     return {
         order_id: tuple({record.id: record.topic for record in records}.values())
@@ -51,7 +58,7 @@ async def read_topics(servers: str) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _kept(charge: dict[str, Any]) -> Decimal:
+def _net(charge: dict[str, Any]) -> Decimal:
     if charge["state"] not in {"captured", "refunded"}:
         return Decimal(0)
     return Decimal(charge["amount"]) - Decimal(charge["refundedAmount"] or 0)

@@ -1,4 +1,4 @@
-"""The demonstration: real payments over HTTP, each with its trace, and five places that agree."""
+"""The demonstration: make real payments over HTTP, then compare what five systems record."""
 
 import asyncio
 import os
@@ -19,31 +19,38 @@ from devstack.demo.books import Books, read_books, read_topics
 from domain import exact_json
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 
-PATIENCE_SECONDS = 10
+_AGREE_TIMEOUT_SECONDS = 10
+"""How long the systems may take to record a payment after its response. Chosen, not measured."""
+_READ_INTERVAL_SECONDS = 0.2
+"""Pause between two reads of all systems. Chosen, not measured."""
+_RESPONSE_TIMEOUT_SECONDS = 60
+"""Longer than the API waits for a payment to end, which is 30 s."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A payment that is tried, and what everybody must say about it afterwards."""
+    """A payment to make, and what must be recorded about it afterwards."""
 
     title: str
-    http: int
+    http_status: int
     books: Books
     amount: str = "150.00"
     seat: timedelta | None = None
-    """For how long a seat is held for the order; None for an order without a seat."""
-    by_another: bool = False
-    repeated: bool = False
-    unrecordable: bool = False
+    """How long the order's seat is still reserved; None for an order without a seat."""
+    by_another_customer: bool = False
+    is_repeated: bool = False
+    """The same request is sent twice; both responses must be equal."""
+    is_unrecordable: bool = False
+    """PostgreSQL refuses to record the success, so the charge must be refunded."""
 
 
 def _paid(amount: str) -> Books:
-    kept = Decimal(amount)
-    return Books("succeeded", "succeeded", "captured", kept, (TOPIC_SUCCEEDED,), "paid")
+    net = Decimal(amount)
+    return Books("succeeded", "succeeded", "captured", net, (TOPIC_SUCCEEDED,), "paid")
 
 
-def _failed(answer: str, charge: str) -> Books:
-    return Books(answer, "failed", charge, Decimal(0), (TOPIC_FAILED,), "cancelled")
+def _failed(code: str, charge: str) -> Books:
+    return Books(code, "failed", charge, Decimal(0), (TOPIC_FAILED,), "cancelled")
 
 
 SCENARIOS = (
@@ -59,64 +66,68 @@ SCENARIOS = (
         "somebody else's order",
         401,
         Books("CUSTOMER_MISMATCH", "failed", "none", Decimal(0), (), "pending"),
-        by_another=True,
+        by_another_customer=True,
     ),
-    Scenario("same order paid twice", 200, _paid("99.90"), amount="99.90", repeated=True),
-    Scenario("not recordable", 422, _failed("RECORD_REFUSED", "refunded"), unrecordable=True),
+    Scenario("same order paid twice", 200, _paid("99.90"), amount="99.90", is_repeated=True),
+    Scenario("not recordable", 422, _failed("RECORD_REFUSED", "refunded"), is_unrecordable=True),
 )
 
 
 @dataclass(frozen=True)
 class Attempt:
+    """A payment that was made, with the API's response."""
+
     scenario: Scenario
     order_id: UUID
-    http: int
-    answer: str
+    http_status: int
+    response: str
     milliseconds: float
 
 
 async def run(environment: Mapping[str, str], console: Console) -> bool:
-    """Make every scenario's payment; whether the five places say what they must."""
+    """Make the payment of every scenario. Returns True if all that is recorded is as expected."""
     console.print("\n[bold]Payments[/bold]\n")
     attempts = []
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=_RESPONSE_TIMEOUT_SECONDS) as client:
         for scenario in SCENARIOS:
-            attempt = await _try(environment, client, scenario)
-            _show(console, attempt, environment["TEMPORAL_UI_URL"])
+            attempt = await _pay(environment, client, scenario)
+            _print_attempt(console, attempt, environment["TEMPORAL_UI_URL"])
             attempts.append(attempt)
     console.print("\n[bold]Who says what[/bold] (✗ marks what is not as it must be)\n")
-    found = await _agreeing_books(environment, attempts)
-    _compare(console, attempts, found)
-    _say_where_to_go(console, environment)
+    found = await _read_until_expected(environment, attempts)
+    _print_books(console, attempts, found)
+    _print_next_steps(console, environment)
     return all(
-        attempt.http == attempt.scenario.http and books == attempt.scenario.books
+        attempt.http_status == attempt.scenario.http_status and books == attempt.scenario.books
         for attempt, books in zip(attempts, found, strict=True)
     )
 
 
-async def _try(
+async def _pay(
     environment: Mapping[str, str], client: httpx.AsyncClient, scenario: Scenario
 ) -> Attempt:
     order_id, body = await _place_order(environment, client, scenario)
-    async with _unrecordable(environment["DATABASE_URL"], order_id, scenario.unrecordable):
+    url = f"{environment['PAYMENT_API_URL']}/payments"
+    async with _unrecordable(environment["DATABASE_URL"], order_id, scenario.is_unrecordable):
         began = time.perf_counter()
-        answer = await _post(client, f"{environment['PAYMENT_API_URL']}/payments", body)
+        response = await _post(client, url, body)
         milliseconds = 1000 * (time.perf_counter() - began)
-        if scenario.repeated:
-            again = await _post(client, f"{environment['PAYMENT_API_URL']}/payments", body)
-            assert again.content == answer.content, "the second answer is another one"
-    shown = answer.json()
-    said = "succeeded" if shown["success"] else shown["code"]
-    return Attempt(scenario, order_id, answer.status_code, said, milliseconds)
+        if scenario.is_repeated:
+            second = await _post(client, url, body)
+            assert second.content == response.content, "the second response differs"
+    content = response.json()
+    result = "succeeded" if content["success"] else content["code"]
+    return Attempt(scenario, order_id, response.status_code, result, milliseconds)
 
 
 async def _place_order(
     environment: Mapping[str, str], client: httpx.AsyncClient, scenario: Scenario
 ) -> tuple[UUID, dict[str, object]]:
+    """Create the order and its reservation. Returns the order's id and the payment request."""
     order_id, customer, amount = uuid4(), uuid4(), Decimal(scenario.amount)
     order = {"id": order_id, "customerId": customer, "totalAmount": amount}
     await _post(client, f"{environment['ORDERING_URL']}/orders", order)
-    payer = uuid4() if scenario.by_another else customer
+    payer = uuid4() if scenario.by_another_customer else customer
     body: dict[str, object] = {"orderId": order_id, "customerId": payer, "amount": amount}
     if scenario.seat is not None:
         body["reservationId"] = uuid4()
@@ -133,7 +144,7 @@ async def _post(client: httpx.AsyncClient, url: str, body: object) -> httpx.Resp
 
 @asynccontextmanager
 async def _unrecordable(database_url: str, order_id: UUID, wanted: bool) -> AsyncIterator[None]:
-    """Let PostgreSQL refuse, with a trigger, that this one order's payment succeeds."""
+    """If wanted, a trigger in PostgreSQL refuses to set this order's payment to succeeded."""
     if not wanted:
         yield
         return
@@ -154,54 +165,57 @@ async def _unrecordable(database_url: str, order_id: UUID, wanted: bool) -> Asyn
         await connection.close()
 
 
-def _show(console: Console, attempt: Attempt, ui: str) -> None:
-    mark = "[green]✓[/green]" if attempt.http == attempt.scenario.http else "[red]✗[/red]"
+def _print_attempt(console: Console, attempt: Attempt, ui: str) -> None:
+    is_expected = attempt.http_status == attempt.scenario.http_status
+    mark = "[green]✓[/green]" if is_expected else "[red]✗[/red]"
     console.print(
-        f"  {mark} {attempt.scenario.title:<22} {attempt.http}  {attempt.answer:<23}"
+        f"  {mark} {attempt.scenario.title:<22} {attempt.http_status}  {attempt.response:<23}"
         f"{attempt.milliseconds:>6.0f} ms"
     )
     link = f"{ui}/namespaces/default/workflows/{workflow_id(attempt.order_id)}"
     console.print(f"    [dim]{link}[/dim]")
 
 
-async def _agreeing_books(environment: Mapping[str, str], attempts: list[Attempt]) -> list[Books]:
-    """The books, once they are as they must be; after a while, as they are."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+async def _read_until_expected(
+    environment: Mapping[str, str], attempts: list[Attempt]
+) -> list[Books]:
+    """Read all systems again until they record what is expected, or the time is up."""
+    expected = [each.scenario.books for each in attempts]
+    deadline = time.monotonic() + _AGREE_TIMEOUT_SECONDS
     while True:
         topics = await read_topics(environment["KAFKA_BOOTSTRAP_SERVERS"])
         found = [
             await read_books(
-                environment, each.order_id, each.answer, topics.get(str(each.order_id), ())
+                environment, each.order_id, each.response, topics.get(str(each.order_id), ())
             )
             for each in attempts
         ]
-        expected = [each.scenario.books for each in attempts]
         if found == expected or time.monotonic() > deadline:
             return found
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(_READ_INTERVAL_SECONDS)
 
 
-def _compare(console: Console, attempts: list[Attempt], found: list[Books]) -> None:
+def _print_books(console: Console, attempts: list[Attempt], found: list[Books]) -> None:
     console.print(
         _columns("", "HTTP answer", "PostgreSQL", "net at", "gateway", "Kafka", "Ordering")
     )
     for attempt, books in zip(attempts, found, strict=True):
-        console.print(_columns(attempt.scenario.title, *_said(books)))
+        console.print(_columns(attempt.scenario.title, *_cells(books)))
         if books != attempt.scenario.books:
-            must_be = _columns("  ✗ must be", *_said(attempt.scenario.books))
-            console.print(f"[red]{must_be}[/red]")
+            expected = _columns("  ✗ must be", *_cells(attempt.scenario.books))
+            console.print(f"[red]{expected}[/red]")
 
 
-def _said(books: Books) -> tuple[str, ...]:
+def _cells(books: Books) -> tuple[str, ...]:
     event = ", ".join(books.topics) or "no event"
-    return books.answer, books.row, f"{books.net:.2f}", books.charge, event, books.order
+    return books.response, books.row, f"{books.net:.2f}", books.charge, event, books.order
 
 
 def _columns(*cells: str) -> str:
     return "  {:<22}{:<23}{:<11}{:>7} {:<9}{:<18}{}".format(*cells)
 
 
-def _say_where_to_go(console: Console, environment: Mapping[str, str]) -> None:
+def _print_next_steps(console: Console, environment: Mapping[str, str]) -> None:
     api, ordering = environment["PAYMENT_API_URL"], environment["ORDERING_URL"]
     order, customer = uuid4(), uuid4()
     console.print(f"""
@@ -221,11 +235,8 @@ def _say_where_to_go(console: Console, environment: Mapping[str, str]) -> None:
 
 
 def main() -> None:
+    """Run the demonstration on the stack of the environment; exit with 1 if anything differs."""
     console = Console(highlight=False, soft_wrap=True)
     if not asyncio.run(run(os.environ, console)):
         console.print("\n[red]Not everybody agrees.[/red] `make logs` may tell why.")
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,7 @@
-"""The shop of the demonstration, its pages and orders: `python -m devstack.demo.shop`."""
+"""The demonstration's shop: serves its pages, places their orders: `python -m devstack.demo.shop`.
+
+The browser itself sends the payment to the payment API; the shop never does.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -13,28 +16,26 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field, PlainSerializer
 
-from devstack.neighbours.journal import utc_now
-from devstack.neighbours.neighbour import (
-    NeighbourSettings,
-    Refusal,
-    ShortText,
-    Wire,
-    answer,
-    json_response,
-    neighbour_app,
-    read,
-    serve,
-)
+from devstack.neighbours.json_http import ApiError, json_response, model_response, read_body
+from devstack.neighbours.json_models import JsonModel, ShortText
+from devstack.neighbours.service import create_service, serve
+from devstack.neighbours.settings import NeighbourSettings
+from devstack.neighbours.times import utc_now
 from domain import exact_json
 from domain.money import Money
 
 _PAGES = Path(__file__).parent / "pages"
-_WATCHABLE_MS = 2000
-_HELD, _LAPSED = timedelta(minutes=15), timedelta(minutes=-1)
+_SLOW_LATENCY_MS = 2000
+"""Latency of the gateway for an order whose steps the user wants to watch. Chosen, not measured."""
+_HOLD = timedelta(minutes=15)
+_EXPIRED_HOLD = timedelta(minutes=-1)
 
 
 class ShopSettings(NeighbourSettings):
-    """Where the shop finds the others, and where a browser finds the payment API and the Web UI."""
+    """The shop's port, and the addresses of the other services.
+
+    A browser must reach the payment API and the Web UI at the addresses given here.
+    """
 
     shop_port: int = 3000
     ordering_url: str = "http://127.0.0.1:5003"
@@ -45,14 +46,14 @@ class ShopSettings(NeighbourSettings):
     temporal_namespace: str = "default"
 
 
-class Offer(Wire):
-    """What can be ordered, and for how long its seat is held."""
+class Offer(JsonModel):
+    """A ticket that can be ordered. `hold`: how long its seat is reserved from now on."""
 
     name: str
     title: str
     note: str
     price: Annotated[Money, PlainSerializer(str)]
-    hold: timedelta = Field(default=_HELD, exclude=True)
+    hold: timedelta = Field(default=_HOLD, exclude=True)
 
 
 OFFERS = (
@@ -79,21 +80,21 @@ OFFERS = (
         title="Ticket, seat no longer held",
         note="The hold has lapsed, and the seat may be sold to others.",
         price=Money.parse("150.00", "USD"),
-        hold=_LAPSED,
+        hold=_EXPIRED_HOLD,
     ),
 )
 
 
-class OrderForm(Wire):
-    """What the checkout sends. `slowly` lets the gateway take its time with this order."""
+class OrderForm(JsonModel):
+    """What the checkout page sends. `slowly`: the gateway takes two seconds for this order."""
 
     offer: str
     payment_method: ShortText
     slowly: bool = False
 
 
-class Bill(Wire):
-    """What the browser posts to the payment API, as it is."""
+class PaymentBody(JsonModel):
+    """The request body that the browser sends to the payment API, unchanged."""
 
     order_id: str
     customer_id: str
@@ -118,51 +119,51 @@ async def payment_page() -> Response:
 
 @router.get("/addresses")
 async def addresses(request: Request) -> Response:
-    """Where the browser finds the payment API, and workflows in the Web UI if there is one."""
+    """The addresses of the payment API and of the workflows in the Web UI, null without one."""
     settings = _settings(request)
     ui = settings.temporal_ui_url
     workflows = f"{ui}/namespaces/{settings.temporal_namespace}/workflows" if ui else None
-    found = {"paymentApi": settings.payment_api_url, "workflows": workflows}
-    return json_response(exact_json.dumps(found))
+    content = {"paymentApi": settings.payment_api_url, "workflows": workflows}
+    return json_response(exact_json.dumps(content))
 
 
 @router.get("/offers")
 async def offers() -> Response:
-    return answer(OFFERS)
+    return model_response(OFFERS)
 
 
 @router.post("/orders")
 async def place_order(request: Request) -> Response:
-    """A new order of a new customer, its seat held, ready to be paid."""
-    form = await read(request, OrderForm)
+    """Create an order of a new customer with a reserved seat; return the payment's body."""
+    form = await read_body(request, OrderForm)
     offer = next((each for each in OFFERS if each.name == form.offer), None)
     if offer is None:
-        raise Refusal(400, f"there is no offer {form.offer}: GET /offers")
-    return answer(await _place(offer, form, _settings(request)), 201)
+        raise ApiError(400, f"there is no offer {form.offer}: GET /offers")
+    return model_response(await _place(offer, form, _settings(request)), 201)
 
 
-async def _place(offer: Offer, form: OrderForm, settings: ShopSettings) -> Bill:
-    """Raises Refusal with 503 if a neighbour does not take its part."""
+async def _place(offer: Offer, form: OrderForm, settings: ShopSettings) -> PaymentBody:
+    """Raises ApiError with 503 if another service does not answer with success."""
     order_id, customer_id, seat_id = (str(uuid4()) for _ in range(3))
     amount, currency = offer.price.amount, offer.price.currency
     order = {"id": order_id, "customerId": customer_id}
     seat = {"id": seat_id, "orderId": order_id, "customerId": customer_id}
-    async with create_client() as neighbours:
-        await _tell(
-            neighbours.post,
+    async with create_client() as client:
+        await _send(
+            client.post,
             f"{settings.ordering_url}/orders",
             {**order, "totalAmount": amount, "currency": currency},
         )
-        await _tell(
-            neighbours.post,
+        await _send(
+            client.post,
             f"{settings.inventory_url}/reservations",
             {**seat, "expiresAt": utc_now() + offer.hold},
         )
         if form.slowly:
-            # Of this order alone, so that nobody has to put it back.
+            # For this order only, so that nobody has to change it back.
             url = f"{settings.gateway_url}/settings/{order_id}"
-            await _tell(neighbours.put, url, {"latencyMs": _WATCHABLE_MS})
-    return Bill(
+            await _send(client.put, url, {"latencyMs": _SLOW_LATENCY_MS})
+    return PaymentBody(
         order_id=order_id,
         customer_id=customer_id,
         reservation_id=seat_id,
@@ -173,17 +174,18 @@ async def _place(offer: Offer, form: OrderForm, settings: ShopSettings) -> Bill:
 
 
 def create_client() -> httpx.AsyncClient:
+    """The client for the other services. It uses no proxy."""
     return httpx.AsyncClient(trust_env=False)
 
 
-async def _tell(
+async def _send(
     send: Callable[..., Awaitable[httpx.Response]], url: str, body: dict[str, Any]
 ) -> None:
     try:
         (await send(url, content=exact_json.dumps(body))).raise_for_status()
     except httpx.HTTPError:
         error = f"The order cannot be placed: {url} does not answer as it should."
-        raise Refusal(503, error) from None
+        raise ApiError(503, error) from None
 
 
 def _settings(request: Request) -> ShopSettings:
@@ -191,8 +193,8 @@ def _settings(request: Request) -> ShopSettings:
     return settings
 
 
-def _headers(settings: ShopSettings) -> dict[str, str]:
-    """Pages that run nothing but the shop's own scripts, which call nobody but the payment API."""
+def _security_headers(settings: ShopSettings) -> dict[str, str]:
+    """The pages run only the shop's own scripts, which call only the shop and the payment API."""
     policy = (
         "default-src 'none'",
         "script-src 'self'",
@@ -212,11 +214,11 @@ def _headers(settings: ShopSettings) -> dict[str, str]:
     }
 
 
-def build(settings: ShopSettings) -> FastAPI:
-    app = neighbour_app("shop", router)
+def create_app(settings: ShopSettings) -> FastAPI:
+    app = create_service("shop", router)
     app.state.settings = settings
     app.mount("/", StaticFiles(directory=_PAGES))
-    headers = _headers(settings)
+    headers = _security_headers(settings)
 
     @app.middleware("http")
     async def add_headers(
@@ -231,4 +233,4 @@ def build(settings: ShopSettings) -> FastAPI:
 
 if __name__ == "__main__":
     shop_settings = ShopSettings()
-    serve(build(shop_settings), shop_settings, shop_settings.shop_port)
+    serve(create_app(shop_settings), shop_settings, shop_settings.shop_port)

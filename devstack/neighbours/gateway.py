@@ -7,16 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 
-from devstack.neighbours.gateway_books import Behaviour, ChargeRequest, GatewayBooks, RefundRequest
-from devstack.neighbours.neighbour import (
-    NeighbourSettings,
-    Refusal,
-    answer,
-    json_list,
-    neighbour_app,
-    read,
-    serve,
-)
+from devstack.neighbours.gateway_ledger import GatewayLedger
+from devstack.neighbours.gateway_models import Behaviour, ChargeRequest, RefundRequest
+from devstack.neighbours.json_http import ApiError, json_array, model_response, read_body
+from devstack.neighbours.service import create_service, serve
+from devstack.neighbours.settings import NeighbourSettings
 
 _KEY = re.compile(r"[\w.:~-]{1,255}", re.ASCII)
 _CHARGE_STATUS = {"captured": 201, "declined": 402, "voided": 409}
@@ -28,40 +23,41 @@ router = APIRouter()
 @router.post("/charges")
 async def charge(request: Request) -> Response:
     key = _idempotency_key(request)
-    with _refusals_naming(key):
-        charge, replayed = await _books(request).charge(key, await read(request, ChargeRequest))
-    return answer(charge, _CHARGE_STATUS[charge.state], _REPLAYED if replayed else None)
+    with _errors_with_key(key):
+        body = await read_body(request, ChargeRequest)
+        charge, is_replay = await _ledger(request).charge(key, body)
+    return model_response(charge, _CHARGE_STATUS[charge.state], _REPLAYED if is_replay else None)
 
 
 @router.get("/charges/{key}")
-async def look_up(request: Request, key: str) -> Response:
-    charge = _books(request).find(key)
+async def find_charge(request: Request, key: str) -> Response:
+    charge = _ledger(request).find(key)
     if charge is None:
         error = f"no charge has the key {key}: nothing was captured so far"
-        raise Refusal(404, error, code="CHARGE_NOT_FOUND", key=key)
-    return answer(charge)
+        raise ApiError(404, error, code="CHARGE_NOT_FOUND", key=key)
+    return model_response(charge)
 
 
 @router.post("/charges/{key}/void")
 async def void(request: Request, key: str) -> Response:
-    return answer(_books(request).void(key))
+    return model_response(_ledger(request).void(key))
 
 
 @router.post("/refunds")
 async def refund(request: Request) -> Response:
     key = _idempotency_key(request)
-    with _refusals_naming(key):
-        refund, replayed = _books(request).refund(key, await read(request, RefundRequest))
-    return answer(refund, 201, _REPLAYED if replayed else None)
+    with _errors_with_key(key):
+        refund, is_replay = _ledger(request).refund(key, await read_body(request, RefundRequest))
+    return model_response(refund, 201, _REPLAYED if is_replay else None)
 
 
 @router.get("/refunds/{key}")
-async def look_up_refund(request: Request, key: str) -> Response:
-    refund = _books(request).find_refund(key)
+async def find_refund(request: Request, key: str) -> Response:
+    refund = _ledger(request).find_refund(key)
     if refund is None:
-        error = f"no refund has the key {key}: nothing was given back so far"
-        raise Refusal(404, error, code="REFUND_NOT_FOUND", key=key)
-    return answer(refund)
+        error = f"no refund has the key {key}: nothing was refunded so far"
+        raise ApiError(404, error, code="REFUND_NOT_FOUND", key=key)
+    return model_response(refund)
 
 
 @router.get("/charges")
@@ -71,35 +67,36 @@ async def charges(
     payment_id: Annotated[str | None, Query(alias="paymentId")] = None,
     limit: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
-    """The newest `limit` charges that match, newest last."""
+    """The latest `limit` charges of this order and payment, oldest first."""
     found = [
         charge
-        for charge in _books(request).charges()
+        for charge in _ledger(request).charges()
         if order_id in (None, charge.order_id) and payment_id in (None, charge.payment_id)
     ]
-    return answer(found[-limit:] if limit else found)
+    return model_response(found[-limit:] if limit else found)
 
 
 @router.get("/settings")
 async def settings(request: Request) -> Response:
-    return answer(_books(request).behaviour)
+    return model_response(_ledger(request).behaviour)
 
 
 @router.put("/settings")
 async def change_settings(request: Request) -> Response:
-    """Members that are left out stay as they are."""
-    books = _books(request)
-    wanted = (await read(request, Behaviour)).model_dump(by_alias=False, exclude_unset=True)
-    books.behave(books.behaviour.model_copy(update=wanted))
-    return answer(books.behaviour)
+    """Change the members in the body; the others keep their values."""
+    ledger = _ledger(request)
+    body = await read_body(request, Behaviour)
+    changes = body.model_dump(by_alias=False, exclude_unset=True)
+    ledger.set_behaviour(ledger.behaviour.model_copy(update=changes))
+    return model_response(ledger.behaviour)
 
 
 @router.put("/settings/{order_id}")
-async def change_settings_of_order(request: Request, order_id: str) -> Response:
-    """How this order's charges go, whatever the others' do."""
-    behaviour = await read(request, Behaviour)
-    _books(request).behave_towards(order_id, behaviour)
-    return answer(behaviour)
+async def change_order_settings(request: Request, order_id: str) -> Response:
+    """Set the behaviour of this order's charges. Members that are left out get their defaults."""
+    behaviour = await read_body(request, Behaviour)
+    _ledger(request).set_order_behaviour(order_id, behaviour)
+    return model_response(behaviour)
 
 
 @router.get("/ledger")
@@ -108,42 +105,42 @@ async def ledger(
     after: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
-    """The first `limit` effects with a sequence number above `after`, oldest first."""
-    return json_list(_books(request).journal.lines_after(after, limit))
+    """The first `limit` entries with a sequence number above `after`, oldest first."""
+    return json_array(_ledger(request).journal.lines_after(after, limit))
 
 
-def _books(request: Request) -> GatewayBooks:
-    books: GatewayBooks = request.app.state.books
-    return books
+def _ledger(request: Request) -> GatewayLedger:
+    ledger: GatewayLedger = request.app.state.ledger
+    return ledger
 
 
 @contextmanager
-def _refusals_naming(key: str) -> Iterator[None]:
-    """Callers believe a refusal only if it names their key."""
+def _errors_with_key(key: str) -> Iterator[None]:
+    """Add the key to error bodies: clients trust an error only if it names their key."""
     try:
         yield
-    except Refusal as refusal:
-        refusal.members["key"] = key
+    except ApiError as error:
+        error.members["key"] = key
         raise
 
 
 def _idempotency_key(request: Request) -> str:
     key = request.headers.get("Idempotency-Key", "")
     if not _KEY.fullmatch(key):
-        raise Refusal(400, "send an Idempotency-Key of 1 to 255 letters, digits and . _ : ~ -")
+        raise ApiError(400, "send an Idempotency-Key of 1 to 255 letters, digits and . _ : ~ -")
     return key
 
 
-def build(settings: NeighbourSettings) -> FastAPI:
+def create_app(settings: NeighbourSettings) -> FastAPI:
     behaviour = Behaviour(
         success_rate=settings.gateway_success_rate, latency_ms=settings.gateway_latency_ms
     )
-    books = GatewayBooks(settings.journal_of("gateway"), behaviour, settings.gateway_seed)
-    app = neighbour_app("gateway", router, books.journal)
-    app.state.books = books
+    ledger = GatewayLedger(settings.journal_path("gateway"), behaviour, settings.gateway_seed)
+    app = create_service("gateway", router, ledger.journal)
+    app.state.ledger = ledger
     return app
 
 
 if __name__ == "__main__":
-    neighbour_settings = NeighbourSettings()
-    serve(build(neighbour_settings), neighbour_settings, neighbour_settings.gateway_port)
+    gateway_settings = NeighbourSettings()
+    serve(create_app(gateway_settings), gateway_settings, gateway_settings.gateway_port)

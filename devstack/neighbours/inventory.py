@@ -8,26 +8,21 @@ from uuid import uuid4
 from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import Field
 
-from devstack.neighbours.journal import Journal, utc_now
-from devstack.neighbours.neighbour import (
-    NeighbourSettings,
-    Refusal,
-    UtcTime,
-    UuidText,
-    Wire,
-    answer,
-    neighbour_app,
-    read,
-    serve,
-)
+from devstack.neighbours.journal import Journal
+from devstack.neighbours.json_http import ApiError, model_response, read_body
+from devstack.neighbours.json_models import JsonModel, UtcTime, UuidText
+from devstack.neighbours.service import create_service, serve
+from devstack.neighbours.settings import NeighbourSettings
+from devstack.neighbours.times import utc_now
 
 _HOLD = timedelta(minutes=15)
+"""How long a seat is reserved unless the request says otherwise. Chosen, not measured."""
 
 ReservationStatus = Literal["active", "expired", "confirmed"]
 
 
-class Reservation(Wire):
-    """A hold on a seat, as it is asked for and as it is answered."""
+class Reservation(JsonModel):
+    """A reserved seat. The same members are in the request and in the response."""
 
     id: UuidText = Field(default_factory=lambda: str(uuid4()))
     order_id: UuidText | None = None
@@ -36,13 +31,13 @@ class Reservation(Wire):
     expires_at: UtcTime = Field(default_factory=lambda: utc_now() + _HOLD)
 
 
-class ReservationChange(Wire):
+class ReservationChange(JsonModel):
     status: ReservationStatus | None = None
     expires_at: UtcTime | None = None
 
 
 class Reservations:
-    """Reservations by id; an active one lapses by itself when its time has come."""
+    """Reservations by id. An active one is shown as expired once its time has passed."""
 
     def __init__(self, path: Path) -> None:
         self._reservations: dict[str, Reservation] = {}
@@ -53,30 +48,30 @@ class Reservations:
         self._reservations[reservation.id] = reservation
 
     def create(self, reservation: Reservation) -> Reservation:
-        """Raises Refusal with 409 if the id is taken."""
+        """Raises ApiError with 409 if the id exists."""
         if reservation.id in self._reservations:
-            raise Refusal(409, f"reservation {reservation.id} exists: PATCH it or use a new id")
+            raise ApiError(409, f"reservation {reservation.id} exists: PATCH it or use a new id")
         self.journal.append("reservation.created", reservation.model_dump())
         return self.find(reservation.id)
 
     def find(self, reservation_id: str) -> Reservation:
-        """The reservation as of now. Raises Refusal with 404."""
-        reservation = self._held(reservation_id)
+        """The reservation as it is now. Raises ApiError with 404 if there is none."""
+        reservation = self._stored(reservation_id)
         if reservation.status == "active" and reservation.expires_at <= utc_now():
             return reservation.model_copy(update={"status": "expired"})
         return reservation
 
     def change(self, reservation_id: str, change: ReservationChange) -> Reservation:
-        """Members that are left out stay as they are. Raises Refusal with 404."""
-        wanted = {name: value for name, value in change if value is not None}
-        reservation = self._held(reservation_id).model_copy(update=wanted)
+        """Change the members that are given. Raises ApiError with 404 if there is none."""
+        values = {name: value for name, value in change if value is not None}
+        reservation = self._stored(reservation_id).model_copy(update=values)
         self.journal.append("reservation.changed", reservation.model_dump())
         return self.find(reservation_id)
 
-    def _held(self, reservation_id: str) -> Reservation:
+    def _stored(self, reservation_id: str) -> Reservation:
         reservation = self._reservations.get(reservation_id)
         if reservation is None:
-            raise Refusal(404, f"there is no reservation {reservation_id}: POST /reservations")
+            raise ApiError(404, f"there is no reservation {reservation_id}: POST /reservations")
         return reservation
 
 
@@ -85,18 +80,19 @@ router = APIRouter()
 
 @router.post("/reservations")
 async def create_reservation(request: Request) -> Response:
-    return answer(_reservations(request).create(await read(request, Reservation)), 201)
+    reservation = await read_body(request, Reservation)
+    return model_response(_reservations(request).create(reservation), 201)
 
 
 @router.get("/reservations/{reservation_id}")
-async def get_reservation(request: Request, reservation_id: str) -> Response:
-    return answer(_reservations(request).find(reservation_id))
+async def find_reservation(request: Request, reservation_id: str) -> Response:
+    return model_response(_reservations(request).find(reservation_id))
 
 
 @router.patch("/reservations/{reservation_id}")
 async def change_reservation(request: Request, reservation_id: str) -> Response:
-    change = await read(request, ReservationChange)
-    return answer(_reservations(request).change(reservation_id, change))
+    change = await read_body(request, ReservationChange)
+    return model_response(_reservations(request).change(reservation_id, change))
 
 
 def _reservations(request: Request) -> Reservations:
@@ -104,13 +100,13 @@ def _reservations(request: Request) -> Reservations:
     return reservations
 
 
-def build(settings: NeighbourSettings) -> FastAPI:
-    reservations = Reservations(settings.journal_of("inventory"))
-    app = neighbour_app("inventory", router, reservations.journal)
+def create_app(settings: NeighbourSettings) -> FastAPI:
+    reservations = Reservations(settings.journal_path("inventory"))
+    app = create_service("inventory", router, reservations.journal)
     app.state.reservations = reservations
     return app
 
 
 if __name__ == "__main__":
-    neighbour_settings = NeighbourSettings()
-    serve(build(neighbour_settings), neighbour_settings, neighbour_settings.inventory_port)
+    inventory_settings = NeighbourSettings()
+    serve(create_app(inventory_settings), inventory_settings, inventory_settings.inventory_port)

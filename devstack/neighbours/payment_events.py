@@ -1,4 +1,4 @@
-"""The payment events as a consumer sees them: strictly validated, followed for ever."""
+"""The payment events as a strict consumer reads them: schemas, and the loop that consumes them."""
 
 import asyncio
 import logging
@@ -11,26 +11,30 @@ from aiokafka.errors import KafkaError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from devstack.neighbours.journal import loads_typed
-from devstack.neighbours.neighbour import explain
+from devstack.neighbours.decimal_json import loads_decimal
+from devstack.neighbours.json_models import describe_errors
 from domain.names import TOPIC_FAILED, TOPIC_REFUNDED, TOPIC_SUCCEEDED
 
 _log = logging.getLogger(__name__)
 
-_RECONNECT_SECONDS = 0.5
+_RETRY_PAUSE_SECONDS = 0.5
+"""Pause before another try when Kafka is down. Chosen, not measured."""
 _TOPIC_REFRESH_MS = 1000
-_MAX_RECORDS = 200
+"""Ordering may start before the topics exist, and should find them soon. Chosen, not measured."""
+_POLL_TIMEOUT_MS = 1000
+_MAX_BATCH_SIZE = 200
+"""Longest wait for events, and most events per commit. Chosen, not measured."""
 
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Time = Annotated[
     str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 ]
 ABSENT = ""
-"""The default of an optional member: it may be left out, but not be null."""
+"""The default of an optional member. Such a member may be left out but must not be null."""
 
 
 class Event(BaseModel):
-    """What all events have in common."""
+    """The members that all events have."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
 
@@ -41,13 +45,13 @@ class Event(BaseModel):
     currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
 
     @property
-    def subject(self) -> str:
-        """What happened once, however often it is told."""
+    def subject_id(self) -> str:
+        """Two events of one topic with the same id tell the same thing twice."""
         return self.payment_id
 
 
 class PaymentEvent(Event):
-    """How a payment has ended."""
+    """The members of both events that end a payment."""
 
     reservation_id: Uuid = ABSENT
     payment_method: Literal["credit_card", "debit_card", "wallet", "bank_transfer"]
@@ -74,7 +78,7 @@ class PaymentRefunded(Event):
     refunded_at: Time
 
     @property
-    def subject(self) -> str:
+    def subject_id(self) -> str:
         return self.refund_id
 
 
@@ -86,32 +90,36 @@ _EVENTS: dict[str, type[Event]] = {
 
 
 def parse_event(topic: str, value: bytes | None) -> Event:
-    """Raises ValueError with everything that the topic's consumers would reject."""
+    """Parse and validate a record's value. Raises ValueError with every validation error."""
     try:
-        return _EVENTS[topic].model_validate(loads_typed(value or b""))
+        return _EVENTS[topic].model_validate(loads_decimal(value or b""))
     except ValidationError as error:
-        raise ValueError(explain(error.errors())) from None
+        raise ValueError(describe_errors(error.errors())) from None
 
 
-async def follow(servers: str, apply: Callable[[ConsumerRecord], None]) -> None:
-    """Apply every record of the topics at least once, for ever; Kafka may come and go."""
+async def consume_events(servers: str, apply: Callable[[ConsumerRecord], None]) -> None:
+    """Apply every record of the topics at least once, until cancelled.
+
+    When Kafka is down, or `apply` fails, it tries again after a pause.
+    """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     while True:
         try:
-            await _follow_until_lost(servers, apply)
+            await _consume_until_error(servers, apply)
         except (KafkaError, OSError):
-            await asyncio.sleep(_RECONNECT_SECONDS)
-        except Exception:  # noqa: BLE001 - a consumer that died quietly would look like lost events
-            _log.exception("an event could not be applied and is tried again")
-            await asyncio.sleep(_RECONNECT_SECONDS)
+            await asyncio.sleep(_RETRY_PAUSE_SECONDS)
+        except Exception:  # noqa: BLE001 - if the consumer ended, events would seem to be lost
+            _log.exception("an event could not be applied; trying again")
+            await asyncio.sleep(_RETRY_PAUSE_SECONDS)
 
 
-async def _follow_until_lost(servers: str, apply: Callable[[ConsumerRecord], None]) -> None:
+async def _consume_until_error(servers: str, apply: Callable[[ConsumerRecord], None]) -> None:
     consumer = AIOKafkaConsumer(
         *_EVENTS,
         bootstrap_servers=servers,
         group_id="ordering",
-        # A static member: after a kill the next start takes over at once, not in ten seconds.
+        # A static group member: after a kill, the next start does not wait for the session of the
+        # killed consumer to end, which takes 10 s.
         group_instance_id="ordering",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -126,7 +134,7 @@ async def _follow_until_lost(servers: str, apply: Callable[[ConsumerRecord], Non
 
 
 async def _apply_batch(consumer: Any, apply: Callable[[ConsumerRecord], None]) -> None:
-    batch = await consumer.getmany(timeout_ms=1000, max_records=_MAX_RECORDS)
+    batch = await consumer.getmany(timeout_ms=_POLL_TIMEOUT_MS, max_records=_MAX_BATCH_SIZE)
     for records in batch.values():
         for record in records:
             apply(record)

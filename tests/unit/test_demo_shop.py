@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from devstack.demo import shop
-from devstack.demo.shop import OFFERS, ShopSettings, build
+from devstack.demo.shop import OFFERS, ShopSettings, create_app
 from devstack.neighbours import gateway, inventory, ordering
 
 API = "http://127.0.0.1:5004"
@@ -23,7 +23,7 @@ NEIGHBOURS: dict[str, ModuleType] = {
 
 
 def client(**settings: Any) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(build(ShopSettings(**settings)))
+    transport = httpx.ASGITransport(create_app(ShopSettings(**settings)))
     return httpx.AsyncClient(transport=transport, base_url="http://shop")
 
 
@@ -33,7 +33,7 @@ async def neighbours(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Reaches those that the shop reaches, at the same addresses."""
     settings = ShopSettings(devstack_data=tmp_path)
-    apps = {url: each.build(settings) for url, each in NEIGHBOURS.items()}
+    apps = {url: each.create_app(settings) for url, each in NEIGHBOURS.items()}
     transports = {url: httpx.ASGITransport(app) for url, app in apps.items()}
     monkeypatch.setattr(shop, "create_client", lambda: httpx.AsyncClient(mounts=transports))
     yield httpx.AsyncClient(mounts=transports)

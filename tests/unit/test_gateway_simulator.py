@@ -9,8 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from devstack.neighbours.gateway import build
-from devstack.neighbours.neighbour import NeighbourSettings
+from devstack.neighbours.gateway import create_app
+from devstack.neighbours.settings import NeighbourSettings
 
 Start = Callable[..., httpx.AsyncClient]
 
@@ -21,7 +21,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     apps: list[FastAPI] = []
 
     def start(**settings: Any) -> httpx.AsyncClient:
-        apps.append(build(NeighbourSettings(devstack_data=tmp_path, **settings)))
+        apps.append(create_app(NeighbourSettings(devstack_data=tmp_path, **settings)))
         return httpx.AsyncClient(transport=httpx.ASGITransport(apps[-1]), base_url="http://gateway")
 
     yield start

@@ -38,7 +38,7 @@ BROKEN = [
     ("production", "workflows.worker", "tests"),
     ("production", "db.engine", "benchmarks.latency"),
     ("devstack", "devstack.stack.apps", "devstack.neighbours.gateway"),
-    ("devstack", "devstack.neighbours.neighbour", "devstack.stack.ports"),
+    ("devstack", "devstack.neighbours.service", "devstack.stack.ports"),
     ("devstack", "devstack.neighbours.journal", "devstack.demo.shop"),
     ("devstack", "devstack.stack.stack", "devstack.demo.shop"),
     ("devstack", "devstack.demo.demonstration", "devstack.__main__"),

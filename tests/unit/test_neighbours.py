@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from devstack.neighbours import inventory, ordering
-from devstack.neighbours.neighbour import NeighbourSettings
+from devstack.neighbours.settings import NeighbourSettings
 from domain.names import TOPIC_FAILED, TOPIC_REFUNDED, TOPIC_SUCCEEDED
 
 CUSTOMER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
@@ -39,7 +39,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     apps: list[FastAPI] = []
 
     def start(neighbour: ModuleType) -> FastAPI:
-        apps.append(neighbour.build(NeighbourSettings(devstack_data=tmp_path)))
+        apps.append(neighbour.create_app(NeighbourSettings(devstack_data=tmp_path)))
         return apps[-1]
 
     yield start

@@ -1,4 +1,4 @@
-"""The orders of the simulated Ordering, and what every consumed event did to them."""
+"""The orders of the simulated Ordering, and what each consumed event changed in them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -9,17 +9,22 @@ from uuid import uuid4
 from aiokafka import ConsumerRecord
 from pydantic import Field
 
-from devstack.neighbours.journal import Journal, loads_typed, utc_now
-from devstack.neighbours.neighbour import Amount, Refusal, UtcTime, UuidText, Wire
+from devstack.neighbours.decimal_json import loads_decimal
+from devstack.neighbours.journal import Journal
+from devstack.neighbours.json_http import ApiError
+from devstack.neighbours.json_models import Amount, JsonModel, UtcTime, UuidText
 from devstack.neighbours.payment_events import parse_event
+from devstack.neighbours.times import utc_now
 from domain import exact_json, names
 from domain.money import CurrencyCode
 
 OrderStatus = Literal["draft", "pending", "paid", "fulfilled", "cancelled"]
 Outcome = Literal["applied", "repeated", "refused", "rejected"]
+"""applied: it changed its order; repeated: an equal event was applied before; refused: the order
+does not exist or its status forbids the event; rejected: it does not follow its schema."""
 
 
-class OrderRequest(Wire):
+class OrderRequest(JsonModel):
     id: UuidText = Field(default_factory=lambda: str(uuid4()))
     customer_id: UuidText
     currency: CurrencyCode = "USD"
@@ -27,11 +32,11 @@ class OrderRequest(Wire):
     status: OrderStatus = "pending"
 
 
-class OrderChange(Wire):
+class OrderChange(JsonModel):
     status: OrderStatus
 
 
-class Order(Wire):
+class Order(JsonModel):
     id: str
     customer_id: str
     total_amount: Decimal
@@ -43,8 +48,11 @@ class Order(Wire):
     refunded_amount: Decimal | None = None
 
 
-class ConsumedEvent(Wire):
-    """A record from Kafka and its outcome; a rejected one keeps its value as plain text."""
+class ConsumedEvent(JsonModel):
+    """A record from Kafka with its outcome. `timestamp` is in milliseconds.
+
+    `value` is the parsed JSON, or the text as it is if the event was rejected.
+    """
 
     topic: str
     partition: int
@@ -58,33 +66,37 @@ class ConsumedEvent(Wire):
 
     @property
     def order_id(self) -> str | None:
+        """From the value; a rejected one has none that can be trusted, so from the key."""
         order_id: str | None = self.key if self.outcome == "rejected" else self.value["orderId"]
         return order_id
 
 
-_APPLIES_TO = {
+_ALLOWED_STATUSES = {
     names.TOPIC_SUCCEEDED: {"pending"},
     names.TOPIC_FAILED: {"pending"},
-    # Topics are not read in step: a refund may be heard of before the payment.
+    # Also pending: each topic is read on its own, so a refund may arrive before its payment.
     names.TOPIC_REFUNDED: {"pending", "paid", "fulfilled"},
 }
+"""By topic, the statuses of an order in which the event is applied."""
 
 
-class Heard(NamedTuple):
+class _ListedEvent(NamedTuple):
+    """A consumed event as JSON, with what it can be searched by."""
+
     order_id: str | None
     outcome: Outcome
     body: bytes
 
 
-class OrderBook:
-    """Orders by id. An event settles a pending order, or gives back of a paid one."""
+class OrderStore:
+    """Orders by id. Payment events change the status of a pending order; refunds add up."""
 
     def __init__(self, path: Path) -> None:
         self._created: dict[str, Order] = {}
         self._orders: dict[str, Order] = {}
         self._applied: set[tuple[str, str]] = set()
         self._consumed: set[tuple[str, int, int, int]] = set()
-        self._heard: list[Heard] = []
+        self._events: list[_ListedEvent] = []
         self.journal = Journal(path, self._apply)
 
     def _apply(self, kind: str, data: dict[str, Any]) -> None:
@@ -98,45 +110,47 @@ class OrderBook:
             case "event.consumed":
                 event = ConsumedEvent.model_validate(data)
                 self._consumed.add(_record_id(event))
-                self._heard.append(Heard(event.order_id, event.outcome, exact_json.dumps(data)))
+                body = exact_json.dumps(data)
+                self._events.append(_ListedEvent(event.order_id, event.outcome, body))
                 if event.outcome == "applied":
-                    self._settle(event)
+                    self._change_order(event)
 
-    def _settle(self, event: ConsumedEvent) -> None:
+    def _change_order(self, event: ConsumedEvent) -> None:
         order = self._orders[event.value["orderId"]]
-        change = _change(order, event.topic, event.value)
-        self._orders[order.id] = order.model_copy(update=change)
-        subject = event.value.get("refundId") or event.value["paymentId"]
-        self._applied.add((event.topic, subject))
+        values = _changed_values(order, event.topic, event.value)
+        self._orders[order.id] = order.model_copy(update=values)
+        event_subject = event.value.get("refundId") or event.value["paymentId"]
+        self._applied.add((event.topic, event_subject))
 
     def create(self, request: OrderRequest) -> tuple[Order, bool]:
-        """The order, and whether it is new.
+        """Create the order once. Returns it, and True if it is new.
 
-        Raises Refusal with 409 if the id belongs to an order created with other content.
+        Raises ApiError with 409 if an order with this id was created with other content.
         """
         created = self._created.get(request.id)
         if created is None:
             order = Order(**request.model_dump(by_alias=False))
             self.journal.append("order.created", order.model_dump())
             return order, True
-        if not request.describes(created):
-            raise Refusal(409, f"order {request.id} exists with other content: use a new id")
+        if not request.matches(created):
+            raise ApiError(409, f"order {request.id} exists with other content: use a new id")
         return self._orders[request.id], False
 
     def find(self, order_id: str) -> Order:
-        """Raises Refusal with 404."""
+        """Raises ApiError with 404 if there is no such order."""
         order = self._orders.get(order_id)
         if order is None:
-            raise Refusal(404, f"there is no order {order_id}: create it with POST /orders")
+            raise ApiError(404, f"there is no order {order_id}: create it with POST /orders")
         return order
 
     def change(self, order_id: str, change: OrderChange) -> Order:
+        """Set the status, whatever it was. Raises ApiError with 404 if there is no such order."""
         order = self.find(order_id).model_copy(update={"status": change.status})
         self.journal.append("order.changed", order.model_dump())
         return order
 
     def consume(self, record: ConsumerRecord) -> None:
-        """Let an event have its effect. A record that Kafka delivers again is passed over."""
+        """Record an event and its outcome. A record that Kafka delivers twice is ignored."""
         if _record_id(record) in self._consumed:
             return
         event = ConsumedEvent(
@@ -146,36 +160,37 @@ class OrderBook:
             timestamp=record.timestamp,
             key=record.key and _text(record.key),
             headers={name: _text(value) for name, value in record.headers},
-            **self._judge(record),
+            **self._evaluate(record),
         )
         self.journal.append("event.consumed", event.model_dump())
 
-    def _judge(self, record: ConsumerRecord) -> dict[str, Any]:
+    def _evaluate(self, record: ConsumerRecord) -> dict[str, Any]:
+        """The members `value`, `outcome` and `reason` of the consumed event."""
         try:
             event = parse_event(record.topic, record.value)
         except ValueError as error:
             return {"value": _text(record.value), "outcome": "rejected", "reason": str(error)}
-        value = loads_typed(record.value)
+        value = loads_decimal(record.value)
         order = self._orders.get(event.order_id)
         if order is None:
             return {"value": value, "outcome": "refused", "reason": "there is no such order"}
-        if (record.topic, event.subject) in self._applied:
+        if (record.topic, event.subject_id) in self._applied:
             return {"value": value, "outcome": "repeated"}
-        if order.status not in _APPLIES_TO[record.topic]:
+        if order.status not in _ALLOWED_STATUSES[record.topic]:
             return {"value": value, "outcome": "refused", "reason": f"the order is {order.status}"}
         return {"value": value, "outcome": "applied"}
 
-    def heard(self, order_id: str | None = None, outcome: Outcome | None = None) -> list[bytes]:
-        """The consumed events that match, as JSON, in the order they were consumed."""
+    def events(self, order_id: str | None = None, outcome: Outcome | None = None) -> list[bytes]:
+        """The consumed events of this order and outcome, or all, as JSON, oldest first."""
         return [
             event.body
-            for event in self._heard
+            for event in self._events
             if order_id in (None, event.order_id) and outcome in (None, event.outcome)
         ]
 
 
-def _change(order: Order, topic: str, event: dict[str, Any]) -> dict[str, Any]:
-    """What an event that applies does to its order."""
+def _changed_values(order: Order, topic: str, event: dict[str, Any]) -> dict[str, Any]:
+    """The members of the order that an applied event changes."""
     match topic:
         case names.TOPIC_SUCCEEDED:
             paid_at = datetime.fromisoformat(event["processedAt"])
@@ -187,7 +202,7 @@ def _change(order: Order, topic: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record_id(record: ConsumerRecord | ConsumedEvent) -> tuple[str, int, int, int]:
-    # The timestamp tells a record from one at the same offset before Kafka's data was wiped.
+    # With the timestamp: after Kafka's data was deleted, offsets are used a second time.
     return record.topic, record.partition, record.offset, record.timestamp
 
 
