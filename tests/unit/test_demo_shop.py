@@ -47,6 +47,7 @@ async def neighbours(
         ("/", "text/html"),
         ("/payment", "text/html"),
         ("/style.css", "text/css"),
+        ("/payment.css", "text/css"),
         ("/checkout.js", "javascript"),
         ("/favicon.svg", "image/svg+xml"),
         ("/offers", "application/json"),

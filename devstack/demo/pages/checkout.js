@@ -1,19 +1,19 @@
-// The checkout: shows the offers, and has the picked one placed as an order, which the payment page pays.
+// The checkout page: shows the offers, and places an order. The payment page then pays it.
 
-import { place } from "./handover.js";
-import { ask } from "./service.js";
+import { placeOrder } from "./checkout_session.js";
+import { fetchJson } from "./http.js";
 
 const form = document.getElementById("checkout");
 const offers = document.getElementById("offers");
 const pay = document.getElementById("pay");
-const trouble = document.getElementById("trouble");
+const problem = document.getElementById("problem");
 
-function show(offer) {
+function showOffer(offer) {
   const row = offers.querySelector("template").content.cloneNode(true);
   const radio = row.querySelector("input");
   radio.value = offer.name;
   radio.dataset.price = offer.price;
-  for (const part of ["title", "price", "note"]) row.querySelector(`.${part}`).textContent = offer[part];
+  for (const name of ["title", "price", "note"]) row.querySelector(`.${name}`).textContent = offer[name];
   offers.append(row);
 }
 
@@ -21,25 +21,26 @@ function showPrice() {
   pay.textContent = `Pay ${form.querySelector("[name=offer]:checked").dataset.price}`;
 }
 
-function order() {
+function submitOrder() {
   const { offer, paymentMethod, slowly } = Object.fromEntries(new FormData(form));
-  return place({ offer, paymentMethod, slowly: slowly === "on" });
+  return placeOrder({ offer, paymentMethod, slowly: slowly === "on" });
 }
 
-async function attempt(work) {
+/** Runs the action, and shows why it failed. Until then the button is disabled. */
+async function run(action) {
   pay.disabled = true;
-  trouble.textContent = "";
+  problem.textContent = "";
   try {
-    await work();
-  } catch (failure) {
-    trouble.textContent = failure.message;
+    await action();
+  } catch (error) {
+    problem.textContent = error.message;
     pay.disabled = false;
     pay.focus();
   }
 }
 
 async function open() {
-  (await ask("/offers")).forEach(show);
+  (await fetchJson("/offers")).forEach(showOffer);
   form.querySelector("[name=offer]").checked = true;
   showPrice();
   form.hidden = false;
@@ -49,10 +50,10 @@ async function open() {
 form.addEventListener("change", showPrice);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  attempt(order);
+  run(submitOrder);
 });
-// A browser may show this page again as it was left, with its button pressed.
+// The browser's Back button may show this page as it was left, with its button disabled.
 addEventListener("pageshow", (event) => {
   if (event.persisted) pay.disabled = false;
 });
-attempt(open);
+run(open);

@@ -1,158 +1,162 @@
-// The payment page: sends what the checkout has left, follows the payment to its end, acts on it.
+// The payment page: sends the request that the checkout has stored, shows the payment until it ends, and
+// lets the user cancel it, refund it or order again.
 
-import { answeredBasketOf, place, requestOf, setAnswered } from "./handover.js";
-import { ask, pause, post, send } from "./service.js";
-import * as story from "./story.js";
+import { finishedBasketOf, placeOrder, requestOf, setFinished } from "./checkout_session.js";
+import { fetchJson, fetchText, pause, post } from "./http.js";
+import * as view from "./payment_view.js";
 
-const FIRST_REST = 400;
-const LONGEST_REST = 5000;
-const QUIET_ONCE_TOLD = 2000;
-const QUIET_AT_MOST = 30_000;
-const UNTIL_ASKED_AGAIN = 5000; // as Retry-After of a payment that is still running
+// All in milliseconds. Chosen, not measured, unless a reason is given.
+const SHORTEST_PAUSE = 400; // between two reads while new steps appear
+const LONGEST_PAUSE = 5000; // between two reads while none appear
+const PAUSE_FACTOR = 1.3; // how fast the pause grows from the shortest to the longest
+const QUIET_WITH_EVENTS = 2000; // without new steps, once Kafka has shown every expected event
+const QUIET_WITHOUT_EVENTS = 30_000; // without new steps, while Kafka has not
+const PENDING_PAUSE = 5000; // the API's Retry-After of a payment that is still running
 
-const asked = new URLSearchParams(location.search);
-const { paymentApi, workflows } = await ask("/addresses");
+const query = new URLSearchParams(location.search);
+const { paymentApi, workflows } = await fetchJson("/addresses");
 const payments = `${paymentApi}/payments`;
-const orderId = asked.get("order");
+const orderId = query.get("order");
 let payment = null;
-let retriedId = null; // of a failed payment whose order can still be paid
+let retriedId = null; // the id of a failed payment after which the request is sent again
 let isFollowing = false;
 let wake = () => {};
 
-/** Sends the checkout's request until its answer is final; its key makes the repetition harmless. */
+/** Sends the stored request until its response is final. The key makes the repetition harmless. */
 async function pay() {
   for (let request; (request = requestOf(orderId)); follow()) {
     try {
       const headers = { "idempotency-key": request.key };
-      const answer = await ask(payments, post(request.body, headers));
-      story.showTrouble("pay", null);
-      if (answer.payment.status === "pending") await pause(UNTIL_ASKED_AGAIN);
-      else setAnswered(orderId);
-    } catch (failure) {
-      if (failure.mayPass) await pause(untilRetried(failure));
-      else refused(failure);
+      const response = await fetchJson(payments, post(request.body, headers));
+      view.showProblem("pay", null);
+      if (response.payment.status === "pending") await pause(PENDING_PAUSE);
+      else setFinished(orderId);
+    } catch (error) {
+      if (error.isTemporary) await pause(announceRetryOfPayment(error));
+      else finishRefused(error);
     }
   }
 }
 
-function untilRetried(failure) {
-  retriedId = failure.answer.payment?.id;
+function announceRetryOfPayment(error) {
+  retriedId = error.body.payment?.id;
   follow();
-  return untilAgain("pay", failure);
+  return announceRetry("pay", error);
 }
 
-function refused(failure) {
-  setAnswered(orderId);
-  story.showTrouble("pay", failure.answer.payment ? null : failure.message);
+function finishRefused(error) {
+  setFinished(orderId);
+  view.showProblem("pay", error.body.payment ? null : error.message);
 }
 
-/** Shows what is told until the payment has ended and nothing more comes. */
+/** Shows new steps until the payment has ended and no more are expected. */
 async function follow() {
   if (isFollowing) return wake();
   isFollowing = true;
-  story.showProgress("New steps appear by themselves.");
+  view.showProgress("New steps appear by themselves.");
   try {
-    await followToItsEnd();
-    story.showProgress("No further steps are expected.");
-  } catch (failure) {
-    story.showState("none", failure.message);
-    story.showProgress("");
+    await followUntilOver();
+    view.showProgress("No further steps are expected.");
+  } catch (error) {
+    view.showState("none", error.message);
+    view.showProgress("");
   }
   isFollowing = false;
 }
 
-async function followToItsEnd() {
-  let rest = FIRST_REST;
-  for (let newsAt = Date.now(); ; ) {
+async function followUntilOver() {
+  let delay = SHORTEST_PAUSE;
+  for (let lastNew = Date.now(); ; ) {
     try {
-      const told = await look();
-      story.showTrouble("follow", silence(told));
-      if (told.news) newsAt = Date.now();
-      if (isOver(told, Date.now() - newsAt)) return;
-      rest = told.news ? FIRST_REST : Math.min(1.3 * rest, LONGEST_REST);
-      await sleep(rest);
-    } catch (failure) {
-      if (!failure.mayPass) throw failure;
-      await sleep(untilAgain("follow", failure));
+      const latest = await readAndShow();
+      view.showProblem("follow", missingSources(latest));
+      if (latest.newSteps) lastNew = Date.now();
+      if (isOver(latest, Date.now() - lastNew)) return;
+      delay = latest.newSteps ? SHORTEST_PAUSE : Math.min(PAUSE_FACTOR * delay, LONGEST_PAUSE);
+      await pauseUnlessWoken(delay);
+    } catch (error) {
+      if (!error.isTemporary) throw error;
+      await pauseUnlessWoken(announceRetry("follow", error));
     }
   }
 }
 
-async function look() {
-  payment = await find();
-  story.offerNewOrder(answeredBasketOf(orderId) && (payment?.status ?? "failed") === "failed");
-  if (!payment) return showNothing();
+async function readAndShow() {
+  payment = await findPayment();
+  view.offerNewOrder(finishedBasketOf(orderId) && (payment?.status ?? "failed") === "failed");
+  if (!payment) return showNoPayment();
   const refunds = await findRefunds();
-  story.showPayment(payment, refunds, outlook());
+  view.showPayment(payment, refunds, orderState());
   showWorkflow(payment.orderId);
-  const { timeline, silent } = await ask(`${payments}/${payment.id}/timeline`);
-  return { refunds, timeline, silent, news: story.showSteps(timeline, silent) };
+  const { timeline, silent } = await fetchJson(`${payments}/${payment.id}/timeline`);
+  return { refunds, timeline, silent, newSteps: view.showSteps(timeline, silent) };
 }
 
-async function find() {
-  if (asked.has("payment")) {
-    return (await ask(`${payments}/${encodeURIComponent(asked.get("payment"))}`)).payment;
+async function findPayment() {
+  if (query.has("payment")) {
+    return (await fetchJson(`${payments}/${encodeURIComponent(query.get("payment"))}`)).payment;
   }
-  const query = new URLSearchParams({ orderId: orderId ?? "", limit: 1 });
-  return (await ask(`${payments}?${query}`)).payments[0];
+  const search = new URLSearchParams({ orderId: orderId ?? "", limit: 1 });
+  return (await fetchJson(`${payments}?${search}`)).payments[0];
 }
 
 async function findRefunds() {
   if (payment.status !== "succeeded") return [];
-  return (await ask(`${payments}/${payment.id}/refunds`)).refunds;
+  return (await fetchJson(`${payments}/${payment.id}/refunds`)).refunds;
 }
 
-/** What becomes of the order if its payment has failed. */
-function outlook() {
-  if (answeredBasketOf(orderId)) return "closed";
+/** If the payment has failed: can the order still be paid? */
+function orderState() {
+  if (finishedBasketOf(orderId)) return "closed";
   if (!requestOf(orderId)) return "unknown";
   return payment.id === retriedId ? "open" : "unanswered";
 }
 
-function showNothing() {
+function showNoPayment() {
   showStart("There is no payment of this order");
-  return { timeline: [], silent: [], refunds: [], news: 0 };
+  return { timeline: [], silent: [], refunds: [], newSteps: 0 };
 }
 
-function showStart(otherwise) {
-  if (requestOf(orderId)) story.showState("pending", "The payment is being sent");
-  else story.showState("none", otherwise);
+function showStart(title) {
+  if (requestOf(orderId)) view.showState("pending", "The payment is being sent");
+  else view.showState("none", title);
 }
 
 function showWorkflow(orderId) {
-  if (workflows) story.showWorkflow(`${workflows}/payment-${orderId}`);
+  if (workflows) view.showWorkflow(`${workflows}/payment-${orderId}`);
 }
 
-function isOver({ refunds, timeline }, quiet) {
+/** True if nothing is pending and no new step has come for long enough. */
+function isOver({ refunds, timeline }, quietMilliseconds) {
   const isPending = (each) => each.status === "pending";
   if (requestOf(orderId) || !payment || [payment, ...refunds].some(isPending)) return false;
-  const events = 1 + refunds.filter((each) => each.status === "succeeded").length;
-  const records = timeline.filter((entry) => entry.source === "kafka").length;
-  return quiet > (records < events ? QUIET_AT_MOST : QUIET_ONCE_TOLD);
+  const expected = 1 + refunds.filter((each) => each.status === "succeeded").length;
+  const found = timeline.filter((entry) => entry.source === "kafka").length;
+  return quietMilliseconds > (found < expected ? QUIET_WITHOUT_EVENTS : QUIET_WITH_EVENTS);
 }
 
-function silence({ silent }) {
-  return silent.length ? `Not heard from just now: ${story.namesOf(silent)}.` : null;
+function missingSources({ silent }) {
+  return silent.length ? `Not heard from just now: ${view.namesOf(silent)}.` : null;
 }
 
-function untilAgain(by, failure) {
-  story.showTrouble(by, `${failure.message} Trying again in ${failure.seconds} s.`);
-  return 1000 * failure.seconds;
+/** Shows that the action is tried again. Returns in how many milliseconds. */
+function announceRetry(action, error) {
+  view.showProblem(action, `${error.message} Trying again in ${error.seconds} s.`);
+  return 1000 * error.seconds;
 }
 
-/** Rests, unless it is woken. */
-function sleep(milliseconds) {
+function pauseUnlessWoken(milliseconds) {
   return Promise.race([pause(milliseconds), new Promise((resolve) => (wake = resolve))]);
 }
 
-/** Does what a button says. The button may go, so the focus goes to what has become of it. */
-async function act(button, deed) {
+/** Runs a button's action. The button may disappear, so the focus moves to the payment's state. */
+async function run(button, action) {
   button.disabled = true;
   try {
-    await deed();
-    story.showTrouble("act", null);
-  } catch (failure) {
-    story.showTrouble("act", failure.message);
+    await action();
+    view.showProblem("act", null);
+  } catch (error) {
+    view.showProblem("act", error.message);
   }
   button.disabled = false;
   document.getElementById("state").focus();
@@ -160,31 +164,31 @@ async function act(button, deed) {
 }
 
 function cancel() {
-  return send(`${payments}/${payment.id}/cancel`, { method: "POST" });
+  return fetchText(`${payments}/${payment.id}/cancel`, { method: "POST" });
 }
 
-// One key for ever: all of a payment is given back once, however often it is asked for.
+// Always the same key, so that a payment is refunded once, however often the button is used.
 function refund() {
   const key = { "idempotency-key": `all of ${payment.id}` };
-  return send(`${payments}/${payment.id}/refunds`, post("{}", key));
+  return fetchText(`${payments}/${payment.id}/refunds`, post("{}", key));
 }
 
 function reorder() {
-  return place(answeredBasketOf(orderId));
+  return placeOrder(finishedBasketOf(orderId));
 }
 
-for (const deed of [cancel, refund, reorder]) {
-  const button = document.getElementById(deed.name);
-  button.addEventListener("click", () => act(button, deed));
-  // A browser may show this page again as it was left, with a button pressed.
+for (const action of [cancel, refund, reorder]) {
+  const button = document.getElementById(action.name);
+  button.addEventListener("click", () => run(button, action));
+  // The browser's Back button may show this page as it was left, with a button disabled.
   addEventListener("pageshow", (event) => {
     if (event.persisted) button.disabled = false;
   });
 }
-if (asked.has("order") || asked.has("payment")) {
+if (query.has("order") || query.has("payment")) {
   showStart("Looking for the payment");
   pay();
   follow();
 } else {
-  story.showState("none", "This address names no payment");
+  view.showState("none", "This address names no payment");
 }

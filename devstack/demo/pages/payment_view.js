@@ -1,4 +1,4 @@
-// How a payment is shown: its state, the facts, what can be done, and the steps as they arrive.
+// Shows a payment: its state, its data, the buttons that can be used, and its steps.
 
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
 const ADVICE = { closed: "Place a new order to pay.", open: "The order can still be paid." };
@@ -11,13 +11,13 @@ const refund = document.getElementById("refund");
 const reorder = document.getElementById("reorder");
 const steps = document.getElementById("steps");
 const workflow = document.getElementById("workflow");
-const troubles = new Map();
+const problems = new Map();
 const rows = new Map();
 
-/** What stands in the way, by whom it is met; null when it does no longer. */
-export function showTrouble(by, sentence) {
-  troubles.set(by, sentence);
-  write(document.getElementById("trouble"), [...new Set(troubles.values())].filter(Boolean).join(" "));
+/** Shows the problem of one action; null removes it. The problems of other actions stay. */
+export function showProblem(action, sentence) {
+  problems.set(action, sentence);
+  write(document.getElementById("problem"), [...new Set(problems.values())].filter(Boolean).join(" "));
 }
 
 export function showProgress(sentence) {
@@ -31,13 +31,16 @@ export function showState(kind, title, why = "") {
   document.title = `${title} – Ticket shop`;
 }
 
-/** Shows the payment; `outlook` says what becomes of the order if it has failed. */
-export function showPayment(payment, refunds, outlook) {
+/**
+ * Shows the payment. `orderState`, used if it has failed: `closed` and `open` (the order can no longer,
+ * or still, be paid), `unanswered` (the request is under way), `unknown` (it was sent elsewhere).
+ */
+export function showPayment(payment, refunds, orderState) {
   const money = `${payment.amount} ${payment.currency}`;
-  showState(...stateOf(payment, refunds, outlook));
+  showState(...stateOf(payment, refunds, orderState));
   showFacts({
     Amount: money,
-    "Payment method": sentence(payment.paymentMethod),
+    "Payment method": readable(payment.paymentMethod),
     Order: payment.orderId,
     Payment: payment.id,
   });
@@ -55,28 +58,31 @@ export function showWorkflow(address) {
   workflow.hidden = false;
 }
 
-/** Shows the steps as they are told now, and those of the silent; how many of them are new. */
+/**
+ * Shows the timeline. Steps of silent sources, which did not answer now, stay as they are. Returns the
+ * number of new steps.
+ */
 export function showSteps(timeline, silent) {
-  const told = new Set(timeline.map(keyOf));
+  const current = new Set(timeline.map(keyOf));
   for (const [key, row] of rows) {
-    if (!told.has(key) && !silent.includes(row.dataset.source)) forgetStep(key);
+    if (!current.has(key) && !silent.includes(row.dataset.source)) removeStep(key);
   }
-  const news = timeline.filter((entry) => !rows.has(keyOf(entry)));
-  news.forEach(showStep);
-  return news.length;
+  const newEntries = timeline.filter((entry) => !rows.has(keyOf(entry)));
+  newEntries.forEach(showStep);
+  return newEntries.length;
 }
 
 export function namesOf(sources) {
   return sources.map((source) => SOURCES[source] ?? source).join(" and ");
 }
 
-function stateOf(payment, refunds, outlook) {
+function stateOf(payment, refunds, orderState) {
   const [refund] = refunds.filter((each) => each.status !== "failed");
-  const isUnanswered = payment.status === "failed" && outlook === "unanswered";
+  const isUnanswered = payment.status === "failed" && orderState === "unanswered";
   if (payment.status === "pending" || isUnanswered) return ["pending", "The payment is under way"];
   if (payment.status === "failed") {
-    const why = `${payment.errorMessage} No money was kept. ${ADVICE[outlook] ?? ""}`.trimEnd();
-    return outlook === "open" ? ["pending", "Not paid yet", why] : ["failed", "Not paid", why];
+    const why = `${payment.errorMessage} No money was kept. ${ADVICE[orderState] ?? ""}`.trimEnd();
+    return orderState === "open" ? ["pending", "Not paid yet", why] : ["failed", "Not paid", why];
   }
   if (!refund) return ["succeeded", "Paid"];
   const money = `${refund.amount} ${refund.currency}`;
@@ -84,11 +90,11 @@ function stateOf(payment, refunds, outlook) {
   return ["refunded", "Refunded", `${money} were given back.`];
 }
 
-function showFacts(named) {
-  if (facts.dataset.of === named.Payment) return;
-  facts.dataset.of = named.Payment;
+function showFacts(values) {
+  if (facts.dataset.of === values.Payment) return;
+  facts.dataset.of = values.Payment;
   facts.replaceChildren(
-    ...Object.entries(named).map(([name, value]) => {
+    ...Object.entries(values).map(([name, value]) => {
       const fact = document.createElement("div");
       fact.append(element("dt", name), element("dd", value));
       return fact;
@@ -105,14 +111,14 @@ function showStep(entry) {
   row.querySelector("time").dateTime = entry.at;
   row.querySelector("time").textContent = clock(at);
   row.querySelector(".source").textContent = namesOf([entry.source]);
-  row.querySelector(".event").textContent = sentence(entry.event);
+  row.querySelector(".event").textContent = readable(entry.event);
   row.querySelector(".detail").textContent = entry.detail ?? "";
-  // By its time, for a source may tell late.
+  // Sorted by time, because a source may report late.
   const next = [...steps.querySelectorAll("li")].find((each) => Number(each.dataset.at) > at.getTime());
   steps.insertBefore(row, next ?? null);
 }
 
-function forgetStep(key) {
+function removeStep(key) {
   rows.get(key).remove();
   rows.delete(key);
 }
@@ -125,17 +131,17 @@ function clock(at) {
   return at.toLocaleTimeString("en-GB", CLOCK);
 }
 
-function sentence(words) {
+function readable(words) {
   return words.charAt(0).toUpperCase() + words.slice(1).replaceAll("_", " ");
 }
 
 function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
+  const created = document.createElement(name);
+  created.textContent = text;
+  return created;
 }
 
-// Screen readers tell again what is written again.
-function write(where, text) {
-  if (where.textContent !== text) where.textContent = text;
+// Unchanged text is not written again: a screen reader would read it out again.
+function write(target, text) {
+  if (target.textContent !== text) target.textContent = text;
 }
