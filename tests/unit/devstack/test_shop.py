@@ -1,4 +1,4 @@
-"""The shop of the demonstration: its pages are closed to strangers, its orders can be paid."""
+"""The demonstration's shop: its pages run only its own scripts, and its orders can be paid."""
 
 import re
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ def client(**settings: Any) -> httpx.AsyncClient:
 async def neighbours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Reaches those that the shop reaches, at the same addresses."""
+    """A client of the neighbours. The shop reaches them in this process, at the same addresses."""
     settings = ShopSettings(devstack_data=tmp_path)
     apps = {url: each.create_app(settings) for url, each in NEIGHBOURS.items()}
     transports = {url: httpx.ASGITransport(app) for url, app in apps.items()}
@@ -54,53 +54,53 @@ async def neighbours(
     ],
 )
 async def test_every_page_runs_only_scripts_of_the_shop(path: str, kind: str) -> None:
-    answer = await client(payment_api_url=API).get(path)
+    response = await client(payment_api_url=API).get(path)
 
-    assert answer.status_code == 200
-    assert kind in answer.headers["content-type"]
+    assert response.status_code == 200
+    assert kind in response.headers["content-type"]
     policy = dict(
-        each.split(" ", 1) for each in answer.headers["content-security-policy"].split("; ")
+        each.split(" ", 1) for each in response.headers["content-security-policy"].split("; ")
     )
     assert policy.pop("connect-src") == f"'self' {API}"
     assert policy.pop("require-trusted-types-for") == "'script'"
     assert set(policy.values()) == {"'none'", "'self'"}
     assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
 
 
 @pytest.mark.parametrize("path", ["/", "/payment", "/style.css"])
-async def test_pages_can_be_asked_for_their_head_alone(path: str) -> None:
+async def test_pages_support_head_requests(path: str) -> None:
     assert (await client().head(path)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/payment"])
-async def test_without_scripts_the_pages_say_what_is_missing(path: str) -> None:
-    answer = await client().get(path)
+async def test_a_page_without_scripts_says_that_it_needs_javascript(path: str) -> None:
+    response = await client().get(path)
 
-    assert re.search("<noscript>.*This page needs JavaScript.*</noscript>", answer.text)
+    assert re.search("<noscript>.*This page needs JavaScript.*</noscript>", response.text)
 
 
 @pytest.mark.parametrize("path", ["/shop.py", "/../shop.py", "/%2e%2e/shop.py", "/orders/1"])
-async def test_nothing_else_is_served(path: str) -> None:
-    answer = await client().get(path)
+async def test_other_paths_are_not_found(path: str) -> None:
+    response = await client().get(path)
 
-    assert answer.status_code == 404
-    assert "content-security-policy" in answer.headers
+    assert response.status_code == 404
+    assert "content-security-policy" in response.headers
 
 
-async def test_the_pages_learn_where_the_others_are() -> None:
+async def test_addresses_are_those_of_the_settings_and_null_without_a_web_ui() -> None:
     known = {"payment_api_url": API, "temporal_ui_url": "http://ui", "temporal_namespace": "n"}
 
-    answer = await client(**known).get("/addresses")
+    response = await client(**known).get("/addresses")
     without = await client(temporal_ui_url="").get("/addresses")
 
     workflows = "http://ui/namespaces/n/workflows"
-    assert answer.json() == {"paymentApi": API, "workflows": workflows}
+    assert response.json() == {"paymentApi": API, "workflows": workflows}
     assert without.json()["workflows"] is None
 
 
-async def test_offers_tell_their_price_as_text() -> None:
+async def test_an_offer_has_its_price_as_text() -> None:
     offers = (await client().get("/offers")).json()
 
     assert [each["name"] for each in offers] == [each.name for each in OFFERS]
@@ -108,12 +108,14 @@ async def test_offers_tell_their_price_as_text() -> None:
     assert set(offers[0]) == {"name", "title", "note", "price"}
 
 
-async def test_an_order_is_placed_with_its_seat(neighbours: httpx.AsyncClient) -> None:
-    answer = await client().post("/orders", json=FORM)
+async def test_a_placed_order_is_pending_and_its_seat_is_reserved(
+    neighbours: httpx.AsyncClient,
+) -> None:
+    response = await client().post("/orders", json=FORM)
 
-    assert answer.status_code == 201
-    assert b'"amount":150.00,' in answer.content
-    bill = answer.json()
+    assert response.status_code == 201
+    assert b'"amount":150.00,' in response.content
+    bill = response.json()
     order = (await neighbours.get(f"http://127.0.0.1:5003/orders/{bill['orderId']}")).json()
     seat = await read_seat(neighbours, bill)
     assert (order["status"], order["totalAmount"], order["currency"]) == ("pending", 150, "USD")
@@ -129,31 +131,34 @@ async def read_seat(neighbours: httpx.AsyncClient, bill: dict[str, Any]) -> dict
 
 
 @pytest.mark.parametrize("slowly", [False, True])
-async def test_only_an_order_that_is_to_be_watched_is_slow(
+async def test_only_a_slow_order_has_a_latency_of_its_own(
     neighbours: httpx.AsyncClient, slowly: bool
 ) -> None:
-    answer = await client().post("/orders", json={**FORM, "slowly": slowly})
+    response = await client().post("/orders", json={**FORM, "slowly": slowly})
 
-    told = (await neighbours.get("http://127.0.0.1:5005/ledger")).json()
-    slow = {"orderId": answer.json()["orderId"], "settings": {"successRate": 1, "latencyMs": 2000}}
-    assert [each["data"] for each in told] == ([slow] if slowly else [])
+    ledger = (await neighbours.get("http://127.0.0.1:5005/ledger")).json()
+    slow = {
+        "orderId": response.json()["orderId"],
+        "settings": {"successRate": 1, "latencyMs": 2000},
+    }
+    assert [each["data"] for each in ledger] == ([slow] if slowly else [])
 
 
-async def test_a_lapsed_hold_has_lapsed(neighbours: httpx.AsyncClient) -> None:
-    answer = await client().post("/orders", json={**FORM, "offer": "lapsed"})
+async def test_the_seat_of_the_lapsed_offer_is_expired(neighbours: httpx.AsyncClient) -> None:
+    response = await client().post("/orders", json={**FORM, "offer": "lapsed"})
 
-    assert (await read_seat(neighbours, answer.json()))["status"] == "expired"
+    assert (await read_seat(neighbours, response.json()))["status"] == "expired"
 
 
 @pytest.mark.parametrize("form", [{}, {**FORM, "offer": "yacht"}, {**FORM, "amount": 1}])
-async def test_what_is_not_offered_is_not_ordered(form: dict[str, Any]) -> None:
-    answer = await client().post("/orders", json=form)
+async def test_an_invalid_order_form_is_refused(form: dict[str, Any]) -> None:
+    response = await client().post("/orders", json=form)
 
-    assert answer.status_code == 400
+    assert response.status_code == 400
 
 
 @pytest.mark.parametrize("refusal", [httpx.Response(500), httpx.ConnectError("refused")])
-async def test_without_its_neighbours_nothing_is_ordered(
+async def test_no_order_is_placed_while_ordering_does_not_answer(
     refusal: httpx.Response | Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
@@ -163,7 +168,7 @@ async def test_without_its_neighbours_nothing_is_ordered(
 
     transport = httpx.MockTransport(refuse)
     monkeypatch.setattr(shop, "create_client", lambda: httpx.AsyncClient(transport=transport))
-    answer = await client().post("/orders", json=FORM)
+    response = await client().post("/orders", json=FORM)
 
-    assert answer.status_code == 503
-    assert "http://127.0.0.1:5003/orders" in answer.json()["error"]
+    assert response.status_code == 503
+    assert "http://127.0.0.1:5003/orders" in response.json()["error"]
