@@ -23,6 +23,7 @@ from devstack.stack.startup import PREPARE
 from devstack.stack.states import ComponentStatus
 
 DIRECTORY = ROOT / ".devstack"
+"""Where `make up` keeps data, logs, pid files and the file `env`."""
 _NAMES = f"Any of {', '.join(COMPONENTS)}."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -31,7 +32,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 @app.callback()
 def cli() -> None:
-    """The whole payment system on this machine, from packages alone."""
+    """Run the whole payment system on this machine, without containers."""
     # aiokafka logs an error for each refused connection, and a starting broker refuses some.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
@@ -94,6 +95,7 @@ def demo() -> None:
     """Start whatever is down, then show what the system does."""
     up()
     os.environ.update(_stack().environment())
+    # Imported here: its libraries would slow the other commands down.
     importlib.import_module("devstack.demo.demonstration").main()
 
 
@@ -141,7 +143,7 @@ def _print_addresses(stack: Stack) -> None:
         "Shop": environment["SHOP_URL"],
         "API docs": f"{environment['PAYMENT_API_URL']}/docs",
         "Temporal Web UI": environment["TEMPORAL_UI_URL"],
-        **{each.title: each.address for each in stack.status() if not _is_known(each)},
+        **{each.title: each.address for each in stack.status() if not _has_own_line(each)},
         "Logs": str(stack.log("api").parent),
         "Settings": f"source {DIRECTORY / 'env'}",
         "Next": "make demo, make status, make logs, make down",
@@ -150,8 +152,8 @@ def _print_addresses(stack: Stack) -> None:
         console.print(f"  {title:<16} {address}", markup=False)
 
 
-def _is_known(component: ComponentStatus) -> bool:
-    """True for what is shown by a link of its own, and for the worker, which has no address."""
+def _has_own_line(component: ComponentStatus) -> bool:
+    """True if the lines above the list already show it; the worker has no address to show."""
     return component.name in {"shop", "api", "worker", "temporal"}
 
 

@@ -57,7 +57,7 @@ def _complete_lines(path: Path) -> list[bytes]:
     text = path.read_bytes()
     end = text.rfind(b"\n") + 1
     if end < len(text):
-        # A process that is killed while it writes leaves half a line. Nobody was told of its
-        # effect, so it is removed.
+        # A process that is killed while it writes leaves half a line. Its request got no response,
+        # so the line may be removed.
         os.truncate(path, end)
     return text[:end].splitlines()

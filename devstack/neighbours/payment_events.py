@@ -22,8 +22,11 @@ _RETRY_PAUSE_SECONDS = 0.5
 _TOPIC_REFRESH_MS = 1000
 """Ordering may start before the topics exist, and should find them soon. Chosen, not measured."""
 _POLL_TIMEOUT_MS = 1000
+"""Longest wait for events. Chosen, not measured."""
 _MAX_BATCH_SIZE = 200
-"""Longest wait for events, and most events per commit. Chosen, not measured."""
+"""Most events per commit. Chosen, not measured."""
+_MAX_AMOUNT = 10**15
+"""The most that the API accepts, in a currency without decimal places."""
 
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Time = Annotated[
@@ -41,7 +44,7 @@ class Event(BaseModel):
     payment_id: Uuid
     order_id: Uuid
     customer_id: Uuid
-    amount: Decimal = Field(gt=0, le=10**15)
+    amount: Decimal = Field(gt=0, le=_MAX_AMOUNT)
     currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
 
     @property

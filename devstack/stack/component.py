@@ -36,7 +36,7 @@ class Component(ABC):
     stop_timeout_seconds: ClassVar[float] = 5.0
     """After this time it is killed. Chosen, not measured."""
     start_timeout_seconds: ClassVar[float] = 60.0
-    """After this time the start has failed: several starts at once slow a small machine down.
+    """After this time the start fails. Long, because all components start at once.
 
     Chosen, not measured.
     """

@@ -14,15 +14,15 @@ from devstack.stack.states import State
 
 _IN_PROGRESS = {State.STARTING, State.STOPPING}
 _MARKS = {State.WAITING: Text("·", "dim"), State.FAILED: Text("✗", "red")}
+_DONE = Text("✓", "green")
 _REFRESHES_PER_SECOND = 12
 """Enough for a smooth spinner. Chosen, not measured."""
-_DONE = Text("✓", "green")
 
 
 class Display:
     """A `Progress` that prints. `titles` holds the displayed name of each component.
 
-    Where the console is no terminal, each new state is printed as a line of its own.
+    If the console is not a terminal, each new state is printed on a line of its own.
     """
 
     def __init__(self, console: Console, titles: Mapping[str, str]) -> None:

@@ -21,7 +21,6 @@ _JAVA = [
 ]
 """The serial collector and the first compiler tier make a start faster. 384 MB: not measured."""
 
-# The controller refuses a broker that was killed until its old session has ended: by default 9 s.
 _BROKER = """\
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
@@ -43,6 +42,11 @@ group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 log.cleaner.dedupe.buffer.size=1100000
 log.dirs={directory}/logs
+"""
+"""One broker, so nothing is replicated, and groups do not wait for more members.
+
+The controller refuses a broker that was killed until its old session has ended: 3 s instead of the
+default of 9 s. The cleaner's buffer is near the smallest that Kafka accepts, 1 MiB.
 """
 _LOGGING = """\
 rootLogger.level=WARN

@@ -8,6 +8,9 @@ from dataclasses import astuple, dataclass, fields
 import psutil
 
 HOST = "127.0.0.1"
+_FIRST_PORTS = range(12_000, 32_000, 16)
+"""Starts of the blocks: 16 apart, as a stack needs 11 ports, and below 32768, where Linux begins
+to take ports for outgoing connections. The lower end is chosen, not measured."""
 _FIND_ATTEMPTS = 200
 """Random blocks of ports to try. Chosen, not measured."""
 _FREE_ATTEMPTS = 20
@@ -39,11 +42,10 @@ class Ports:
         """Choose a block of consecutive ports that nobody listens on.
 
         The block is random, so that two stacks that start together rarely choose the same one.
-        It lies below the range from which the system takes ports for outgoing connections.
         Raises RuntimeError if no free block is found.
         """
         for _ in range(_FIND_ATTEMPTS):
-            first = random.randrange(12_000, 32_000, 16)  # noqa: S311 - no secret
+            first = random.choice(_FIRST_PORTS)  # noqa: S311 - no secret
             ports = cls(*range(first, first + len(fields(cls))))
             if all(is_free(port) for port in astuple(ports)):
                 return ports

@@ -86,5 +86,5 @@ class Site:
             "GATEWAY_PORT": str(ports.gateway),
             "DEVSTACK_DATA": str(self.data),
             "CORS_ORIGINS": f"http://localhost:{ports.shop},http://{HOST}:{ports.shop}",
-            "RATE_LIMIT": "100000/minute",
+            "RATE_LIMIT": "100000/minute",  # more than tests and benchmarks send
         }

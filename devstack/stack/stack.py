@@ -101,7 +101,7 @@ class Stack:
         await self._components[name].process.kill()
 
     def suspend(self, name: str) -> None:
-        """Stop one component with SIGSTOP: connections stay open, and nothing answers."""
+        """Pause one component with SIGSTOP: its connections stay open, and it does not respond."""
         self._components[name].process.suspend()
 
     def resume(self, name: str) -> None:

@@ -12,15 +12,17 @@ from devstack.stack.process import Process
 from devstack.stack.states import Progress, State
 
 PREPARE = "prepare"
-"""The name of the preparation: a process that creates tables, topics and search attributes, and
-ends. It is chosen and depended on by name, as the components are."""
+"""The preparation: a process that creates tables, topics and search attributes, then ends.
+
+The name is used like a component's, in `chosen` and in `depends_on`.
+"""
 
 _PREPARE_DEPENDS_ON = frozenset({"postgres", "kafka", "temporal"})
 
 
 @dataclass(frozen=True)
 class Startup:
-    """Starts the chosen components that are not running. `started` names those it has started."""
+    """Starts the chosen components that are not running; `started` gets their names."""
 
     components: Mapping[str, Component]
     preparation: Process
