@@ -60,7 +60,7 @@ appender.out.layout.pattern=%d %p %c{1} %m%n
 
 
 class Kafka(Component):
-    """Broker and controller in one process. `bootstrap.prepare` creates the topics."""
+    """Broker and controller in one process. `workflows.prepare` creates the topics."""
 
     name = "kafka"
     title = "Kafka"

@@ -16,6 +16,7 @@ PREPARE = "prepare"
 
 The name is used like a component's, in `chosen` and in `depends_on`.
 """
+PREPARE_MODULE = "workflows.prepare"
 
 _PREPARE_DEPENDS_ON = frozenset({"postgres", "kafka", "temporal"})
 
@@ -108,7 +109,7 @@ class Startup:
         dependents = [each for each in self._chosen_components() if PREPARE in each.depends_on]
         if dependents and all(map(_is_running, dependents)):
             return State.UNNEEDED
-        command = [sys.executable, "-m", "bootstrap.prepare"]
+        command = [sys.executable, "-m", PREPARE_MODULE]
         await self.preparation.run(command, self._variables())
         return State.READY
 

@@ -26,7 +26,7 @@ WITHOUT_PROBE = {"temporal-ui", "worker", "api"}
 NEIGHBOURS = [f"devstack.neighbours.{name}" for name in ("gateway", "ordering", "inventory")]
 IMAGES = [
     ("Dockerfile.api", "", ["api.main"]),
-    ("Dockerfile.worker", "worker", ["workflows.worker", "bootstrap.prepare", "audit.__main__"]),
+    ("Dockerfile.worker", "worker", ["workflows.worker", "workflows.prepare", "audit.__main__"]),
     ("Dockerfile.worker", "neighbours", NEIGHBOURS),
     ("Dockerfile.worker", "shop", [*NEIGHBOURS, "devstack.demo.shop"]),
 ]
