@@ -1,4 +1,4 @@
-"""A payment gateway over HTTP: the adapter of the simulator in `devstack/gateway.py`.
+"""A payment gateway over HTTP: the adapter of the simulator in `devstack/neighbours/gateway.py`.
 
 An answer counts only if it is about this request: its key, its amount, its currency. A refusal
 counts only if it names the key and a code that is known here. Whatever else comes leaves open

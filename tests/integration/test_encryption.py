@@ -22,7 +22,7 @@ from bootstrap import kafka, temporal
 from bootstrap.settings import Settings
 from db.engine import create_engine
 from db.payments import PaymentStore
-from devstack.ports import HOST
+from devstack.stack.ports import HOST
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.names import TOPICS

@@ -9,7 +9,7 @@ from subprocess import PIPE, STDOUT
 import pytest
 
 from activities.adapters.kafka_topics import broker_hosts
-from devstack.ports import HOST
+from devstack.stack.ports import HOST
 from tests.integration.shop import Shop
 from tests.stacks import kafka_of
 

@@ -64,7 +64,7 @@ REFUND_HTTP = "tests/unit/test_refunds.py"
 SETTINGS = "tests/unit/test_settings.py"
 PRODUCTION = "tests/unit/test_production.py"
 CONTAINERS = "tests/unit/test_containers.py"
-STACK = "tests/unit/test_stack.py"
+STACK = "tests/unit/devstack/test_stack.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
 FAILOVER = "tests/integration/test_failover.py"
@@ -2999,15 +2999,29 @@ CONFIGURATION = (
         CONTAINERS,
     ),
     Bug(
+        "the neighbours' image holds the whole devstack",
+        "Dockerfile.worker",
+        "COPY devstack/neighbours/ devstack/neighbours/",
+        "COPY devstack/ devstack/",
+        CONTAINERS,
+    ),
+    Bug(
+        "the shop's image lacks its pages",
+        "Dockerfile.worker",
+        "COPY devstack/demo/ devstack/demo/",
+        "COPY devstack/demo.py devstack/",
+        CONTAINERS,
+    ),
+    Bug(
         "cluster id may begin with a hyphen",
-        "devstack/kafka.py",
+        "devstack/stack/kafka.py",
         'b"\\0" + secrets.token_bytes(15)',
         "secrets.token_bytes(16)",
         STACK,
     ),
     Bug(
         "failing start does not quote the tool",
-        "devstack/failures.py",
+        "devstack/stack/errors.py",
         'super().__init__(f"{self.summary}\\n{self.tail}".rstrip())',
         "super().__init__(self.summary)",
         STACK,

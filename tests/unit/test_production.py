@@ -13,7 +13,7 @@ from pydantic.networks import _BaseMultiHostUrl, _BaseUrl
 
 from api.main import build_app
 from bootstrap.settings import Settings, read_settings
-from devstack.site import Site
+from devstack.stack.site import Site
 from workflows import prepare
 
 GOOD = {
