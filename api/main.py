@@ -45,9 +45,9 @@ from db.timeline import DatabaseTimeline
 from domain.errors import ErrorCode, PaymentError
 from domain.reconciliation import overdue
 from domain.timeline import Source
+from domain.version import VERSION
 from workflows.history import WorkflowTimeline
 
-VERSION = "0.1.0"
 DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
 
 ROUTERS = (routes.payments, refund_routes.refunds, routes.service)

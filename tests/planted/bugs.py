@@ -3266,6 +3266,45 @@ AUDITING = (
     ),
 )
 
+REPOSITORY = (
+    Bug(
+        "a second version, in the contract of the events",
+        "tests/contract.py",
+        '"version": VERSION}',
+        '"version": "0.1.0"}',
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "a version that the changelog does not have",
+        "domain/version.py",
+        'VERSION = "0.2.0"',
+        'VERSION = "0.3.0"',
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "a target in no group of make help",
+        "Makefile",
+        "##@ Run the whole system on this machine\n",
+        "",
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "CI forgets a Python that is promised",
+        ".github/workflows/ci.yml",
+        'python: ["3.11", "3.12", "3.13", "3.14"]',
+        'python: ["3.12", "3.13", "3.14"]',
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "CI uses an action by a tag that can be moved",
+        ".github/workflows/ci.yml",
+        "setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0\n        with:\n"
+        "          python-version: ${{ matrix.python }}",
+        "setup-python@v7.0.0\n        with:\n          python-version: ${{ matrix.python }}",
+        "tests/unit/test_repository.py",
+    ),
+)
+
 BUGS = (
     *DOMAIN,
     *WORKFLOWS,
@@ -3278,4 +3317,5 @@ BUGS = (
     *READING,
     *CONFIGURATION,
     *AUDITING,
+    *REPOSITORY,
 )

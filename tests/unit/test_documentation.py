@@ -1,6 +1,5 @@
 """What the documentation says about configuration and HTTP is what the code does."""
 
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from jsonschema_rs import validator_for
 
 from api.errors import STATUSES
-from api.main import VERSION
 from bootstrap.settings import Settings
 from domain.errors import ErrorCode
 from tests.contract import CONTRACTS, DOCS, openapi, text_of
@@ -69,12 +67,6 @@ def test_every_failure_has_an_example() -> None:
     shown = {example["code"] for _, _, example in answers() if "code" in example}
 
     assert shown == set(ErrorCode) - UNSEEN
-
-
-def test_there_is_one_version() -> None:
-    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
-
-    assert project["version"] == VERSION
 
 
 def test_every_setting_is_documented() -> None:
