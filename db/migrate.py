@@ -29,7 +29,7 @@ LOCK_FAILURES = frozenset({"55P03", "40P01"})
 
 BEHIND_A_POOLER = (
     "Migrations need a session of their own, and DATABASE_URL leads to a connection pooler that"
-    " gives none. Name PostgreSQL itself there for bootstrap.prepare."
+    " gives none. Name PostgreSQL itself there for workflows.prepare."
 )
 
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtext('bc_payment migrations'))")
@@ -92,7 +92,7 @@ async def _upgrade_patiently(connection: AsyncConnection, revision: str) -> None
             return
     raise MigrationBlocked(
         "A migration waits for a table that a transaction of somebody else does not let go"
-        " (pg_stat_activity shows which). End that one, then run bootstrap.prepare again."
+        " (pg_stat_activity shows which). End that one, then run workflows.prepare again."
     )
 
 

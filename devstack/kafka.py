@@ -54,7 +54,7 @@ appender.out.layout.pattern=%d %p %c{1} %m%n
 
 
 class Kafka(Part):
-    """Broker and controller in one process. Topics are made by `bootstrap.prepare`."""
+    """Broker and controller in one process. Topics are made by `workflows.prepare`."""
 
     name = "kafka"
     title = "Kafka"

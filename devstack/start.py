@@ -12,6 +12,7 @@ from devstack.process import Process
 from devstack.states import Progress, State
 
 PREPARE = "prepare"
+PREPARATION = "workflows.prepare"
 """Not a part that stays: creates tables, topics and search attributes, and ends."""
 
 _PREPARE_NEEDS = frozenset({"postgres", "kafka", "temporal"})
@@ -97,7 +98,7 @@ class Start:
         dependents = [part for part in self._chosen_parts() if PREPARE in part.needs]
         if dependents and all(map(_is_there, dependents)):
             return State.UNNEEDED
-        command = [sys.executable, "-m", "bootstrap.prepare"]
+        command = [sys.executable, "-m", PREPARATION]
         await self.preparation.run(command, self._variables())
         return State.READY
 

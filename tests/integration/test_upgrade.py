@@ -19,7 +19,7 @@ from temporalio.service import RPCError
 
 from audit.__main__ import read_settled
 from audit.invariants import violations
-from devstack import process
+from devstack import process, start
 from devstack.ports import Ports
 from devstack.process import Process
 from devstack.stack import NEIGHBOURS, SERVERS, Stack
@@ -61,6 +61,7 @@ async def former_shop(
         await stack.up([*SERVERS, *NEIGHBOURS])
         with monkeypatch.context() as patched:
             patched.setattr(process, "ROOT", former_tree)
+            patched.setattr(start, "PREPARATION", "bootstrap.prepare")
             await stack.up(OURS)
         async with AsyncExitStack() as opened:
             yield await _shop(stack, opened)

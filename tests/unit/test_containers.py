@@ -56,7 +56,7 @@ def copied(dockerfile: str, target: str) -> set[str]:
         (
             "Dockerfile.worker",
             "worker",
-            ["workflows.worker", "bootstrap.prepare", "audit.__main__"],
+            ["workflows.worker", "workflows.prepare", "audit.__main__"],
         ),
         (
             "Dockerfile.worker",

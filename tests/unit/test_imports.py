@@ -24,7 +24,7 @@ BROKEN = [
     ("layers", "db.payments", "activities.ports"),
     ("layers", "activities.charges", "workflows.policies"),
     ("layers", "workflows.payment", "api.schemas"),
-    ("layers", "db.engine", "bootstrap.prepare"),
+    ("layers", "db.engine", "workflows.prepare"),
     ("composition", "api.routes", "bootstrap.settings"),
     ("composition", "db.engine", "bootstrap.settings"),
     ("composition", "activities.charges", "activities.adapters.gateway"),

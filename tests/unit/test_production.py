@@ -12,9 +12,9 @@ from pydantic import AnyUrl
 from pydantic.networks import _BaseMultiHostUrl, _BaseUrl
 
 from api.main import create_app
-from bootstrap import prepare
 from bootstrap.settings import Settings, read_settings
 from devstack.site import Site
+from workflows import prepare
 
 GOOD = {
     "ENVIRONMENT": "production",

@@ -16,12 +16,12 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from api.sagas import PaymentSagas
-from bootstrap.prepare import add_search_attributes
 from domain.payment import Payment, PaymentInstruction
 from tests.builders import a_reservation, an_instruction, an_order
 from tests.fakes import World, ports_of
 from workflows.operator_view import NEEDS_ATTENTION, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
+from workflows.prepare import add_search_attributes
 from workflows.queues import Workers
 from workflows.start import TemporalSagas
 from workflows.worker import build_worker, payment_activities
