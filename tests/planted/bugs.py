@@ -3289,6 +3289,27 @@ REPOSITORY = (
         "tests/unit/test_repository.py",
     ),
     Bug(
+        "a command that the pages name is gone",
+        "Makefile",
+        ".PHONY: latency\n",
+        ".PHONY: latencies\n",
+        "tests/unit/test_references.py",
+    ),
+    Bug(
+        "a link to a heading that is not there",
+        "README.md",
+        "docs/architecture.md#what-the-service-is-not",
+        "docs/architecture.md#what-it-is-not",
+        "tests/unit/test_references.py",
+    ),
+    Bug(
+        "a setting that the pages spell otherwise",
+        "docs/http.md",
+        "`KEEP_ALIVE_SECONDS`",
+        "`KEEPALIVE_SECONDS`",
+        "tests/unit/test_references.py",
+    ),
+    Bug(
         "CI forgets a Python that is promised",
         ".github/workflows/ci.yml",
         'python: ["3.11", "3.12", "3.13", "3.14"]',

@@ -1,4 +1,4 @@
-"""Every command, file, address, setting and link that the pages name exists."""
+"""Every command, flag, file, address, setting and link that the pages name exists."""
 
 import re
 from collections.abc import Iterator
@@ -21,20 +21,22 @@ PAGES = {
 }
 HISTORY = "CHANGELOG.md"
 """It also names what a version has removed."""
+PRESENT = [page for page in PAGES if page != HISTORY]
+MAPS = {"README.md": "", "docs/architecture.md": "../"}
+"""The pages that have a map of the folders, with the way from the page to the top level."""
 
-TARGETS = set(re.findall(r"^\.PHONY: (\S+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-TOP_LEVEL = {each.name for each in ROOT.iterdir()}
 BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-MAKE = re.compile(r"(?:^|[\s`])make((?: [a-z]+)+)")
+MAKE = re.compile(r"(?:^|\s)make((?: [a-z]+)+)")
 MODULE = re.compile(r"python -m ([\w.]+)")
-ADDRESS = re.compile(r"\b(?:localhost|127\.0\.0\.1):(\d+)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+ADDRESS = re.compile(r"\b(?:localhost|127\.0\.0\.1):(\d+)")
 OPERATION = re.compile(r"(GET|POST|HEAD) (/[\w/{}-]+)")
-NAME = re.compile(r"[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+")
+NAME = re.compile(r"\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b")
 PATH = re.compile(r"[\w.-]+(?:/[\w.*-]*)+|[\w-]+\.(?:py|md|json|yml|yaml|toml|http|txt)")
+PARAMETER = re.compile(r"^    (\w+): ", re.MULTILINE)
 
 OF_OTHERS = {
     "--build": "docker compose",
@@ -49,74 +51,94 @@ OF_OTHERS = {
 MADE_BY_RUNNING = {".venv", ".devstack", ".chaos"}
 
 
-def code_of(text: str) -> Iterator[str]:
+def code_of(page: str) -> Iterator[str]:
     """Each code block and each code span of a page."""
-    yield from BLOCK.findall(text)
-    yield from SPAN.findall(BLOCK.sub("", text))
+    yield from BLOCK.findall(PAGES[page])
+    yield from SPAN.findall(BLOCK.sub("", PAGES[page]))
 
 
-def found(pattern: re.Pattern[str], *, in_history: bool = True) -> list[tuple[str, str]]:
-    """Each page with each match of the pattern in its code; the last group counts."""
-    return sorted(
-        {
-            (name, match[match.lastindex or 0])
-            for name, text in PAGES.items()
-            for code in code_of(text)
-            for match in pattern.finditer(code)
-            if in_history or name != HISTORY
-        }
-    )
+def named(page: str, pattern: re.Pattern[str]) -> set[str]:
+    """What the code of a page names: the last group of each match."""
+    matches = (match for code in code_of(page) for match in pattern.finditer(code))
+    return {match[match.lastindex or 0] for match in matches}
 
 
 @cache
 def sources() -> str:
-    """All that the pages may speak of: code, configuration, the contract."""
+    """Code, configuration and contracts: all that the pages may speak of."""
     folders = [each for each in ROOT.iterdir() if each.is_dir() and not each.name.startswith(".")]
-    files = [*ROOT.glob("*")] + [file for each in folders for file in each.rglob("*")]
-    suffixes = {".py", ".yml", ".toml", ".sh", ".json", ""}
+    files = [*ROOT.glob("*"), *(file for folder in folders for file in folder.rglob("*"))]
+    suffixes = {".py", ".yml", ".toml", ".sh", ""}
     return "\n".join(
         file.read_text()
         for file in files
-        if file.is_file()
-        and file.suffix in suffixes
-        and not {"histories", "planted"} & set(file.parts)
+        if file.is_file() and file.suffix in suffixes and "planted" not in file.parts
     )
 
 
+@cache
+def words() -> set[str]:
+    return set(re.findall(r"[\w-]+", sources())) | {each.upper() for each in Settings.model_fields}
+
+
+@cache
+def flags() -> set[str]:
+    """The flags that are written out, and the parameters that typer makes flags of."""
+    parameters = PARAMETER.findall(sources())
+    return words() | {f"--{parameter.replace('_', '-')}" for parameter in parameters}
+
+
 def test_the_pages_are_found() -> None:
-    assert {"README.md", HISTORY, "docs/http.md", "docs/decisions/README.md"} <= PAGES.keys()
+    assert {*MAPS, HISTORY, ".github/SECURITY.md", "docs/decisions/README.md"} <= PAGES.keys()
 
 
-@pytest.mark.parametrize(("page", "targets"), found(MAKE))
-def test_a_make_command_exists(page: str, targets: str) -> None:
-    assert set(targets.split()) <= TARGETS, page
+@pytest.mark.parametrize("page", PRESENT)
+def test_make_commands_exist(page: str) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^\.PHONY: (\S+)$", makefile, flags=re.MULTILINE))
+
+    assert {each for command in named(page, MAKE) for each in command.split()} <= targets
 
 
-@pytest.mark.parametrize(("page", "module"), found(MODULE, in_history=False))
-def test_a_module_that_is_run_exists(page: str, module: str) -> None:
-    spec = find_spec(module)
-
-    assert spec is not None, page
-    if spec.submodule_search_locations:
-        spec = find_spec(f"{module}.__main__")
-    assert spec is not None
-    assert spec.origin is not None
-    assert "__main__" in Path(spec.origin).name + Path(spec.origin).read_text()
-
-
-@pytest.mark.parametrize(("page", "flag"), found(FLAG))
-def test_a_flag_exists(page: str, flag: str) -> None:
-    parameter = flag.removeprefix("--").replace("-", "_")  # typer makes flags of parameters
-    written = rf"(?<![\w-]){flag}\b|^    {parameter}: "
-
-    assert flag in OF_OTHERS or re.search(written, sources(), re.MULTILINE), page
+@pytest.mark.parametrize("page", PRESENT)
+def test_modules_that_are_run_exist(page: str) -> None:
+    for module in named(page, MODULE):
+        spec = find_spec(module)
+        if spec is not None and spec.submodule_search_locations:
+            spec = find_spec(f"{module}.__main__")
+        assert spec is not None, module
+        assert spec.origin is not None
+        assert "__main__" in spec.origin + Path(spec.origin).read_text()
 
 
-def links() -> Iterator[tuple[str, str]]:
-    for name, text in PAGES.items():
-        for target in LINK.findall(BLOCK.sub("", text)):
-            if not target.startswith(("https:", "http:")):
-                yield name, target
+@pytest.mark.parametrize("page", PRESENT)
+def test_flags_exist(page: str) -> None:
+    assert named(page, FLAG) - OF_OTHERS.keys() <= flags()
+
+
+@pytest.mark.parametrize("page", PRESENT)
+def test_settings_and_constants_exist(page: str) -> None:
+    assert named(page, NAME) - OF_OTHERS.keys() <= words()
+
+
+@pytest.mark.parametrize("page", PRESENT)
+def test_paths_exist(page: str) -> None:
+    top_level = {each.name for each in ROOT.iterdir()} - MADE_BY_RUNNING
+    folders = (ROOT, (ROOT / page).parent)
+
+    for path in named(page, PATH):
+        if path.split("/")[0] in top_level or path.endswith(".py"):
+            assert any(any(folder.glob(path.rstrip("/"))) for folder in folders), path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in LINK.findall(BLOCK.sub("", PAGES[page])):
+        if not target.startswith("https:"):
+            path, _, anchor = target.partition("#")
+            file = (ROOT / page).parent / path if path else ROOT / page
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file), target
 
 
 def anchors(page: Path) -> set[str]:
@@ -125,97 +147,51 @@ def anchors(page: Path) -> set[str]:
     return {title.replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize(("page", "target"), sorted(set(links())))
-def test_a_link_leads_somewhere(page: str, target: str) -> None:
-    path, _, anchor = target.partition("#")
-    file = (ROOT / page).parent / path if path else ROOT / page
-
-    assert file.exists()
-    if anchor:
-        assert anchor in anchors(file)
+@pytest.mark.parametrize("page", PAGES)
+def test_addresses_are_those_of_the_running_system(page: str) -> None:
+    assert {int(port) for port in ADDRESS.findall(PAGES[page])} <= {*astuple(Ports())}
 
 
-@pytest.mark.parametrize(
-    ("page", "path"),
-    [
-        (page, path)
-        for page, path in found(PATH, in_history=False)
-        if path.split("/")[0] in TOP_LEVEL - MADE_BY_RUNNING or path.endswith(".py")
-    ],
-)
-def test_a_path_exists(page: str, path: str) -> None:
-    folders = (ROOT, (ROOT / page).parent)
-
-    assert any(any(folder.glob(path.rstrip("/"))) for folder in folders), page
+@pytest.mark.parametrize("page", PRESENT)
+def test_operations_are_ours_or_called_by_an_adapter(page: str) -> None:
+    for code in code_of(page):
+        if match := OPERATION.fullmatch(code):
+            method, path = match.groups()
+            assert (method, general(path)) in ours() or general(path) in called(), code
 
 
-@pytest.mark.parametrize(
-    ("page", "port"),
-    sorted({(page, port) for page, text in PAGES.items() for port in ADDRESS.findall(text)}),
-)
-def test_an_address_is_one_of_the_running_system(page: str, port: str) -> None:
-    assert int(port) in astuple(Ports()), page
+@cache
+def ours() -> set[tuple[str, str]]:
+    paths = openapi()["paths"]
+    return {(method.upper(), general(path)) for path in paths for method in paths[path]}
 
 
-def addresses() -> set[tuple[str, str]]:
-    ours = {
-        (method.upper(), path)
-        for path, operations in openapi()["paths"].items()
-        for method in operations
-    }
-    return {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in ours}
-
-
-@pytest.mark.parametrize(
-    ("page", "method", "path"),
-    sorted(
-        {
-            (page, *match.groups())
-            for page, text in PAGES.items()
-            for code in SPAN.findall(BLOCK.sub("", text))
-            if (match := OPERATION.fullmatch(code))
-        }
-    ),
-)
-def test_an_operation_is_ours_or_one_that_an_adapter_calls(
-    page: str, method: str, path: str
-) -> None:
-    general = re.sub(r"\{\w+\}", "{}", path)
+@cache
+def called() -> set[str]:
     adapters = "".join(file.read_text() for file in (ROOT / "activities/adapters").glob("*.py"))
-    called = re.sub(r"\{[^}\"]*\}", "{}", adapters)
-
-    assert (method, general) in addresses() or f'"{general}"' in called, page
+    return set(re.findall(r'"(/[^"]*)"', general(adapters)))
 
 
-@pytest.mark.parametrize(("page", "name"), found(NAME, in_history=False))
-def test_a_setting_or_constant_exists(page: str, name: str) -> None:
-    known = {each.upper() for each in Settings.model_fields} | OF_OTHERS.keys()
-
-    assert name in known or re.search(rf"\b{name}\b", sources()), page
+def general(path: str) -> str:
+    """The path without the names of its parameters."""
+    return re.sub(r"\{[^{}\"]*\}", "{}", path)
 
 
-def test_the_map_names_every_folder() -> None:
-    folders = {
-        each.name
-        for each in ROOT.iterdir()
-        if each.is_dir() and (not each.name.startswith(".") or each.name in {".ci", ".github"})
-    } - {"__pycache__"}
+@pytest.mark.parametrize("page", MAPS)
+def test_the_map_names_every_folder(page: str) -> None:
+    folders = {each.name for each in ROOT.iterdir() if each.is_dir()} - {"__pycache__", "docs"}
+    shown = {folder for folder in folders if f"{MAPS[page]}{folder}" in LINK.findall(PAGES[page])}
 
-    for page, base in (("README.md", ""), ("docs/architecture.md", "../")):
-        targets = set(LINK.findall(PAGES[page]))
-        shown = {folder for folder in folders if f"{base}{folder}" in targets}
-        assert shown == folders - ({"docs"} if base else set())
+    assert shown == {each for each in folders if not each.startswith(".")} | {".ci", ".github"}
 
 
 def test_the_glossary_is_in_order() -> None:
-    words = re.findall(r"^\| ([^|]+) \|", PAGES["docs/glossary.md"], flags=re.MULTILINE)[1:]
+    _, *entries = re.findall(r"^\| ([^|]+) \|", PAGES["docs/glossary.md"], flags=re.MULTILINE)
 
-    assert words == sorted(words)
-    assert len(words) == len(set(words))
+    assert entries == sorted(set(entries))
 
 
 def test_every_decision_is_listed() -> None:
-    folder = ROOT / "docs/decisions"
-    listed = set(LINK.findall(PAGES["docs/decisions/README.md"]))
+    pages = {page.name for page in (ROOT / "docs/decisions").glob("0*.md")}
 
-    assert listed == {page.name for page in folder.glob("0*.md")}
+    assert set(LINK.findall(PAGES["docs/decisions/README.md"])) == pages
