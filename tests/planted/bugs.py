@@ -3310,6 +3310,13 @@ REPOSITORY = (
         "tests/unit/test_references.py",
     ),
     Bug(
+        "a status that the page about HTTP leaves out",
+        "docs/http.md",
+        "| 405 |",
+        "| 404 |",
+        "tests/unit/test_documentation.py",
+    ),
+    Bug(
         "CI forgets a Python that is promised",
         ".github/workflows/ci.yml",
         'python: ["3.11", "3.12", "3.13", "3.14"]',

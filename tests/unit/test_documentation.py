@@ -1,5 +1,6 @@
 """What the documentation says about configuration and HTTP is what the code does."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,3 +78,23 @@ def test_every_setting_is_documented() -> None:
     ]
 
     assert documented == list(rows())
+
+
+HTTP = (DOCS / "http.md").read_text()
+OF_SUCCESS = {200, 201, 202, 304}
+
+
+def test_every_status_is_explained() -> None:
+    cells = re.findall(r"^\| ([\d, ]+) \|", HTTP, flags=re.MULTILINE)
+    explained = sorted(int(status) for cell in cells for status in cell.split(","))
+
+    assert explained == sorted(OF_SUCCESS | {*map(int, STATUSES.values())})
+
+
+def test_every_operation_is_explained() -> None:
+    explained = re.findall(r"^\| `(\w+ /\S*)` \|", HTTP, flags=re.MULTILINE)
+    paths = CONTRACT["paths"]
+
+    assert sorted(explained) == sorted(
+        f"{method.upper()} {path}" for path in paths for method in paths[path]
+    )
