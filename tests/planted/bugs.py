@@ -3264,6 +3264,13 @@ AUDITING = (
         "while dice.random() < 0:",
         SHOPPERS,
     ),
+    Bug(
+        "the time-skipping server tries some steps for ever",
+        "tests/whole_seconds.py",
+        "+= NEVER_WHOLE",
+        "+= timedelta()",
+        "tests/workflow/test_time_limits.py",
+    ),
 )
 
 REPOSITORY = (

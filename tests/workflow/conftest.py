@@ -19,6 +19,7 @@ from api.sagas import PaymentSagas
 from domain.payment import Payment, PaymentInstruction
 from tests.builders import a_reservation, an_instruction, an_order
 from tests.fakes import World, ports_of
+from tests.whole_seconds import KeptTimeLimits
 from workflows.operator_view import NEEDS_ATTENTION, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
 from workflows.prepare import add_search_attributes
@@ -35,6 +36,7 @@ async def time_skipping() -> AsyncIterator[Client]:
     environment = await WorkflowEnvironment.start_time_skipping(
         data_converter=pydantic_data_converter,
         identity="tests",
+        interceptors=[KeptTimeLimits()],
         test_server_existing_path=str(TEST_SERVER),
         test_server_startup_timeout=timedelta(seconds=30),
     )
