@@ -191,7 +191,9 @@ def test_the_glossary_is_in_order() -> None:
     assert entries == sorted(set(entries))
 
 
-def test_every_decision_is_listed() -> None:
-    pages = {page.name for page in (ROOT / "docs/decisions").glob("0*.md")}
+def test_every_decision_is_listed_and_gives_its_reason() -> None:
+    pages = {page.name: page.read_text() for page in (ROOT / "docs/decisions").glob("0*.md")}
 
-    assert set(LINK.findall(PAGES["docs/decisions/README.md"])) == pages
+    assert set(LINK.findall(PAGES["docs/decisions/README.md"])) == pages.keys()
+    for name, text in pages.items():
+        assert HEADING.findall(text)[1:] == ["Context", "Decision", "Consequences"], name
