@@ -20,8 +20,8 @@ from api.refund_routes import refunds
 from api.request_errors import RequestError, RequestErrorCode
 from api.service_routes import service
 from domain.errors import PaymentError
+from domain.version import VERSION
 
-VERSION = "0.1.0"
 DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
 ROUTERS = (payments, refunds, service)
 HTTP_ERRORS = {

@@ -3283,6 +3283,73 @@ AUDITING = (
     ),
 )
 
+REPOSITORY = (
+    Bug(
+        "a second version, in the contract of the events",
+        "tests/contract.py",
+        '"version": VERSION}',
+        '"version": "0.1.0"}',
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "a version that the changelog does not have",
+        "domain/version.py",
+        'VERSION = "0.2.0"',
+        'VERSION = "0.3.0"',
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "a target in no group of make help",
+        "Makefile",
+        "##@ Run the whole system on this machine\n",
+        "",
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "a command that the pages name is gone",
+        "Makefile",
+        ".PHONY: latency\n",
+        ".PHONY: latencies\n",
+        "tests/unit/test_references.py",
+    ),
+    Bug(
+        "a link to a heading that is not there",
+        "README.md",
+        "docs/architecture.md#what-the-service-is-not",
+        "docs/architecture.md#what-it-is-not",
+        "tests/unit/test_references.py",
+    ),
+    Bug(
+        "a setting that the pages spell otherwise",
+        "docs/http.md",
+        "`KEEP_ALIVE_SECONDS`",
+        "`KEEPALIVE_SECONDS`",
+        "tests/unit/test_references.py",
+    ),
+    Bug(
+        "a status that the page about HTTP leaves out",
+        "docs/http.md",
+        "| 405 |",
+        "| 404 |",
+        "tests/unit/test_documentation.py",
+    ),
+    Bug(
+        "CI forgets a Python that is promised",
+        ".github/workflows/ci.yml",
+        'python: ["3.11", "3.12", "3.13", "3.14"]',
+        'python: ["3.12", "3.13", "3.14"]',
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "CI uses an action by a tag that can be moved",
+        ".github/workflows/ci.yml",
+        "setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0\n        with:\n"
+        "          python-version: ${{ matrix.python }}",
+        "setup-python@v7.0.0\n        with:\n          python-version: ${{ matrix.python }}",
+        "tests/unit/test_repository.py",
+    ),
+)
+
 BUGS = (
     *DOMAIN,
     *WORKFLOWS,
@@ -3295,4 +3362,5 @@ BUGS = (
     *READING,
     *CONFIGURATION,
     *AUDITING,
+    *REPOSITORY,
 )

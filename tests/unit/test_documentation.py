@@ -1,13 +1,12 @@
 """What the documentation says about configuration and HTTP is what the code does."""
 
-import tomllib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from jsonschema_rs import validator_for
 
-from api.app import VERSION
 from api.errors import STATUSES
 from api.request_errors import RequestErrorCode
 from bootstrap.settings import Settings
@@ -72,12 +71,6 @@ def test_every_failure_has_an_example() -> None:
     assert shown == {*ErrorCode, *RequestErrorCode} - UNSEEN
 
 
-def test_there_is_one_version() -> None:
-    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
-
-    assert project["version"] == VERSION
-
-
 def test_every_setting_is_documented() -> None:
     documented = [
         line
@@ -86,3 +79,23 @@ def test_every_setting_is_documented() -> None:
     ]
 
     assert documented == list(rows())
+
+
+HTTP = (DOCS / "http.md").read_text()
+OF_SUCCESS = {200, 201, 202, 304}
+
+
+def test_every_status_is_explained() -> None:
+    cells = re.findall(r"^\| ([\d, ]+) \|", HTTP, flags=re.MULTILINE)
+    explained = sorted(int(status) for cell in cells for status in cell.split(","))
+
+    assert explained == sorted(OF_SUCCESS | {*map(int, STATUSES.values())})
+
+
+def test_every_operation_is_explained() -> None:
+    explained = re.findall(r"^\| `(\w+ /\S*)` \|", HTTP, flags=re.MULTILINE)
+    paths = CONTRACT["paths"]
+
+    assert sorted(explained) == sorted(
+        f"{method.upper()} {path}" for path in paths for method in paths[path]
+    )
