@@ -27,6 +27,8 @@ proxies sends some 30 headers and 2 KiB."""
 RECEIVE_SECONDS = 10.0
 """For a whole request, from its first byte to its last (RFC 9110 section 15.5.9). A phone with a
 bad connection needs a few. Chosen, not measured."""
+DISCARD_SECONDS = 2.0
+"""How long after a refusal what still arrives is discarded. Chosen, not measured."""
 HOSTS = {"1.1": (1,), "1.0": (0, 1)}
 """How many `Host` headers a version of HTTP asks for; RFC 9112 section 3.2."""
 FIELD_OVERHEAD = 4
@@ -157,7 +159,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._has_refused and not self._is_responding():
-            self.transport.close()
+            self._close_when_read()
 
     def _await_request(self) -> None:
         if self._deadline is None:
@@ -181,7 +183,19 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_responding():
             return
         self.transport.write(_response(error))
-        self.transport.close()
+        self._close_when_read()
+
+    def _close_when_read(self) -> None:
+        """Close when the client does, at the latest after `DISCARD_SECONDS`.
+
+        A connection that is closed while the client still sends is reset, and the client may lose
+        the response (RFC 9112 section 9.6).
+        """
+        self._end_wait()
+        _disconnect(self.cycle)
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._deadline = self.loop.call_later(DISCARD_SECONDS, self.transport.close)
 
     def _is_responding(self) -> bool:
         """Whether a request that was received completely still waits for its response."""
@@ -190,6 +204,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
 def _has_arrived(cycle: RequestResponseCycle | None) -> bool:
     return cycle is not None and not cycle.response_complete and not cycle.more_body
+
+
+def _disconnect(cycle: RequestResponseCycle | None) -> None:
+    """Tell the application that the rest of the body does not come, and take no response of it."""
+    if cycle is not None and not cycle.response_complete:
+        cycle.disconnected = True
+        cycle.message_event.set()
 
 
 def _response(error: RequestError) -> bytes:

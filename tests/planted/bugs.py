@@ -2737,6 +2737,13 @@ READING = (
         REFUND_HTTP,
     ),
     Bug(
+        "a refusal is lost because its connection is reset",
+        "api/server.py",
+        "self._deadline = self.loop.call_later(DISCARD_SECONDS, self.transport.close)",
+        "self.transport.close()",
+        SERVER,
+    ),
+    Bug(
         "a body behind Upgrade is run as a request",
         "api/server.py",
         "self.parser.feed_data(self._head_without_upgrade())",

@@ -53,11 +53,15 @@ class Wire(asyncio.Transport):
     def __init__(self, on_close: Callable[[], None]) -> None:
         super().__init__()
         self.written = b""
+        self.ended = False
         self.closed = False
         self._on_close = on_close
 
     def write(self, data: Any) -> None:
         self.written += data
+
+    def write_eof(self) -> None:
+        self.ended = True
 
     def close(self) -> None:
         if not self.closed:
@@ -210,7 +214,7 @@ async def test_what_has_no_certain_borders_is_refused_and_nothing_behind_it_is_r
         assert client.heard == [], segments
         assert client.wire.written.startswith(b"HTTP/1.1 400 "), segments
         assert client.wire.written.count(b"content-length: ") == 1
-        assert client.wire.closed
+        assert client.wire.ended
 
 
 async def test_upgrades_count_as_headers() -> None:
@@ -237,7 +241,24 @@ async def test_endless_trailers_are_refused() -> None:
     for _ in range(18):
         client.send(b"x" * 1000)
 
-    assert client.wire.closed
+    assert client.wire.ended
+
+
+async def test_what_arrives_after_a_refusal_is_discarded_until_the_connection_closes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "DISCARD_SECONDS", SHORT)
+    client = Client()
+    client.send(b"nonsense\r\n\r\n")
+    assert client.wire.ended
+    assert not client.wire.closed
+
+    client.send(NEXT)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await client.closed.wait()
+
+    assert client.heard == []
+    assert client.wire.written.count(b"content-length: ") == 1
 
 
 SHORT = 0.02
