@@ -44,11 +44,11 @@ class ChargeActivities:
         """Look up how the charge stands now; None if the gateway does not know its key."""
         return await self._gateway.find_charge(request.key, request.amount)
 
-    @activity.defn
-    async def settle_charge(self, request: ChargeRequest | str) -> Charge:
+    @activity.defn(name="settle_charge")  # as running workflows and their histories call it
+    async def resolve_charge(self, request: ChargeRequest | str) -> Charge:
         """Turn an unknown outcome into a definite one, without charging again.
 
-        Payments of version 0.1.0 that are still running name only the key.
+        Workflows that version 0.1.0 started give only the key.
         """
         if isinstance(request, str):
             return await self._gateway.void_charge(request, None)

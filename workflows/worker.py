@@ -104,7 +104,7 @@ def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
         verification.fetch_reservation,
         charges.charge,
         charges.find_charge,
-        charges.settle_charge,
+        charges.resolve_charge,
         charges.refund_charge,
         records.find_payment,
         records.record_pending,

@@ -1033,7 +1033,7 @@ ACTIVITIES = (
         "return await self._gateway.void_charge(request.key, request.amount)",
         "return await self.find_charge(request) or Charge("
         "key=request.key, state=ChargeState.VOIDED)",
-        f"{SAGA}::test_charge_refused_by_the_gateway_is_settled_first",
+        f"{SAGA}::test_charge_refused_by_the_gateway_is_resolved_first",
     ),
     Bug(
         "void is not asked before refund",

@@ -102,7 +102,7 @@ LONGEST_PUBLISH = (
         (ChargeActivities.charge, GATEWAY_SECONDS),
         (ChargeActivities.charge, 2 * GATEWAY_SECONDS),
         (ChargeActivities.find_charge, GATEWAY_SECONDS),
-        (ChargeActivities.settle_charge, GATEWAY_SECONDS),
+        (ChargeActivities.resolve_charge, GATEWAY_SECONDS),
         (ChargeActivities.refund_charge, 2 * GATEWAY_SECONDS),
         (RefundActivities.make_refund, 4 * GATEWAY_SECONDS),
         (RecordActivities.record_pending, LONGEST_STATEMENT),
