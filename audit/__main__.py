@@ -22,11 +22,12 @@ from bootstrap.settings import Settings, read_settings
 from db.engine import create_engine
 from db.history import PaymentHistory
 
-SETTLED_AFTER = timedelta(minutes=3)
-"""A payment younger than this may still be under way, or waiting to be taken up again."""
+MIN_AGE = timedelta(minutes=3)
+"""Younger payments may still be running, or wait for the reconciliation, which runs every minute.
+Chosen, not measured."""
 
 
-async def read_settled(settings: Settings, since: datetime, until: datetime) -> list[Books]:
+async def read_ended(settings: Settings, since: datetime, until: datetime) -> list[Books]:
     """All books that `read_books` yields. Raises UnreadableError."""
     async with open_sources(settings) as sources:
         return [books async for books in read_books(sources, since, until)]
@@ -109,7 +110,7 @@ def main() -> None:
     arguments = parser.parse_args()
     since = now - timedelta(hours=arguments.hours)
     try:
-        report = asyncio.run(_audit(read_settings(), since, now - SETTLED_AFTER))
+        report = asyncio.run(_audit(read_settings(), since, now - MIN_AGE))
     except UnreadableError as error:
         print(f"Nothing was compared. {error}")
         sys.exit(2)

@@ -17,7 +17,7 @@ from audit.orders import read_order
 from audit.parallel import in_parallel
 from audit.records import topics
 from audit.runs import read_runs
-from audit.settled import leave_out_young
+from audit.unfinished import leave_out_young
 from db.history import OddRow, PaymentHistory
 from domain import names
 from domain.payment import Payment

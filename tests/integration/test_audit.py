@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from audit.__main__ import SETTLED_AFTER, open_sources, read_settled
+from audit.__main__ import MIN_AGE, open_sources, read_ended
 from audit.invariants import violations
 from audit.records import topics
 from audit.sources import UnreadableError, read_books
@@ -42,7 +42,7 @@ async def test_young_payments_are_left_out(shop: Shop) -> None:
     await shop.pay(order)
     now = datetime.now(UTC)
 
-    books = await read_settled(settings_of(shop.stack), now - HOUR, now - SETTLED_AFTER)
+    books = await read_ended(settings_of(shop.stack), now - HOUR, now - MIN_AGE)
 
     assert UUID(order.id) not in {each.order_id for each in books}
 
@@ -74,7 +74,7 @@ async def test_what_is_unfinished_or_refunded_is_read_however_old(shop: Shop) ->
         await refunds.record_ended(ended.succeeded(now - HOUR))
         await refunds.record_announced(ended)
 
-        books = await read_settled(settings_of(shop.stack), now - 24 * HOUR, now)
+        books = await read_ended(settings_of(shop.stack), now - 24 * HOUR, now)
 
     found = {each.order_id: str(violations(each)) for each in books}
     assert f"payment {stuck.id} is pending" in found[stuck.order_id]

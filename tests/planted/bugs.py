@@ -73,7 +73,7 @@ MIGRATIONS = "tests/integration/test_migrations.py"
 REPETITION = "tests/integration/test_repetition.py"
 AUDIT = "tests/integration/test_audit.py"
 AUDIT_READERS = "tests/unit/test_audit_readers.py"
-AUDIT_SETTLED = "tests/unit/test_audit_settled.py"
+AUDIT_UNFINISHED = "tests/unit/test_audit_unfinished.py"
 AUDIT_FAILURES = "tests/unit/test_audit_failures.py"
 AUDIT_SOURCES = "tests/unit/test_audit_sources.py"
 AUDIT_ANSWERS = "tests/unit/test_audit_answers.py"
@@ -3101,7 +3101,7 @@ AUDITING = (
         "audit/invariants.py",
         "except Exception as error:  # noqa: BLE001",
         "except OSError as error:  # noqa: BLE001",
-        AUDIT_SETTLED,
+        AUDIT_UNFINISHED,
     ),
     Bug(
         "untold failure of a pending order is no finding",
@@ -3161,17 +3161,17 @@ AUDITING = (
     ),
     Bug(
         "a young payment hides older ones",
-        "audit/settled.py",
+        "audit/unfinished.py",
         "books.payments = [each for each in books.payments if each.id not in young]",
         "books.payments = [] if young else books.payments",
         AUDIT_SOURCES,
     ),
     Bug(
         "what ended during the audit is compared",
-        "audit/settled.py",
+        "audit/unfinished.py",
         " or (each.id in unfinished and not is_unfinished(each))",
         "",
-        AUDIT_SETTLED,
+        AUDIT_UNFINISHED,
     ),
     Bug(
         "runs without a record are not audited",

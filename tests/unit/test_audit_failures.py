@@ -9,8 +9,8 @@ from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.payment import Announcement, Payment
 from tests.builders import NOON, a_payment
-from tests.unit.test_audit_settled import books_of as books_of_success
-from tests.unit.test_audit_settled import record_of
+from tests.unit.test_audit_unfinished import books_of as books_of_success
+from tests.unit.test_audit_unfinished import record_of
 
 REFUSED = PaymentError(ErrorCode.RECORD_REFUSED, "The success could not be recorded.")
 

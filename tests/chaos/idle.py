@@ -26,7 +26,7 @@ POLL = 0.25
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-async def until_settled(settings: Settings, temporal: Client) -> bool:
+async def until_idle(settings: Settings, temporal: Client) -> bool:
     """Whether everything has ended; False if it has not after half an hour."""
     engine = create_engine(str(settings.database_url), application_name="chaos")
     store = PaymentStore(engine)

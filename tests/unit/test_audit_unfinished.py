@@ -6,7 +6,7 @@ import pytest
 
 from audit.books import Books, Effect, Movement, OrderState, Record, Saga
 from audit.invariants import violations
-from audit.settled import leave_out_young
+from audit.unfinished import leave_out_young
 from domain import exact_json, names
 from domain.events import Event, PaymentEvent, RefundEvent
 from domain.payment import Announcement, Payment
