@@ -19,8 +19,8 @@ from audit.invariants import INVARIANTS, Violation, kept_of, violations
 from audit.sources import Sources, UnreadableError, read_books
 from bootstrap import kafka, temporal
 from bootstrap.settings import Settings, read_settings
+from db.audit import AuditQueries
 from db.engine import create_engine
-from db.history import PaymentHistory
 
 MIN_AGE = timedelta(minutes=3)
 """Younger payments may still be running, or wait for the reconciliation, which runs every minute.
@@ -43,7 +43,7 @@ async def open_sources(settings: Settings) -> AsyncIterator[Sources]:
         client = await _connect(settings)
         connection = kafka.connection(settings)
         try:
-            yield Sources(PaymentHistory(engine), gateway, ordering, connection, client)
+            yield Sources(AuditQueries(engine), gateway, ordering, connection, client)
         finally:
             await engine.dispose()
 

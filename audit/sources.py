@@ -18,7 +18,7 @@ from audit.parallel import in_parallel
 from audit.records import topics
 from audit.runs import read_runs
 from audit.unfinished import leave_out_young
-from db.history import OddRow, PaymentHistory
+from db.audit import AuditQueries, UnreadableRow
 from domain import names
 from domain.payment import Payment
 from domain.refund import Refund
@@ -38,7 +38,7 @@ class UnreadableError(Exception):
 class Sources(NamedTuple):
     """Where the books are kept."""
 
-    history: PaymentHistory
+    database: AuditQueries
     gateway: httpx.AsyncClient
     ordering: httpx.AsyncClient
     kafka: Mapping[str, Any]
@@ -100,16 +100,16 @@ class _Reader:
         return books
 
     async def own_books(self) -> Books:
-        history = self._sources.history
-        completed_at = await _reading("PostgreSQL", history.last_completed_round())
+        database = self._sources.database
+        completed_at = await _reading("PostgreSQL", database.last_completed_round())
         self._own.reconciliation = Reconciliation(completed_at, datetime.now(UTC))
         return self._own
 
     async def _read_orders(self) -> None:
-        history = self._sources.history
-        unfinished = await history.unfinished()
+        database = self._sources.database
+        unfinished = await database.unfinished()
         self.unfinished = unfinished.ids
-        self.orders = unfinished.orders | await history.orders_since(self._since)
+        self.orders = unfinished.orders | await database.orders_since(self._since)
 
     async def _read_ledger(self) -> None:
         self._ledger = await read_ledger(self._sources.gateway, self._since)
@@ -119,7 +119,9 @@ class _Reader:
     async def _find_stray_effects(self) -> None:
         """A refund of a charge that the ledger lacks: its key may name a payment that we know."""
         payments = {names.payment_of(each.charge_key) for each in self._ledger.stray} - {None}
-        orders = await self._sources.history.orders_of_payments([each for each in payments if each])
+        orders = await self._sources.database.orders_of_payments(
+            [each for each in payments if each]
+        )
         for effect in self._ledger.stray:
             order_id = orders.get(names.payment_of(effect.charge_key) or UUID(int=0))
             if order_id is None:
@@ -139,13 +141,13 @@ class _Reader:
                 self.orders.add(order_id)
 
     async def _read_runs(self) -> None:
-        history = self._sources.history
-        refunds = await history.refunds_by_orders(self.orders)
+        database = self._sources.database
+        refunds = await database.refunds_by_orders(self.orders)
         wanted = {names.workflow_id(each) for each in self.orders}
         wanted |= {names.refund_workflow_id(each) for each in refunds}
         runs = await read_runs(self._sources.temporal, self._since, wanted)
         refund_ids = {names.refund_of(each) for each in runs} - {None}
-        refunds |= await history.orders_of_refunds([each for each in refund_ids if each])
+        refunds |= await database.orders_of_refunds([each for each in refund_ids if each])
         for workflow_id, sagas in runs.items():
             for saga in sagas:
                 self._file(saga, _order_of(workflow_id, saga, refunds))
@@ -158,10 +160,10 @@ class _Reader:
             self.orders.add(order_id)
 
     async def _read_rows(self, orders: Sequence[UUID]) -> list[Books]:
-        history = self._sources.history
-        paths = await history.paths_of(orders)
-        refunds = await history.refunds_of(orders)
-        payments = await history.payments_of(orders)
+        database = self._sources.database
+        paths = await database.paths_of(orders)
+        refunds = await database.refunds_of(orders)
+        payments = await database.payments_of(orders)
         books = {order_id: self._books(order_id) for order_id in orders}
         for row in (*payments, *refunds):
             _file_row(books[row.order_id], row)
@@ -197,7 +199,7 @@ async def _reading(source: str, read: Awaitable[Result]) -> Result:
         raise UnreadableError(why) from error
 
 
-def _file_row(books: Books, row: Payment | Refund | OddRow) -> None:
+def _file_row(books: Books, row: Payment | Refund | UnreadableRow) -> None:
     if isinstance(row, Payment):
         books.payments.append(row)
     elif isinstance(row, Refund):

@@ -12,8 +12,8 @@ from audit.__main__ import MIN_AGE, open_sources, read_ended
 from audit.invariants import violations
 from audit.records import topics
 from audit.sources import UnreadableError, read_books
+from db.audit import AuditQueries
 from db.engine import create_engine
-from db.history import PaymentHistory
 from db.payments import PaymentStore
 from db.refunds import RefundStore
 from tests.builders import a_payment, a_refund
@@ -87,16 +87,16 @@ async def test_what_is_unfinished_or_refunded_is_read_however_old(shop: Shop) ->
 async def test_unfinished_payments_are_read_page_by_page(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.history.PAGE", 2)
+    monkeypatch.setattr("db.audit.PAGE", 2)
     created_at = datetime.now(UTC) - 30 * HOUR
     async with open_engine(shop) as engine:
-        payments, history = PaymentStore(engine), PaymentHistory(engine)
+        payments, database = PaymentStore(engine), AuditQueries(engine)
         recorded = [a_payment(created_at=created_at) for _ in range(5)]
         for each in recorded:
             await payments.record_pending(each)
 
-        unfinished = await history.unfinished()
-        since = await history.orders_since(created_at)
+        unfinished = await database.unfinished()
+        since = await database.orders_since(created_at)
 
     assert {each.id for each in recorded} <= unfinished.ids
     assert {each.order_id for each in recorded} <= unfinished.orders & since

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.audit import AuditQueries
 from db.engine import POOL_WAIT_SECONDS, STATEMENT_SECONDS, create_engine
-from db.history import PaymentHistory
 from db.idempotency import IdempotencyKeys, KeyClaim
 from db.payments import PaymentStore
 from db.refunds import RefundStore
@@ -106,7 +106,7 @@ async def test_what_another_version_recorded_hides_nothing(
         for order_id in orders
         for each in await PaymentSearch(engine).page(Search(order_id=order_id), 50)
     }
-    history = await PaymentHistory(engine).payments_of(orders)
+    history = await AuditQueries(engine).payments_of(orders)
     found = {each.id: each for each in history if isinstance(each, Payment)}
     assert found == {each: read[each] for each in (paid.id, failed.id)}
     assert str(read[paid.id].amount) == "9223372036854775.807 ZZQ"

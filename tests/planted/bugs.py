@@ -3029,13 +3029,13 @@ AUDITING = (
     Bug(
         "the audit forgets what has not ended for long",
         "audit/sources.py",
-        "self.orders = unfinished.orders | await history",
-        "self.orders = await history",
+        "self.orders = unfinished.orders | await database",
+        "self.orders = await database",
         AUDIT_SOURCES,
     ),
     Bug(
         "new refunds of old payments are not audited",
-        "db/history.py",
+        "db/audit.py",
         "self._rows(_REFUNDS_SINCE, refunds, values)",
         "self._rows(_UNFINISHED_REFUNDS, refunds, values)",
         f"{AUDIT}::test_what_is_unfinished_or_refunded_is_read_however_old",
@@ -3091,10 +3091,10 @@ AUDITING = (
     ),
     Bug(
         "an odd row ends the audit",
-        "db/history.py",
+        "db/audit.py",
         "except (ValueError, TypeError, KeyError, ArithmeticError)",
         "except (TypeError, KeyError, ArithmeticError)",
-        "tests/unit/test_history.py",
+        "tests/unit/test_database_audit.py",
     ),
     Bug(
         "an odd record ends the audit",

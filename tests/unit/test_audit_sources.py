@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from audit.books import Books, Record
 from audit.invariants import violations
 from audit.sources import Sources, UnreadableError, read_books
-from db.history import OddRow, Unfinished
+from db.audit import Unfinished, UnreadableRow
 from domain import exact_json, names
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
@@ -37,7 +37,7 @@ class FakeSources:
 
     payments: list[Payment] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
-    odd: list[OddRow] = field(default_factory=list)
+    odd: list[UnreadableRow] = field(default_factory=list)
     ledger: Any = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     runs: list[SimpleNamespace] = field(default_factory=list)
@@ -68,11 +68,11 @@ class FakeSources:
     async def refunds_by_orders(self, orders: Collection[UUID]) -> dict[UUID, UUID]:
         return {each.id: each.order_id for each in self.refunds if each.order_id in orders}
 
-    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment | OddRow]:
-        rows: list[Payment | OddRow] = [*self.payments, *self.odd]
+    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment | UnreadableRow]:
+        rows: list[Payment | UnreadableRow] = [*self.payments, *self.odd]
         return [each for each in rows if each.order_id in orders]
 
-    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | OddRow]:
+    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | UnreadableRow]:
         return [each for each in self.refunds if each.order_id in orders]
 
     async def paths_of(self, _: Collection[UUID]) -> dict[UUID, list[str]]:
@@ -265,7 +265,7 @@ async def test_a_run_that_temporal_has_just_forgotten_is_left_out(sources: FakeS
 async def test_an_odd_row_is_told_and_hides_no_others(sources: FakeSources) -> None:
     stuck = a_payment(created_at=OLD)
     sources.payments.append(stuck)
-    sources.odd.append(OddRow(stuck.order_id, "payment 5 (ValidationError)"))
+    sources.odd.append(UnreadableRow(stuck.order_id, "payment 5 (ValidationError)"))
 
     found = await findings(sources, stuck.order_id)
 

@@ -59,14 +59,14 @@ class Unfinished(NamedTuple):
     orders: set[UUID]
 
 
-class OddRow(NamedTuple):
+class UnreadableRow(NamedTuple):
     """A row that cannot be read as what it should be, and why."""
 
     order_id: UUID
     what: str
 
 
-class PaymentHistory:
+class AuditQueries:
     """Raises only PaymentError(DATABASE_UNAVAILABLE)."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -101,11 +101,11 @@ class PaymentHistory:
         """By refund of one of these orders, its order."""
         return await self._orders(_REFUNDS_BY_ORDERS, list(orders))
 
-    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment | OddRow]:
+    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment | UnreadableRow]:
         rows = await fetch_all(self._engine, _PAYMENTS_OF_ORDERS, {"orders": list(orders)})
         return [_read(to_payment, row, "payment") for row in rows]
 
-    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | OddRow]:
+    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | UnreadableRow]:
         rows = await fetch_all(self._engine, _REFUNDS_OF_ORDERS, {"orders": list(orders)})
         return [_read(to_refund, row, "refund") for row in rows]
 
@@ -135,9 +135,9 @@ class PaymentHistory:
         return found
 
 
-def _read(read: Callable[[Row], Read], row: Row, kind: str) -> Read | OddRow:
+def _read(read: Callable[[Row], Read], row: Row, kind: str) -> Read | UnreadableRow:
     """One odd row hides no others."""
     try:
         return read(row)
     except (ValueError, TypeError, KeyError, ArithmeticError) as error:
-        return OddRow(row["order_id"], f"{kind} {row['id']} ({type(error).__name__})")
+        return UnreadableRow(row["order_id"], f"{kind} {row['id']} ({type(error).__name__})")

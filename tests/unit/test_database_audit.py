@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from db.history import OddRow, PaymentHistory
+from db.audit import AuditQueries, UnreadableRow
 from db.payments import to_payment, to_row
 from tests.builders import a_payment
 
@@ -22,12 +22,12 @@ async def test_an_odd_row_is_told_beside_the_others(
     async def fetch_all(*_: object) -> list[dict[str, Any]]:
         return rows
 
-    monkeypatch.setattr("db.history.fetch_all", fetch_all)
+    monkeypatch.setattr("db.audit.fetch_all", fetch_all)
     engine: Any = None
 
-    found = await PaymentHistory(engine).payments_of([uuid4()])
+    found = await AuditQueries(engine).payments_of([uuid4()])
 
     assert found == [
-        OddRow(odd.order_id, f"payment {odd.id} (ValidationError)"),
+        UnreadableRow(odd.order_id, f"payment {odd.id} (ValidationError)"),
         to_payment(to_row(payment)),
     ]
