@@ -70,7 +70,7 @@ class Report:
         self.violations += found
         self._orders += books.order_id is not None
         self._statuses.update(payment.status for payment in books.payments)
-        for name in ("refunds", "effects", "records", "sagas"):
+        for name in ("refunds", "effects", "records", "runs"):
             self._counts[name] += len(getattr(books, name))
         for effect in books.effects:
             self._kept[effect.amount.currency] += effect.sign * effect.amount.minor_units
@@ -85,7 +85,7 @@ class Report:
         yield f"{self._counts['refunds']} refunds that callers asked for"
         yield f"{self._counts['effects']} movements of money at the gateway"
         yield f"{self._counts['records']} records in Kafka"
-        yield f"{self._counts['sagas']} workflow runs"
+        yield f"{self._counts['runs']} workflow runs"
         for currency in sorted({*self._kept, *self._recorded}):
             kept, recorded = self._kept[currency], self._recorded[currency]
             yield f"{currency}: the gateway keeps {kept}, PostgreSQL says {recorded} (minor units)"

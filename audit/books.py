@@ -42,12 +42,12 @@ class Record(NamedTuple):
     value: bytes
 
 
-class Saga(NamedTuple):
-    """A run of a workflow of the order. `ending` is what it returned, if it completed."""
+class WorkflowRun(NamedTuple):
+    """A run of one of the order's workflows. `result` is what it returned, if it completed."""
 
     run_id: str
     status: str
-    ending: Payment | Refund | None
+    result: Payment | Refund | None
     started_at: datetime | None = None
 
 
@@ -91,7 +91,7 @@ class Books:
     transitions: Mapping[UUID, Sequence[str]] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    sagas: list[Saga] = field(default_factory=list)
+    runs: list[WorkflowRun] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     order: OrderState | None = None
     reconciliation: Reconciliation | None = None
@@ -102,5 +102,5 @@ class Books:
 
     @property
     def is_empty(self) -> bool:
-        read = (self.payments, self.refunds, self.effects, self.records, self.sagas)
+        read = (self.payments, self.refunds, self.effects, self.records, self.runs)
         return not any((*read, self.answers, self.reconciliation, self.unreadable))

@@ -199,16 +199,16 @@ def _every_ending_is_announced(books: Books) -> Iterator[str]:
             yield f"the success of refund {refund.id} is to be told"
 
 
-def _sagas_have_ended_as_recorded(books: Books) -> Iterator[str]:
+def _runs_have_ended_as_recorded(books: Books) -> Iterator[str]:
     recorded: dict[UUID, Payment | Refund] = {each.id: each for each in books.payments}
     recorded |= {each.id: each for each in books.refunds}
-    for saga in books.sagas:
-        if saga.status == RUNNING or saga.status in BROKEN:
-            yield f"workflow run {saga.run_id} is {saga.status}"
-        elif saga.ending and saga.ending.error_code is ErrorCode.REFUND_TOO_LARGE:
+    for run in books.runs:
+        if run.status == RUNNING or run.status in BROKEN:
+            yield f"workflow run {run.run_id} is {run.status}"
+        elif run.result and run.result.error_code is ErrorCode.REFUND_TOO_LARGE:
             continue  # which leaves no record
-        elif saga.ending and not _is_recorded(saga.ending, recorded.get(saga.ending.id)):
-            yield f"workflow run {saga.run_id} ended otherwise than recorded of {saga.ending.id}"
+        elif run.result and not _is_recorded(run.result, recorded.get(run.result.id)):
+            yield f"workflow run {run.run_id} ended otherwise than recorded of {run.result.id}"
 
 
 def _is_recorded(ending: Payment | Refund, recorded: Payment | Refund | None) -> bool:
@@ -261,7 +261,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
         "failures are told where they may be": _failures_are_told_where_they_may_be,
         "events say what is recorded": _events_say_what_is_recorded,
         "every ending is announced": _every_ending_is_announced,
-        "workflows have ended as recorded": _sagas_have_ended_as_recorded,
+        "workflows have ended as recorded": _runs_have_ended_as_recorded,
         "answers were true": answers_were_true,
         "answers stay true": answers_stay_true,
         "503 promises that nobody was told": unavailable_promises_that_nobody_was_told,

@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 from temporalio.client import Client
 
-from audit.books import Books, Reconciliation, Record, Saga
+from audit.books import Books, Reconciliation, Record, WorkflowRun
 from audit.ledger import Ledger, read_ledger
 from audit.orders import read_order
 from audit.parallel import in_parallel
@@ -84,7 +84,7 @@ class _Reader:
         self._ledger = Ledger()
         self._records: dict[str, list[Record]] = defaultdict(list)
         self._has_every_event = True
-        self._sagas: dict[UUID, list[Saga]] = defaultdict(list)
+        self._runs: dict[UUID, list[WorkflowRun]] = defaultdict(list)
 
     async def read_all_but_rows(self) -> None:
         await _reading("PostgreSQL", self._read_orders())
@@ -145,18 +145,18 @@ class _Reader:
         refunds = await database.refunds_by_orders(self.orders)
         wanted = {names.workflow_id(each) for each in self.orders}
         wanted |= {names.refund_workflow_id(each) for each in refunds}
-        runs = await read_runs(self._sources.temporal, self._since, wanted)
-        refund_ids = {names.refund_of(each) for each in runs} - {None}
+        by_workflow = await read_runs(self._sources.temporal, self._since, wanted)
+        refund_ids = {names.refund_of(each) for each in by_workflow} - {None}
         refunds |= await database.orders_of_refunds([each for each in refund_ids if each])
-        for workflow_id, sagas in runs.items():
-            for saga in sagas:
-                self._file(saga, _order_of(workflow_id, saga, refunds))
+        for workflow_id, runs in by_workflow.items():
+            for run in runs:
+                self._file(run, _order_of(workflow_id, run, refunds))
 
-    def _file(self, saga: Saga, order_id: UUID | None) -> None:
+    def _file(self, run: WorkflowRun, order_id: UUID | None) -> None:
         if order_id is None:
-            self._own.sagas.append(saga)
+            self._own.runs.append(run)
         else:
-            self._sagas[order_id].append(saga)
+            self._runs[order_id].append(run)
             self.orders.add(order_id)
 
     async def _read_rows(self, orders: Sequence[UUID]) -> list[Books]:
@@ -177,7 +177,7 @@ class _Reader:
             order_id,
             effects=self._ledger.effects.get(order_id, []),
             records=self._records.get(str(order_id), []),
-            sagas=self._sagas.get(order_id, []),
+            runs=self._runs.get(order_id, []),
             events_since=None if self._has_every_event else self._since,
         )
 
@@ -208,10 +208,10 @@ def _file_row(books: Books, row: Payment | Refund | UnreadableRow) -> None:
         books.unreadable.append(row.what)
 
 
-def _order_of(workflow_id: str, saga: Saga, refunds: Mapping[UUID, UUID]) -> UUID | None:
+def _order_of(workflow_id: str, run: WorkflowRun, refunds: Mapping[UUID, UUID]) -> UUID | None:
     """The order of a run: as its id says, else as it has ended."""
     if order_id := names.order_of(workflow_id):
         return order_id
     if order_id := refunds.get(names.refund_of(workflow_id) or UUID(int=0)):
         return order_id
-    return saga.ending.order_id if saga.ending else None
+    return run.result.order_id if run.result else None

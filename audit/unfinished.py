@@ -27,11 +27,11 @@ def leave_out_young(books: Books, until: datetime, unfinished: AbstractSet[UUID]
     keys, events = _keys(books, young), _events(young)
     books.effects = [each for each in books.effects if not keys & {each.key, each.charge_key}]
     books.records = [each for each in books.records if each.id not in events]
-    books.sagas = [
+    books.runs = [
         each
-        for each in books.sagas
+        for each in books.runs
         if (each.started_at is None or each.started_at < until)
-        and (each.ending is None or each.ending.id not in young)
+        and (each.result is None or each.result.id not in young)
     ]
     books.payments = [each for each in books.payments if each.id not in young]
     books.refunds = [each for each in books.refunds if each.id not in young]

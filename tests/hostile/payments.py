@@ -24,7 +24,7 @@ from activities.adapters.http import Neighbour
 from activities.adapters.inventory import HttpInventory
 from activities.adapters.ordering import HttpOrdering
 from activities.ports import Ports
-from audit.books import OrderState, Saga
+from audit.books import OrderState, WorkflowRun
 from audit.invariants import COMPLETED, Violation, violations
 from domain.errors import ErrorCode
 from domain.events import Event
@@ -116,7 +116,7 @@ class Hostility:
             endless = Violation(instruction.order_id, "every payment has ended", finding)
             return Finding(seed, world.mutated, "endless", [endless])
         books = books_of(world, instruction.order_id)
-        books.sagas = [Saga(str(seed), COMPLETED, ending) for ending in endings]
+        books.runs = [WorkflowRun(str(seed), COMPLETED, ending) for ending in endings]
         books.order = _heard(world, instruction.order_id)
         ending = " ".join(each.error_code or each.status for each in endings)
         found = [each for each in violations(books) if not _is_right_here(each, world)]

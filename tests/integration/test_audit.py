@@ -31,7 +31,7 @@ async def test_the_books_of_a_payment_agree(shop: Shop, amount: str) -> None:
 
     books = await books_of(shop, order)
 
-    assert len(books.payments) == len(books.records) == len(books.sagas) == 1
+    assert len(books.payments) == len(books.records) == len(books.runs) == 1
     assert violations(books) == []
     books.effects.clear()
     assert bool(violations(books)) is (amount == "150.00"), "a capture that is gone is noticed"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.books import Books, Effect, Movement, OrderState, Saga
+from audit.books import Books, Effect, Movement, OrderState, WorkflowRun
 from audit.invariants import violations
 from domain import names
 from domain.errors import ErrorCode, PaymentError
@@ -59,7 +59,10 @@ def test_a_run_may_leave_its_event_to_a_later_one() -> None:
     books = refunded_books(failure, None)
     books.records = [record_of(PaymentEvent.of(failure))]
     left = failure.announced(Announcement.BEGUN)
-    books.sagas = [Saga("left", "completed", left), Saga("later", "completed", failure)]
+    books.runs = [
+        WorkflowRun("left", "completed", left),
+        WorkflowRun("later", "completed", failure),
+    ]
 
     assert violations(books) == []
 
@@ -72,6 +75,6 @@ def test_a_run_that_has_told_another_ending_is_a_finding() -> None:
         failure.announced(Announcement.NONE),
         failure.announced(Announcement.BEGUN).model_copy(update={"processed_at": None}),
     ):
-        books.sagas = [Saga("run", "completed", other)]
+        books.runs = [WorkflowRun("run", "completed", other)]
 
         assert "ended otherwise than recorded" in str(violations(books))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from audit.books import Books, Effect, Movement, OrderState, Record, Saga
+from audit.books import Books, Effect, Movement, OrderState, Record, WorkflowRun
 from audit.invariants import violations
 from audit.unfinished import leave_out_young
 from domain import exact_json, names
@@ -28,7 +28,7 @@ def books_of(payment: Payment) -> Books:
         payments=[payment],
         effects=[Effect(Movement.CAPTURE, key, key, payment.amount)],
         records=[record_of(PaymentEvent.of(payment))],
-        sagas=[Saga("run", "completed", payment, payment.created_at)],
+        runs=[WorkflowRun("run", "completed", payment, payment.created_at)],
         order=OrderState("paid", payment.id),
     )
 
@@ -49,7 +49,7 @@ def test_what_has_ended_before_stays(books: Books) -> None:
     leave_out_young(books, UNTIL, set())
 
     assert violations(books) == []
-    assert len(books.payments) == len(books.effects) == len(books.records) == len(books.sagas) == 1
+    assert len(books.payments) == len(books.effects) == len(books.records) == len(books.runs) == 1
 
 
 @pytest.mark.parametrize("changes", [{"created_at": LATER}, {"processed_at": LATER}])
@@ -95,7 +95,7 @@ def test_a_young_refund_leaves_its_older_payment(books: Books, payment: Payment)
 
 
 def test_a_young_run_is_left_out(books: Books) -> None:
-    books.sagas.append(Saga("new", "running", None, LATER))
+    books.runs.append(WorkflowRun("new", "running", None, LATER))
 
     leave_out_young(books, UNTIL, set())
 
