@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 
-from activities.adapters.http import create_client
+from activities.adapters.json_client import create_client
 from audit.books import Books
 from audit.invariants import INVARIANTS, Violation, kept_of, violations
 from audit.sources import Sources, UnreadableError, read_books

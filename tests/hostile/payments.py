@@ -20,8 +20,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.adapters.gateway import HttpGateway
-from activities.adapters.http import Neighbour
 from activities.adapters.inventory import HttpInventory
+from activities.adapters.json_client import JsonClient
 from activities.adapters.ordering import HttpOrdering
 from activities.ports import Ports
 from audit.books import OrderState, WorkflowRun
@@ -157,8 +157,8 @@ def _ports(worlds: dict[str, World], client: Client) -> Ports:
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://neighbour")
 
-    def neighbour(name: str, unavailable: ErrorCode) -> Neighbour:
-        return Neighbour(http, name, unavailable, 5)
+    def neighbour(name: str, unavailable: ErrorCode) -> JsonClient:
+        return JsonClient(http, name, unavailable, 5)
 
     ordering = neighbour("Ordering", ErrorCode.ORDERING_UNAVAILABLE)
     inventory = neighbour("Inventory", ErrorCode.INVENTORY_UNAVAILABLE)

@@ -12,7 +12,7 @@ from limits import parse
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from activities.adapters import http
+from activities.adapters import json_client
 from activities.adapters.kafka import KafkaPublisher, ping
 from activities.adapters.kafka_timeline import KafkaTimeline
 from activities.adapters.kafka_topics import create_topics
@@ -151,14 +151,14 @@ async def test_neighbours(
 ) -> None:
     async with encrypting(shop.stack.site.ports.ordering, authority.context()) as port:
         address = f"https://{HOST}:{port}"
-        async with http.create_client(address) as ordering:
+        async with json_client.create_client(address) as ordering:
             with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
                 await ordering.get("/health")
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-        http._trusted.cache_clear()
-        async with http.create_client(address) as ordering:
+        json_client._trusted.cache_clear()
+        async with json_client.create_client(address) as ordering:
             assert (await ordering.get("/health")).status_code == 200
-    http._trusted.cache_clear()
+    json_client._trusted.cache_clear()
 
 
 async def test_temporal(shop: Shop, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
