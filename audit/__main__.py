@@ -7,13 +7,17 @@ import asyncio
 import sys
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 
+from activities.adapters.gateway_ledger import HttpGatewayLedger
 from activities.adapters.json_client import create_client
+from activities.adapters.kafka_records import KafkaRecords
+from activities.adapters.order_states import HttpOrderStates
+from activities.audit_ports import Record
 from audit.books import Books
 from audit.invariants import INVARIANTS, Violation, kept_of, violations
 from audit.sources import Sources, UnreadableError, read_books
@@ -40,12 +44,22 @@ async def open_sources(settings: Settings) -> AsyncIterator[Sources]:
         create_client(str(settings.gateway_url)) as gateway,
         create_client(str(settings.ordering_url)) as ordering,
     ):
-        client = await _connect(settings)
-        connection = kafka.connection(settings)
         try:
-            yield Sources(AuditQueries(engine), gateway, ordering, connection, client)
+            yield Sources(
+                database=AuditQueries(engine),
+                ledger=HttpGatewayLedger(gateway),
+                ordering=HttpOrderStates(ordering),
+                events=KafkaRecords(kafka.connection(settings)),
+                temporal=await _connect(settings),
+            )
         finally:
             await engine.dispose()
+
+
+async def read_records(servers: str) -> Mapping[str, Sequence[Record]]:
+    """Every record that Kafka has, by key, which is the id of the order. Raises KafkaError."""
+    events = KafkaRecords({"bootstrap_servers": servers})
+    return (await events.find(datetime.fromtimestamp(0, UTC), ())).by_key
 
 
 async def _connect(settings: Settings) -> Client:

@@ -6,40 +6,12 @@ Each source is read as it stands and nothing is derived from another: the invari
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from domain.money import Money
+from activities.audit_ports import Effect, OrderState, Record
 from domain.payment import Payment
 from domain.refund import Refund
-
-
-class Movement(StrEnum):
-    CAPTURE = "capture"
-    REFUND = "refund"
-
-
-class Effect(NamedTuple):
-    """Money that moved at the gateway under `key`, of the charge that `charge_key` names."""
-
-    movement: Movement
-    key: str
-    charge_key: str
-    amount: Money
-
-    @property
-    def sign(self) -> int:
-        return 1 if self.movement is Movement.CAPTURE else -1
-
-
-class Record(NamedTuple):
-    """One record of Kafka, a copy or not; `id` is its header `ce_id`."""
-
-    id: str
-    topic: str
-    key: str
-    value: bytes
 
 
 class WorkflowRun(NamedTuple):
@@ -61,13 +33,6 @@ class Answer(NamedTuple):
     asked_at: float = 0.0
     answered_at: float = 0.0
     """Seconds of the caller's clock, which never goes back."""
-
-
-class OrderState(NamedTuple):
-    """The order as Ordering has it."""
-
-    status: str
-    paid_by: UUID | None
 
 
 class Reconciliation(NamedTuple):

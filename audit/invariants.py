@@ -11,12 +11,13 @@ from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
+from activities.audit_ports import Effect, Movement, OrderState
 from audit.answers import (
     answers_stay_true,
     answers_were_true,
     unavailable_promises_that_nobody_was_told,
 )
-from audit.books import Books, Effect, Movement, OrderState
+from audit.books import Books
 from domain import exact_json, names
 from domain.errors import NEVER_PUBLISHED, ErrorCode
 from domain.events import Event, PaymentEvent, RefundEvent

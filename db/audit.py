@@ -109,7 +109,7 @@ class AuditQueries:
         rows = await fetch_all(self._engine, _REFUNDS_OF_ORDERS, {"orders": list(orders)})
         return [_read(to_refund, row, "refund") for row in rows]
 
-    async def paths_of(self, orders: Collection[UUID]) -> dict[UUID, Path]:
+    async def statuses_of(self, orders: Collection[UUID]) -> dict[UUID, Path]:
         """Each payment's statuses, oldest first."""
         paths: dict[UUID, Path] = {}
         for row in await fetch_all(self._engine, _PATHS_OF_ORDERS, {"orders": list(orders)}):

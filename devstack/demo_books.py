@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 
-from audit.records import read_records
+from audit.__main__ import read_records
 from domain import exact_json
 
 
@@ -44,7 +44,7 @@ async def read_books(
 
 async def read_topics(servers: str) -> dict[str, tuple[str, ...]]:
     """The topics of each order's distinct events, read from the beginning to now."""
-    by_order = await read_records({"bootstrap_servers": servers})
+    by_order = await read_records(servers)
     return {
         order_id: tuple({record.id: record.topic for record in records}.values())
         for order_id, records in by_order.items()

@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from audit.books import Books, Effect, Movement, Record, WorkflowRun
+from activities.audit_ports import Effect, Movement, Record
+from audit.books import Books, WorkflowRun
 from audit.invariants import COMPLETED, violations
 from domain import exact_json
 from domain.payment import Payment

@@ -23,8 +23,9 @@ from activities.adapters.gateway import HttpGateway
 from activities.adapters.inventory import HttpInventory
 from activities.adapters.json_client import JsonClient
 from activities.adapters.ordering import HttpOrdering
+from activities.audit_ports import OrderState
 from activities.ports import Ports
-from audit.books import OrderState, WorkflowRun
+from audit.books import WorkflowRun
 from audit.invariants import COMPLETED, Violation, violations
 from domain.errors import ErrorCode
 from domain.events import Event

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from activities.adapters.kafka_records import KafkaRecords
 from audit.__main__ import MIN_AGE, open_sources, read_ended
 from audit.invariants import violations
-from audit.records import topics
 from audit.sources import UnreadableError, read_books
 from db.audit import AuditQueries
 from db.engine import create_engine
@@ -108,11 +108,11 @@ async def test_old_records_are_kept_only_of_the_orders_that_matter(shop: Shop) -
         await assert_agreement(shop, order, await shop.pay(order))
     later = datetime.now(UTC) + HOUR
 
-    async with topics(kafka_of(shop.stack)) as opened:
-        assert opened.has_everything
-        found = await opened.by_key(later, {wanted.id})
-        every = await opened.by_key(datetime.now(UTC) - HOUR, set())
+    records = KafkaRecords(kafka_of(shop.stack))
+    found, has_all = await records.find(later, {wanted.id})
+    every, _ = await records.find(datetime.now(UTC) - HOUR, set())
 
+    assert has_all
     assert found.keys() == {wanted.id}
     assert {wanted.id, others.id} <= every.keys()
     assert every[wanted.id] == found[wanted.id]

@@ -14,10 +14,10 @@ from redis.exceptions import RedisError
 
 from activities.adapters import json_client
 from activities.adapters.kafka import KafkaPublisher, ping
+from activities.adapters.kafka_records import KafkaRecords
 from activities.adapters.kafka_timeline import KafkaTimeline
 from activities.adapters.kafka_topics import create_topics
 from api.redis import RateLimit
-from audit.records import read_records
 from bootstrap import kafka, temporal
 from bootstrap.settings import Settings
 from db.engine import create_engine
@@ -76,7 +76,8 @@ async def test_events_are_published_and_read(broker: SecureKafka, authority: Aut
     await publisher.publish(event)
     await publisher.close()
 
-    assert [each.id for each in (await read_records(kafka))[event.key]] == [str(event.id)]
+    records = await KafkaRecords(kafka).find(event.payment.created_at, {event.key})
+    assert [each.id for each in records.by_key[event.key]] == [str(event.id)]
     [entry] = await KafkaTimeline(kafka)(payment, [])
     assert str(event.id) in str(entry.detail)
 

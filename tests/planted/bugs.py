@@ -2473,8 +2473,8 @@ OPERATING = (
     Bug(
         "clocks are thought to agree",
         "activities/adapters/kafka_timeline.py",
-        "MARGIN = timedelta(minutes=5)",
-        "MARGIN = timedelta(0)",
+        "CLOCK_MARGIN = timedelta(minutes=5)",
+        "CLOCK_MARGIN = timedelta(0)",
         KAFKA_TIMELINE,
     ),
     Bug(
@@ -2494,7 +2494,7 @@ OPERATING = (
     Bug(
         "a timeline reads without bound",
         "activities/adapters/kafka_timeline.py",
-        "if self._count > MOST_RECORDS:",
+        "if self._count > MAX_RECORDS:",
         "if self._count < 0:",
         KAFKA_TIMELINE,
     ),
@@ -3042,7 +3042,7 @@ AUDITING = (
     ),
     Bug(
         "old events of audited orders are not read",
-        "audit/records.py",
+        "activities/adapters/kafka_records.py",
         "found.keys() | set(wanted)",
         "found.keys()",
         f"{AUDIT}::test_old_records_are_kept_only_of_the_orders_that_matter",
@@ -3064,28 +3064,28 @@ AUDITING = (
     Bug(
         "events that Kafka has deleted are missed",
         "audit/sources.py",
-        "events_since=None if self._has_every_event else self._since",
+        "events_since=None if self._records.has_all else self._since",
         "events_since=None",
         AUDIT_SOURCES,
     ),
     Bug(
         "a refund of nothing ends the audit",
         "audit/ledger.py",
-        "if owner := self._owners.get(effect.charge_key):",
-        "if owner := self._owners[effect.charge_key]:",
+        "order_id = orders.get(entry.effect.charge_key)",
+        "order_id = orders[entry.effect.charge_key]",
         AUDIT_READERS,
     ),
     Bug(
         "an odd entry of the ledger ends the audit",
-        "audit/ledger.py",
+        "activities/adapters/gateway_ledger.py",
         "except (ValueError, KeyError, TypeError, AttributeError)",
         "except (ValueError, KeyError)",
         AUDIT_READERS,
     ),
     Bug(
         "the ledger is read twice",
-        "audit/ledger.py",
-        "if not 0 < _sequence(each) <= after",
+        "activities/adapters/gateway_ledger.py",
+        "if not 0 < _sequence_number(each) <= after",
         "if each",
         AUDIT_READERS,
     ),
@@ -3182,7 +3182,7 @@ AUDITING = (
     ),
     Bug(
         "money for an order that Ordering lacks is no finding",
-        "audit/orders.py",
+        "activities/adapters/order_states.py",
         "return OrderState(MISSING, None)",
         'raise ValueError("none")',
         AUDIT_READERS,

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.testing import ActivityEnvironment
 
+from activities.audit_ports import OrderState
 from activities.reconciliation import ReconciliationActivities
-from audit.books import OrderState, WorkflowRun
+from audit.books import WorkflowRun
 from audit.invariants import COMPLETED, Violation, violations
 from domain.names import workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus

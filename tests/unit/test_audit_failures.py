@@ -2,7 +2,8 @@
 
 import pytest
 
-from audit.books import Books, Effect, Movement, OrderState, WorkflowRun
+from activities.audit_ports import Effect, Movement, OrderState
+from audit.books import Books, WorkflowRun
 from audit.invariants import violations
 from domain import names
 from domain.errors import ErrorCode, PaymentError

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.books import Effect, Movement, OrderState
-from audit.ledger import Ledger, LedgerReader, read_ledger
-from audit.orders import MISSING, order_state
-from audit.records import record_of
+from activities.adapters.gateway_ledger import HttpGatewayLedger, read_entry
+from activities.adapters.kafka_records import read_record
+from activities.adapters.order_states import read_order_state
+from activities.audit_ports import MISSING, Effect, Movement, OrderState
+from audit.ledger import Ledger, group_by_order
 from domain import exact_json
 from domain.money import Money
 
@@ -47,10 +48,8 @@ PATHS = ("type", "at", "data", "data.key", "data.orderId", "data.chargeKey", "da
 
 
 def ledger_of(entries: Sequence[Any], since: datetime = NOW - HOUR) -> Ledger:
-    reader = LedgerReader(since)
-    for entry in entries:
-        reader.read(entry)
-    return reader.ledger()
+    read = (read_entry(entry, number) for number, entry in enumerate(entries, 1))
+    return group_by_order((each for each in read if each is not None), since)
 
 
 def changed(entry: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -69,8 +68,8 @@ def test_movements_are_of_the_order_that_was_charged(entries: list[Any]) -> None
     ledger = ledger_of(entries)
 
     assert sorted(ledger.effects[ORDER]) == sorted([CAPTURED, REFUNDED])
-    assert ledger.moved == {ORDER}
-    assert not ledger.stray
+    assert ledger.recent_orders == {ORDER}
+    assert not ledger.without_capture
     assert not ledger.unreadable
 
 
@@ -78,19 +77,19 @@ def test_old_movements_are_read_and_are_not_recent() -> None:
     ledger = ledger_of([CAPTURE], since=NOW + HOUR)
 
     assert ledger.effects == {ORDER: [CAPTURED]}
-    assert ledger.moved == set()
+    assert ledger.recent_orders == set()
 
 
 def test_a_recent_refund_of_an_old_capture_makes_its_order_recent() -> None:
     old = changed(CAPTURE, "at", (NOW - 48 * HOUR).isoformat())
 
-    assert ledger_of([old, REFUND]).moved == {ORDER}
+    assert ledger_of([old, REFUND]).recent_orders == {ORDER}
 
 
 def test_a_refund_of_nothing_is_kept_apart() -> None:
     ledger = ledger_of([REFUND])
 
-    assert ledger.stray == [REFUNDED]
+    assert ledger.without_capture == [REFUNDED]
     assert not ledger.effects
 
 
@@ -132,7 +131,7 @@ def test_no_ledger_ends_the_reading(
 @given(st.integers(200, 599), st.binary() | JSON.map(exact_json.dumps))
 def test_no_answer_of_ordering_ends_the_reading(status: int, content: bytes) -> None:
     try:
-        state = order_state(status, content)
+        state = read_order_state(status, content)
     except ValueError:
         return
     assert isinstance(state.status, str)
@@ -149,7 +148,7 @@ def test_no_record_ends_the_reading(
 ) -> None:
     found = SimpleNamespace(key=key, value=value, headers=headers, topic="payment-failed")
 
-    record = record_of(found)
+    record = read_record(found)
 
     assert record.value == (value or b"")
     exact_json.dumps([record.id, record.key])
@@ -167,7 +166,7 @@ def test_no_record_ends_the_reading(
 def test_an_order_is_read_as_deployments_tell_it(
     status: int, body: object, state: OrderState
 ) -> None:
-    assert order_state(status, json.dumps(body).encode()) == state
+    assert read_order_state(status, json.dumps(body).encode()) == state
 
 
 @pytest.mark.parametrize(
@@ -184,7 +183,7 @@ def test_an_order_is_read_as_deployments_tell_it(
 )
 def test_what_is_no_order_is_not_taken_for_one(status: int, body: object) -> None:
     with pytest.raises(ValueError, match=r"."):
-        order_state(status, json.dumps(body).encode())
+        read_order_state(status, json.dumps(body).encode())
 
 
 class Gateway:
@@ -209,12 +208,13 @@ class Gateway:
 async def test_a_ledger_is_read_page_by_page_and_each_entry_once(
     monkeypatch: pytest.MonkeyPatch, has_pages: bool
 ) -> None:
-    monkeypatch.setattr("audit.ledger.PAGE", 2)
+    monkeypatch.setattr("activities.adapters.gateway_ledger.PAGE_SIZE", 2)
     entries = [CAPTURE | {"seq": number} for number in range(1, 6)]
     gateway = Gateway(entries, has_pages=has_pages)
     transport = httpx.MockTransport(gateway)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-        ledger = await read_ledger(client, NOW - HOUR)
+        read = [entry async for entry in HttpGatewayLedger(client).entries()]
+    ledger = group_by_order(read, NOW - HOUR)
 
     assert ledger.effects == {ORDER: [CAPTURED] * 5}
     assert [each["after"] for each in gateway.asked] == (

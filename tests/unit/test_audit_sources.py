@@ -1,7 +1,6 @@
 """Which orders the audit compares, and what it leaves out: on faked sources."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -13,7 +12,10 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus as Status
 from temporalio.service import RPCError, RPCStatusCode
 
-from audit.books import Books, Record
+from activities.adapters.gateway_ledger import HttpGatewayLedger
+from activities.adapters.order_states import HttpOrderStates
+from activities.audit_ports import FoundRecords, Record
+from audit.books import Books
 from audit.invariants import violations
 from audit.sources import Sources, UnreadableError, read_books
 from db.audit import Unfinished, UnreadableRow
@@ -75,7 +77,7 @@ class FakeSources:
     async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | UnreadableRow]:
         return [each for each in self.refunds if each.order_id in orders]
 
-    async def paths_of(self, _: Collection[UUID]) -> dict[UUID, list[str]]:
+    async def statuses_of(self, _: Collection[UUID]) -> dict[UUID, list[str]]:
         return {}
 
     async def last_completed_round(self) -> datetime | None:
@@ -83,14 +85,11 @@ class FakeSources:
 
     # Kafka
 
-    @asynccontextmanager
-    async def topics(self, _: object) -> AsyncIterator["FakeSources"]:
-        yield self
-
-    async def by_key(self, _: datetime, __: Collection[str]) -> dict[str, list[Record]]:
+    async def find(self, _: datetime, __: Collection[str]) -> FoundRecords:
         """Every record is a recent one."""
         keys = {each.key for each in self.records}
-        return {key: [each for each in self.records if each.key == key] for key in keys}
+        by_key = {key: [each for each in self.records if each.key == key] for key in keys}
+        return FoundRecords(by_key, self.has_everything)
 
     # Temporal
 
@@ -115,7 +114,8 @@ class FakeSources:
     async def audited(self) -> dict[UUID | None, Books]:
         async with self._client(self._gateway) as gateway, self._client(self._ordering) as ordering:
             fake: Any = self
-            sources = Sources(fake, gateway, ordering, {}, fake)
+            ledger, orders = HttpGatewayLedger(gateway), HttpOrderStates(ordering)
+            sources = Sources(fake, ledger, orders, fake, fake)
             return {each.order_id: each async for each in read_books(sources, SINCE, UNTIL)}
 
     def _client(self, handler: Any) -> httpx.AsyncClient:
@@ -130,10 +130,8 @@ class FakeSources:
 
 
 @pytest.fixture
-def sources(monkeypatch: pytest.MonkeyPatch) -> FakeSources:
-    sources = FakeSources()
-    monkeypatch.setattr("audit.sources.topics", sources.topics)
-    return sources
+def sources() -> FakeSources:
+    return FakeSources()
 
 
 def paid(at: datetime) -> Payment:
@@ -288,7 +286,7 @@ async def test_an_answer_of_ordering_that_is_no_order_is_told(sources: FakeSourc
     sources.payments.append(stuck)
     sources.order = httpx.Response(500, text="<html>")
 
-    assert "cannot be read: Ordering's answer" in await findings(sources, stuck.order_id)
+    assert "cannot be read: Ordering's response" in await findings(sources, stuck.order_id)
 
 
 async def test_money_kept_for_an_order_that_ordering_does_not_have_is_found(

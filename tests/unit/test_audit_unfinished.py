@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from audit.books import Books, Effect, Movement, OrderState, Record, WorkflowRun
+from activities.audit_ports import Effect, Movement, OrderState, Record
+from audit.books import Books, WorkflowRun
 from audit.invariants import violations
 from audit.unfinished import leave_out_young
 from domain import exact_json, names

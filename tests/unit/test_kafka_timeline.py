@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import pytest
 from aiokafka.errors import KafkaError
 
-from activities.adapters import kafka_timeline
+from activities.adapters import kafka_records, kafka_timeline
 from activities.adapters.kafka_timeline import KafkaTimeline
 from domain.payment import Announcement, Payment
 from domain.refund import Refund
@@ -94,7 +94,7 @@ async def found_in(
     payment: Payment = PAID,
     refunds: Sequence[Refund] = (),
 ) -> list[datetime]:
-    monkeypatch.setattr(kafka_timeline, "AIOKafkaConsumer", lambda *_, **__: consumer)
+    monkeypatch.setattr(kafka_records, "AIOKafkaConsumer", lambda *_, **__: consumer)
     return [entry.at for entry in await KafkaTimeline({})(payment, refunds)]
 
 
@@ -148,7 +148,7 @@ async def test_record_that_was_not_told_is_not_looked_for_beyond(
 
 
 async def test_too_much_to_read_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_timeline, "MOST_RECORDS", 1000)
+    monkeypatch.setattr(kafka_timeline, "MAX_RECORDS", 1000)
     consumer = FakeConsumer(others(NOON, 10_000))
 
     with pytest.raises(KafkaError):
