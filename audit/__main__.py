@@ -1,6 +1,6 @@
-"""The audit as a command: `python -m audit`. It reads, compares and writes nothing.
+"""The audit as a command: `python -m audit`. It reads and compares all books, and writes nothing.
 
-Its exit code is 0 if everybody agrees, 1 if not, and 2 if a source could not be read.
+Its exit code is 0 if the books agree, 1 if not, and 2 if a source could not be read.
 """
 
 import asyncio
@@ -32,13 +32,14 @@ Chosen, not measured."""
 
 
 async def read_ended(settings: Settings, since: datetime, until: datetime) -> list[Books]:
-    """All books that `read_books` yields. Raises UnreadableError."""
+    """The books of payments that ended between `since` and `until`. Raises UnreadableError."""
     async with open_sources(settings) as sources:
         return [books async for books in read_books(sources, since, until)]
 
 
 @asynccontextmanager
 async def open_sources(settings: Settings) -> AsyncIterator[Sources]:
+    """Clients of all sources. Raises UnreadableError if Temporal cannot be reached."""
     engine = create_engine(str(settings.database_url), application_name="payment-audit")
     async with (
         create_client(str(settings.gateway_url)) as gateway,
@@ -70,7 +71,7 @@ async def _connect(settings: Settings) -> Client:
 
 
 class Report:
-    """Counts what was compared, and keeps what was found; the books themselves it does not."""
+    """Counts what was compared, and keeps the violations. It does not keep the books."""
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
@@ -92,12 +93,12 @@ class Report:
             self._recorded[payment.amount.currency] += kept_of(payment, books.refunds)
 
     def lines(self) -> Iterator[str]:
-        """What was compared, and every violation with its order."""
+        """The text of the report: what was compared, and every violation with its order."""
         statuses = sorted(self._statuses.items())
         counted = ", ".join(f"{count} {status}" for status, count in statuses)
         yield f"{self._orders} orders, payments: {counted or 'none'}"
-        yield f"{self._counts['refunds']} refunds that callers asked for"
-        yield f"{self._counts['effects']} movements of money at the gateway"
+        yield f"{self._counts['refunds']} refunds that callers requested"
+        yield f"{self._counts['effects']} captures and refunds at the gateway"
         yield f"{self._counts['records']} records in Kafka"
         yield f"{self._counts['runs']} workflow runs"
         for currency in sorted({*self._kept, *self._recorded}):
@@ -119,7 +120,7 @@ async def _audit(settings: Settings, since: datetime, until: datetime) -> Report
 
 def main() -> None:
     parser = ArgumentParser(prog="python -m audit", description=__doc__)
-    parser.add_argument("--hours", type=float, default=24, help="how far to look back (24)")
+    parser.add_argument("--hours", type=float, default=24, help="hours to look back (24)")
     now = datetime.now(UTC)
     arguments = parser.parse_args()
     since = now - timedelta(hours=arguments.hours)

@@ -1,6 +1,6 @@
-"""What everybody has written down about one order: the books that must agree.
+"""The books of one order: what every source has recorded about it. The books must agree.
 
-Each source is read as it stands and nothing is derived from another: the invariants compare.
+Each source is read as it is, and nothing is derived from another source: the invariants compare.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,16 +23,18 @@ class WorkflowRun(NamedTuple):
     started_at: datetime | None = None
 
 
-class Answer(NamedTuple):
-    """What a caller was told over HTTP: the status, and the payment that the answer showed."""
+class ApiResponse(NamedTuple):
+    """A response that a caller of the API received: its status, and the payment in its body.
+
+    `sent_at` (of the request) and `received_at` are seconds of the caller's monotonic clock.
+    """
 
     status: int
     payment_id: UUID | None
     payment_status: str | None
     code: str | None = None
-    asked_at: float = 0.0
-    answered_at: float = 0.0
-    """Seconds of the caller's clock, which never goes back."""
+    sent_at: float = 0.0
+    received_at: float = 0.0
 
 
 class Reconciliation(NamedTuple):
@@ -46,26 +48,27 @@ class Reconciliation(NamedTuple):
 class Books:
     """Everything known about one order. Sources that were not read are None or empty.
 
-    `order_id` is None for the books of the service itself: what names no order that anybody knows,
-    and how the reconciliation does.
+    The books of the service itself have no `order_id`: they hold the state of the reconciliation,
+    and everything that belongs to no known order.
     """
 
     order_id: UUID | None
     payments: list[Payment] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
     transitions: Mapping[UUID, Sequence[str]] = field(default_factory=dict)
+    """Each payment's statuses, oldest first."""
     effects: list[Effect] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     runs: list[WorkflowRun] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
+    responses: list[ApiResponse] = field(default_factory=list)
     order: OrderState | None = None
     reconciliation: Reconciliation | None = None
     unreadable: list[str] = field(default_factory=list)
-    """What could not be read, and why, without the text itself."""
+    """What could not be read, and the type of error, without the text itself."""
     events_since: datetime | None = None
-    """Kafka may have deleted events of endings before this; None if it has deleted nothing."""
+    """Kafka may have deleted events that are older; None if it has deleted nothing."""
 
     @property
     def is_empty(self) -> bool:
         read = (self.payments, self.refunds, self.effects, self.records, self.runs)
-        return not any((*read, self.answers, self.reconciliation, self.unreadable))
+        return not any((*read, self.responses, self.reconciliation, self.unreadable))

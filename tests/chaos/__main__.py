@@ -29,7 +29,7 @@ from rich.progress import Progress
 from temporalio.client import Client
 
 from audit.__main__ import read_ended
-from audit.books import Answer, Books
+from audit.books import ApiResponse, Books
 from audit.invariants import violations
 from devstack.ports import HOST, Ports
 from devstack.stack import Stack
@@ -211,11 +211,11 @@ async def _shop(shoppers: Shoppers, nemesis: Nemesis, load: Load) -> None:
 
 
 def _with_answers(
-    read: Sequence[Books], answers: Mapping[UUID, Sequence[Answer]]
+    read: Sequence[Books], answers: Mapping[UUID, Sequence[ApiResponse]]
 ) -> Sequence[Books]:
     books: dict[UUID | None, Books] = {each.order_id: each for each in read}
     for order_id, told in answers.items():
-        books.setdefault(order_id, Books(order_id)).answers = list(told)
+        books.setdefault(order_id, Books(order_id)).responses = list(told)
     return list(books.values())
 
 

@@ -84,7 +84,7 @@ def _kind_of(request: httpx.Request) -> str:
 
 def _is_right_here(violation: Violation, world: HostileWorld) -> bool:
     """A failure is not published when Ordering has just described the order as another's."""
-    return "orders" in world.mutated_kinds and violation.finding.endswith("never told to consumers")
+    return "orders" in world.mutated_kinds and violation.finding.endswith("was never published")
 
 
 class Finding(NamedTuple):

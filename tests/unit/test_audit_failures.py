@@ -40,7 +40,7 @@ def test_a_failure_may_be_kept_from_consumers_of_an_order_that_is_not_pending(st
 
 @pytest.mark.parametrize("order", [OrderState("pending", None), None])
 def test_a_refunded_failure_of_a_pending_order_must_be_told(order: OrderState | None) -> None:
-    assert "was never told" in str(violations(refunded_books(a_failure(), order)))
+    assert "was never published" in str(violations(refunded_books(a_failure(), order)))
 
 
 def test_a_failure_is_withdrawn_if_another_payment_has_paid_the_order() -> None:
@@ -78,4 +78,4 @@ def test_a_run_that_has_told_another_ending_is_a_finding() -> None:
     ):
         books.runs = [WorkflowRun("run", "completed", other)]
 
-        assert "ended otherwise than recorded" in str(violations(books))
+        assert "is not the record of" in str(violations(books))

@@ -169,7 +169,7 @@ async def test_an_old_success_whose_event_is_due_is_compared(sources: FakeSource
     due = a_payment(created_at=OLD).succeeded(OLD)
     sources.payments.append(due)
 
-    assert "is due to be told" in await findings(sources, due.order_id)
+    assert "is not published (due)" in await findings(sources, due.order_id)
 
 
 async def test_a_new_refund_of_an_old_payment_is_compared(sources: FakeSources) -> None:
@@ -192,7 +192,7 @@ async def test_a_refund_of_nothing_is_filed_with_its_payment(sources: FakeSource
     sources.payments.append(payment)
     sources.ledger.append(refunded(names.charge_key(payment.id)))
 
-    assert "was never captured and 5.00 USD of it refunded" in await findings(
+    assert "was never captured, but 5.00 USD of it was refunded" in await findings(
         sources, payment.order_id
     )
 
@@ -210,7 +210,7 @@ async def test_an_event_whose_order_is_in_no_other_book_is_found(sources: FakeSo
     record = Record(str(event.id), event.topic, event.key, exact_json.dumps(event.value))
     sources.records.append(record)
 
-    assert f"event {event.id} on {event.topic} is not what is recorded" in await findings(
+    assert f"event {event.id} on {event.topic} does not match the record" in await findings(
         sources, payment.order_id
     )
 
@@ -219,7 +219,7 @@ async def test_an_event_whose_order_is_in_no_other_book_is_found(sources: FakeSo
 async def test_a_record_that_names_no_order_is_found(sources: FakeSources, key: str) -> None:
     sources.records.append(Record("", names.TOPIC_FAILED, key, b""))
 
-    assert "is not what is recorded" in await findings(sources, None)
+    assert "does not match the record" in await findings(sources, None)
 
 
 async def test_only_what_kafka_must_still_have_is_missed(sources: FakeSources) -> None:
@@ -296,7 +296,7 @@ async def test_money_kept_for_an_order_that_ordering_does_not_have_is_found(
     sources.payments.append(payment)
     sources.order = httpx.Response(404)
 
-    assert "is kept, and the order is missing" in await findings(sources, payment.order_id)
+    assert "is kept, but the order is missing" in await findings(sources, payment.order_id)
 
 
 @pytest.mark.parametrize(

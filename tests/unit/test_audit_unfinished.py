@@ -106,4 +106,4 @@ def test_a_young_run_is_left_out(books: Books) -> None:
 def test_records_too_odd_to_compare_are_a_finding(books: Books, payment: Payment) -> None:
     books.payments = [payment.model_copy(update={"processed_at": None})]
 
-    assert "the records are too odd to be compared" in str(violations(books))
+    assert "the records cannot be compared" in str(violations(books))
