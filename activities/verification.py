@@ -1,4 +1,4 @@
-"""The two reads that come before a charge: the order from Ordering, the hold from Inventory."""
+"""The two steps before a charge: read the order from Ordering, the reservation from Inventory."""
 
 from uuid import UUID
 

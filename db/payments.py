@@ -140,12 +140,12 @@ class PaymentStore:
             return None
         return await self._find(_CLOSED_BY, {"order_id": order_id})
 
-    def pending_since(
+    def pending_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         return self._pages(_PENDING, moment, after)
 
-    def unpublished_since(
+    def unpublished_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         return self._pages(_UNPUBLISHED, moment, after)

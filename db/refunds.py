@@ -62,7 +62,7 @@ class RefundStore:
         rows = await fetch_all(self._engine, _OF_PAYMENT, {"payment_id": payment_id})
         return [to_refund(row) for row in rows]
 
-    async def unfinished_since(
+    async def unfinished_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
         values = {"moment": moment}

@@ -360,8 +360,8 @@ async def test_unfinished_payments_are_found_by_their_age(store: PaymentStore) -
 
     before, after = NOON - timedelta(seconds=1), NOON + timedelta(seconds=1)
 
-    assert pending not in await everything(store.pending_since(before))
-    assert pending in (found := await everything(store.pending_since(after)))
+    assert pending not in await everything(store.pending_before(before))
+    assert pending in (found := await everything(store.pending_before(after)))
     assert not {untold.id, told.id, failed.id} & {payment.id for payment in found}
-    assert untold in (found := await everything(store.unpublished_since(after)))
+    assert untold in (found := await everything(store.unpublished_before(after)))
     assert not {pending.id, told.id, failed.id} & {payment.id for payment in found}

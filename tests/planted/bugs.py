@@ -1060,14 +1060,14 @@ ACTIVITIES = (
     Bug(
         "event that may have arrived is not noted",
         "activities/events.py",
-        "            await self._note(event, Announcement.BEGUN)\n            raise",
+        "            await self._record(event, Announcement.BEGUN)\n            raise",
         "            raise",
         SAGA,
     ),
     Bug(
         "event that takes long is not noted as begun",
         "activities/events.py",
-        "            await self._note(event, Announcement.BEGUN)\n        return True",
+        "            await self._record(event, Announcement.BEGUN)\n        return True",
         "            pass\n        return True",
         PUBLISHING,
     ),
@@ -1088,7 +1088,7 @@ ACTIVITIES = (
     Bug(
         "event that has arrived is not noted",
         "activities/events.py",
-        "        await self._note(event, Announcement.MADE)\n",
+        "        await self._record(event, Announcement.MADE)\n",
         "",
         SAGA,
     ),
@@ -1096,7 +1096,7 @@ ACTIVITIES = (
         "event is noted before it is published",
         "activities/events.py",
         "            await publishing\n",
-        "            await self._note(event, Announcement.MADE)\n            await publishing\n",
+        "            await self._record(event, Announcement.MADE)\n            await publishing\n",
         SAGA,
     ),
     Bug(
@@ -1158,16 +1158,16 @@ ACTIVITIES = (
     Bug(
         "refunds wait for all events that are not out",
         "activities/reconciliation.py",
-        "            _Step(self._refunds.unfinished_since, self._sagas.resume_refund),\n"
-        "            _Step(self._payments.unpublished_since, resume_once),\n",
-        "            _Step(self._payments.unpublished_since, resume_once),\n"
-        "            _Step(self._refunds.unfinished_since, self._sagas.resume_refund),\n",
+        "            _Step(self._refunds.unfinished_before, self._sagas.resume_refund),\n"
+        "            _Step(self._payments.unpublished_before, resume_once),\n",
+        "            _Step(self._payments.unpublished_before, resume_once),\n"
+        "            _Step(self._refunds.unfinished_before, self._sagas.resume_refund),\n",
         RECONCILING,
     ),
     Bug(
         "every try of a round begins anew",
         "activities/reconciliation.py",
-        "progress = Progress.of_the_last_try()",
+        "progress = Progress.of_previous_try()",
         "progress = Progress()",
         RECONCILING,
     ),
@@ -1528,7 +1528,7 @@ ADAPTER = (
     Bug(
         "topic that is refused is taken for created",
         "activities/adapters/kafka_topics.py",
-        "        if code not in DONE\n",
+        "        if code not in CREATED\n",
         "        if False\n",
         TOPICS,
     ),
@@ -2428,8 +2428,8 @@ REFUNDING = (
     Bug(
         "lost refunds stay lost",
         "activities/reconciliation.py",
-        "self._refunds.unfinished_since, self._sagas.resume_refund",
-        "self._refunds.unfinished_since, self._sagas.resume",
+        "self._refunds.unfinished_before, self._sagas.resume_refund",
+        "self._refunds.unfinished_before, self._sagas.resume",
         RECONCILIATION,
     ),
     Bug(

@@ -88,7 +88,7 @@ def test_an_outcome_is_no_alarm_but_an_outage_is() -> None:
         ),
         (failed(ApplicationError("Odd.", type="ZeroDivisionError")), UNAVAILABLE, UNEXPECTED),
         (failed(ApplicationError("Odd.")), UNAVAILABLE, UNEXPECTED),
-        (failed(CancelledError("Cancelled.")), UNAVAILABLE, "The answer is not needed any more."),
+        (failed(CancelledError("Cancelled.")), UNAVAILABLE, "The result is not needed any more."),
         (failed(None), UNAVAILABLE, UNEXPECTED),
         (
             ApplicationError("Local.", type="ORDER_NOT_FOUND"),

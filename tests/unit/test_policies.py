@@ -90,7 +90,10 @@ def test_a_step_is_tried_again_for_as_long_as_its_time_lasts(step: Callable[...,
 
 LONGEST_STATEMENT = CONNECT_SECONDS + STATEMENT_SECONDS
 LONGEST_PUBLISH = (
-    kafka.START_SECONDS + 2 * kafka.TOPIC_SECONDS + kafka.SEND_SECONDS + kafka.STOP_SECONDS
+    kafka.START_TIMEOUT_SECONDS
+    + 2 * kafka.TOPIC_TIMEOUT_SECONDS
+    + kafka.SEND_TIMEOUT_SECONDS
+    + kafka.STOP_TIMEOUT_SECONDS
 )
 
 
