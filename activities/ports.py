@@ -130,7 +130,7 @@ class Payments(Protocol):
     def pending_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
-        """Pages of the pending payments created before `moment`, oldest first, from `after` on."""
+        """Pages of the pending payments created before `moment`, oldest first, beyond `after`."""
         ...
 
     def unpublished_before(

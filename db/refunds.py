@@ -1,4 +1,4 @@
-"""The refund store: every statement about refunds, each a transaction of its own."""
+"""The refund store: every statement about refunds. Each is a transaction of its own."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -44,10 +44,10 @@ _UNFINISHED = EVERY_REFUND.where(
 
 
 class RefundStore:
-    """The port `Refunds` on PostgreSQL, and what the API reads.
+    """The port `Refunds` on PostgreSQL, and the queries of the API.
 
-    Every method is safe to repeat and raises only PaymentError: `DATABASE_UNAVAILABLE` where the
-    outcome is unknown, another code where it is no.
+    Every method is safe to repeat. It raises only PaymentError: DATABASE_UNAVAILABLE if the
+    outcome is unknown, another code if PostgreSQL refused.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -58,7 +58,7 @@ class RefundStore:
         return to_refund(row) if row else None
 
     async def of_payment(self, payment_id: UUID) -> Sequence[Refund]:
-        """The oldest first."""
+        """The refunds of a payment, oldest first."""
         rows = await fetch_all(self._engine, _OF_PAYMENT, {"payment_id": payment_id})
         return [to_refund(row) for row in rows]
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.audit import AuditQueries
-from db.engine import POOL_WAIT_SECONDS, STATEMENT_SECONDS, create_engine
+from db.engine import POOL_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, create_engine
 from db.idempotency import IdempotencyKeys, KeyClaim
 from db.payments import PaymentStore
 from db.refunds import RefundStore
@@ -123,7 +123,7 @@ async def test_every_wait_has_an_end(shop: Shop, setting: str) -> None:
         seconds = await connection.scalar(text(f"SHOW {setting}"))
     await engine.dispose()
 
-    assert seconds == f"{STATEMENT_SECONDS}s"
+    assert seconds == f"{STATEMENT_TIMEOUT_SECONDS}s"
 
 
 async def test_behind_a_pooler_nothing_is_left_in_a_session(shop: Shop) -> None:
@@ -152,7 +152,7 @@ async def test_pool_without_a_free_connection_is_an_outage(shop: Shop) -> None:
     engine = create_engine(url, application_name="tests", pool_size=1)
     async with engine.connect():
         with pytest.raises(PaymentError) as refusal:
-            async with asyncio.timeout(2 * POOL_WAIT_SECONDS):
+            async with asyncio.timeout(2 * POOL_TIMEOUT_SECONDS):
                 await PaymentStore(engine).find(uuid4())
     await engine.dispose()
 

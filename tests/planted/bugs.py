@@ -1645,7 +1645,7 @@ DB = (
     Bug(
         "PostgreSQL is sent what only libpq knows",
         "db/urls.py",
-        "for name, value in parameters.items() if name in TAKEN}",
+        "for name, value in parameters.items() if name in KNOWN}",
         "for name, value in parameters.items()}",
         URLS,
     ),
@@ -1680,7 +1680,7 @@ DB = (
     Bug(
         "a migration waits for a table as long as it likes",
         "db/engine.py",
-        '"lock_timeout": str(1000 * LOCK_SECONDS)',
+        '"lock_timeout": str(1000 * LOCK_TIMEOUT_SECONDS)',
         '"lock_timeout": "0"',
         f"{MIGRATIONS}::test_a_table_in_use_is_tried_again_and_writers_go_first",
     ),
@@ -1757,7 +1757,7 @@ DB = (
     Bug(
         "record failed overwrites success",
         "db/payments.py",
-        'await self._confirm(payment, "The payment\'s success has been told; it cannot fail.")',
+        'await self._confirm(payment, "The payment\'s success is published; it cannot fail.")',
         "pass",
         f"{STORE}::test_success_that_may_have_been_told_stands",
     ),
@@ -1897,8 +1897,8 @@ DB = (
     Bug(
         "untold payments are not looked for",
         "db/payments.py",
-        "_SINCE.where(payments.c.announcement.in_(UNANNOUNCED))",
-        "_SINCE.where(payments.c.announcement.in_([]))",
+        "_CREATED_BEFORE.where(payments.c.announcement.in_(UNANNOUNCED))",
+        "_CREATED_BEFORE.where(payments.c.announcement.in_([]))",
         f"{STORE}::test_unfinished_payments_are_found_by_their_age",
     ),
     Bug(
@@ -1911,7 +1911,7 @@ DB = (
     Bug(
         "statement timeout removed",
         "db/engine.py",
-        '        "statement_timeout": str(1000 * STATEMENT_SECONDS),\n',
+        '        "statement_timeout": str(1000 * STATEMENT_TIMEOUT_SECONDS),\n',
         "",
         f"{STORE}::test_every_wait_has_an_end",
     ),
