@@ -30,7 +30,7 @@ LOCK_FAILURES = frozenset({"55P03", "40P01"})
 
 BEHIND_A_POOLER = (
     "Migrations need a session of their own, but DATABASE_URL leads to a connection pooler, which"
-    " gives none. For bootstrap.prepare, set it to the address of PostgreSQL itself."
+    " gives none. For workflows.prepare, set it to the address of PostgreSQL itself."
 )
 
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtext('bc_payment migrations'))")
@@ -96,7 +96,7 @@ async def _upgrade_patiently(connection: AsyncConnection, revision: str) -> None
             return
     raise MigrationBlocked(
         "A migration needs a table that another transaction keeps locked (pg_stat_activity shows"
-        " which). End that transaction, then run bootstrap.prepare again."
+        " which). End that transaction, then run workflows.prepare again."
     )
 
 

@@ -92,7 +92,7 @@ async def test_a_statement_may_take_long_and_a_lock_may_not(
     await migrate(url, "0003")
     async with other.transaction():
         await other.fetch("SELECT id FROM bc_payment.payments LIMIT 1")
-        with pytest.raises(MigrationBlocked, match="End that one"):
+        with pytest.raises(MigrationBlocked, match="End that transaction"):
             await migrate(url, "0004")
 
     await migrate(url)
@@ -173,7 +173,7 @@ async def is_later(moment: float) -> bool:
 
 
 async def test_migrations_need_a_session_of_their_own(url: str) -> None:
-    with pytest.raises(MigrationBlocked, match="Name PostgreSQL itself"):
+    with pytest.raises(MigrationBlocked, match="address of PostgreSQL itself"):
         await migrate(f"{url}?pgbouncer=true")
 
 
@@ -182,7 +182,7 @@ async def test_a_pooler_that_drops_settings_is_noticed(
 ) -> None:
     monkeypatch.setattr("db.engine.LOCK_TIMEOUT_SECONDS", 0)
 
-    with pytest.raises(MigrationBlocked, match="Name PostgreSQL itself"):
+    with pytest.raises(MigrationBlocked, match="address of PostgreSQL itself"):
         await migrate(url)
 
 
