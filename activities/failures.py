@@ -76,7 +76,7 @@ def to_payment_error(error: FailureError, unavailable: ErrorCode) -> PaymentErro
     if isinstance(cause, ApplicationError) and cause.type in ERROR_CODES:
         return PaymentError(ErrorCode(cause.type), cause.message)
     if isinstance(cause, TemporalTimeoutError):
-        return PaymentError(unavailable, "No answer in time.")
+        return PaymentError(unavailable, "No response in time.")
     if isinstance(cause, CancelledError):
         return PaymentError(unavailable, "The result is not needed any more.")
     # The text of another error may quote the input: it is only in the worker's log.

@@ -70,7 +70,7 @@ _FAIL = _insert.on_conflict_do_update(
     where=payments.c.status.in_(_LIVE)
     & payments.c.announcement.in_((Announcement.NONE, Announcement.DUE)),
 )
-_ANNOUNCE = (
+_SET_ANNOUNCEMENT = (
     update(payments)
     .where(
         payments.c.id == bindparam("payment_id"),
@@ -215,7 +215,7 @@ class PaymentStore:
             "announced": payment.announcement,
             "released": payment.released_reservation_id,
         }
-        await self._execute(_ANNOUNCE, values)
+        await self._execute(_SET_ANNOUNCEMENT, values)
 
     async def ping(self) -> None:
         """Raises PaymentError(DATABASE_UNAVAILABLE) if PostgreSQL is down or read-only."""

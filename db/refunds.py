@@ -24,7 +24,9 @@ _END = (
     .where(refunds.c.id == bindparam("refund_id"), refunds.c.status == RefundStatus.PENDING)
     .values({name: bindparam(name) for name in _ENDING})
 )
-_ANNOUNCE = update(refunds).where(refunds.c.id == bindparam("refund_id")).values(is_announced=True)
+_SET_PUBLISHED = (
+    update(refunds).where(refunds.c.id == bindparam("refund_id")).values(is_announced=True)
+)
 EVERY_REFUND = select(
     refunds,
     payments.c.order_id,
@@ -89,7 +91,7 @@ class RefundStore:
                 )
 
     async def record_announced(self, refund: Refund) -> None:
-        await execute(self._engine, _ANNOUNCE, {"refund_id": refund.id})
+        await execute(self._engine, _SET_PUBLISHED, {"refund_id": refund.id})
 
     async def _recorded(self, refund: Refund) -> Refund:
         found = await self.find(refund.id)

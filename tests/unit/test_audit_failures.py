@@ -1,4 +1,4 @@
-"""Which failures consumers must have heard of, and what may differ from a run's own ending."""
+"""Which failures must be published, and how a run's result may differ from the record."""
 
 import pytest
 
@@ -34,16 +34,16 @@ def refunded_books(failure: Payment, order: OrderState | None) -> Books:
 
 
 @pytest.mark.parametrize("status", ["cancelled", "paid", "fulfilled", "draft"])
-def test_a_failure_may_be_kept_from_consumers_of_an_order_that_is_not_pending(status: str) -> None:
+def test_a_failure_need_not_be_published_if_its_order_is_not_pending(status: str) -> None:
     assert violations(refunded_books(a_failure(), OrderState(status, None))) == []
 
 
 @pytest.mark.parametrize("order", [OrderState("pending", None), None])
-def test_a_refunded_failure_of_a_pending_order_must_be_told(order: OrderState | None) -> None:
+def test_a_refunded_failure_of_a_pending_order_must_be_published(order: OrderState | None) -> None:
     assert "was never published" in str(violations(refunded_books(a_failure(), order)))
 
 
-def test_a_failure_is_withdrawn_if_another_payment_has_paid_the_order() -> None:
+def test_a_failure_need_not_be_published_if_another_payment_paid_the_order() -> None:
     success = a_payment().succeeded(NOON).announced()
     books = refunded_books(a_failure().model_copy(update={"order_id": success.order_id}), None)
     paid = books_of_success(success)
@@ -68,7 +68,7 @@ def test_a_run_may_leave_its_event_to_a_later_one() -> None:
     assert violations(books) == []
 
 
-def test_a_run_that_has_told_another_ending_is_a_finding() -> None:
+def test_a_run_with_another_result_is_a_finding() -> None:
     failure = a_failure(Announcement.MADE)
     books = refunded_books(failure, None)
     books.records = [record_of(PaymentEvent.of(failure))]

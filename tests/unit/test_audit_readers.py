@@ -1,4 +1,4 @@
-"""What the audit makes of the answers of others: nothing that they say ends it."""
+"""The audit reads responses and records of other systems: no content makes it fail."""
 
 import json
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ def test_a_recent_refund_of_an_old_capture_makes_its_order_recent() -> None:
     assert ledger_of([old, REFUND]).recent_orders == {ORDER}
 
 
-def test_a_refund_of_nothing_is_kept_apart() -> None:
+def test_a_refund_without_capture_is_kept_apart() -> None:
     ledger = ledger_of([REFUND])
 
     assert ledger.without_capture == [REFUNDED]
@@ -110,7 +110,7 @@ def test_a_refund_of_nothing_is_kept_apart() -> None:
         changed(REFUND, "data.chargeKey", {}),
     ],
 )
-def test_an_odd_entry_is_told_and_hides_no_others(entry: Any) -> None:
+def test_an_invalid_entry_is_reported_and_hides_no_others(entry: Any) -> None:
     ledger = ledger_of([entry, CAPTURE])
 
     assert len(ledger.unreadable) == 1
@@ -119,7 +119,7 @@ def test_an_odd_entry_is_told_and_hides_no_others(entry: Any) -> None:
 
 
 @given(st.lists(JSON, max_size=5), st.sampled_from([CAPTURE, REFUND]), st.sampled_from(PATHS), JSON)
-def test_no_ledger_ends_the_reading(
+def test_no_ledger_makes_reading_fail(
     entries: list[Any], entry: dict[str, Any], path: str, value: Any
 ) -> None:
     ledger = ledger_of([*entries, changed(entry, path, value), CAPTURE])
@@ -129,7 +129,7 @@ def test_no_ledger_ends_the_reading(
 
 
 @given(st.integers(200, 599), st.binary() | JSON.map(exact_json.dumps))
-def test_no_answer_of_ordering_ends_the_reading(status: int, content: bytes) -> None:
+def test_no_response_of_ordering_raises_another_error(status: int, content: bytes) -> None:
     try:
         state = read_order_state(status, content)
     except ValueError:
@@ -143,7 +143,7 @@ def test_no_answer_of_ordering_ends_the_reading(status: int, content: bytes) -> 
     st.none() | st.binary(),
     st.lists(st.tuples(st.text() | st.just("ce_id"), st.none() | st.binary())),
 )
-def test_no_record_ends_the_reading(
+def test_no_record_makes_reading_fail(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
 ) -> None:
     found = SimpleNamespace(key=key, value=value, headers=headers, topic="payment-failed")
@@ -163,7 +163,7 @@ def test_no_record_ends_the_reading(
         (404, "no JSON of an order", OrderState(MISSING, None)),
     ],
 )
-def test_an_order_is_read_as_deployments_tell_it(
+def test_an_order_is_read_in_the_spelling_of_each_deployment(
     status: int, body: object, state: OrderState
 ) -> None:
     assert read_order_state(status, json.dumps(body).encode()) == state
@@ -181,7 +181,7 @@ def test_an_order_is_read_as_deployments_tell_it(
         (200, {"status": "paid", "paymentId": ["x"]}),
     ],
 )
-def test_what_is_no_order_is_not_taken_for_one(status: int, body: object) -> None:
+def test_a_response_that_is_no_order_is_refused(status: int, body: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_order_state(status, json.dumps(body).encode())
 

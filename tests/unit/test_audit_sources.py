@@ -187,7 +187,9 @@ async def test_an_old_payment_that_has_ended_is_left_alone(sources: FakeSources)
     assert (await sources.audited()).keys() == {None}
 
 
-async def test_a_refund_of_nothing_is_filed_with_its_payment(sources: FakeSources) -> None:
+async def test_a_refund_without_capture_is_in_the_books_of_its_payment(
+    sources: FakeSources,
+) -> None:
     payment = paid(OLD)
     sources.payments.append(payment)
     sources.ledger.append(refunded(names.charge_key(payment.id)))
@@ -198,7 +200,9 @@ async def test_a_refund_of_nothing_is_filed_with_its_payment(sources: FakeSource
 
 
 @pytest.mark.parametrize("key", ["pay_x_charge", names.charge_key(NOBODY), ""])
-async def test_a_refund_of_nothing_and_of_nobody_is_found(sources: FakeSources, key: str) -> None:
+async def test_a_refund_without_capture_and_payment_is_found(
+    sources: FakeSources, key: str
+) -> None:
     sources.ledger.append(refunded(key))
 
     assert f"{key} was never captured" in await findings(sources, None)
@@ -252,7 +256,7 @@ async def test_a_result_that_cannot_be_read_is_found(sources: FakeSources) -> No
     assert "is unreadable" in await findings(sources, payment.order_id)
 
 
-async def test_a_run_that_temporal_has_just_forgotten_is_left_out(sources: FakeSources) -> None:
+async def test_a_run_that_temporal_has_just_deleted_is_left_out(sources: FakeSources) -> None:
     run = a_run(names.workflow_id(uuid4()), Status.COMPLETED, NOW - timedelta(hours=1))
     sources.runs.append(run)
     sources.results[run.run_id] = RPCError("gone", RPCStatusCode.NOT_FOUND, b"")
@@ -260,7 +264,7 @@ async def test_a_run_that_temporal_has_just_forgotten_is_left_out(sources: FakeS
     assert (await sources.audited()).keys() == {None}
 
 
-async def test_an_odd_row_is_told_and_hides_no_others(sources: FakeSources) -> None:
+async def test_an_invalid_row_is_reported_and_hides_no_others(sources: FakeSources) -> None:
     stuck = a_payment(created_at=OLD)
     sources.payments.append(stuck)
     sources.odd.append(UnreadableRow(stuck.order_id, "payment 5 (ValidationError)"))
@@ -281,7 +285,7 @@ async def test_a_young_payment_does_not_hide_an_older_one(sources: FakeSources) 
     assert books.payments == [stuck]
 
 
-async def test_an_answer_of_ordering_that_is_no_order_is_told(sources: FakeSources) -> None:
+async def test_a_response_of_ordering_that_is_no_order_is_reported(sources: FakeSources) -> None:
     stuck = a_payment(created_at=OLD)
     sources.payments.append(stuck)
     sources.order = httpx.Response(500, text="<html>")
@@ -337,7 +341,7 @@ async def test_a_ledger_that_is_none_never_ends_in_a_traceback(
         RecursionError(),
     ],
 )
-async def test_whatever_breaks_a_source_is_named(sources: FakeSources, error: Exception) -> None:
+async def test_a_source_that_fails_is_named(sources: FakeSources, error: Exception) -> None:
     async def fail() -> Any:
         raise error
 

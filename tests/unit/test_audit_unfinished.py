@@ -1,4 +1,4 @@
-"""What is still under way is left out of the audit, with all that belongs to it and no more."""
+"""What is still being processed is left out of the audit, with all that belongs to it, no more."""
 
 from datetime import timedelta
 
@@ -103,7 +103,7 @@ def test_a_young_run_is_left_out(books: Books) -> None:
     assert violations(books) == []
 
 
-def test_records_too_odd_to_compare_are_a_finding(books: Books, payment: Payment) -> None:
+def test_records_that_cannot_be_compared_are_a_finding(books: Books, payment: Payment) -> None:
     books.payments = [payment.model_copy(update={"processed_at": None})]
 
     assert "the records cannot be compared" in str(violations(books))

@@ -1,4 +1,4 @@
-"""Rows that cannot be read as what they should be hide no others from the audit."""
+"""Invalid rows hide no others from the audit."""
 
 from typing import Any
 from uuid import uuid4
@@ -13,7 +13,7 @@ from tests.builders import a_payment
 @pytest.mark.parametrize(
     "changes", [{"amount_minor": "much"}, {"amount_minor": None}, {"created_at": "yesterday"}]
 )
-async def test_an_odd_row_is_told_beside_the_others(
+async def test_an_invalid_row_is_returned_beside_the_others(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     payment, odd = a_payment(), a_payment()

@@ -80,7 +80,7 @@ def test_an_outcome_is_no_alarm_but_an_outage_is() -> None:
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (failed(timeout()), UNAVAILABLE, "No answer in time."),
+        (failed(timeout()), UNAVAILABLE, "No response in time."),
         (
             failed(timeout(ApplicationError("Silence.", type="GATEWAY_UNAVAILABLE"))),
             ErrorCode.GATEWAY_UNAVAILABLE,
@@ -95,7 +95,7 @@ def test_an_outcome_is_no_alarm_but_an_outage_is() -> None:
             ErrorCode.ORDER_NOT_FOUND,
             "Local.",
         ),
-        (timeout(), UNAVAILABLE, "No answer in time."),
+        (timeout(), UNAVAILABLE, "No response in time."),
     ],
     ids=[
         "timeout",
