@@ -49,12 +49,12 @@ class UnreadableEntry(NamedTuple):
 
 class GatewayLedger(Protocol):
     def entries(self) -> AsyncIterator[LedgerEntry | UnreadableEntry]:
-        """Every capture and every refund, in any order. Other entries are left out."""
+        """Every capture and refund, in any order. Entries that move no money are left out."""
         ...
 
 
 class OrderState(NamedTuple):
-    """An order's status in Ordering, and the payment that Ordering has as paying it."""
+    """An order's status in Ordering, and the payment that paid it according to Ordering."""
 
     status: str
     paid_by: UUID | None
@@ -66,7 +66,7 @@ MISSING = "missing"
 
 class OrderStates(Protocol):
     async def find(self, order_id: UUID) -> OrderState:
-        """Raises ValueError if the response is neither an order nor a 404."""
+        """The order's state. Raises ValueError if the response is neither an order nor a 404."""
         ...
 
 

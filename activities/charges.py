@@ -20,6 +20,8 @@ HEARTBEAT_INTERVAL = timedelta(seconds=1)
 
 
 class ChargeActivities:
+    """Every step raises PaymentError as the port `PaymentGateway` does."""
+
     def __init__(self, gateway: PaymentGateway) -> None:
         self._gateway = gateway
 
@@ -49,7 +51,8 @@ class ChargeActivities:
     async def resolve_charge(self, request: ChargeRequest | str) -> Charge:
         """Void the charge, unless it was captured before. Returns its final state.
 
-        So an unknown outcome becomes a definite one. Workflows of version 0.1.0 give only the key.
+        This turns an unknown outcome into a definite one. Workflows of version 0.1.0 give only the
+        key.
         """
         if isinstance(request, str):
             return await self._gateway.void_charge(request, None)
@@ -57,7 +60,10 @@ class ChargeActivities:
 
     @activity.defn
     async def refund_charge(self, request: RefundRequest) -> Charge:
-        """Refund the whole charge. It succeeds too if nothing was captured."""
+        """Refund the whole charge. It succeeds too if nothing was captured.
+
+        Raises PaymentError also as `require_made` does.
+        """
         charge = await self._gateway.void_charge(request.charge_key, request.amount)
         if charge.state is not ChargeState.CAPTURED:
             return charge

@@ -17,6 +17,8 @@ measured: a healthy broker takes some milliseconds."""
 
 
 class EventActivities:
+    """Publishes the event of a payment that ended."""
+
     def __init__(self, publisher: EventPublisher, payments: Payments) -> None:
         self._publisher = publisher
         self._payments = payments

@@ -69,6 +69,8 @@ class _Step(NamedTuple):
 
 
 class ReconciliationActivities:
+    """One round of the reconciliation."""
+
     def __init__(self, payments: Payments, refunds: Refunds, sagas: Sagas, rounds: Rounds) -> None:
         self._payments = payments
         self._refunds = refunds

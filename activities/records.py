@@ -9,6 +9,8 @@ from domain.payment import Announcement, Claim, Payment
 
 
 class RecordActivities:
+    """Every step raises PaymentError as the port `Payments` does."""
+
     def __init__(self, payments: Payments) -> None:
         self._payments = payments
 

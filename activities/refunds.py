@@ -18,6 +18,8 @@ def require_made(state: RefundState) -> None:
 
 
 class RefundActivities:
+    """Every step raises PaymentError as the port that it uses does."""
+
     def __init__(
         self, gateway: PaymentGateway, refunds: Refunds, publisher: EventPublisher
     ) -> None:

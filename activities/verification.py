@@ -9,6 +9,8 @@ from domain.verification import Order, Reservation
 
 
 class VerificationActivities:
+    """Every step raises PaymentError as its port does."""
+
     def __init__(self, ordering: Ordering, inventory: Inventory) -> None:
         self._ordering = ordering
         self._inventory = inventory

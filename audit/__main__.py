@@ -32,7 +32,7 @@ Chosen, not measured."""
 
 
 async def read_ended(settings: Settings, since: datetime, until: datetime) -> list[Books]:
-    """The books of payments that ended between `since` and `until`. Raises UnreadableError."""
+    """All books that `read_books` yields, as a list. Raises UnreadableError."""
     async with open_sources(settings) as sources:
         return [books async for books in read_books(sources, since, until)]
 
@@ -103,7 +103,7 @@ class Report:
         yield f"{self._counts['runs']} workflow runs"
         for currency in sorted({*self._kept, *self._recorded}):
             kept, recorded = self._kept[currency], self._recorded[currency]
-            yield f"{currency}: the gateway keeps {kept}, PostgreSQL says {recorded} (minor units)"
+            yield f"{currency}: the gateway keeps {kept}, PostgreSQL has {recorded} (minor units)"
         for order_id, invariant, finding in self.violations:
             where = f"order {order_id}: " if order_id else ""
             yield f"✗ {where}{invariant}: {finding}"

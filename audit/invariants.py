@@ -57,8 +57,8 @@ def _findings(invariant: Invariant, books: Books) -> Iterator[str]:
     """What the invariant finds. An error while it compares is a finding too."""
     try:
         yield from invariant(books)
-    except Exception as error:  # noqa: BLE001 (one malformed record must not end the audit)
-        yield f"the records cannot be compared ({type(error).__name__})"
+    except Exception as error:  # noqa: BLE001 (one malformed entry must not end the audit)
+        yield f"the books cannot be compared ({type(error).__name__})"
 
 
 def _everything_can_be_read(books: Books) -> Iterator[str]:
@@ -116,7 +116,7 @@ def kept_of(payment: Payment, refunds: Iterable[Refund]) -> int:
     return payment.amount.minor_units - sum(refunded)
 
 
-def _every_effect_has_a_record(books: Books) -> Iterator[str]:
+def _every_effect_has_a_row(books: Books) -> Iterator[str]:
     """A capture belongs to a payment; a refund is its compensation, or one that was requested."""
     expected = {
         (names.charge_key(payment.id), make_key(payment.id)): payment.amount
@@ -127,7 +127,7 @@ def _every_effect_has_a_record(books: Books) -> Iterator[str]:
         expected[refund.request.charge_key, refund.request.key] = refund.amount
     for effect in books.effects:
         if expected.get((effect.charge_key, effect.key)) != effect.amount:
-            yield f"{effect.movement} of {effect.amount} under {effect.key} has no record"
+            yield f"{effect.movement} of {effect.amount} under {effect.key} has no row"
 
 
 def _no_more_is_refunded_than_captured(books: Books) -> Iterator[str]:
@@ -163,7 +163,7 @@ def _is_open(books: Books) -> bool:
     return not is_paid and (books.order is None or books.order.status == PENDING)
 
 
-def _events_match_the_records(books: Books) -> Iterator[str]:
+def _events_match_the_rows(books: Books) -> Iterator[str]:
     """Every ending has one event with a fixed id. All its copies have the same bytes."""
     expected = {
         str(event.id): (event.topic, event.key, exact_json.dumps(event.value), is_kept)
@@ -175,7 +175,7 @@ def _events_match_the_records(books: Books) -> Iterator[str]:
             yield f"event {event_id} on {content[0]} is missing"
     for event_id, topic, key, value in found:
         if expected.get(event_id, ())[:3] != (topic, key, value):
-            yield f"event {event_id} on {topic} does not match the record: {value!r}"
+            yield f"event {event_id} on {topic} does not match its row: {value!r}"
 
 
 def _events(books: Books) -> Iterator[tuple[Event, bool]]:
@@ -201,20 +201,20 @@ def _every_ending_is_published(books: Books) -> Iterator[str]:
             yield f"the event of refund {refund.id} is not published"
 
 
-def _results_match_the_records(books: Books) -> Iterator[str]:
+def _results_match_the_rows(books: Books) -> Iterator[str]:
     recorded: dict[UUID, Payment | Refund] = {each.id: each for each in books.payments}
     recorded |= {each.id: each for each in books.refunds}
     for run in books.runs:
         if run.status == RUNNING or run.status in RUN_FAILED:
             yield f"workflow run {run.run_id} is {run.status}"
         elif run.result and run.result.error_code is ErrorCode.REFUND_TOO_LARGE:
-            continue  # a refund that was refused at once has no record
+            continue  # a refund that was refused at once has no row
         elif run.result and not _is_recorded(run.result, recorded.get(run.result.id)):
-            yield f"the result of workflow run {run.run_id} is not the record of {run.result.id}"
+            yield f"the result of workflow run {run.run_id} is not the row of {run.result.id}"
 
 
 def _is_recorded(ending: Payment | Refund, recorded: Payment | Refund | None) -> bool:
-    """Whether the result of a run is the record. A later run may have published its event."""
+    """Whether the result of a run is the row. A later run may have published its event."""
     if isinstance(ending, Payment) and isinstance(recorded, Payment) and ending.is_unannounced:
         return ending.announced(recorded.announcement) == recorded
     return ending == recorded
@@ -256,14 +256,14 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
         "every payment and refund has ended": _everything_has_ended,
         "one payment is kept": _one_payment_is_kept,
         "every effect is made once": _every_effect_is_made_once,
-        "every effect has a record": _every_effect_has_a_record,
+        "every effect has a row": _every_effect_has_a_row,
         "the gateway keeps what is recorded": _gateway_keeps_what_is_recorded,
         "no more is refunded than captured": _no_more_is_refunded_than_captured,
         "transitions are legal": _transitions_are_legal,
         "failures are published if allowed": _failures_are_published_if_allowed,
-        "events match the records": _events_match_the_records,
+        "events match the rows": _events_match_the_rows,
         "every ending is published": _every_ending_is_published,
-        "results of workflows match the records": _results_match_the_records,
+        "results of workflows match the rows": _results_match_the_rows,
         "responses were true": responses_were_true,
         "responses stay true": responses_stay_true,
         "no 503 after a published failure": no_503_after_a_published_failure,

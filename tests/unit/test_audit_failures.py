@@ -1,4 +1,4 @@
-"""Which failures must be published, and how a run's result may differ from the record."""
+"""Which failures must be published, and how a run's result may differ from its row."""
 
 import pytest
 
@@ -78,4 +78,4 @@ def test_a_run_with_another_result_is_a_finding() -> None:
     ):
         books.runs = [WorkflowRun("run", "completed", other)]
 
-        assert "is not the record of" in str(violations(books))
+        assert "is not the row of" in str(violations(books))

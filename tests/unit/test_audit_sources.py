@@ -214,7 +214,7 @@ async def test_an_event_whose_order_is_in_no_other_book_is_found(sources: FakeSo
     record = Record(str(event.id), event.topic, event.key, exact_json.dumps(event.value))
     sources.records.append(record)
 
-    assert f"event {event.id} on {event.topic} does not match the record" in await findings(
+    assert f"event {event.id} on {event.topic} does not match its row" in await findings(
         sources, payment.order_id
     )
 
@@ -223,7 +223,7 @@ async def test_an_event_whose_order_is_in_no_other_book_is_found(sources: FakeSo
 async def test_a_record_that_names_no_order_is_found(sources: FakeSources, key: str) -> None:
     sources.records.append(Record("", names.TOPIC_FAILED, key, b""))
 
-    assert "does not match the record" in await findings(sources, None)
+    assert "does not match its row" in await findings(sources, None)
 
 
 async def test_only_what_kafka_must_still_have_is_missed(sources: FakeSources) -> None:

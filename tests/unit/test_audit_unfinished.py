@@ -103,7 +103,7 @@ def test_a_young_run_is_left_out(books: Books) -> None:
     assert violations(books) == []
 
 
-def test_records_that_cannot_be_compared_are_a_finding(books: Books, payment: Payment) -> None:
+def test_books_that_cannot_be_compared_are_a_finding(books: Books, payment: Payment) -> None:
     books.payments = [payment.model_copy(update={"processed_at": None})]
 
-    assert "the records cannot be compared" in str(violations(books))
+    assert "the books cannot be compared" in str(violations(books))
