@@ -3083,6 +3083,13 @@ AUDITING = (
         AUDIT_READERS,
     ),
     Bug(
+        "an entry of the ledger without a time zone ends the audit",
+        "activities/adapters/gateway_ledger.py",
+        "if recorded_at.tzinfo is None:",
+        "if recorded_at is None:",
+        AUDIT_READERS,
+    ),
+    Bug(
         "the ledger is read twice",
         "activities/adapters/gateway_ledger.py",
         "if not 0 < _sequence_number(each) <= after",
