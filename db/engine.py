@@ -12,10 +12,12 @@ from db.urls import DatabaseUrl, read_database_url
 POOL_SIZE = 20
 """Connections per process. Chosen, not measured."""
 CONNECT_TIMEOUT_SECONDS = 2
-"""Of one host, unless the URL has a `connect_timeout`. With STATEMENT_TIMEOUT_SECONDS it is shorter
-than one try of a step that writes (a test compares them). Chosen, not measured."""
+"""Time limit for connecting to one host, unless the URL has a `connect_timeout`. With that of a
+statement, it is shorter than one try of a step that writes (a test compares them). Chosen, not
+measured."""
 STATEMENT_TIMEOUT_SECONDS = 3
-"""A statement takes milliseconds: this is for a busy server. Chosen, not measured."""
+"""Time limit of a statement, which takes milliseconds if the server is not busy. Chosen, not
+measured."""
 POOL_TIMEOUT_SECONDS = 2
 """How long a statement waits for a connection when all are in use. Chosen, not measured."""
 LOCK_TIMEOUT_SECONDS = 1
@@ -41,7 +43,7 @@ def create_engine(
     settings = {
         "statement_timeout": str(1000 * STATEMENT_TIMEOUT_SECONDS),
         "lock_timeout": str(1000 * STATEMENT_TIMEOUT_SECONDS),
-        "jit": "off",  # compiling takes longer than our short statements
+        "jit": "off",  # compiling may take longer than our short statements
     }
     options = {"command_timeout": STATEMENT_TIMEOUT_SECONDS}
     engine = create_async_engine(

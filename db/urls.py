@@ -46,7 +46,10 @@ class DatabaseUrl(NamedTuple):
 
 
 def read_database_url(url: str) -> DatabaseUrl:
-    """Raises ValueError for a URL that would not work, naming the parameter and never its value."""
+    """Read a URL. Raises ValueError if it would not work. The error never has a parameter's value.
+
+    The message completes the sentence "DATABASE_URL must be ...".
+    """
     parts = urlsplit(url)
     parameters = _parameters(parts.query)
     owner, at, hosts = parts.netloc.rpartition("@")

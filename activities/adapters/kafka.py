@@ -26,16 +26,16 @@ from domain.errors import ErrorCode, PaymentError
 from domain.events import Event
 
 START_TIMEOUT_SECONDS = 5
-"""Of a producer's start. All time limits here together are shorter than one try of `publish_event`
-(a test compares them). Chosen, not measured."""
+"""Time limit of a producer's start. All time limits here together are shorter than one try of
+`publish_event` (a test compares them). Chosen, not measured."""
 TOPIC_TIMEOUT_SECONDS = 1
-"""How long to wait for a topic that a broker does not know: a broker that has just started may
-learn of it late. It is shorter than `SLOW_SECONDS`, and than the time after which `publish_event`
-records that publishing began, so that a missing topic counts as a refusal."""
+"""How long to wait for a topic that a broker does not know: a broker that has just started may get
+the list of topics late. It is shorter than `SLOW_SECONDS`, and than the time after which
+`publish_event` records that publishing began, so that a missing topic counts as a refusal."""
 SEND_TIMEOUT_SECONDS = 8
-"""Time for Kafka to elect another leader of a partition. Chosen, not measured."""
+"""Time limit of a send: enough to elect another leader of a partition. Chosen, not measured."""
 STOP_TIMEOUT_SECONDS = 2
-"""Of delivering what a producer still holds when the process stops. Chosen, not measured."""
+"""Time limit for a producer to deliver what it holds, and to stop. Chosen, not measured."""
 
 SLOW_SECONDS = 1.25
 """When one event takes longer, other events are not sent but fail at once. Chosen, not measured: a
