@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from activities.adapters.json_client import JsonClient
-from activities.adapters.response_body import ResponseBody
+from activities.adapters.response_body import MAX_DIGITS, ResponseBody
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
 from domain.money import Money
@@ -48,7 +48,7 @@ class AmountResponse(ResponseBody):
     """A response about one key. A gateway may leave out the amount."""
 
     key: str
-    amount: Decimal | None = Field(default=None, max_digits=30)
+    amount: Decimal | None = Field(default=None, max_digits=MAX_DIGITS)
     currency: Upper | None = None
 
     def is_of(self, amount: Money) -> bool:
@@ -64,7 +64,7 @@ class AmountResponse(ResponseBody):
 class ChargeResponse(AmountResponse):
     state: ChargeState
     refunded_amount: Decimal = Field(
-        default=Decimal(0), max_digits=30, ge=0, validation_alias="refundedAmount"
+        default=Decimal(0), max_digits=MAX_DIGITS, ge=0, validation_alias="refundedAmount"
     )
     transaction_id: Text | None = Field(default=None, validation_alias="transactionId")
     code: str | None = None

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 
 from activities.adapters.json_client import JsonClient
-from activities.adapters.response_body import ResponseBody, is_about, read_uuid
+from activities.adapters.response_body import MAX_DIGITS, ResponseBody, is_about, read_uuid
 from domain.errors import ErrorCode, PaymentError
 from domain.text import Lower, Upper
 from domain.verification import PENDING, Order
@@ -31,7 +31,7 @@ class OrderResponse(ResponseBody):
     )
     state: Lower | None = Field(default=None, validation_alias=AliasChoices("state", "status"))
     total: Decimal = Field(
-        max_digits=30, validation_alias=AliasChoices("totalAmount", "total", "price")
+        max_digits=MAX_DIGITS, validation_alias=AliasChoices("totalAmount", "total", "price")
     )
     currency: Upper | None = None
 

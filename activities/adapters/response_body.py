@@ -11,6 +11,8 @@ from activities.adapters.json_client import MAX_RESPONSE_BYTES
 from domain.text import readable
 
 NIL_UUID = UUID(int=0)
+MAX_DIGITS = 30
+"""Of an amount in a response: more than any amount that we record has. Chosen, not measured."""
 ZERO_TIME = "0001-01-01T00:00:00"
 """What Go and .NET write for a time that was never set."""
 _UUID = re.compile(

@@ -72,7 +72,8 @@ URLS = "tests/unit/test_urls.py"
 MIGRATIONS = "tests/integration/test_migrations.py"
 REPETITION = "tests/integration/test_repetition.py"
 AUDIT = "tests/integration/test_audit.py"
-AUDIT_READERS = "tests/unit/test_audit_readers.py"
+GATEWAY_LEDGER = "tests/unit/test_gateway_ledger.py"
+ORDER_STATES = "tests/unit/test_order_states.py"
 AUDIT_UNFINISHED = "tests/unit/test_audit_unfinished.py"
 AUDIT_FAILURES = "tests/unit/test_audit_failures.py"
 AUDIT_SOURCES = "tests/unit/test_audit_sources.py"
@@ -1339,7 +1340,7 @@ ADAPTER = (
     Bug(
         "total of an order is a float",
         "activities/adapters/ordering.py",
-        "    total: Decimal = Field(\n        max_digits=30, ",
+        "    total: Decimal = Field(\n        max_digits=MAX_DIGITS, ",
         "    total: float = Field(\n        ",
         ADAPTERS,
     ),
@@ -3073,28 +3074,28 @@ AUDITING = (
         "audit/ledger.py",
         "order_id = orders.get(entry.effect.charge_key)",
         "order_id = orders[entry.effect.charge_key]",
-        AUDIT_READERS,
+        GATEWAY_LEDGER,
     ),
     Bug(
         "an invalid entry of the ledger ends the audit",
         "activities/adapters/gateway_ledger.py",
         "except (ValueError, KeyError, TypeError, AttributeError)",
         "except (ValueError, KeyError)",
-        AUDIT_READERS,
+        GATEWAY_LEDGER,
     ),
     Bug(
         "an entry of the ledger without a time zone ends the audit",
         "activities/adapters/gateway_ledger.py",
         "if recorded_at.tzinfo is None:",
         "if recorded_at is None:",
-        AUDIT_READERS,
+        GATEWAY_LEDGER,
     ),
     Bug(
         "the ledger is read twice",
         "activities/adapters/gateway_ledger.py",
         "if not 0 < _sequence_number(each) <= after",
         "if each",
-        AUDIT_READERS,
+        GATEWAY_LEDGER,
     ),
     Bug(
         "an invalid row ends the audit",
@@ -3192,7 +3193,7 @@ AUDITING = (
         "activities/adapters/order_states.py",
         "return OrderState(MISSING, None)",
         'raise ValueError("none")',
-        AUDIT_READERS,
+        ORDER_STATES,
     ),
     Bug(
         "the worker's image lacks the audit",
