@@ -177,7 +177,7 @@ class Rounds(Protocol):
         ...
 
 
-class Sagas(Protocol):
+class WorkflowStarter(Protocol):
     """False if a workflow carries the payment, or the refund, already."""
 
     async def resume(self, payment: Payment) -> bool:
@@ -208,5 +208,5 @@ class Ports(NamedTuple):
     payments: Payments
     refunds: Refunds
     publisher: EventPublisher
-    sagas: Sagas
+    workflows: WorkflowStarter
     rounds: Rounds

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.ports import Payments, Refunds, Rounds, Sagas
+from activities.ports import Payments, Refunds, Rounds, WorkflowStarter
 from domain.errors import ErrorCode
 from domain.payment import Payment
 from domain.reconciliation import Place
@@ -71,10 +71,12 @@ class _Step(NamedTuple):
 class ReconciliationActivities:
     """One round of the reconciliation."""
 
-    def __init__(self, payments: Payments, refunds: Refunds, sagas: Sagas, rounds: Rounds) -> None:
+    def __init__(
+        self, payments: Payments, refunds: Refunds, workflows: WorkflowStarter, rounds: Rounds
+    ) -> None:
         self._payments = payments
         self._refunds = refunds
-        self._sagas = sagas
+        self._workflows = workflows
         self._rounds = rounds
 
     @activity.defn
@@ -109,11 +111,11 @@ class ReconciliationActivities:
             if payment.order_id in seen:
                 return False
             seen.add(payment.order_id)
-            return await self._sagas.resume(payment)
+            return await self._workflows.resume(payment)
 
         return (
             _Step(self._payments.pending_before, resume_once),
-            _Step(self._refunds.unfinished_before, self._sagas.resume_refund),
+            _Step(self._refunds.unfinished_before, self._workflows.resume_refund),
             _Step(self._payments.unpublished_before, resume_once),
         )
 

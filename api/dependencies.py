@@ -1,55 +1,69 @@
-"""What the routes are given: built once in `api/main.py`, found on the application's state."""
+"""What FastAPI hands to the routes: each names what it uses, and receives nothing else.
+
+`Resources` are built once in `api/main.py` and found on the application's state.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network, ip_address
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.admission import ConcurrencyLimit
 from api.identity import READ, REFUND, WRITE, Identity, Principal
-from api.places import Places
+from api.pay import CancelPayment, FindPayment, PayOrder
+from api.ports import PaymentList, RateLimit, Refunds
 from api.readiness import Readiness
-from api.redis import PaymentCache, RateLimit
-from api.sagas import PaymentSagas
+from api.refund import MakeRefund
+from api.request_errors import RequestError, RequestErrorCode
 from api.timeline import Timeline
-from db.idempotency import IdempotencyKeys
-from db.payments import PaymentStore
-from db.refunds import RefundStore
-from db.search import PaymentSearch
 from domain.errors import ErrorCode, PaymentError
-
-
-@dataclass(frozen=True)
-class Parts:
-    payments: PaymentStore
-    refunds: RefundStore
-    search: PaymentSearch
-    keys: IdempotencyKeys
-    sagas: PaymentSagas
-    timeline: Timeline
-    cache: PaymentCache
-    rate_limit: RateLimit
-    identity: Identity
-    places: Places
-    readiness: Readiness
-
-
-def parts_of(request: Request) -> Parts:
-    return cast("Parts", request.app.state.parts)
-
-
-async def _parts(request: Request) -> Parts:  # async: for others FastAPI starts a thread
-    return parts_of(request)
-
 
 CUSTOMER_BITS = 64
 """Of an IPv6 address: providers give each customer at least a /64 (RFC 6177 section 2)."""
-FromParts = Annotated[Parts, Depends(_parts)]
 
 
-Bearer = Annotated[
+@dataclass(frozen=True)
+class Resources:
+    """Everything that routes can ask for."""
+
+    pay_order: PayOrder
+    find_payment: FindPayment
+    cancel_payment: CancelPayment
+    make_refund: MakeRefund
+    payment_list: PaymentList
+    refunds: Refunds
+    timeline: Timeline
+    rate_limit: RateLimit
+    identity: Identity
+    concurrency_limit: ConcurrencyLimit
+    readiness: Readiness
+
+
+def resources_of(request: Request) -> Resources:
+    return cast("Resources", request.app.state.resources)
+
+
+def _provided(choose: Callable[[Resources], Any]) -> Any:
+    async def provide(request: Request) -> Any:  # async: for others FastAPI starts a thread
+        return choose(resources_of(request))
+
+    return Depends(provide)
+
+
+PayOrderDep = Annotated[PayOrder, _provided(lambda each: each.pay_order)]
+FindPaymentDep = Annotated[FindPayment, _provided(lambda each: each.find_payment)]
+CancelPaymentDep = Annotated[CancelPayment, _provided(lambda each: each.cancel_payment)]
+MakeRefundDep = Annotated[MakeRefund, _provided(lambda each: each.make_refund)]
+PaymentListDep = Annotated[PaymentList, _provided(lambda each: each.payment_list)]
+RefundsDep = Annotated[Refunds, _provided(lambda each: each.refunds)]
+TimelineDep = Annotated[Timeline, _provided(lambda each: each.timeline)]
+IdentityDep = Annotated[Identity, _provided(lambda each: each.identity)]
+ConcurrencyLimitDep = Annotated[ConcurrencyLimit, _provided(lambda each: each.concurrency_limit)]
+ReadinessDep = Annotated[Readiness, _provided(lambda each: each.readiness)]
+BearerDep = Annotated[
     HTTPAuthorizationCredentials | None,
     Depends(HTTPBearer(auto_error=False, bearerFormat="JWT", description="If an issuer is set.")),
 ]
@@ -69,47 +83,53 @@ def caller_at(address: str) -> str:
     return str(found.ipv4_mapped or IPv6Network((int(found), CUSTOMER_BITS), strict=False))
 
 
-async def limit_rate(request: Request) -> None:
-    """Raises PaymentError(TOO_MANY_REQUESTS) for a caller that has used up its share.
+async def count_request(request: Request, rate_limit: RateLimit) -> None:
+    """Count the request of its caller; every response says how many the caller has left.
 
-    Every answer tells what is left: draft-ietf-httpapi-ratelimit-headers.
+    Raises RequestError(TOO_MANY_REQUESTS) if there is none left. The headers are those of
+    draft-ietf-httpapi-ratelimit-headers.
     """
     caller = caller_at(request.client.host if request.client else "")
-    allowance = await parts_of(request).rate_limit.count(caller)
+    allowance = await rate_limit.count(caller)
     headers = request.state.headers
     headers["ratelimit-policy"] = f'"caller";q={allowance.requests};w={allowance.seconds}'
     headers["ratelimit"] = f'"caller";r={allowance.left};t={allowance.reset_seconds}'
     if allowance.is_exceeded:
         wait = str(allowance.reset_seconds)
         headers["retry-after"] = wait
-        raise PaymentError(
-            ErrorCode.TOO_MANY_REQUESTS, f"Too many requests: try again in {wait} s."
+        raise RequestError(
+            RequestErrorCode.TOO_MANY_REQUESTS, f"Too many requests: try again in {wait} s."
         )
 
 
-def refuse_if_full(parts: Parts) -> None:
-    """Raises PaymentError(SERVICE_UNAVAILABLE) while all places are taken: nobody queues here."""
-    if parts.places.are_taken:
+def refuse_if_full(limit: ConcurrencyLimit) -> None:
+    """Raises PaymentError(SERVICE_UNAVAILABLE) if the limit is full: no request waits here."""
+    if limit.is_full:
         raise PaymentError(
             ErrorCode.SERVICE_UNAVAILABLE,
-            "Too many payments are being waited for. Send the same request again.",
+            "Too many payments are in progress. Send the same request again.",
         )
 
 
-async def admit(parts: FromParts) -> AsyncIterator[None]:
-    """Take a place while the request is answered. Raises PaymentError as `refuse_if_full` does."""
-    refuse_if_full(parts)
-    with parts.places.taken():
+async def admit(limit: ConcurrencyLimitDep) -> AsyncIterator[None]:
+    """Count the request as in progress until its response is ready. Raises as `refuse_if_full`."""
+    refuse_if_full(limit)
+    with limit.admitted():
         yield
 
 
 def _with_scope(scope: str) -> Callable[..., Awaitable[Principal]]:
-    """The caller. Raises PaymentError if it is not known, or may not do this at all."""
+    """A dependency: the caller, if it has the scope.
 
-    async def authorize(parts: FromParts, bearer: Bearer) -> Principal:
-        caller = await parts.identity.principal(bearer.credentials if bearer else None)
+    Raises RequestError: UNAUTHENTICATED if the caller is unknown, INSUFFICIENT_SCOPE.
+    """
+
+    async def authorize(identity: IdentityDep, bearer: BearerDep) -> Principal:
+        caller = await identity.principal(bearer.credentials if bearer else None)
         if scope not in caller.scopes:
-            raise PaymentError(ErrorCode.INSUFFICIENT_SCOPE, f"The token lacks the scope {scope}.")
+            raise RequestError(
+                RequestErrorCode.INSUFFICIENT_SCOPE, f"The token lacks the scope {scope}."
+            )
         return caller
 
     return authorize

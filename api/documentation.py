@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of every answer: examples, headers and where they lead."""
+"""The responses of the OpenAPI description: statuses, examples, headers and links."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,12 @@ from uuid import UUID
 
 from fastapi.routing import APIRoute
 
+from api.documented_errors import COMMON_CODES, DETAILS, FAILED_PAYMENT, PUBLISHED
 from api.errors import NEW_ORDER, PROBLEM_JSON, STATUSES, problem_body
+from api.request_errors import RequestErrorCode
 from api.schemas import PaymentEnvelope, PaymentProblem, RefundEnvelope
 from domain import exact_json
-from domain.errors import ErrorCode, PaymentError
+from domain.errors import ErrorCode
 from domain.money import Money
 from domain.payment import Payment, PaymentInstruction, PaymentMethod
 from domain.refund import Refund
@@ -36,86 +38,6 @@ PAID = PENDING.succeeded(NOON).announced()
 REFUND = Refund.pending(PAID, Money.parse("50.00", "USD"), "refund-1", NOON)
 
 INSTANCE = "urn:uuid:9b2d7c1e-5f3a-4c0b-8f6e-2a1d0c9b8e7f"
-DETAILS: Mapping[ErrorCode, str] = MappingProxyType(
-    {
-        ErrorCode.INVALID_REQUEST: "The request is not valid: amount: USD has 2 decimal places.",
-        ErrorCode.ORDER_NOT_FOUND: "Order not found.",
-        ErrorCode.ORDER_NOT_PENDING: "A payment of this order has failed, which closes the order. "
-        "Place a new order.",
-        ErrorCode.AMOUNT_MISMATCH: "Order validation failed: the order costs 150.00, not 15.00.",
-        ErrorCode.CURRENCY_MISMATCH: "Order validation failed: the order is in EUR, not USD.",
-        ErrorCode.RESERVATION_NOT_ACTIVE: "Reservation validation failed: it is released.",
-        ErrorCode.CUSTOMER_MISMATCH: "The order belongs to another customer.",
-        ErrorCode.UNAUTHENTICATED: "Send a valid bearer token of the right issuer.",
-        ErrorCode.INSUFFICIENT_SCOPE: "The token lacks the scope payments:write.",
-        ErrorCode.PAYMENT_IN_PROGRESS: "Another payment of this order is being processed.",
-        ErrorCode.PAYMENT_CANCELLED: "The payment was cancelled.",
-        ErrorCode.PAYMENT_ENDED: "The payment has ended. It can no longer be cancelled.",
-        ErrorCode.PAYMENT_NOT_FOUND: "There is no such payment.",
-        ErrorCode.PAYMENT_NOT_REFUNDABLE: "Only a payment that has succeeded can be refunded.",
-        ErrorCode.REFUND_NOT_FOUND: "There is no such refund.",
-        ErrorCode.REFUND_TOO_LARGE: "The refund is more than what is left to refund.",
-        ErrorCode.REFUND_REFUSED: "The payment gateway refused the refund (409).",
-        ErrorCode.REQUEST_TOO_SLOW: "The request has not arrived within 10 s.",
-        ErrorCode.HEADERS_TOO_LARGE: "The request has more than 100 headers.",
-        ErrorCode.BODY_TOO_LARGE: "The body is larger than 16384 bytes.",
-        ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Send the header Content-Type: application/json.",
-        ErrorCode.CARD_DECLINED: "The card was declined.",
-        ErrorCode.INSUFFICIENT_FUNDS: "The account has insufficient funds.",
-        ErrorCode.INVALID_CARD: "The card is not valid.",
-        ErrorCode.AMOUNT_TOO_LARGE: "The amount is above the limit.",
-        ErrorCode.PROCESSOR_TIMEOUT: "The processor did not answer in time.",
-        ErrorCode.PROCESSOR_ERROR: "The payment gateway refused the request (400).",
-        ErrorCode.GATEWAY_SIMULATED: "The payment gateway is a simulator: it takes no money.",
-        ErrorCode.IDEMPOTENCY_KEY_REUSED: "This Idempotency-Key came with another request before.",
-        ErrorCode.TOO_MANY_REQUESTS: "Too many requests: try again in 30 s.",
-        ErrorCode.ORDERING_UNAVAILABLE: "Ordering is not available (ConnectError).",
-        ErrorCode.INVENTORY_UNAVAILABLE: "Inventory is not available (ConnectError).",
-        ErrorCode.DATABASE_UNAVAILABLE: "The database does not answer.",
-        ErrorCode.RECORD_REFUSED: "The payment is no longer pending; it cannot succeed.",
-        ErrorCode.EVENT_REFUSED: "Kafka has no topic payment-succeeded.",
-        ErrorCode.SERVICE_UNAVAILABLE: "Payments cannot be processed just now.",
-    }
-)
-PUBLISHED = frozenset(
-    {
-        ErrorCode.RESERVATION_NOT_ACTIVE,
-        ErrorCode.CARD_DECLINED,
-        ErrorCode.INSUFFICIENT_FUNDS,
-        ErrorCode.INVALID_CARD,
-        ErrorCode.AMOUNT_TOO_LARGE,
-        ErrorCode.PROCESSOR_TIMEOUT,
-        ErrorCode.PROCESSOR_ERROR,
-        ErrorCode.GATEWAY_SIMULATED,
-        ErrorCode.INVENTORY_UNAVAILABLE,
-        ErrorCode.EVENT_REFUSED,
-    }
-)
-"""Failures of payments whose order has been verified: they are published, which closes it."""
-FAILED_PAYMENT: Mapping[HTTPStatus, str] = MappingProxyType(
-    {
-        HTTPStatus.BAD_REQUEST: "the request is not valid, or the order cannot be paid by it. An "
-        "order is closed once `payment-failed` is published: place a new one.",
-        HTTPStatus.UNPROCESSABLE_ENTITY: "the payment has failed and no money was kept. "
-        "`payment-failed` is published, which closes the order: place a new one. Or the "
-        "`Idempotency-Key` came with another request.",
-        HTTPStatus.SERVICE_UNAVAILABLE: "a dependency is down, or there are too many requests. "
-        "This does not close the order: send the same request again after `Retry-After`.",
-    }
-)
-"""What follows for the order, by the status of a payment's answer."""
-EVERYWHERE = (
-    ErrorCode.INVALID_REQUEST,
-    ErrorCode.UNAUTHENTICATED,
-    ErrorCode.INSUFFICIENT_SCOPE,
-    ErrorCode.REQUEST_TOO_SLOW,
-    ErrorCode.HEADERS_TOO_LARGE,
-    ErrorCode.TOO_MANY_REQUESTS,
-    ErrorCode.DATABASE_UNAVAILABLE,
-    ErrorCode.SERVICE_UNAVAILABLE,
-)
-"""What every address of payments may answer."""
-
 HEADERS: Mapping[str, dict[str, Any]] = MappingProxyType(
     {
         "X-Request-Id": {
@@ -152,7 +74,7 @@ HEADERS: Mapping[str, dict[str, Any]] = MappingProxyType(
         },
     }
 )
-ALWAYS = ("X-Request-Id", "RateLimit-Policy", "RateLimit")
+COMMON_HEADERS = ("X-Request-Id", "RateLimit-Policy", "RateLimit")
 BARE = "[!#-~]([ !#-~]{0,253}[!#-~])?"
 QUOTED = r'"([ !#-\[\]-~]|\\["\\]){1,255}"'
 IDEMPOTENCY_KEY: dict[str, Any] = {
@@ -185,8 +107,8 @@ def _read_examples(content: dict[str, Any]) -> None:
         example["value"] = json.loads(example["value"])
 
 
-def payment_answers() -> Responses:
-    """How a payment is answered that has succeeded, or takes long."""
+def payment_responses() -> Responses:
+    """The responses 200 and 202 of a payment."""
     leads_to = {
         name: {"operationId": name, "parameters": {"paymentId": "$response.body#/payment/id"}}
         for name in ("get_payment", "get_timeline", "cancel_payment", "create_refund")
@@ -202,16 +124,16 @@ def payment_answers() -> Responses:
     }
 
 
-def readings() -> Responses:
-    """How something is read, or read again by who has it already."""
+def read_responses() -> Responses:
+    """The responses 200 and 304 of a GET."""
     return {
         200: {"headers": _headers("ETag")},
         304: {"description": "`If-None-Match` names what is here.", "headers": _headers("ETag")},
     }
 
 
-def refund_answers() -> Responses:
-    """How a refund is answered that has been made, or takes long."""
+def refund_responses() -> Responses:
+    """The responses 201 and 202 of a refund."""
     parameters = {
         "paymentId": "$response.body#/payment/id",
         "refundId": "$response.body#/refund/id",
@@ -228,18 +150,18 @@ def refund_answers() -> Responses:
     }
 
 
-def failures(*codes: ErrorCode) -> Responses:
-    """Every failure of an address, by its status, each code with an example."""
+def failures(*codes: ErrorCode | RequestErrorCode) -> Responses:
+    """The error responses of a route by status, with an example for each code."""
     responses: Responses = {}
-    for code in (*EVERYWHERE, *codes):
+    for code in (*COMMON_CODES, *codes):
         response = responses.setdefault(STATUSES[code], _failure(STATUSES[code]))
         examples = response["content"]["application/json"]["examples"]
         examples[code] = {"value": _problem(code)}
     return responses
 
 
-def payment_failures(*codes: ErrorCode) -> Responses:
-    """Every failure of a payment, with what follows for its order."""
+def payment_failures(*codes: ErrorCode | RequestErrorCode) -> Responses:
+    """The error responses of a payment, which also say what follows for the order."""
     responses = failures(*codes)
     for status, words in FAILED_PAYMENT.items():
         responses[status]["description"] = f"{status.phrase}: {words}"
@@ -272,18 +194,17 @@ def _failure(status: HTTPStatus) -> dict[str, Any]:
 
 
 def _headers(*names: str) -> dict[str, Any]:
-    return {name: HEADERS[name] for name in (*ALWAYS, *names)}
+    return {name: HEADERS[name] for name in (*COMMON_HEADERS, *names)}
 
 
-def _problem(code: ErrorCode) -> str:
+def _problem(code: ErrorCode | RequestErrorCode) -> str:
     members = dict(_field_errors(code))
     detail = f"{DETAILS[code]} {NEW_ORDER}" if code in PUBLISHED else DETAILS[code]
-    error = PaymentError(code, detail)
-    return _text(problem_body(error, INSTANCE, STATUSES[code], **members))
+    return _text(problem_body(code, detail, INSTANCE, STATUSES[code], **members))
 
 
-def _field_errors(code: ErrorCode) -> Iterator[tuple[str, Any]]:
-    if code is ErrorCode.INVALID_REQUEST:
+def _field_errors(code: ErrorCode | RequestErrorCode) -> Iterator[tuple[str, Any]]:
+    if code is RequestErrorCode.INVALID_REQUEST:
         yield "errors", [{"field": "amount", "message": "USD has 2 decimal places"}]
 
 

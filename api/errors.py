@@ -1,7 +1,7 @@
-"""Failures as the callers see them: RFC 9457 problems that also carry the contract's members.
+"""Failures as callers see them: RFC 9457 problems that also have the members of the contract.
 
-The HTTP status of every error code stands in `STATUSES`. A failure is sent as `application/json`,
-which existing callers can parse, unless `Accept` names `application/problem+json`.
+`STATUSES` has the HTTP status of every code. A failure is sent as `application/json`, which
+existing callers can parse, unless `Accept` names `application/problem+json`.
 """
 
 from collections.abc import Mapping
@@ -11,17 +11,18 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from api.request_errors import RequestError, RequestErrorCode
 from api.schemas import PaymentBody
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 
 PROBLEM_JSON = "application/problem+json"
-LATER = {"retry-after": "5"}
-"""When to come back, in seconds."""
+RETRY_LATER = {"retry-after": "5"}
+"""When to send the request again, in seconds. Chosen, not measured."""
 NEW_ORDER = "The order is closed by this failure: place a new order."
 
-STATUSES: Mapping[ErrorCode, HTTPStatus] = MappingProxyType(
+STATUSES: Mapping[ErrorCode | RequestErrorCode, HTTPStatus] = MappingProxyType(
     {
         ErrorCode.ORDER_NOT_FOUND: HTTPStatus.NOT_FOUND,
         ErrorCode.ORDER_NOT_PENDING: HTTPStatus.BAD_REQUEST,
@@ -46,50 +47,51 @@ STATUSES: Mapping[ErrorCode, HTTPStatus] = MappingProxyType(
         ErrorCode.REFUND_REFUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.RECORD_REFUSED: HTTPStatus.SERVICE_UNAVAILABLE,
         ErrorCode.EVENT_REFUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
-        ErrorCode.INVALID_REQUEST: HTTPStatus.BAD_REQUEST,
+        RequestErrorCode.INVALID_REQUEST: HTTPStatus.BAD_REQUEST,
         ErrorCode.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.PAYMENT_NOT_FOUND: HTTPStatus.NOT_FOUND,
         ErrorCode.PAYMENT_ENDED: HTTPStatus.CONFLICT,
         ErrorCode.PAYMENT_NOT_REFUNDABLE: HTTPStatus.CONFLICT,
         ErrorCode.REFUND_TOO_LARGE: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.REFUND_NOT_FOUND: HTTPStatus.NOT_FOUND,
-        ErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
-        ErrorCode.INSUFFICIENT_SCOPE: HTTPStatus.FORBIDDEN,
-        ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
-        ErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
-        ErrorCode.REQUEST_TOO_SLOW: HTTPStatus.REQUEST_TIMEOUT,
-        ErrorCode.HEADERS_TOO_LARGE: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        ErrorCode.BODY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        ErrorCode.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        ErrorCode.TOO_MANY_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
+        RequestErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+        RequestErrorCode.INSUFFICIENT_SCOPE: HTTPStatus.FORBIDDEN,
+        RequestErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+        RequestErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+        RequestErrorCode.REQUEST_TOO_SLOW: HTTPStatus.REQUEST_TIMEOUT,
+        RequestErrorCode.HEADERS_TOO_LARGE: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        RequestErrorCode.BODY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        RequestErrorCode.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        RequestErrorCode.TOO_MANY_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
         ErrorCode.SERVICE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
-        ErrorCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+        RequestErrorCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
     }
 )
 
 
 def problem(
     request: Request,
-    error: PaymentError,
+    error: PaymentError | RequestError,
     *,
     payment: Payment | None = None,
     instance: str | None = None,
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> Response:
-    """The answer for a failure; `members` are added to the body.
+    """The response for an error; `members` are added to the body.
 
-    Its `instance` is the request's id, unless another is given: never the address that was asked
-    for, which is the caller's input. A failure that was published is final: it is never a 503.
+    Its `instance` is the request's id, unless another is given: never the requested path, which is
+    the caller's input. A failure that was published is final: its status is never 503.
     """
-    status = STATUSES[error.code]
+    status, message = STATUSES[error.code], error.message
     if payment is not None and payment.closes_its_order:
         status = min(status, HTTPStatus.UNPROCESSABLE_ENTITY)
-        error = PaymentError(error.code, f"{error.message} {NEW_ORDER}")
+        message = f"{message} {NEW_ORDER}"
     shown = PaymentBody.of(payment).model_dump(by_alias=True) if payment else None
     occurrence = instance or instance_of(request.state.headers["x-request-id"])
+    body = problem_body(error.code, message, occurrence, status, payment=shown, **members)
     return Response(
-        exact_json.dumps(problem_body(error, occurrence, status, payment=shown, **members)),
+        exact_json.dumps(body),
         status_code=status,
         media_type=_media_type(request),
         headers={"cache-control": "no-store", **_headers(status), **(headers or {})},
@@ -97,24 +99,29 @@ def problem(
 
 
 def problem_body(
-    error: PaymentError, instance: str, status: HTTPStatus, payment: Any = None, **members: Any
+    code: ErrorCode | RequestErrorCode,
+    message: str,
+    instance: str,
+    status: HTTPStatus,
+    **members: Any,
 ) -> dict[str, Any]:
-    """The members of RFC 9457, and those that every answer has."""
+    """The members of RFC 9457, and those that every response has."""
     return {
-        "type": f"urn:payment-service:problem:{error.code.lower().replace('_', '-')}",
+        "type": f"urn:payment-service:problem:{code.lower().replace('_', '-')}",
         "title": status.phrase,
         "status": status.value,
-        "detail": error.message,
+        "detail": message,
         "instance": instance,
-        "code": error.code,
+        "code": code,
         "success": False,
-        "errorMessage": error.message,
-        "payment": payment,
+        "errorMessage": message,
+        "payment": None,
         **members,
     }
 
 
 def instance_of(request_id: str) -> str:
+    """The URI of a request that failed."""
     return f"urn:uuid:{request_id}"
 
 
@@ -129,5 +136,5 @@ def _headers(status: HTTPStatus) -> dict[str, str]:
     if status is HTTPStatus.FORBIDDEN:
         return {"www-authenticate": 'Bearer error="insufficient_scope"'}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        return LATER
+        return RETRY_LATER
     return {}

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import jwt
 
+from api.request_errors import RequestError, RequestErrorCode
 from domain.errors import ErrorCode, PaymentError
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
@@ -127,14 +128,17 @@ class Identity:
         self._types = types
 
     async def principal(self, token: str | None) -> Principal:
-        """Raises PaymentError: UNAUTHENTICATED unless the token is right in every respect."""
+        """The caller that the token names.
+
+        Raises RequestError(UNAUTHENTICATED) unless the token is right in every respect.
+        """
         if self._keys is None:
             return ANYBODY
         try:
             return _principal(await self._claims(self._keys, token or ""))
         except jwt.PyJWTError as error:
-            raise PaymentError(
-                ErrorCode.UNAUTHENTICATED, "Send a valid bearer token of the right issuer."
+            raise RequestError(
+                RequestErrorCode.UNAUTHENTICATED, "Send a valid bearer token of the right issuer."
             ) from error
 
     async def _claims(self, keys: IssuerKeys, token: str) -> dict[str, Any]:

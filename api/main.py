@@ -1,4 +1,4 @@
-"""The API process: the application, what it is made of, and its start."""
+"""The API process: builds what the routes use from the settings, and serves the application."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,31 +7,25 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from fastapi_offline import FastAPIOffline
+from fastapi import FastAPI
 from limits import parse
 from redis.asyncio import Redis
-from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 
 from activities.adapters.gateway_timeline import GatewayTimeline
 from activities.adapters.json_client import JsonClient, create_client
 from activities.adapters.kafka import ping
 from activities.adapters.kafka_timeline import KafkaTimeline
-from api import refund_routes, routes, timeline
-from api.dependencies import Parts
-from api.documentation import HEADERS, operation_id, with_examples
-from api.errors import problem
+from api.admission import ConcurrencyLimit
+from api.app import create_app
+from api.dependencies import Resources
 from api.identity import AT_JWT, TOKEN_TYPES, TRUSTING, Identity, IssuerKeys
-from api.middleware import AnswerBugs, AnswerHead, AnyCasePaths, NameRequests
-from api.places import Places
+from api.pay import CancelPayment, FindPayment, PayOrder
 from api.readiness import Check, Readiness, WarningCheck
-from api.redis import PaymentCache, RateLimit
-from api.sagas import PaymentSagas
-from api.server import ALWAYS, BoundedProtocol
-from api.timeline import Timeline
+from api.redis import RedisPaymentCache, RedisRateLimit
+from api.refund import MakeRefund
+from api.server import SECURITY_HEADERS, BoundedProtocol
+from api.timeline import SOURCE_TIMEOUT_SECONDS, ReadSource, Timeline
+from api.workflow_client import TemporalWorkflows
 from bootstrap import kafka, logs, temporal
 from bootstrap.process import run
 from bootstrap.settings import Settings, read_settings
@@ -42,108 +36,63 @@ from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
 from db.search import PaymentSearch
 from db.timeline import DatabaseTimeline
-from domain.errors import ErrorCode, PaymentError
+from domain.errors import ErrorCode
 from domain.reconciliation import overdue
 from domain.timeline import Source
 from workflows.history import WorkflowTimeline
 
-VERSION = "0.1.0"
-DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
-
-ROUTERS = (routes.payments, refund_routes.refunds, routes.service)
 EVERY_ADDRESS = ""
 """asyncio's name for all of IPv4 and IPv6: its `::` would be IPv6 alone."""
-ISSUER_SECONDS = 3.0
-HTTP_ERRORS = {
-    404: ErrorCode.NOT_FOUND,
-    405: ErrorCode.METHOD_NOT_ALLOWED,
-    413: ErrorCode.BODY_TOO_LARGE,
-    415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-}
+ISSUER_TIMEOUT_SECONDS = 3.0
+"""For the keys of the issuer; callers wait for them after a start. Chosen, not measured."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            app.state.parts = await _build_parts(settings, stack)
-            yield
-
-    app = _bare_app(
-        settings,
-        title="Payment service",
-        version=VERSION,
-        description=DESCRIPTION,
-        lifespan=lifespan,
-        redirect_slashes=False,
-        generate_unique_id_function=operation_id,
-    )
-    for router in ROUTERS:
-        app.include_router(router)
-    app.add_middleware(AnyCasePaths)
-    app.add_middleware(AnswerBugs)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.cors_origins,
-        allow_methods=["GET", "HEAD", "POST"],
-        allow_headers=["*"],
-        allow_private_network="*" not in settings.cors_origins,
-        expose_headers=list(HEADERS),
-    )
-    app.add_middleware(NameRequests)
-    app.add_middleware(AnswerHead)
-    _answer_failures(app)
-    app.openapi_schema = with_examples(app.openapi())
-    return app
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Build what the routes use, and close its connections at the end."""
+    async with AsyncExitStack() as stack:
+        yield await _build_resources(settings, stack)
 
 
-def _bare_app(settings: Settings, **options: Any) -> FastAPI:
-    """In production without its documentation, which tells strangers where to try."""
-    if settings.environment == "production":
-        return FastAPI(openapi_url=None, **options)
-    return FastAPIOffline(**options)
-
-
-async def _build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
+async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resources:
     engine = create_engine(str(settings.database_url), application_name="payment-api")
     stack.push_async_callback(engine.dispose)
     redis = Redis.from_url(str(settings.redis_url))
     stack.push_async_callback(redis.aclose)
     client = await temporal.connect(settings)
-    payments = PaymentStore(engine, settings.reattempt_after)
-    sagas = PaymentSagas(
-        client,
-        timedelta(seconds=settings.payment_wait_seconds),
-        settings.reservation_wait_seconds,
+    payments, refunds = PaymentStore(engine, settings.reattempt_after), RefundStore(engine)
+    wait = timedelta(seconds=settings.payment_wait_seconds)
+    workflows = TemporalWorkflows(client, wait, settings.reservation_wait_seconds)
+    cache = RedisPaymentCache(redis)
+    sources: dict[Source, ReadSource] = {
+        Source.POSTGRESQL: DatabaseTimeline(engine),
+        Source.GATEWAY: GatewayTimeline(await _gateway(settings, stack)),
+        Source.TEMPORAL: WorkflowTimeline(client),
+        Source.KAFKA: KafkaTimeline(kafka.connection(settings)),
+    }
+    readiness = Readiness(
+        required={
+            "postgresql": payments.ping,
+            "temporal": workflows.ping,
+            "searchAttributes": workflows.find_search_attributes,
+        },
+        others={"redis": cache.ping, **_neighbour_checks(settings)},
+        warnings={"reconciliation": _reconciliation_check(ReconciliationRounds(engine))},
     )
-    cache = PaymentCache(redis)
-    return Parts(
-        payments=payments,
-        refunds=RefundStore(engine),
-        search=PaymentSearch(engine),
-        keys=IdempotencyKeys(engine),
-        sagas=sagas,
-        timeline=Timeline(
-            {
-                Source.POSTGRESQL: DatabaseTimeline(engine),
-                Source.GATEWAY: GatewayTimeline(await _gateway(settings, stack)),
-                Source.TEMPORAL: WorkflowTimeline(client),
-                Source.KAFKA: KafkaTimeline(kafka.connection(settings)),
-            }
-        ),
-        cache=cache,
-        rate_limit=RateLimit(str(settings.redis_url), parse(settings.rate_limit)),
+    return Resources(
+        pay_order=PayOrder(payments, IdempotencyKeys(engine), workflows, cache),
+        find_payment=FindPayment(payments, cache),
+        cancel_payment=CancelPayment(payments, workflows),
+        make_refund=MakeRefund(refunds, workflows),
+        payment_list=PaymentSearch(engine),
+        refunds=refunds,
+        timeline=Timeline(sources),
+        rate_limit=RedisRateLimit(str(settings.redis_url), parse(settings.rate_limit)),
         identity=await _build_identity(settings, stack),
-        places=Places(settings.payments_at_once, settings.payment_slow_seconds),
-        readiness=Readiness(
-            required={
-                "postgresql": payments.ping,
-                "temporal": sagas.ping,
-                "searchAttributes": sagas.find_search_attributes,
-            },
-            others={"redis": cache.ping, **_neighbour_checks(settings)},
-            warnings={"reconciliation": _reconciliation_check(ReconciliationRounds(engine))},
+        concurrency_limit=ConcurrencyLimit(
+            settings.payments_at_once, settings.payment_slow_seconds
         ),
+        readiness=readiness,
     )
 
 
@@ -157,7 +106,7 @@ def _reconciliation_check(rounds: ReconciliationRounds) -> WarningCheck:
 
 async def _gateway(settings: Settings, stack: AsyncExitStack) -> JsonClient:
     client = await stack.enter_async_context(create_client(str(settings.gateway_url)))
-    return JsonClient(client, "The gateway", ErrorCode.GATEWAY_UNAVAILABLE, timeline.SECONDS)
+    return JsonClient(client, "The gateway", ErrorCode.GATEWAY_UNAVAILABLE, SOURCE_TIMEOUT_SECONDS)
 
 
 async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity:
@@ -166,7 +115,9 @@ async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity
     issuer = str(settings.auth_issuer).rstrip("/")
     address = str(settings.auth_keys_url or f"{issuer}/.well-known/jwks.json")
     client = await stack.enter_async_context(create_client(issuer))
-    neighbour = JsonClient(client, "The issuer", ErrorCode.SERVICE_UNAVAILABLE, ISSUER_SECONDS)
+    neighbour = JsonClient(
+        client, "The issuer", ErrorCode.SERVICE_UNAVAILABLE, ISSUER_TIMEOUT_SECONDS
+    )
 
     async def fetch() -> Any:
         return (await neighbour.request("GET", address))[1]
@@ -191,60 +142,27 @@ def _neighbour_checks(settings: Settings) -> dict[str, Check]:
     }
 
 
-def _answer_failures(app: FastAPI) -> None:
-    @app.exception_handler(PaymentError)
-    async def payment_error(request: Request, error: PaymentError) -> Response:
-        return problem(request, error)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        fields = [_field_error(each) for each in error.errors()]
-        summary = "; ".join(f"{each['field']}: {each['message']}" for each in fields)
-        failure = PaymentError(ErrorCode.INVALID_REQUEST, f"The request is not valid: {summary}.")
-        return problem(request, failure, errors=fields)
-
-    @app.exception_handler(HTTPException)
-    async def http_error(request: Request, error: HTTPException) -> Response:
-        code = HTTP_ERRORS.get(error.status_code, ErrorCode.INVALID_REQUEST)
-        headers = error.headers
-        if code is ErrorCode.METHOD_NOT_ALLOWED:
-            headers = {"allow": _methods_at(request.url.path)}
-        return problem(request, PaymentError(code, f"{error.detail}."), headers=headers)
-
-
-def _methods_at(path: str) -> str:
-    """The value of `Allow` (RFC 9110 section 10.2.1): Starlette's has the first route's only."""
-    here = (
-        each
-        for router in ROUTERS
-        for each in router.routes
-        if isinstance(each, APIRoute) and each.path_regex.match(path)
-    )
-    methods = {method for each in here for method in each.methods or ()}
-    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
-
-
-def _field_error(error: dict[str, Any]) -> dict[str, str]:
-    """Where and what, and never the input itself: it may hold secrets and what JSON cannot."""
-    names = [each for each in error["loc"][1:] if isinstance(each, str)]
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return {"field": ".".join(names) or "body", "message": message}
+def build_app(settings: Settings) -> FastAPI:
+    """The application with these settings. Its lifespan opens the resources."""
+    is_production = settings.environment == "production"
+    resources = partial(open_resources, settings)
+    return create_app(resources, settings.cors_origins, is_production=is_production)
 
 
 @asynccontextmanager
 async def create_server(settings: Settings) -> AsyncIterator[uvicorn.Server]:
-    """A server whose application has all its parts.
+    """A server whose application has its resources.
 
-    They are made before it runs, because it would tell a failure as a traceback.
+    They are built before it runs, because uvicorn would report an error as a traceback.
     """
-    app = create_app(settings)
+    app = build_app(settings)
     config = uvicorn.Config(
         app,
         host=EVERY_ADDRESS if settings.api_host == "::" else settings.api_host,
         port=settings.api_port,
         http=BoundedProtocol,
         lifespan="off",
-        headers=list(ALWAYS),
+        headers=list(SECURITY_HEADERS),
         ws="none",
         log_config=None,
         access_log=False,
@@ -264,9 +182,9 @@ async def main() -> None:
         try:
             await server.serve()
         except SystemExit:
-            place = f"{settings.api_host}:{settings.api_port}"
+            address = f"{settings.api_host}:{settings.api_port}"
             raise SystemExit(
-                f"The API cannot listen at {place}: see the line above. Stop what listens there, "
+                f"The API cannot listen at {address}: see the line above. Stop what listens there, "
                 "or set API_HOST and API_PORT."
             ) from None
 

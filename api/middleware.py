@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, HEAD, paths in any case, an answer even for our bugs."""
+"""Middleware of every request: its id, HEAD, paths in any case, a response even to our bugs."""
 
 import logging
 from uuid import UUID, uuid4
@@ -10,19 +10,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
+from api.request_errors import RequestError, RequestErrorCode
 from api.schemas import Id
-from domain.errors import ErrorCode, PaymentError
 
 log = logging.getLogger(__name__)
 
 _ID: TypeAdapter[UUID] = TypeAdapter(Id)
 
 
-class NameRequests:
-    """The answer and every log line of a request carry its id: the caller's, if that is a UUID.
+class RequestIds:
+    """Adds the request's id to the response and to every log line: the caller's, if it is a UUID.
 
-    Other text is not taken over: it would bring into the logs whatever a caller likes. What else
-    is put into `request.state.headers` is sent with whatever answer comes.
+    Other text is not used: a caller could write anything into the logs. Headers that are put into
+    `request.state.headers` are added to the response too, whether it is an error or not.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,13 +36,13 @@ class NameRequests:
         headers = {"x-request-id": request_id}
         state = {**scope.get("state", {}), "headers": headers}
 
-        async def send_named(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(headers)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app({**scope, "state": state}, receive, send_named)
+            await self._app({**scope, "state": state}, receive, send_with_headers)
 
 
 def _uuid_or_new(text: str) -> str:
@@ -52,8 +52,8 @@ def _uuid_or_new(text: str) -> str:
         return str(uuid4())
 
 
-class AnswerHead:
-    """`HEAD` is answered as `GET` is (RFC 9110 section 9.3.2); the server leaves out the body."""
+class HeadAsGet:
+    """Treats `HEAD` as `GET` (RFC 9110 section 9.3.2); the server leaves out the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -65,7 +65,7 @@ class AnswerHead:
 
 
 class AnyCasePaths:
-    """`/Payments` is `/payments`: existing callers send both."""
+    """Reads `/Payments` as `/payments`: existing callers send both."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -76,8 +76,8 @@ class AnyCasePaths:
         await self._app(scope, receive, send)
 
 
-class AnswerBugs:
-    """A 500 that keeps the connection: re-raised, the server would drop the requests behind it."""
+class CatchBugs:
+    """Responds 500 to a bug and keeps the connection, on which other requests may wait."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -85,18 +85,19 @@ class AnswerBugs:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def send_and_remember(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
         try:
-            await self._app(scope, receive, send_and_remember)
+            await self._app(scope, receive, send_and_note)
         except Exception:
             log.exception("a request failed because of a bug")
             if scope["type"] != "http" or started:
                 raise
-            error = PaymentError(
-                ErrorCode.INTERNAL_ERROR, "The service failed. Look for the payment before paying."
+            error = RequestError(
+                RequestErrorCode.INTERNAL_ERROR,
+                "The service failed. Look for the payment before paying.",
             )
             await problem(Request(scope), error)(scope, receive, send)

@@ -1,12 +1,12 @@
-"""Redis limits callers and remembers answers. It decides nothing, and its loss costs nothing.
+"""Redis counts requests and caches payments. It decides nothing, and its loss costs nothing.
 
-Every call may take `BUDGET_SECONDS`; after a failure Redis is left alone for `PAUSE_SECONDS`.
+Every call may take `BUDGET_SECONDS`; after a failure there is no call for `PAUSE_SECONDS`.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from limits import RateLimitItem
@@ -16,23 +16,27 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api.ports import Allowance
 from domain.payment import Payment
 
 BUDGET_SECONDS = 0.05
+"""Time-out of a call: a Redis that hangs delays a payment by no more. Chosen, not measured."""
 PAUSE_SECONDS = 1.0
+"""Between a failure and the next call. Chosen, not measured."""
 CACHED_SECONDS = 3600
+"""How long a payment is cached: it is mostly read again soon. Chosen, not measured."""
 
 Result = TypeVar("Result")
 
 
 class BestEffort:
-    """Calls that may fail, be slow or be skipped."""
+    """Calls whose result is not needed: they may fail, be slow or be left out."""
 
     def __init__(self) -> None:
         self._paused_until = 0.0
 
     async def attempt(self, call: Callable[[], Awaitable[Result]]) -> Result | None:
-        """The call's result; None if it failed, took too long or was not tried."""
+        """The call's result; None if it failed, timed out or was left out after a failure."""
         if time.monotonic() < self._paused_until:
             return None
         try:
@@ -43,19 +47,8 @@ class BestEffort:
             return None
 
 
-class Allowance(NamedTuple):
-    """What a caller may ask for in a time, and what is left of it."""
-
-    is_exceeded: bool
-    requests: int
-    seconds: int
-    left: int
-    reset_seconds: int
-    """In how many seconds there is more of it, at least 1."""
-
-
-class RateLimit:
-    """So many requests per caller and time: counted in Redis, or in this process without it."""
+class RedisRateLimit:
+    """The rate limit of a caller: counted in Redis, or in this process while Redis is away."""
 
     def __init__(self, redis_url: str, limit: RateLimitItem) -> None:
         self._limit = limit
@@ -66,7 +59,7 @@ class RateLimit:
         self._local = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     async def count(self, caller: str) -> Allowance:
-        """Count one request of the caller; what it is left with."""
+        """Count one request of the caller."""
         shared = await self._redis.attempt(lambda: self._count(self._shared, caller))
         return shared or await self._count(self._local, caller)
 
@@ -82,8 +75,8 @@ class RateLimit:
         )
 
 
-class PaymentCache:
-    """Payments that have ended for good; what is not remembered is read from the database."""
+class RedisPaymentCache:
+    """Payments that can no longer change. What is not cached is read from the database."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -1,4 +1,4 @@
-"""The only place where HTTP bodies and the domain meet."""
+"""HTTP bodies of payments and refunds, and how they become objects of the domain and back."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode, RecordedCode, RecordedReason
 from domain.money import CurrencyCode, Money
 from domain.payment import (
@@ -259,7 +260,7 @@ class PaymentProblem(PaymentEnvelope):
     instance: str = Field(
         description="The address of the payment that failed, or the id of the request."
     )
-    code: ErrorCode
+    code: ErrorCode | RequestErrorCode
     errors: list[FieldError] = Field(
         default=[], description="One for each member that is not right; left out elsewhere."
     )

@@ -1,6 +1,7 @@
-"""The HTTP server: how large, how slow and how malformed a request may arrive, and no worse.
+"""The HTTP server: uvicorn with limits for the size, the time and the form of a request.
 
-uvicorn bounds neither time nor headers. Every wait here ends, and what ends it is a problem too.
+uvicorn limits neither time nor headers. Every wait here has an end, which is a problem response
+of its own.
 """
 
 import asyncio
@@ -16,37 +17,43 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from api.errors import STATUSES, instance_of, problem_body
+from api.request_errors import RequestError, RequestErrorCode
 from domain import exact_json
-from domain.errors import ErrorCode, PaymentError
 
-MOST_HEADERS = 100
-MOST_HEADER_BYTES = 16_384
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 16_384
+"""Of all headers and the request line. Both limits are those of common servers; a browser behind
+proxies sends some 30 headers and 2 KiB."""
 RECEIVE_SECONDS = 10.0
-"""For a whole request, from its first byte to its last; RFC 9110 section 15.5.9."""
+"""For a whole request, from its first byte to its last (RFC 9110 section 15.5.9). A phone with a
+bad connection needs a few. Chosen, not measured."""
 HOSTS = {"1.1": (1,), "1.0": (0, 1)}
 """How many `Host` headers a version of HTTP asks for; RFC 9112 section 3.2."""
 FIELD_OVERHEAD = 4
 """Colon, space and line end, which the parser does not hand over."""
 
-ALWAYS = (
+SECURITY_HEADERS = (
     ("x-content-type-options", "nosniff"),
     ("content-security-policy", "frame-ancestors 'none'"),
 )
-"""What every answer tells browsers: to take it for nothing else, and to show it in no frame."""
+"""Of every response: browsers must not guess its type, nor show it in a frame."""
 
-MALFORMED = PaymentError(ErrorCode.INVALID_REQUEST, "This is not a valid HTTP/1.1 request.")
-NO_PROXY = PaymentError(ErrorCode.INVALID_REQUEST, "This is no proxy, so CONNECT is refused.")
-TOO_SLOW = PaymentError(
-    ErrorCode.REQUEST_TOO_SLOW, f"The request has not arrived within {RECEIVE_SECONDS:.0f} s."
+MALFORMED = RequestError(RequestErrorCode.INVALID_REQUEST, "This is not a valid HTTP/1.1 request.")
+NO_PROXY = RequestError(
+    RequestErrorCode.INVALID_REQUEST, "This is no proxy, so CONNECT is refused."
 )
-TOO_LARGE = PaymentError(
-    ErrorCode.HEADERS_TOO_LARGE,
-    f"The request has more than {MOST_HEADERS} headers or {MOST_HEADER_BYTES} bytes of them.",
+TOO_SLOW = RequestError(
+    RequestErrorCode.REQUEST_TOO_SLOW,
+    f"The request has not arrived within {RECEIVE_SECONDS:.0f} s.",
+)
+TOO_LARGE = RequestError(
+    RequestErrorCode.HEADERS_TOO_LARGE,
+    f"The request has more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them.",
 )
 
 
 class Stage(Enum):
-    """How far the request has arrived that is arriving."""
+    """Which part of the current request has been received."""
 
     IDLE = auto()
     HEAD = auto()
@@ -54,7 +61,7 @@ class Stage(Enum):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses what is too slow, too large in its head or malformed, and then reads no further."""
+    """Refuses requests that are too slow or malformed, or whose head is too large."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -83,7 +90,7 @@ class BoundedProtocol(HttpToolsProtocol):
         except HttpParserError:
             self._refuse(self._refusal)
             return
-        if self._head_bytes > MOST_HEADER_BYTES:
+        if self._head_bytes > MAX_HEADER_BYTES:
             self._refuse(TOO_LARGE)
 
     def _parse(self, data: memoryview) -> None:
@@ -122,7 +129,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         sizes = [len(name) + len(value) + FIELD_OVERHEAD for name, value in self.headers]
-        if len(sizes) > MOST_HEADERS or len(self.url) + sum(sizes) > MOST_HEADER_BYTES:
+        if len(sizes) > MAX_HEADERS or len(self.url) + sum(sizes) > MAX_HEADER_BYTES:
             self._refusal = TOO_LARGE
             raise TOO_LARGE
         hosts = [name for name, _ in self.headers if name == b"host"]
@@ -149,7 +156,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._has_refused and not self._is_answering():
+        if self._has_refused and not self._is_responding():
             self.transport.close()
 
     def _await_request(self) -> None:
@@ -165,19 +172,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline = None
         if self._stage is not Stage.IDLE:
             self._refuse(TOO_SLOW)
-        elif not self._is_answering():
+        elif not self._is_responding():
             self.transport.close()
 
-    def _refuse(self, error: PaymentError) -> None:
-        """Answer and close, after the requests that came before have got their answers."""
+    def _refuse(self, error: RequestError) -> None:
+        """Respond and close, after the requests that came before have their responses."""
         self._has_refused = True
-        if self._is_answering():
+        if self._is_responding():
             return
-        self.transport.write(_answer(error))
+        self.transport.write(_response(error))
         self.transport.close()
 
-    def _is_answering(self) -> bool:
-        """Whether a request that has arrived as a whole is still to be answered."""
+    def _is_responding(self) -> bool:
+        """Whether a request that was received completely still waits for its response."""
         return bool(self.pipeline) or _has_arrived(self.cycle)
 
 
@@ -185,16 +192,19 @@ def _has_arrived(cycle: RequestResponseCycle | None) -> bool:
     return cycle is not None and not cycle.response_complete and not cycle.more_body
 
 
-def _answer(error: PaymentError) -> bytes:
+def _response(error: RequestError) -> bytes:
     request_id = str(uuid4())
-    body = exact_json.dumps(problem_body(error, instance_of(request_id), STATUSES[error.code]))
-    always = "".join(f"{name}: {value}\r\n" for name, value in ALWAYS)
+    status = STATUSES[error.code]
+    body = exact_json.dumps(
+        problem_body(error.code, error.message, instance_of(request_id), status)
+    )
+    security = "".join(f"{name}: {value}\r\n" for name, value in SECURITY_HEADERS)
     head = (
         "content-type: application/json\r\n"
         f"x-request-id: {request_id}\r\n"
         "cache-control: no-store\r\n"
-        f"{always}"
+        f"{security}"
         f"content-length: {len(body)}\r\n"
         "connection: close\r\n\r\n"
     )
-    return STATUS_LINE[STATUSES[error.code]] + head.encode() + body
+    return STATUS_LINE[status] + head.encode() + body

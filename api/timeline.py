@@ -1,4 +1,4 @@
-"""The story of one payment, put together from what everybody tells who took part in it."""
+"""One payment's events as recorded by PostgreSQL, the gateway, Temporal and Kafka."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,77 +13,78 @@ from domain.payment import Payment
 from domain.refund import Refund
 from domain.timeline import Entry, Source
 
-SECONDS = 3.0
-"""How long a source may take; what the others tell is answered without it."""
-MOST_REFUNDS = 20
-"""The newest of a payment's refunds, which are told of: each is looked up by itself. Chosen."""
-PLAIN = frozenset({Source.POSTGRESQL, Source.GATEWAY})
-"""What customers are told: Temporal and Kafka tell of our insides, and are costly to ask."""
+SOURCE_TIMEOUT_SECONDS = 3.0
+"""How long a source may take; the response then goes without it. Chosen, not measured."""
+MAX_REFUNDS = 20
+"""How many of the newest refunds are in it: each is looked up by itself. Chosen, not measured."""
+PUBLIC = frozenset({Source.POSTGRESQL, Source.GATEWAY})
+"""The sources that customers see. Temporal and Kafka show internals, and cost more to read."""
 
-Tell = Callable[[Payment, Sequence[Refund]], Awaitable[Sequence[Entry]]]
+ReadSource = Callable[[Payment, Sequence[Refund]], Awaitable[Sequence[Entry]]]
 
 
-class Story(NamedTuple):
+class Entries(NamedTuple):
+    """What the sources have recorded of a payment."""
+
     entries: Sequence[Entry]
     """By time, as far as the sources' clocks agree."""
     silent: frozenset[Source]
-    """The sources that did not answer."""
+    """The sources that did not respond."""
 
 
 class Timeline:
-    """What each source tells, one reader of Temporal and Kafka at a time."""
+    """Reads the entries of all sources. One reader of Temporal and Kafka at a time."""
 
-    def __init__(self, sources: Mapping[Source, Tell]) -> None:
+    def __init__(self, sources: Mapping[Source, ReadSource]) -> None:
         self._sources = sources
         self._is_reading = False
 
-    async def plain_story(self, payment: Payment, refunds: Sequence[Refund]) -> Story:
-        """The story for a customer, told by `PLAIN`."""
-        plain = {each: tell for each, tell in self._sources.items() if each in PLAIN}
-        return await _told(plain, payment, refunds)
+    async def read_public(self, payment: Payment, refunds: Sequence[Refund]) -> Entries:
+        """The entries that a customer may see: those of the sources in `PUBLIC`."""
+        public = {each: read for each, read in self._sources.items() if each in PUBLIC}
+        return await _read(public, payment, refunds)
 
-    async def story(self, payment: Payment, refunds: Sequence[Refund]) -> Story:
-        """The whole story.
+    async def read(self, payment: Payment, refunds: Sequence[Refund]) -> Entries:
+        """The entries of all sources.
 
-        Raises PaymentError(SERVICE_UNAVAILABLE) while another is put together.
+        Raises PaymentError(SERVICE_UNAVAILABLE) while another timeline is read.
         """
         if self._is_reading:
             raise PaymentError(
                 ErrorCode.SERVICE_UNAVAILABLE,
-                "Another timeline is being put together. Send the same request again.",
+                "Another timeline is being read. Send the same request again.",
             )
         self._is_reading = True
         try:
-            return await _told(self._sources, payment, refunds)
+            return await _read(self._sources, payment, refunds)
         finally:
             self._is_reading = False
 
 
-async def _told(
-    sources: Mapping[Source, Tell], payment: Payment, refunds: Sequence[Refund]
-) -> Story:
-    newest = refunds[-MOST_REFUNDS:]
-    told = await asyncio.gather(
-        *(_in_time(tell(payment, newest)) for tell in sources.values()), return_exceptions=True
+async def _read(
+    sources: Mapping[Source, ReadSource], payment: Payment, refunds: Sequence[Refund]
+) -> Entries:
+    newest = refunds[-MAX_REFUNDS:]
+    found = await asyncio.gather(
+        *(_in_time(read(payment, newest)) for read in sources.values()), return_exceptions=True
     )
-    answers = dict(zip(sources, told, strict=True))
-    entries = [
-        entry
-        for answer in answers.values()
-        if not isinstance(answer, BaseException)
-        for entry in answer
-    ]
-    silent = [source for source in answers if isinstance(answers[source], BaseException)]
-    return Story(sorted(entries, key=lambda entry: entry.at), frozenset(silent))
+    entries: list[Entry] = []
+    silent = set()
+    for source, result in zip(sources, found, strict=True):
+        if isinstance(result, BaseException):
+            silent.add(source)
+        else:
+            entries += result
+    return Entries(sorted(entries, key=lambda entry: entry.at), frozenset(silent))
 
 
-async def _in_time(telling: Awaitable[Sequence[Entry]]) -> Sequence[Entry]:
-    async with asyncio.timeout(SECONDS):
-        return await telling
+async def _in_time(reading: Awaitable[Sequence[Entry]]) -> Sequence[Entry]:
+    async with asyncio.timeout(SOURCE_TIMEOUT_SECONDS):
+        return await reading
 
 
 class TimelineEntry(BaseModel):
-    """Something that a source has written down, by its own clock."""
+    """Something that a source has recorded, with the time of its own clock."""
 
     at: datetime
     source: Source
@@ -92,17 +93,17 @@ class TimelineEntry(BaseModel):
 
 
 class TimelineEnvelope(PaymentEnvelope):
-    """A payment and all that is told of it, in the order of the sources' clocks."""
+    """A payment and its entries, ordered by the times of the sources' clocks."""
 
     timeline: list[TimelineEntry]
     silent: list[Source]
 
     @classmethod
-    def telling(cls, payment: Payment, story: Story) -> dict[str, Any]:
+    def of_payment(cls, payment: Payment, found: Entries) -> dict[str, Any]:
         return cls(
             success=True,
             error_message=None,
             payment=PaymentBody.of(payment),
-            timeline=[TimelineEntry(**entry._asdict()) for entry in story.entries],
-            silent=sorted(story.silent),
+            timeline=[TimelineEntry(**entry._asdict()) for entry in found.entries],
+            silent=sorted(found.silent),
         ).model_dump(by_alias=True)

@@ -1,4 +1,4 @@
-"""The command line of the whole system on one machine: `python -m devstack up`."""
+"""The command line: `python -m devstack up` starts the whole system on this machine."""
 
 import asyncio
 import fcntl
@@ -15,14 +15,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from devstack.display import Display
-from devstack.failures import TAIL_LINES, PartFailed, StackError
-from devstack.process import ROOT
-from devstack.stack import PARTS, Stack
-from devstack.start import PREPARE
-from devstack.states import Status
+from devstack.stack.display import Display
+from devstack.stack.errors import TAIL_LINES, ComponentError, StackError
+from devstack.stack.process import ROOT
+from devstack.stack.stack import COMPONENTS, Stack
+from devstack.stack.startup import PREPARE
+from devstack.stack.states import ComponentStatus
 
 DIRECTORY = ROOT / ".devstack"
+"""Where `make up` keeps data, logs, pid files and the file `env`."""
+_NAMES = f"Any of {', '.join(COMPONENTS)}."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
@@ -30,8 +32,8 @@ console = Console(highlight=False, soft_wrap=True)
 
 @app.callback()
 def cli() -> None:
-    """The whole payment system on this machine, from packages alone."""
-    # aiokafka reports each refused connection, and there are some while a broker starts.
+    """Run the whole payment system on this machine, without containers."""
+    # aiokafka logs an error for each refused connection, and a starting broker refuses some.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
@@ -56,23 +58,23 @@ def down() -> None:
 
 @app.command()
 def status() -> None:
-    """List every part: its state, process id, running time and address."""
-    for part in _stack().status():
-        uptime = "" if part.uptime is None else str(timedelta(seconds=int(part.uptime)))
-        print(f"{part.name:<10} {part.state:<16} {part.pid or '':>7} {uptime:>9}  {part.address}")
+    """List every component: its state, process id, running time and address."""
+    for each in _stack().status():
+        uptime = "" if each.uptime is None else str(timedelta(seconds=int(each.uptime)))
+        print(f"{each.name:<10} {each.state:<16} {each.pid or '':>7} {uptime:>9}  {each.address}")
 
 
 @app.command()
 def logs(
-    parts: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(PARTS)}.")] = None,
+    components: Annotated[list[str] | None, typer.Argument(help=_NAMES)] = None,
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until Ctrl-C.")] = False,
 ) -> None:
-    """Show the ends of the parts' logs, or of all of them."""
-    if unknown := set(parts or ()) - set(PARTS):
+    """Show the last lines of these components' logs, or of all logs."""
+    if unknown := set(components or ()) - set(COMPONENTS):
         raise typer.BadParameter(f"there is no {', '.join(sorted(unknown))}")
     stack = _stack()
-    files = [str(log) for part in parts or PARTS if (log := stack.log(part)).exists()]
+    files = [str(log) for name in components or COMPONENTS if (log := stack.log(name)).exists()]
     if not files:
         console.print("There are no logs yet. `make up` starts the system.")
         return
@@ -93,7 +95,8 @@ def demo() -> None:
     """Start whatever is down, then show what the system does."""
     up()
     os.environ.update(_stack().environment())
-    importlib.import_module("devstack.demo").main()
+    # Imported here: its libraries would slow the other commands down.
+    importlib.import_module("devstack.demo.demonstration").main()
 
 
 def _stack() -> Stack:
@@ -101,13 +104,13 @@ def _stack() -> Stack:
 
 
 def _run(stack: Stack, action: Callable[[Display], Coroutine[Any, Any, None]]) -> None:
-    titles = {part.name: part.title for part in stack.status()}
+    titles = {each.name: each.title for each in stack.status()}
     display = Display(console, {**titles, PREPARE: "Preparation"})
     try:
-        with _alone(), display.shown():
+        with _locked(), display.live():
             asyncio.run(action(display))
     except StackError as error:
-        _explain(error)
+        _print_error(error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("\nInterrupted. What this command started was stopped again.")
@@ -115,20 +118,21 @@ def _run(stack: Stack, action: Callable[[Display], Coroutine[Any, Any, None]]) -
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _locked() -> Iterator[None]:
+    """Hold a lock file, so that no two commands start or stop components together."""
     DIRECTORY.mkdir(exist_ok=True)
     with (DIRECTORY / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StackError("another up, down or reset is under way; wait for its end") from None
+            raise StackError("another up, down or reset is running; wait for its end") from None
         yield
 
 
-def _explain(error: StackError) -> None:
-    summary = error.summary if isinstance(error, PartFailed) else str(error)
+def _print_error(error: StackError) -> None:
+    summary = error.summary if isinstance(error, ComponentError) else str(error)
     console.print(f"\n{summary}", style="red", markup=False)
-    if isinstance(error, PartFailed) and error.log:
+    if isinstance(error, ComponentError) and error.log:
         console.print(error.tail, style="dim", markup=False)
         console.print(f"The whole log: {error.log}. What this command started was stopped again.")
 
@@ -139,17 +143,18 @@ def _print_addresses(stack: Stack) -> None:
         "Shop": environment["SHOP_URL"],
         "API docs": f"{environment['PAYMENT_API_URL']}/docs",
         "Temporal Web UI": environment["TEMPORAL_UI_URL"],
-        **{part.title: part.address for part in stack.status() if _is_worth_showing(part)},
+        **{each.title: each.address for each in stack.status() if not _has_own_line(each)},
         "Logs": str(stack.log("api").parent),
         "Settings": f"source {DIRECTORY / 'env'}",
         "Next": "make demo, make status, make logs, make down",
     }
-    for what, where in addresses.items():
-        console.print(f"  {what:<16} {where}", markup=False)
+    for title, address in addresses.items():
+        console.print(f"  {title:<16} {address}", markup=False)
 
 
-def _is_worth_showing(part: Status) -> bool:
-    return part.name not in {"shop", "api", "worker", "temporal"}
+def _has_own_line(component: ComponentStatus) -> bool:
+    """True if the lines above the list already show it; the worker has no address to show."""
+    return component.name in {"shop", "api", "worker", "temporal"}
 
 
 if __name__ == "__main__":

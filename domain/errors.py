@@ -1,7 +1,7 @@
-"""What can go wrong with a payment: one code per outcome, and what follows from it.
+"""What can go wrong with a payment: one code for each outcome, and what follows from it.
 
-Whether a code may be retried and what the world is told stands in `RULES` below; its HTTP
-status stands in `api/errors.py`. Nobody decides anything by the text of a message.
+`RULES` says whether a step that failed with a code may be retried, and which reason is published.
+`api/errors.py` has the HTTP statuses. No decision is made by the text of a message.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from domain.text import readable
 
 
 class FailureReason(StrEnum):
-    """Why a payment failed, in the words that consumers of `payment-failed` know."""
+    """Why a payment failed: the values that consumers of `payment-failed` know."""
 
     INSUFFICIENT_FUNDS = "insufficient_funds"
     CARD_DECLINED = "card_declined"
@@ -26,6 +26,8 @@ class FailureReason(StrEnum):
 
 
 class ErrorCode(StrEnum):
+    """Why a payment, a refund or a step of one did not succeed."""
+
     # the order or the reservation does not allow the payment
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     ORDER_NOT_PENDING = "ORDER_NOT_PENDING"
@@ -35,7 +37,7 @@ class ErrorCode(StrEnum):
     RESERVATION_NOT_ACTIVE = "RESERVATION_NOT_ACTIVE"
     PAYMENT_IN_PROGRESS = "PAYMENT_IN_PROGRESS"
     PAYMENT_CANCELLED = "PAYMENT_CANCELLED"
-    # the gateway's answer
+    # the gateway declines
     CARD_DECLINED = "CARD_DECLINED"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
     INVALID_CARD = "INVALID_CARD"
@@ -43,54 +45,43 @@ class ErrorCode(StrEnum):
     PROCESSOR_TIMEOUT = "PROCESSOR_TIMEOUT"
     PROCESSOR_ERROR = "PROCESSOR_ERROR"
     GATEWAY_SIMULATED = "GATEWAY_SIMULATED"
-    # a neighbour that does not answer; its effect, if any, is unknown
+    # another system does not respond; its effect, if any, is unknown
     ORDERING_UNAVAILABLE = "ORDERING_UNAVAILABLE"
     INVENTORY_UNAVAILABLE = "INVENTORY_UNAVAILABLE"
     GATEWAY_UNAVAILABLE = "GATEWAY_UNAVAILABLE"
     DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
     EVENTS_UNAVAILABLE = "EVENTS_UNAVAILABLE"
-    # a neighbour that refuses for good
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    # another system refuses for good
     REFUND_REFUSED = "REFUND_REFUSED"
     RECORD_REFUSED = "RECORD_REFUSED"
     EVENT_REFUSED = "EVENT_REFUSED"
-    # the HTTP interface
-    INVALID_REQUEST = "INVALID_REQUEST"
+    # what the caller asks for is not possible
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     PAYMENT_NOT_FOUND = "PAYMENT_NOT_FOUND"
     PAYMENT_ENDED = "PAYMENT_ENDED"
     PAYMENT_NOT_REFUNDABLE = "PAYMENT_NOT_REFUNDABLE"
     REFUND_TOO_LARGE = "REFUND_TOO_LARGE"
     REFUND_NOT_FOUND = "REFUND_NOT_FOUND"
-    UNAUTHENTICATED = "UNAUTHENTICATED"
-    INSUFFICIENT_SCOPE = "INSUFFICIENT_SCOPE"
-    NOT_FOUND = "NOT_FOUND"
-    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
-    REQUEST_TOO_SLOW = "REQUEST_TOO_SLOW"
-    HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE"
-    BODY_TOO_LARGE = "BODY_TOO_LARGE"
-    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
-    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
-    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
-    INTERNAL_ERROR = "INTERNAL_ERROR"
 
     @classmethod
     def read(cls, text: str | None, otherwise: Self) -> Self:
-        """The code that another process wrote, or `otherwise` if it is none of ours."""
+        """The code that another process has recorded, or `otherwise` if it is unknown here."""
         return cls(text) if text and text in cls._value2member_map_ else otherwise
 
 
 RecordedReason = Annotated[FailureReason | str, Field(union_mode="left_to_right")]
 RecordedCode = Annotated[ErrorCode | str, Field(union_mode="left_to_right")]
-"""What is recorded: an earlier or a later version may have known others, which are read as text."""
+"""A recorded value. One that only an earlier or a later version knows is read as text."""
 
 MAX_MESSAGE = 2000
-"""Letters of a message: more than we write. Chosen, not measured."""
+"""Characters of a message: more than we write. Chosen, not measured."""
 
 
 class PaymentError(Exception):
-    """A payment, or a step of it, did not succeed. The code is stable, the message for people.
+    """A payment, or a step of it, did not succeed. The code is stable, the message is for people.
 
-    `retry_after` is how long the system that failed wants to be left alone.
+    `retry_after` is the pause that the failed system asks for before the next request.
     """
 
     def __init__(self, code: ErrorCode, message: str, retry_after: timedelta | None = None) -> None:
@@ -101,15 +92,17 @@ class PaymentError(Exception):
 
     @classmethod
     def recorded(cls, code: str, message: str | None) -> Self:
-        """Why what is recorded has failed; PROCESSOR_ERROR for a code of another version."""
+        """The error of a recorded failure; PROCESSOR_ERROR for a code of another version."""
         return cls(ErrorCode.read(code, ErrorCode.PROCESSOR_ERROR), message or code)
 
 
 class Rule(NamedTuple):
-    """What follows from an error code: may the step be tried again, and what are others told."""
+    """What follows from an error code."""
 
     retryable: bool
+    """Whether the step may be tried again."""
     reason: FailureReason
+    """The reason in `payment-failed`."""
 
 
 _REFUSED = Rule(retryable=False, reason=FailureReason.PROCESSOR_ERROR)
@@ -140,24 +133,13 @@ RULES: Mapping[ErrorCode, Rule] = MappingProxyType(
         ErrorCode.REFUND_REFUSED: _REFUSED,
         ErrorCode.RECORD_REFUSED: _REFUSED,
         ErrorCode.EVENT_REFUSED: _REFUSED,
-        ErrorCode.INVALID_REQUEST: _REFUSED,
         ErrorCode.IDEMPOTENCY_KEY_REUSED: _REFUSED,
         ErrorCode.PAYMENT_NOT_FOUND: _REFUSED,
         ErrorCode.PAYMENT_ENDED: _REFUSED,
         ErrorCode.PAYMENT_NOT_REFUNDABLE: _REFUSED,
         ErrorCode.REFUND_TOO_LARGE: _REFUSED,
         ErrorCode.REFUND_NOT_FOUND: _REFUSED,
-        ErrorCode.UNAUTHENTICATED: _REFUSED,
-        ErrorCode.INSUFFICIENT_SCOPE: _REFUSED,
-        ErrorCode.NOT_FOUND: _REFUSED,
-        ErrorCode.METHOD_NOT_ALLOWED: _REFUSED,
-        ErrorCode.REQUEST_TOO_SLOW: _REFUSED,
-        ErrorCode.HEADERS_TOO_LARGE: _REFUSED,
-        ErrorCode.BODY_TOO_LARGE: _REFUSED,
-        ErrorCode.UNSUPPORTED_MEDIA_TYPE: _REFUSED,
-        ErrorCode.TOO_MANY_REQUESTS: _UNAVAILABLE,
         ErrorCode.SERVICE_UNAVAILABLE: _UNAVAILABLE,
-        ErrorCode.INTERNAL_ERROR: _REFUSED,
     }
 )
 

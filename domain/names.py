@@ -43,7 +43,7 @@ def refund_key(payment_id: UUID) -> str:
     return f"pay_{payment_id}_refund"
 
 
-def partial_refund_key(payment_id: UUID, refund_id: UUID) -> str:
+def requested_refund_key(payment_id: UUID, refund_id: UUID) -> str:
     """The gateway's idempotency key of a refund that a caller asked for."""
     return f"pay_{payment_id}_refund_{refund_id}"
 

@@ -230,7 +230,7 @@ class Payment(BaseModel):
         return self.status is not PaymentStatus.PENDING
 
     @property
-    def is_settled(self) -> bool:
+    def is_irrevocable(self) -> bool:
         """Whether nothing can change any more: a success whose event may be refused can."""
         undoable = self.status is PaymentStatus.SUCCEEDED and self.announcement is Announcement.DUE
         return self.is_final and not undoable
@@ -238,7 +238,7 @@ class Payment(BaseModel):
     @property
     def as_answered(self) -> Self:
         """As callers see it: still pending while its success may yet be undone."""
-        if self.is_settled:
+        if self.is_irrevocable:
             return self
         return self.model_copy(update={"status": PaymentStatus.PENDING, "processed_at": None})
 

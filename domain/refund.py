@@ -79,7 +79,7 @@ class Refund(BaseModel):
     @property
     def request(self) -> RefundRequest:
         return RefundRequest(
-            key=names.partial_refund_key(self.payment_id, self.id),
+            key=names.requested_refund_key(self.payment_id, self.id),
             charge_key=names.charge_key(self.payment_id),
             amount=self.amount,
         )

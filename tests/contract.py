@@ -7,10 +7,11 @@ from typing import Any
 from jsonschema_rs import Validator, validator_for
 from pydantic.json_schema import models_json_schema
 
-from api.main import VERSION, create_app
+from api.main import build_app
 from bootstrap.settings import Settings
 from domain import names
 from domain.events import EventBody, PaymentFailed, PaymentRefunded, PaymentSucceeded
+from domain.version import VERSION
 
 DOCS = Path(__file__).parents[1] / "docs"
 BODIES: dict[str, type[EventBody]] = {
@@ -31,7 +32,7 @@ HEADERS = {
 
 def openapi() -> dict[str, Any]:
     """What the running service serves at `/openapi.json`."""
-    return create_app(Settings.model_construct()).openapi()
+    return build_app(Settings.model_construct()).openapi()
 
 
 def asyncapi() -> dict[str, Any]:

@@ -21,7 +21,7 @@ from activities.ports import (
     Ports,
     Refunds,
     Rounds,
-    Sagas,
+    WorkflowStarter,
 )
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
@@ -373,7 +373,7 @@ class FakePayments(Payments):
         recorded = self._world.payments.get(payment.id)
         if recorded is None:
             return payment
-        if not recorded.is_settled and recorded.compensation is None:
+        if not recorded.is_irrevocable and recorded.compensation is None:
             recorded = recorded.model_copy(update={"compensation": payment.compensation})
             self._world.payments[payment.id] = recorded
         return recorded
@@ -393,7 +393,7 @@ class FakePayments(Payments):
             is_undone = recorded.compensation is not None
             if is_undone and payment.status is PaymentStatus.SUCCEEDED:
                 raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment is being undone.")
-            if payment.status not in TRANSITIONS[recorded.status] or recorded.is_settled:
+            if payment.status not in TRANSITIONS[recorded.status] or recorded.is_irrevocable:
                 raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment cannot go there.")
         self._world.payments[payment.id] = payment
         self._world.transitions[payment.id].append(payment.status)
@@ -477,7 +477,7 @@ def _pages(
         yield wanted[start : start + 2]
 
 
-class FakeSagas(Sagas):
+class FakeWorkflowStarter(WorkflowStarter):
     """Counts what would be taken up again."""
 
     def __init__(self, world: World) -> None:
@@ -515,7 +515,7 @@ class FakePublisher(EventPublisher):
         self._world.events.append(event)
 
 
-def ports_of(world: World, sagas: Sagas | None = None) -> Ports:
+def ports_of(world: World, workflows: WorkflowStarter | None = None) -> Ports:
     return Ports(
         ordering=FakeOrdering(world),
         inventory=FakeInventory(world),
@@ -523,6 +523,6 @@ def ports_of(world: World, sagas: Sagas | None = None) -> Ports:
         payments=FakePayments(world),
         refunds=FakeRefunds(world),
         publisher=FakePublisher(world),
-        sagas=sagas or FakeSagas(world),
+        workflows=workflows or FakeWorkflowStarter(world),
         rounds=FakeRounds(world),
     )

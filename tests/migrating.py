@@ -17,8 +17,8 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from db.migrate import migrate
-from devstack.ports import Ports
-from devstack.stack import Stack
+from devstack.stack.ports import Ports
+from devstack.stack.stack import Stack
 
 OLDEST = "0002"
 ROWS = 1_000_000

@@ -6,7 +6,7 @@ from datetime import datetime
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from domain.reconciliation import Place
-from tests.fakes import FakePayments, FakeSagas, World
+from tests.fakes import FakePayments, FakeWorkflowStarter, World
 
 
 class DyingPayments(FakePayments):
@@ -25,7 +25,7 @@ class DyingPayments(FakePayments):
             yield page
 
 
-class RunningSagas(FakeSagas):
+class RunningWorkflows(FakeWorkflowStarter):
     """Workflows that all run, apart from those that Temporal refuses to start."""
 
     def __init__(self, world: World) -> None:

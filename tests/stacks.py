@@ -8,8 +8,8 @@ from typing import Any
 from api.main import create_server
 from bootstrap import kafka
 from bootstrap.settings import Settings
-from devstack.ports import HOST, Ports
-from devstack.stack import Stack
+from devstack.stack.ports import HOST, Ports
+from devstack.stack.stack import Stack
 
 
 def settings_of(stack: Stack, **changes: Any) -> Settings:

@@ -8,7 +8,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from api.identity import READ, WRITE
-from tests.unit.backstage import CUSTOMER
+from tests.unit.fake_resources import CUSTOMER
 
 ISSUER, AUDIENCE = "https://issuer.example", "payments"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)

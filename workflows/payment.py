@@ -125,7 +125,7 @@ class PaymentWorkflow:
         if is_another and recorded.is_unannounced and workflow.patched(SAGA_2):
             workflow.upsert_memo(memo(recorded.to_resume()))
         self._payment = recorded
-        if recorded.is_settled or not workflow.patched(SAGA_2):
+        if recorded.is_irrevocable or not workflow.patched(SAGA_2):
             return
         self._carry(recorded.to_resume(), recorded)
         self._compensations.add(self._refund)
@@ -227,7 +227,9 @@ class PaymentWorkflow:
 
     async def _publish_success(self) -> None:
         """Raises PaymentError(EVENT_REFUSED) while the success may still be undone."""
-        refusals = frozenset() if self._payment.is_settled else frozenset({ErrorCode.EVENT_REFUSED})
+        refusals = (
+            frozenset() if self._payment.is_irrevocable else frozenset({ErrorCode.EVENT_REFUSED})
+        )
         self._payment = await self._until_done(self._publish, refusals=refusals)
 
     async def _finish_publishing(self) -> None:
@@ -247,7 +249,7 @@ class PaymentWorkflow:
         if may_have_captured and workflow.patched(SAGA_2):
             intended = self._payment.compensating(error)
             recorded = await self._until_done(lambda: self._steps.record_compensation(intended))
-            if recorded.is_settled:
+            if recorded.is_irrevocable:
                 if recorded.status is PaymentStatus.FAILED:
                     await self._compensations.unwind()
                 self._payment = recorded

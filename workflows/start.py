@@ -51,8 +51,8 @@ async def start_refund(
     )
 
 
-class TemporalSagas:
-    """The port `Sagas` on Temporal."""
+class TemporalWorkflowStarter:
+    """The port `WorkflowStarter` on Temporal."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -42,7 +42,7 @@ from workflows.payment import PaymentWorkflow
 from workflows.queues import LIMITS, LOCAL_ACTIVITIES, WORKFLOW_TASKS, Workers
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
-from workflows.start import TemporalSagas
+from workflows.start import TemporalWorkflowStarter
 
 READ_SECONDS = 2.5
 GATEWAY_SECONDS = 8
@@ -97,7 +97,7 @@ def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
     events = EventActivities(ports.publisher, ports.payments)
     refunding = RefundActivities(ports.gateway, ports.refunds, ports.publisher)
     reconciliation = ReconciliationActivities(
-        ports.payments, ports.refunds, ports.sagas, ports.rounds
+        ports.payments, ports.refunds, ports.workflows, ports.rounds
     )
     return [
         verification.fetch_order,
@@ -168,7 +168,7 @@ async def _activities(
         payments=PaymentStore(engine, settings.reattempt_after),
         refunds=RefundStore(engine),
         publisher=publisher,
-        sagas=TemporalSagas(client),
+        workflows=TemporalWorkflowStarter(client),
         rounds=ReconciliationRounds(engine),
     )
     return payment_activities(ports)

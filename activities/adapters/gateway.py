@@ -1,4 +1,4 @@
-"""A payment gateway over HTTP: the adapter for the API of the simulated gateway (`devstack/`).
+"""A payment gateway over HTTP: an adapter for the API of `devstack/neighbours/gateway.py`.
 
 A response counts only if it is about this request: its key, its amount, its currency. A refusal
 counts only if it names the key and has an error code that we know. Every other response leaves

@@ -31,8 +31,8 @@ from temporalio.client import Client
 from audit.__main__ import read_ended
 from audit.books import ApiResponse, Books
 from audit.invariants import violations
-from devstack.ports import HOST, Ports
-from devstack.stack import Stack
+from devstack.stack.ports import HOST, Ports
+from devstack.stack.stack import Stack
 from tests.chaos.faults import LINKED, Battlefield
 from tests.chaos.idle import taken_up_again, until_idle
 from tests.chaos.links import Link

@@ -22,8 +22,8 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from audit.runs import EVERY_PAYMENT
-from devstack.failures import StackError
-from devstack.stack import NEIGHBOURS, SERVERS, Stack
+from devstack.stack.errors import StackError
+from devstack.stack.stack import NEIGHBOURS, SERVERS, Stack
 from tests.chaos.links import Link
 
 PROCESSES = (*SERVERS, *NEIGHBOURS, "worker", "api")
@@ -101,9 +101,9 @@ class Battlefield:
 
     @asynccontextmanager
     async def _frozen(self, name: str) -> AsyncIterator[None]:
-        self.stack.freeze(name)
+        self.stack.suspend(name)
         yield
-        self.stack.thaw(name)
+        self.stack.resume(name)
 
     @asynccontextmanager
     async def _backends_terminated(self) -> AsyncIterator[None]:

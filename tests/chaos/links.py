@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-from devstack.ports import HOST
+from devstack.stack.ports import HOST
 
 CHUNK = 65536
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from devstack.states import State
+from devstack.stack.states import State
 from tests.chaos import outages
 from tests.chaos.faults import Battlefield, Kind
 from tests.chaos.outages import Outage

@@ -3,7 +3,7 @@
 from random import Random
 from typing import NamedTuple
 
-from devstack.stack import NEIGHBOURS, SERVERS
+from devstack.stack.stack import NEIGHBOURS, SERVERS
 
 AWAY = (*SERVERS, *NEIGHBOURS)
 SECONDS = (60.0, 120.0)

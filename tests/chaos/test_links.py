@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable
 
 import pytest
 
-from devstack.ports import HOST
+from devstack.stack.ports import HOST
 from tests.chaos.links import Link
 
 QUESTION = b"0123456789"

@@ -21,8 +21,8 @@ from temporalio.client import Client
 
 from audit.__main__ import read_ended
 from audit.invariants import violations
-from devstack.ports import Ports
-from devstack.stack import Stack
+from devstack.stack.ports import Ports
+from devstack.stack.stack import Stack
 from tests.chaos.idle import until_idle
 from tests.fuzz.service import fuzz
 from tests.fuzz.trial import MOST_CPU_SECONDS, Tally, attempt

@@ -6,8 +6,8 @@ from random import Random
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes
 
-from api.server import MOST_HEADER_BYTES
-from tests.unit.backstage import CUSTOMER, ORDER, STRANGER, SUCCEEDED
+from api.server import MAX_HEADER_BYTES
+from tests.unit.fake_resources import CUSTOMER, ORDER, STRANGER, SUCCEEDED
 
 CANARY = "c4n4ry"
 """Part of much that is sent; no answer may repeat it."""
@@ -81,7 +81,7 @@ def _list(dice: Random) -> Request:
     number = dice.choices((dice.randint(1, 4), 50, 1_000), weights=(97, 2, 1))[0]
     names = dice.choices((*PARAMETERS, _text(dice)), k=number)
     pairs = (f"{_quoted(name, dice)}={_quoted(_text(dice), dice)}" for name in names)
-    query = "&".join(pairs).encode()[:MOST_HEADER_BYTES]  # the server takes no more
+    query = "&".join(pairs).encode()[:MAX_HEADER_BYTES]  # the server takes no more
     return Request("GET", "/payments", query, _headers(dice), [b""])
 
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 from starlette.types import Message
 
-from api.main import create_app
+from api.main import build_app
 from bootstrap.settings import Settings
 from domain.money import EXPONENTS
 from tests.fuzz.hostile import CANARY, Request, a_request
-from tests.unit.backstage import ENVELOPE, PROBLEM, SUCCEEDED, Backstage
+from tests.unit.fake_resources import ENVELOPE, PROBLEM, SUCCEEDED, FakeResources
 
 EXPECTED = {200, 201, 202, 304, 400, 401, 404, 405, 409, 413, 415, 422}
 """What may be answered: 500 and 503 would be bugs, for all who are behind the routes are up."""
@@ -39,12 +39,12 @@ class Trial:
     """An application of which everything behind the routes is faked."""
 
     def __init__(self) -> None:
-        self._app: FastAPI = create_app(Settings.model_construct())
-        self._backstage = Backstage()
+        self._app: FastAPI = build_app(Settings.model_construct())
+        self._resources = FakeResources()
 
     async def answer(self, request: Request) -> Answer:
-        self._backstage = Backstage(outcome=SUCCEEDED, recorded=[SUCCEEDED])
-        self._app.state.parts = self._backstage.parts()
+        self._resources = FakeResources(outcome=SUCCEEDED, recorded=[SUCCEEDED])
+        self._app.state.resources = self._resources.build()
         sent: list[Message] = []
         chunks = iter(request.body)
         left = len(request.body)
@@ -81,7 +81,7 @@ class Trial:
 
     def _assert_exact(self, request: Request, answer: Answer) -> None:
         """What was started is what was asked for; for a refusal nothing was, but for strangers."""
-        started = self._backstage.started
+        started = self._resources.started
         if answer.is_refusal and answer.status != HTTPStatus.UNAUTHORIZED:
             assert started == []
         for instruction in started:

@@ -42,7 +42,7 @@ from tests.hostile.mutations import mutate
 from tests.invariants import books_of
 from tests.simulation.world import Worlds
 from tests.workflow.conftest import server_time, time_skipping
-from workflows.start import TemporalSagas, start_payment, start_refund
+from workflows.start import TemporalWorkflowStarter, start_payment, start_refund
 from workflows.worker import build_worker, payment_activities
 
 KINDS = ("orders", "reservations", "charges", "void", "look up", "refunds")
@@ -165,7 +165,7 @@ def _ports(worlds: dict[str, World], client: Client) -> Ports:
     inventory = neighbour("Inventory", ErrorCode.INVENTORY_UNAVAILABLE)
     gateway = neighbour("The gateway", ErrorCode.GATEWAY_UNAVAILABLE)
     world = Worlds(worlds)
-    return ports_of(world, TemporalSagas(client))._replace(
+    return ports_of(world, TemporalWorkflowStarter(client))._replace(
         ordering=HttpOrdering(ordering, accept_stateless=False),
         inventory=HttpInventory(inventory),
         gateway=HttpGateway(gateway, accept_simulated=True),

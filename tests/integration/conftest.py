@@ -11,8 +11,8 @@ from playwright.async_api import Browser, async_playwright
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from devstack.ports import Ports
-from devstack.stack import Stack
+from devstack.stack.ports import Ports
+from devstack.stack.stack import Stack
 from domain import names
 from tests.integration.shop import Shop
 from tests.integration.tab import Tab, chromium, opened

@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 
-from api.main import create_app
+from api.main import build_app
 from tests.integration.shop import Shop
 from tests.stacks import settings_of
 from tests.workflow.conftest import time_skipping
@@ -23,7 +23,7 @@ async def another_api(shop: Shop, **changes: Any) -> AsyncIterator[Shop]:
 
     To this replica the shop is a caller whom it has not met before.
     """
-    app = create_app(settings_of(shop.stack, **changes))
+    app = build_app(settings_of(shop.stack, **changes))
     caller = str(IPv6Address(uuid4().int))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(caller, 1))
     async with (

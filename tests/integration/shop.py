@@ -15,8 +15,8 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from devstack.journal import loads_typed
-from devstack.stack import Stack
+from devstack.neighbours.decimal_json import loads_decimal
+from devstack.stack.stack import Stack
 from domain import exact_json, names
 from domain.payment import UNANNOUNCED
 from tests.integration.topics import Event, Topics
@@ -55,7 +55,7 @@ class Answer:
 
     @property
     def body(self) -> dict[str, Any]:
-        body: dict[str, Any] = loads_typed(self.text)
+        body: dict[str, Any] = loads_decimal(self.text)
         return body
 
     @property
@@ -142,11 +142,11 @@ class Shop:
     @contextmanager
     def frozen(self, part: str) -> Iterator[None]:
         """A part that takes calls and answers none."""
-        self.stack.freeze(part)
+        self.stack.suspend(part)
         try:
             yield
         finally:
-            self.stack.thaw(part)
+            self.stack.resume(part)
 
     # What others have written down.
 
@@ -175,7 +175,7 @@ class Shop:
     async def ordered(self, order: Order) -> dict[str, Any] | None:
         """The order as Ordering tells it; None if there is none."""
         answer = await self.neighbours.get(f"{self.url('ordering')}/orders/{order.id}")
-        return None if answer.is_client_error else loads_typed(answer.text)
+        return None if answer.is_client_error else loads_decimal(answer.text)
 
     async def until_captured(self, order: Order) -> None:
         await eventually(f"the gateway has charged {order.id}", lambda: self.charges(order))
@@ -229,7 +229,7 @@ class Shop:
             return ()  # it has not been started yet
 
     async def _ask(self, url: str) -> list[dict[str, Any]]:
-        answer: list[dict[str, Any]] = loads_typed((await self.neighbours.get(url)).text)
+        answer: list[dict[str, Any]] = loads_decimal((await self.neighbours.get(url)).text)
         return answer
 
     async def _tell(self, method: str, url: str, body: dict[str, Any]) -> None:

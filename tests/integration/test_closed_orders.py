@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from api.errors import NEW_ORDER
 from audit.invariants import violations
-from devstack.ports import HOST, Ports
+from devstack.stack.ports import HOST, Ports
 from tests.integration.agreement import assert_agreement, books_of
 from tests.integration.shop import Answer, Order, Shop
 

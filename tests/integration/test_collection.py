@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from devstack.journal import loads_typed
+from devstack.neighbours.decimal_json import loads_decimal
 from tests.contract import DOCS
 from tests.integration.shop import Shop
 
@@ -55,7 +55,7 @@ def filled(text: str, variables: Mapping[str, Any]) -> str:
 
 def named(name: str, answer: httpx.Response) -> dict[str, Any]:
     """The variables that a request with a name leaves behind."""
-    return {name: loads_typed(answer.text), f"{name}Response": {"headers": answer.headers}}
+    return {name: loads_decimal(answer.text), f"{name}Response": {"headers": answer.headers}}
 
 
 async def test_every_request_is_answered_as_the_collection_says(shop: Shop) -> None:

@@ -1,17 +1,17 @@
-"""What `make demo` shows: every payment ends as it says, and the five places agree."""
+"""The demonstration of `make demo`, run against real servers."""
 
 from io import StringIO
 
 from rich.console import Console
 
-from devstack.demo import SCENARIOS, run
+from devstack.demo.demonstration import SCENARIOS, run
 from tests.integration.shop import Shop
 
 
-async def test_the_demonstration_tells_the_truth(shop: Shop) -> None:
+async def test_all_five_systems_record_what_the_demonstration_expects(shop: Shop) -> None:
     output = StringIO()
 
-    agrees = await run(shop.stack.environment(), Console(file=output, width=200))
+    is_as_expected = await run(shop.stack.environment(), Console(file=output, width=200))
 
-    assert agrees, output.getvalue()
+    assert is_as_expected, output.getvalue()
     assert output.getvalue().count("✓") == len(SCENARIOS)

@@ -17,12 +17,12 @@ from activities.adapters.kafka import KafkaPublisher, ping
 from activities.adapters.kafka_records import KafkaRecords
 from activities.adapters.kafka_timeline import KafkaTimeline
 from activities.adapters.kafka_topics import create_topics
-from api.redis import RateLimit
+from api.redis import RedisRateLimit
 from bootstrap import kafka, temporal
 from bootstrap.settings import Settings
 from db.engine import create_engine
 from db.payments import PaymentStore
-from devstack.ports import HOST
+from devstack.stack.ports import HOST
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.names import TOPICS
@@ -141,7 +141,7 @@ async def test_redis(shop: Shop, authority: Authority) -> None:
         async with Redis.from_url(address) as redis:
             with pytest.raises(RedisError):
                 await redis.ping()
-        limit = RateLimit(f"{address}?ssl_ca_certs={authority.file}", parse("1/minute"))
+        limit = RedisRateLimit(f"{address}?ssl_ca_certs={authority.file}", parse("1/minute"))
         storage: Any = limit._shared.storage
         assert await limit._shared.hit(limit._limit, "somebody")
         await storage.bridge.storage.aclose()

@@ -15,9 +15,9 @@ import asyncpg
 from db.engine import create_engine
 from db.migrate import migrate
 from db.payments import PaymentStore
-from devstack.ports import HOST, Ports
-from devstack.postgres import _program
-from devstack.stack import Stack
+from devstack.stack.ports import HOST, Ports
+from devstack.stack.postgres import postgres_program
+from devstack.stack.stack import Stack
 from domain.errors import PaymentError
 from tests.builders import a_payment
 from tests.integration.replica import another_api
@@ -52,7 +52,7 @@ async def standby(of: int, directory: Path) -> AsyncIterator[int]:
     source = ("-h", HOST, "-p", str(of), "-U", "postgres", "-D", str(directory))
     await asyncio.to_thread(
         subprocess.run,
-        [*_program("pg_basebackup"), *source, "-R", "-X", "stream", "--checkpoint=fast"],
+        [*postgres_program("pg_basebackup"), *source, "-R", "-X", "stream", "--checkpoint=fast"],
         check=True,
         env={**os.environ, "PGPASSWORD": "postgres"},
     )
@@ -61,7 +61,7 @@ async def standby(of: int, directory: Path) -> AsyncIterator[int]:
     flags = [flag for option in options for flag in ("-c", option)]
     with (directory / "log").open("w") as log:
         server = await asyncio.create_subprocess_exec(
-            *(*_program("postgres"), "-D", str(directory), *flags), stdout=log, stderr=log
+            *(*postgres_program("postgres"), "-D", str(directory), *flags), stdout=log, stderr=log
         )
     try:
         yield port

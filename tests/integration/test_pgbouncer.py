@@ -13,7 +13,7 @@ from db.engine import create_engine
 from db.idempotency import IdempotencyKeys, KeyClaim
 from db.migrate import MigrationBlocked, migrate
 from db.payments import PaymentStore
-from devstack.ports import HOST, Ports
+from devstack.stack.ports import HOST, Ports
 from domain.payment import PaymentStatus
 from tests.builders import NOON, a_payment
 from tests.integration.replica import another_api

@@ -19,13 +19,13 @@ from temporalio.client import (
 
 from activities.adapters.kafka_topics import create_topics
 from bootstrap import kafka
-from bootstrap import prepare as preparation
 from bootstrap.settings import Settings
 from db.migrate import migrate
 from domain import names
 from domain.names import TOPIC_SUCCEEDED
 from tests.integration.shop import Order, Shop, an_unknown_order
 from tests.stacks import settings_of
+from workflows import prepare as preparation
 from workflows.reconciliation import EVERY, MAX_ROUND, schedule
 
 SCHEMA = """

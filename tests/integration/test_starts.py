@@ -9,7 +9,7 @@ from subprocess import PIPE, STDOUT
 import pytest
 
 from activities.adapters.kafka_topics import broker_hosts
-from devstack.ports import HOST
+from devstack.stack.ports import HOST
 from tests.integration.shop import Shop
 from tests.stacks import kafka_of
 
@@ -35,7 +35,7 @@ async def test_every_server_that_is_not_there_is_named(shop: Shop) -> None:
     database = shop.stack.environment()["DATABASE_URL"].replace(":payments@", ":hunter2@")
     variables = {"DATABASE_URL": database, "KAFKA_BOOTSTRAP_SERVERS": NOWHERE}
 
-    first, second = (await start(shop, "bootstrap.prepare", **variables)).splitlines()
+    first, second = (await start(shop, "workflows.prepare", **variables)).splitlines()
 
     assert "password authentication failed" in first
     assert "mend DATABASE_URL" in first
@@ -52,7 +52,7 @@ async def test_a_port_that_is_taken_is_named(shop: Shop) -> None:
     assert "set API_HOST and API_PORT" in last
 
 
-@pytest.mark.parametrize("module", ["api.main", "workflows.worker", "bootstrap.prepare"])
+@pytest.mark.parametrize("module", ["api.main", "workflows.worker", "workflows.prepare"])
 async def test_certificates_must_be_some(shop: Shop, module: str, tmp_path: Path) -> None:
     (tmp_path / "none.pem").write_text("hunter2")
     variables = {
@@ -65,7 +65,7 @@ async def test_certificates_must_be_some(shop: Shop, module: str, tmp_path: Path
     assert said.endswith("KAFKA_SSL_CAFILE: holds no certificates that can be read.\n")
 
 
-@pytest.mark.parametrize("module", ["api.main", "workflows.worker", "bootstrap.prepare"])
+@pytest.mark.parametrize("module", ["api.main", "workflows.worker", "workflows.prepare"])
 async def test_production_begins_with_nothing_unsafe(shop: Shop, module: str) -> None:
     said = await start(shop, module, ENVIRONMENT="production")
 

@@ -11,7 +11,7 @@ from activities.ports import Payments, Refunds
 from db.engine import create_engine
 from db.payments import PaymentStore
 from db.refunds import RefundStore
-from devstack.stack import Stack
+from devstack.stack.stack import Stack
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
 from domain.reconciliation import Place

@@ -9,7 +9,6 @@ import httpx
 import pytest
 from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
 
-from bootstrap.prepare import add_search_attributes
 from domain import exact_json, names
 from tests.builders import an_instruction
 from tests.integration.shop import JSON, Shop
@@ -17,6 +16,7 @@ from tests.integration.waiting import eventually
 from tests.stacks import another_server
 from workflows.operator_view import CUSTOMER_ID
 from workflows.payment import PaymentWorkflow
+from workflows.prepare import add_search_attributes
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import pytest
 from pydantic import HttpUrl
 
 from api import server
-from devstack.ports import HOST
+from devstack.stack.ports import HOST
 from domain import exact_json
 from tests.integration.shop import Shop
 from tests.stacks import another_server

@@ -19,10 +19,10 @@ from temporalio.service import RPCError
 
 from audit.__main__ import read_ended
 from audit.invariants import violations
-from devstack import process
-from devstack.ports import Ports
-from devstack.process import Process
-from devstack.stack import NEIGHBOURS, SERVERS, Stack
+from devstack.stack import process, startup
+from devstack.stack.ports import Ports
+from devstack.stack.process import Process
+from devstack.stack.stack import NEIGHBOURS, SERVERS, Stack
 from domain.names import RECONCILIATION, workflow_id
 from tests import former
 from tests.integration.agreement import assert_agreement
@@ -61,6 +61,7 @@ async def former_shop(
         await stack.up([*SERVERS, *NEIGHBOURS])
         with monkeypatch.context() as patched:
             patched.setattr(process, "ROOT", former_tree)
+            patched.setattr(startup, "PREPARE_MODULE", "bootstrap.prepare")
             await stack.up(OURS)
         async with AsyncExitStack() as opened:
             yield await _shop(stack, opened)

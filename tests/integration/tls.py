@@ -10,9 +10,9 @@ from pathlib import Path
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from devstack.kafka import Kafka
-from devstack.ports import HOST, Ports
-from devstack.site import Site
+from devstack.stack.kafka import Kafka
+from devstack.stack.ports import HOST, Ports
+from devstack.stack.site import Site
 
 SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)
 """What a client of PostgreSQL sends first when it wants TLS (PostgreSQL manual, section 54.7)."""

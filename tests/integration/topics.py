@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
-from devstack.journal import loads_typed
+from devstack.neighbours.decimal_json import loads_decimal
 from domain.names import TOPICS
 from tests.contract import event_validator
 
@@ -29,7 +29,7 @@ class Event(NamedTuple):
 
     @property
     def body(self) -> dict[str, Any]:
-        body: dict[str, Any] = loads_typed(self.value)
+        body: dict[str, Any] = loads_decimal(self.value)
         return body
 
 

@@ -25,8 +25,8 @@ from temporalio.client import Client
 
 from audit.__main__ import read_ended
 from audit.invariants import violations
-from devstack.ports import Ports
-from devstack.stack import Stack
+from devstack.stack.ports import Ports
+from devstack.stack.stack import Stack
 from domain import exact_json
 from tests.chaos.idle import until_idle
 from tests.overload.connection import Answer, Connection

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self, cast
 
 import httptools
 
-from devstack.ports import HOST
+from devstack.stack.ports import HOST
 
 
 class Answer(NamedTuple):

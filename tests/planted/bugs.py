@@ -31,7 +31,7 @@ SCHEMAS = "tests/unit/test_schemas.py"
 HTTP = "tests/unit/test_http.py"
 AUTHORIZATION = "tests/unit/test_authorization.py"
 IDENTITY = "tests/unit/test_identity.py"
-PLACES = "tests/unit/test_places.py"
+ADMISSION = "tests/unit/test_admission.py"
 HOSTILE = "tests/unit/test_hostile_requests.py"
 SERVER = "tests/unit/test_server.py"
 KAFKA_TIMELINE = "tests/unit/test_kafka_timeline.py"
@@ -39,7 +39,7 @@ TIMELINE = "tests/unit/test_timeline.py"
 CALLERS = "tests/unit/test_callers.py"
 TRANSPORT = "tests/integration/test_transport.py"
 READINESS = "tests/unit/test_readiness.py"
-SAGAS = "tests/unit/test_sagas.py"
+SAGAS = "tests/unit/test_workflow_client.py"
 IDEMPOTENCY = "tests/unit/test_idempotency.py"
 PUBLISHED = "tests/unit/test_published_failures.py"
 REDIS = "tests/unit/test_redis.py"
@@ -64,7 +64,7 @@ REFUND_HTTP = "tests/unit/test_refunds.py"
 SETTINGS = "tests/unit/test_settings.py"
 PRODUCTION = "tests/unit/test_production.py"
 CONTAINERS = "tests/unit/test_containers.py"
-STACK = "tests/unit/test_stack.py"
+STACK = "tests/unit/devstack/test_stack.py"
 ENCRYPTION = "tests/integration/test_encryption.py"
 REFUNDS = "tests/integration/test_refunds.py"
 FAILOVER = "tests/integration/test_failover.py"
@@ -326,7 +326,7 @@ DOMAIN = (
     Bug(
         "success that may be undone is answered as such",
         "domain/payment.py",
-        "        if self.is_settled:\n            return self\n",
+        "        if self.is_irrevocable:\n            return self\n",
         "        if self.is_final:\n            return self\n",
         HTTP,
     ),
@@ -423,8 +423,8 @@ WORKFLOWS = (
     Bug(
         "running payments of the former version are looked up",
         "workflows/payment.py",
-        "if recorded.is_settled or not workflow.patched(SAGA_2):",
-        "if recorded.is_settled:",
+        "if recorded.is_irrevocable or not workflow.patched(SAGA_2):",
+        "if recorded.is_irrevocable:",
         REPLAY,
     ),
     Bug(
@@ -636,7 +636,7 @@ WORKFLOWS = (
     Bug(
         "recorded success is published whatever became of its charge",
         "workflows/payment.py",
-        "if recorded.is_settled or not workflow.patched(SAGA_2):",
+        "if recorded.is_irrevocable or not workflow.patched(SAGA_2):",
         "if recorded.is_final or not workflow.patched(SAGA_2):",
         LOST_RUNS,
     ),
@@ -804,8 +804,8 @@ WORKFLOWS = (
     Bug(
         "order paid before is charged again",
         "workflows/payment.py",
-        "        self._payment = recorded\n        if recorded.is_settled",
-        "        if recorded.is_settled",
+        "        self._payment = recorded\n        if recorded.is_irrevocable",
+        "        if recorded.is_irrevocable",
         SAGA,
     ),
     Bug(
@@ -1117,7 +1117,7 @@ ACTIVITIES = (
     Bug(
         "reconciler takes up nothing",
         "activities/reconciliation.py",
-        "            return await self._sagas.resume(payment)\n",
+        "            return await self._workflows.resume(payment)\n",
         "            return False\n",
         RECONCILIATION,
     ),
@@ -1151,18 +1151,18 @@ ACTIVITIES = (
     ),
     Bug(
         "success that a workflow carries is answered as one of its own",
-        "api/payments.py",
-        "        live = None if own else await parts.payments.find_live(order_id)\n",
-        "        live = None\n",
+        "api/pay.py",
+        "            live = None if own else await self.payments.find_live(order_id)\n",
+        "            live = None\n",
         PUBLISHED,
     ),
     Bug(
         "refunds wait for all events that are not out",
         "activities/reconciliation.py",
-        "            _Step(self._refunds.unfinished_before, self._sagas.resume_refund),\n"
+        "            _Step(self._refunds.unfinished_before, self._workflows.resume_refund),\n"
         "            _Step(self._payments.unpublished_before, resume_once),\n",
         "            _Step(self._payments.unpublished_before, resume_once),\n"
-        "            _Step(self._refunds.unfinished_before, self._sagas.resume_refund),\n",
+        "            _Step(self._refunds.unfinished_before, self._workflows.resume_refund),\n",
         RECONCILING,
     ),
     Bug(
@@ -1942,7 +1942,7 @@ API = (
     ),
     Bug(
         "customers list each other's payments",
-        "api/routes.py",
+        "api/payment_routes.py",
         "query.to_search(caller.customer_id)",
         "query.to_search(None)",
         AUTHORIZATION,
@@ -1977,14 +1977,14 @@ API = (
     ),
     Bug(
         "customers read each other's payments",
-        "api/payments.py",
+        "api/pay.py",
         "if payment is None or not caller.acts_for(payment.customer_id):",
         "if payment is None:",
         AUTHORIZATION,
     ),
     Bug(
         "customers pay with each other's name",
-        "api/routes.py",
+        "api/payment_routes.py",
         "if not caller.acts_for(body.customer_id):",
         "if caller.customer_id == body.order_id:",
         AUTHORIZATION,
@@ -1998,64 +1998,63 @@ API = (
     ),
     Bug(
         "bodies are read to their end",
-        "api/exact_route.py",
-        "if received > MOST_BODY_BYTES:",
-        "if received > 1000 * MOST_BODY_BYTES:",
+        "api/json_route.py",
+        "if received > MAX_BODY_BYTES:",
+        "if received > 1000 * MAX_BODY_BYTES:",
         "tests/unit/test_hostile_requests.py",
     ),
     Bug(
         "idempotency key not scoped to the caller",
-        "api/payments.py",
+        "api/pay.py",
         'caller = f"customer:{instruction.customer_id}"',
         'caller = "customer"',
         IDEMPOTENCY,
     ),
     Bug(
         "key is taken for another request",
-        "api/payments.py",
+        "api/pay.py",
         "if claim.fingerprint != instruction.fingerprint:",
         "if claim.key != key:",
         IDEMPOTENCY,
     ),
     Bug(
         "payment taken up by its key is as young as the request",
-        "api/payments.py",
+        "api/pay.py",
         "instruction = earlier.to_resume()",
-        "instruction = _taken_up(instruction, claim.payment_id)",
+        'instruction = instruction.model_copy(update={"payment_id": claim.payment_id})',
         IDEMPOTENCY,
     ),
     Bug(
         "repeated request is a new payment",
-        "api/payments.py",
-        "    if earlier is None:\n"
-        "        instruction = _taken_up(instruction, claim.payment_id)\n    elif",
-        "    if",
+        "api/pay.py",
+        "            instruction = instruction.model_copy(update=again)\n",
+        "            pass\n",
         IDEMPOTENCY,
     ),
     Bug(
         "5xx answers are replayed for a key",
-        "api/payments.py",
+        "api/pay.py",
         "return STATUSES[code] < HTTPStatus.INTERNAL_SERVER_ERROR",
         "return True",
         IDEMPOTENCY,
     ),
     Bug(
         "recorded success is answered before it is told",
-        "api/payments.py",
-        "return live if live is not None and live.is_settled else None",
+        "api/pay.py",
+        "return live if live is not None and live.is_irrevocable else None",
         "return live if live is not None and live.is_final else None",
         HTTP,
     ),
     Bug(
         "in progress is kept under a key",
-        "api/payments.py",
+        "api/pay.py",
         "    if payment.error_code is ErrorCode.PAYMENT_IN_PROGRESS:\n        return False\n",
         "",
         PUBLISHED,
     ),
     Bug(
         "closed order is to be waited for while its failure is published",
-        "api/payments.py",
+        "api/pay.py",
         "return closing.refusal_for(instruction.customer_id)",
         "return refusal",
         PUBLISHED,
@@ -2069,104 +2068,101 @@ API = (
     ),
     Bug(
         "published failure is tried anew by its key",
-        "api/payments.py",
+        "api/pay.py",
         "    if payment.closes_its_order:\n        return True\n",
         "",
         PUBLISHED,
     ),
     Bug(
         "key repeats its refusal though the order is paid",
-        "api/payments.py",
-        "    if paid is not None:\n        return Outcome(paid, replayed",
-        "    if paid is None:\n        return Outcome(instruction, replayed",
+        "api/pay.py",
+        "        if paid is not None:\n            return Outcome(paid, replayed",
+        "        if paid is None:\n            return Outcome(instruction, replayed",
         PUBLISHED,
     ),
     Bug(
         "callers wait for Kafka",
-        "api/payments.py",
-        "if recorded is not None and recorded.is_settled and recorded.has_event:",
+        "api/pay.py",
+        "if recorded is not None and recorded.is_irrevocable and recorded.has_event:",
         "if recorded is None:",
         PUBLISHED,
     ),
     Bug(
         "success is answered as an outage because of its key",
-        "api/payments.py",
-        "        with suppress(PaymentError):  # the payment has its answer",
-        "        with suppress(ZeroDivisionError):  # the payment has its answer",
+        "api/pay.py",
+        "            with suppress(PaymentError):  # the response is right",
+        "            with suppress(ZeroDivisionError):  # the response is right",
         PUBLISHED,
     ),
     Bug(
         "payment that runs is answered as an outage",
-        "api/payments.py",
-        "    recorded = await _recorded(saga, instruction.order_id, parts)\n"
-        "    if recorded is not None:\n"
-        "        return Outcome(recorded",
-        "    recorded = await parts.payments.find(saga.payment_id)\n    if recorded is not None:\n"
-        "        return Outcome(recorded",
+        "api/pay.py",
+        "        recorded = await self._recorded(running.payment_id, instruction.order_id)\n",
+        "        recorded = await self.payments.find(running.payment_id)\n",
         PUBLISHED,
     ),
     Bug(
         "callers hear of a success that may be undone",
-        "api/payments.py",
-        "if recorded is not None and recorded.is_settled and recorded.has_event:",
+        "api/pay.py",
+        "if recorded is not None and recorded.is_irrevocable and recorded.has_event:",
         "if recorded is not None and recorded.is_final and recorded.has_event:",
         PUBLISHED,
     ),
     Bug(
         "failure is answered while its workflow still holds the order",
-        "api/payments.py",
-        "recorded.is_settled and recorded.has_event:",
-        "recorded.is_settled:",
+        "api/pay.py",
+        "recorded.is_irrevocable and recorded.has_event:",
+        "recorded.is_irrevocable:",
         PUBLISHED,
     ),
     Bug(
         "payment that is being undone is cancelled",
-        "api/payments.py",
+        "api/pay.py",
         "    if payment.compensation is not None:\n",
         "    if payment.compensation is not None and payment.is_final:\n",
         PUBLISHED,
     ),
     Bug(
         "first of two keys is taken",
-        "api/idempotency.py",
+        "api/idempotency_key.py",
         "if len(values) > 1 or ",
         "if ",
         IDEMPOTENCY,
     ),
     Bug(
         "stranger is shown the payment",
-        "api/routes.py",
+        "api/payment_routes.py",
         "    if payment.customer_id != asked_by:\n",
         "    if payment.customer_id is None:\n",
         HTTP,
     ),
     Bug(
         "nobody is limited",
-        "api/exact_route.py",
-        "            await limit_rate(request)\n",
+        "api/json_route.py",
+        "            await count_request(request, resources.rate_limit)\n",
         "",
         HTTP,
     ),
     Bug(
-        "a place is taken for ever",
-        "api/places.py",
-        "            self._taken -= 1\n",
+        "payments in progress are never counted down",
+        "api/admission.py",
+        "            self._in_progress -= 1\n",
         "            pass\n",
-        PLACES,
+        ADMISSION,
     ),
     Bug(
-        "slow payments take no room away",
-        "api/places.py",
-        "if seconds > self._slow_seconds:",
-        "if seconds > 2 * self._slow_seconds:",
-        PLACES,
+        "slow payments do not lower the concurrency limit",
+        "api/admission.py",
+        "if seconds > self._slow_after_seconds:",
+        "if seconds > 2 * self._slow_after_seconds:",
+        ADMISSION,
     ),
     Bug(
-        "places grow without need",
-        "api/places.py",
-        "elif self._taken * 2 > self._limit:",
+        "the concurrency limit grows while it is not used",
+        "api/admission.py",
+        "elif self._in_progress * 2 > self._limit:",
         "else:",
-        PLACES,
+        ADMISSION,
     ),
     Bug(
         "every proxy is trusted",
@@ -2177,7 +2173,7 @@ API = (
     ),
     Bug(
         "a Location that leads nowhere",
-        "api/routes.py",
+        "api/payment_routes.py",
         "    if not outcome.is_recorded:\n",
         "    if not outcome.payment:\n",
         HTTP,
@@ -2191,28 +2187,28 @@ API = (
     ),
     Bug(
         "cancelling what has just ended is an outage",
-        "api/payments.py",
-        "_refuse_if_ended(await parts.payments.find(payment.id))  # meanwhile",
+        "api/pay.py",
+        "_refuse_if_ended(await self.payments.find(payment.id))  # meanwhile",
         "pass",
         HTTP,
     ),
     Bug(
         "queries are read however long they are",
-        "api/exact_route.py",
-        "> MOST_QUERY_BYTES:",
+        "api/json_route.py",
+        "> MAX_QUERY_BYTES:",
         "< 0:",
         HOSTILE,
     ),
     Bug(
         "who is turned away is read first",
-        "api/exact_route.py",
-        "            if takes_place:\n",
+        "api/json_route.py",
+        "            if is_limited:\n",
         "            if False:\n",
         HOSTILE,
     ),
     Bug(
         "what has changed is not sent",
-        "api/exact_route.py",
+        "api/conditional.py",
         'if tag not in request.headers.get("if-none-match", ""):',
         'if "if-none-match" not in request.headers:',
         HTTP,
@@ -2268,14 +2264,14 @@ API = (
     ),
     Bug(
         "different payment is joined",
-        "api/sagas.py",
+        "api/workflow_client.py",
         "memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
         "names.MEMO_FINGERPRINT not in memo:",
         f"{REPETITION}::test_running_payment_is_joined_by_the_same_request_only",
     ),
     Bug(
         "lost workflow is a 500",
-        "api/sagas.py",
+        "api/workflow_client.py",
         "except (TimeoutError, WorkflowFailureError):",
         "except TimeoutError:",
         RECONCILIATION,
@@ -2429,8 +2425,8 @@ REFUNDING = (
     Bug(
         "lost refunds stay lost",
         "activities/reconciliation.py",
-        "self._refunds.unfinished_before, self._sagas.resume_refund",
-        "self._refunds.unfinished_before, self._sagas.resume",
+        "self._refunds.unfinished_before, self._workflows.resume_refund",
+        "self._refunds.unfinished_before, self._workflows.resume",
         RECONCILIATION,
     ),
     Bug(
@@ -2449,9 +2445,9 @@ REFUNDING = (
     ),
     Bug(
         "one key refunds two amounts",
-        "api/refunds.py",
-        "if refund.amount != asked.amount:",
-        "if refund.id != asked.id:",
+        "api/refund.py",
+        "if refund.amount != requested.amount:",
+        "if refund.id != requested.id:",
         REFUND_HTTP,
     ),
     Bug(
@@ -2522,15 +2518,15 @@ OPERATING = (
     ),
     Bug(
         "customers see our insides",
-        "api/routes.py",
-        "parts.timeline.story if caller.is_service else",
-        "parts.timeline.story if caller else",
+        "api/payment_routes.py",
+        "timeline.read if caller.is_service else",
+        "timeline.read if caller else",
         TIMELINE,
     ),
     Bug(
         "each of many refunds is looked up",
         "api/timeline.py",
-        "newest = refunds[-MOST_REFUNDS:]",
+        "newest = refunds[-MAX_REFUNDS:]",
         "newest = refunds",
         TIMELINE,
     ),
@@ -2578,21 +2574,21 @@ OPERATING = (
     ),
     Bug(
         "slow queries take the API out of service",
-        "api/sagas.py",
+        "api/workflow_client.py",
         "if error.status is RPCStatusCode.INVALID_ARGUMENT:",
         "if error.status:",
         SAGAS,
     ),
     Bug(
         "a workflow without memo is joined",
-        "api/sagas.py",
+        "api/workflow_client.py",
         "if running is None or memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
         "if memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:",
         SAGAS,
     ),
     Bug(
         "a workflow without memo is cancelled",
-        "api/sagas.py",
+        "api/workflow_client.py",
         "            if running is None:\n                raise _in_progress()\n"
         "            if running != str",
         "            if running and running != str",
@@ -2659,22 +2655,22 @@ READING = (
     ),
     Bug(
         "Allow does not tell of HEAD",
-        "api/main.py",
+        "api/app.py",
         '({"HEAD"} if "GET" in methods else set())',
         "set()",
         HTTP,
     ),
     Bug(
         "browsers may not send HEAD",
-        "api/main.py",
+        "api/app.py",
         'allow_methods=["GET", "HEAD", "POST"]',
         'allow_methods=["GET", "POST"]',
         HTTP,
     ),
     Bug(
         "every site reaches a private network",
-        "api/main.py",
-        'allow_private_network="*" not in settings.cors_origins',
+        "api/app.py",
+        'allow_private_network="*" not in cors_origins',
         "allow_private_network=True",
         HTTP,
     ),
@@ -2786,8 +2782,8 @@ READING = (
     Bug(
         "trailers are endless",
         "api/server.py",
-        "        if self._head_bytes > MOST",
-        "        if self._stage is Stage.HEAD and self._head_bytes > MOST",
+        "        if self._head_bytes > MAX",
+        "        if self._stage is Stage.HEAD and self._head_bytes > MAX",
         SERVER,
     ),
     Bug(
@@ -2963,9 +2959,9 @@ CONFIGURATION = (
     ),
     Bug(
         "production serves its documentation",
-        "api/main.py",
-        'if settings.environment == "production":',
-        'if settings.environment == "none":',
+        "api/app.py",
+        "    if is_production:\n",
+        "    if False:\n",
         PRODUCTION,
     ),
     Bug(
@@ -3004,15 +3000,29 @@ CONFIGURATION = (
         CONTAINERS,
     ),
     Bug(
+        "the neighbours' image holds the whole devstack",
+        "Dockerfile.worker",
+        "COPY devstack/neighbours/ devstack/neighbours/",
+        "COPY devstack/ devstack/",
+        CONTAINERS,
+    ),
+    Bug(
+        "the shop's image lacks its pages",
+        "Dockerfile.worker",
+        "COPY devstack/demo/ devstack/demo/",
+        "COPY devstack/demo.py devstack/",
+        CONTAINERS,
+    ),
+    Bug(
         "cluster id may begin with a hyphen",
-        "devstack/kafka.py",
+        "devstack/stack/kafka.py",
         'b"\\0" + secrets.token_bytes(15)',
         "secrets.token_bytes(16)",
         STACK,
     ),
     Bug(
         "failing start does not quote the tool",
-        "devstack/failures.py",
+        "devstack/stack/errors.py",
         'super().__init__(f"{self.summary}\\n{self.tail}".rstrip())',
         "super().__init__(self.summary)",
         STACK,
@@ -3272,6 +3282,80 @@ AUDITING = (
         "while dice.random() < 0:",
         SHOPPERS,
     ),
+    Bug(
+        "the time-skipping server tries some steps for ever",
+        "tests/whole_seconds.py",
+        "+= NEVER_WHOLE",
+        "+= timedelta()",
+        "tests/workflow/test_time_limits.py",
+    ),
+)
+
+REPOSITORY = (
+    Bug(
+        "a second version, in the contract of the events",
+        "tests/contract.py",
+        '"version": VERSION}',
+        '"version": "0.1.0"}',
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "a version that the changelog does not have",
+        "domain/version.py",
+        'VERSION = "0.2.0"',
+        'VERSION = "0.3.0"',
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "a target in no group of make help",
+        "Makefile",
+        "##@ Run the whole system on this machine\n",
+        "",
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "a command that the pages name is gone",
+        "Makefile",
+        ".PHONY: latency\n",
+        ".PHONY: latencies\n",
+        "tests/unit/test_references.py",
+    ),
+    Bug(
+        "a link to a heading that is not there",
+        "README.md",
+        "docs/architecture.md#what-the-service-is-not",
+        "docs/architecture.md#what-it-is-not",
+        "tests/unit/test_references.py",
+    ),
+    Bug(
+        "a setting that the pages spell otherwise",
+        "docs/http.md",
+        "`KEEP_ALIVE_SECONDS`",
+        "`KEEPALIVE_SECONDS`",
+        "tests/unit/test_references.py",
+    ),
+    Bug(
+        "a status that the page about HTTP leaves out",
+        "docs/http.md",
+        "| 405 |",
+        "| 404 |",
+        "tests/unit/test_documentation.py",
+    ),
+    Bug(
+        "CI forgets a Python that is promised",
+        ".github/workflows/ci.yml",
+        'python: ["3.11", "3.12", "3.13", "3.14"]',
+        'python: ["3.12", "3.13", "3.14"]',
+        "tests/unit/test_repository.py",
+    ),
+    Bug(
+        "CI uses an action by a tag that can be moved",
+        ".github/workflows/ci.yml",
+        "setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0\n        with:\n"
+        "          python-version: ${{ matrix.python }}",
+        "setup-python@v7.0.0\n        with:\n          python-version: ${{ matrix.python }}",
+        "tests/unit/test_repository.py",
+    ),
 )
 
 BUGS = (
@@ -3286,4 +3370,5 @@ BUGS = (
     *READING,
     *CONFIGURATION,
     *AUDITING,
+    *REPOSITORY,
 )

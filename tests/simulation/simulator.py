@@ -19,7 +19,7 @@ from tests.simulation.outages import OneTryInterceptor
 from tests.simulation.publisher import HeardPublisher
 from tests.simulation.story import Clock, Story
 from tests.simulation.world import FaultyWorld, Worlds
-from workflows.start import TemporalSagas
+from workflows.start import TemporalWorkflowStarter
 
 INTERCEPTORS = (OneTryInterceptor(), PaymentErrorInterceptor(), LossInterceptor())
 
@@ -55,7 +55,7 @@ class Simulator:
         """What activities act on: the world of the case whose workflow they belong to."""
         world: Any = Worlds(self._worlds)
         publisher = HeardPublisher(cast(FaultyWorld, world))
-        return ports_of(world, TemporalSagas(self._client))._replace(publisher=publisher)
+        return ports_of(world, TemporalWorkflowStarter(self._client))._replace(publisher=publisher)
 
     async def run(self, case: Case) -> Finding:
         """Tell the story of the case, and compare all books when it has ended."""

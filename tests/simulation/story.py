@@ -23,7 +23,7 @@ from tests.simulation.scenarios import SOON, set_up
 from tests.simulation.world import FaultyWorld
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ABANDONED_AFTER
-from workflows.start import TemporalSagas, start_payment
+from workflows.start import TemporalWorkflowStarter, start_payment
 
 ROUNDS = 20
 """More rounds of the reconciliation than any case needs."""
@@ -53,7 +53,10 @@ class Story:
         self._endings: list[WorkflowRun] = []
         self._broken: list[str] = []
         self._reconciliation = ReconciliationActivities(
-            FakePayments(world), FakeRefunds(world), TemporalSagas(client), FakeRounds(world)
+            FakePayments(world),
+            FakeRefunds(world),
+            TemporalWorkflowStarter(client),
+            FakeRounds(world),
         )
 
     async def tell(self) -> None:

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from api.main import create_app
+from api.main import build_app
 from bootstrap.settings import Settings
-from tests.unit.backstage import Backstage
+from tests.unit.fake_resources import FakeResources
 
 
 @pytest.fixture(autouse=True)
@@ -23,19 +23,19 @@ def no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
-    return create_app(Settings.model_construct())
+    return build_app(Settings.model_construct())
 
 
 @pytest.fixture
-def backstage(app: FastAPI) -> Backstage:
-    backstage = Backstage()
-    app.state.parts = backstage.parts()
-    return backstage
+def resources(app: FastAPI) -> FakeResources:
+    resources = FakeResources()
+    app.state.resources = resources.build()
+    return resources
 
 
 @pytest.fixture
-async def http(app: FastAPI, backstage: Backstage) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application, whose backstage the test sets."""
+async def http(app: FastAPI, resources: FakeResources) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, whose resources the test sets."""
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://payments",

@@ -13,15 +13,16 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from api.app import ROUTERS
 from api.errors import STATUSES
 from api.identity import NOBODY, READ, REFUND, WRITE, Identity, IssuerKeys
-from api.main import ROUTERS
+from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from tests.builders import NOON, a_payment, a_refund
 from tests.tokens import AUDIENCE, ISSUER, a_token, key_set
-from tests.unit.backstage import CUSTOMER, STRANGER, Backstage
+from tests.unit.fake_resources import CUSTOMER, STRANGER, FakeResources
 
 ORDER = UUID(int=70)
 DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "No.")
@@ -85,12 +86,14 @@ def requests() -> Iterator[Request]:
             yield Request("GET", f"{address}/refunds/{refund}", READ, payment, refund)
 
 
-def expected(caller: Caller, scopes: frozenset[str], request: Request) -> ErrorCode | int:
+def expected(
+    caller: Caller, scopes: frozenset[str], request: Request
+) -> ErrorCode | RequestErrorCode | int:
     """The error that must be answered, or the status of a success."""
     if caller in NO_CALLERS.values():
-        return ErrorCode.UNAUTHENTICATED
+        return RequestErrorCode.UNAUTHENTICATED
     if request.scope not in scopes:
-        return ErrorCode.INSUFFICIENT_SCOPE
+        return RequestErrorCode.INSUFFICIENT_SCOPE
     if request.path == "/payments":
         return _expected_of_all(caller, request)
     payment = next((each for each in PAYMENTS if each.id == request.payment_id), None)
@@ -99,14 +102,14 @@ def expected(caller: Caller, scopes: frozenset[str], request: Request) -> ErrorC
     return _expected_of_own(payment, request)
 
 
-def _expected_of_all(caller: Caller, request: Request) -> ErrorCode | int:
+def _expected_of_all(caller: Caller, request: Request) -> ErrorCode | RequestErrorCode | int:
     if request.method == "GET":
         return 200
     is_own = caller.owner_id in {None, request.customer_id}
     return 202 if is_own else ErrorCode.CUSTOMER_MISMATCH
 
 
-def _expected_of_own(payment: Payment, request: Request) -> ErrorCode | int:
+def _expected_of_own(payment: Payment, request: Request) -> ErrorCode | RequestErrorCode | int:
     if request.path.endswith("/cancel"):
         return 202 if payment.status is PaymentStatus.PENDING else ErrorCode.PAYMENT_ENDED
     if request.method == "POST":
@@ -126,13 +129,13 @@ def token(caller: str, scopes: frozenset[str]) -> str | None:
 
 
 @pytest.fixture
-def client(backstage: Backstage, http: httpx.AsyncClient, app: FastAPI) -> httpx.AsyncClient:
+def client(resources: FakeResources, http: httpx.AsyncClient, app: FastAPI) -> httpx.AsyncClient:
     async def fetch() -> Any:
         return key_set()
 
-    backstage.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
-    backstage.recorded, backstage.recorded_refunds = [*PAYMENTS], [*REFUNDS]
-    app.state.parts = backstage.parts()
+    resources.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    resources.recorded, resources.recorded_refunds = [*PAYMENTS], [*REFUNDS]
+    app.state.resources = resources.build()
     return http
 
 
@@ -152,20 +155,20 @@ async def test_everybody_may_do_what_is_theirs_and_no_more(
         answered = await answer(client, token(name, scopes), request)
 
         wanted = expected(caller, scopes, request)
-        status = STATUSES[wanted] if isinstance(wanted, ErrorCode) else wanted
+        status = wanted if isinstance(wanted, int) else STATUSES[wanted]
         assert answered.status_code == status, (name, scopes, request)
-        assert answered.json().get("code") == (wanted if isinstance(wanted, ErrorCode) else None)
+        assert answered.json().get("code") == (None if isinstance(wanted, int) else wanted)
 
 
 @pytest.mark.parametrize("name", CALLERS)
 async def test_lists_are_of_own_payments(
-    client: httpx.AsyncClient, backstage: Backstage, name: str
+    client: httpx.AsyncClient, resources: FakeResources, name: str
 ) -> None:
     given = token(name, frozenset({READ}))
 
     await answer(client, given, Request("GET", "/payments", READ))
 
-    assert [search.owner_id for search in backstage.searches] == [CALLERS[name].owner_id]
+    assert [search.owner_id for search in resources.searches] == [CALLERS[name].owner_id]
 
 
 async def test_the_payment_of_another_is_as_if_it_were_not(client: httpx.AsyncClient) -> None:

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.unit.backstage import ORDER, Backstage
+from tests.unit.fake_resources import ORDER, FakeResources
 
 SAME = [
     ("2001:db8::1", "2001:DB8:0:0:0:0:0:1", "2001:db8::2", "2001:db8:0:0:ffff:ffff:ffff:ffff"),
@@ -14,21 +14,21 @@ SAME = [
 ]
 
 
-async def counted_as(app: FastAPI, backstage: Backstage, address: str) -> str:
+async def counted_as(app: FastAPI, resources: FakeResources, address: str) -> str:
     transport = httpx.ASGITransport(app, client=(address, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
         await client.get(f"/payments/{ORDER}")
-    return backstage.counted[-1]
+    return resources.counted[-1]
 
 
 @pytest.mark.parametrize("addresses", SAME, ids=lambda each: str(each[0]))
 async def test_addresses_of_one_caller_are_counted_together(
-    app: FastAPI, backstage: Backstage, addresses: tuple[str, ...]
+    app: FastAPI, resources: FakeResources, addresses: tuple[str, ...]
 ) -> None:
-    assert len({await counted_as(app, backstage, each) for each in addresses}) == 1
+    assert len({await counted_as(app, resources, each) for each in addresses}) == 1
 
 
-async def test_other_callers_are_counted_apart(app: FastAPI, backstage: Backstage) -> None:
+async def test_other_callers_are_counted_apart(app: FastAPI, resources: FakeResources) -> None:
     addresses = (*(each[0] for each in SAME), "2001:db8:0:1::1", "198.51.100.10")
 
-    assert len({await counted_as(app, backstage, each) for each in addresses}) == len(addresses)
+    assert len({await counted_as(app, resources, each) for each in addresses}) == len(addresses)

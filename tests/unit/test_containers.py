@@ -23,13 +23,26 @@ WITHOUT_PROBE = {"temporal-ui", "worker", "api"}
 """The probe of the API is in its image; the worker listens nowhere; the UI has no client."""
 
 
+NEIGHBOURS = [f"devstack.neighbours.{name}" for name in ("gateway", "ordering", "inventory")]
+IMAGES = [
+    ("Dockerfile.api", "", ["api.main"]),
+    ("Dockerfile.worker", "worker", ["workflows.worker", "workflows.prepare", "audit.__main__"]),
+    ("Dockerfile.worker", "neighbours", NEIGHBOURS),
+    ("Dockerfile.worker", "shop", [*NEIGHBOURS, "devstack.demo.shop"]),
+]
+
+
 def first_party_imports(module: str, seen: set[str]) -> Iterator[str]:
-    """The top-level packages of ours that a module needs, directly or through others."""
+    """The folders with our code that a module needs, directly or through other modules.
+
+    A folder is a top-level package or, of devstack, one of the packages in it.
+    """
     file = ROOT / (module.replace(".", "/") + ".py")
     if module in seen or not file.exists():
         return
     seen.add(module)
-    yield module.split(".", maxsplit=1)[0]
+    package, *rest = module.split(".")
+    yield f"{package}/{rest[0]}" if package == "devstack" else package
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield from first_party_imports(node.module, seen)
@@ -38,32 +51,22 @@ def first_party_imports(module: str, seen: set[str]) -> Iterator[str]:
 
 
 def copied(dockerfile: str, target: str) -> set[str]:
-    """The packages in the stages that `target` is built on."""
-    stages = re.split(r"^FROM ", (ROOT / dockerfile).read_text(), flags=re.MULTILINE)[1:]
-    chosen = [
-        stage
-        for stage in stages
-        if " AS " not in (line := stage.splitlines()[0])
-        or line.endswith((f" AS {target}", " AS runtime"))
-    ]
-    return set(re.findall(r"^COPY (\w+)/ \w+/$", "\n".join(chosen), flags=re.MULTILINE))
+    """The folders that stage `target` and the stages it is built on copy; the last has no name."""
+    stages: dict[str, tuple[str, str]] = {}
+    for stage in re.split(r"^FROM ", (ROOT / dockerfile).read_text(), flags=re.MULTILINE)[1:]:
+        base, _, name = stage.splitlines()[0].partition(" AS ")
+        stages[name] = (base, stage)
+    folders: set[str] = set()
+    while target in stages:
+        target, stage = stages[target]
+        folders |= set(re.findall(r"^COPY ([\w/]+)/ \1/$", stage, flags=re.MULTILINE))
+    return folders
 
 
 @pytest.mark.parametrize(
     ("dockerfile", "target", "modules"),
-    [
-        ("Dockerfile.api", "", ["api.main"]),
-        (
-            "Dockerfile.worker",
-            "worker",
-            ["workflows.worker", "bootstrap.prepare", "audit.__main__"],
-        ),
-        (
-            "Dockerfile.worker",
-            "neighbours",
-            ["devstack.gateway", "devstack.ordering", "devstack.inventory", "devstack.shop"],
-        ),
-    ],
+    IMAGES,
+    ids=["api", "worker", "neighbours", "shop"],
 )
 def test_an_image_holds_what_its_process_imports_and_no_more(
     dockerfile: str, target: str, modules: list[str]
@@ -73,20 +76,33 @@ def test_an_image_holds_what_its_process_imports_and_no_more(
     assert copied(dockerfile, target) == needed
 
 
-def test_the_audit_runs_in_the_image_of_the_worker(tmp_path: Path) -> None:
-    """As `python -m audit` does: with the files of the image, and no others of ours."""
+def run_in_image(target: str, directory: Path, *arguments: str) -> str:
+    """Run Python with the files that an image of Dockerfile.worker has, and no others of ours."""
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    for package in copied("Dockerfile.worker", "worker"):
-        assert f"!{package}" in ignored
-        shutil.copytree(ROOT / package, tmp_path / package)
+    for folder in copied("Dockerfile.worker", target):
+        assert f"!{folder}" in ignored
+        shutil.copytree(ROOT / folder, directory / folder)
 
-    command = (sys.executable, "-m", "audit", "--help")
+    command = (sys.executable, *arguments)
     ran = subprocess.run(  # noqa: S603 (our own command)
-        command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False
+        command, cwd=directory, env={}, capture_output=True, text=True, check=False
     )
 
     assert ran.returncode == 0, ran.stderr
-    assert "--hours" in ran.stdout
+    return ran.stdout
+
+
+def test_the_audit_runs_in_the_image_of_the_worker(tmp_path: Path) -> None:
+    assert "--hours" in run_in_image("worker", tmp_path, "-m", "audit", "--help")
+
+
+@pytest.mark.parametrize(
+    ("target", "modules"), [("neighbours", NEIGHBOURS), ("shop", ["devstack.demo.shop"])]
+)
+def test_the_neighbours_and_the_shop_find_their_modules_in_their_images(
+    target: str, modules: list[str], tmp_path: Path
+) -> None:
+    run_in_image(target, tmp_path, "-c", f"import {', '.join(modules)}")
 
 
 @pytest.mark.parametrize("name", ["prepare", "worker", "api"])

@@ -1,6 +1,6 @@
 """What the documentation says about configuration and HTTP is what the code does."""
 
-import tomllib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 from jsonschema_rs import validator_for
 
 from api.errors import STATUSES
-from api.main import VERSION
+from api.request_errors import RequestErrorCode
 from bootstrap.settings import Settings
 from domain.errors import ErrorCode
 from tests.contract import CONTRACTS, DOCS, openapi, text_of
@@ -33,9 +33,9 @@ def test_the_contract_is_the_one_that_others_know(contract: str) -> None:
 UNSEEN = {
     ErrorCode.GATEWAY_UNAVAILABLE,
     ErrorCode.EVENTS_UNAVAILABLE,
-    ErrorCode.INTERNAL_ERROR,
-    ErrorCode.NOT_FOUND,
-    ErrorCode.METHOD_NOT_ALLOWED,
+    RequestErrorCode.INTERNAL_ERROR,
+    RequestErrorCode.NOT_FOUND,
+    RequestErrorCode.METHOD_NOT_ALLOWED,
 }
 """Failures that only steps have, or bugs, or what is no address or method of ours."""
 
@@ -68,13 +68,7 @@ def test_an_example_is_what_it_says(name: str, schema: Any, example: Any) -> Non
 def test_every_failure_has_an_example() -> None:
     shown = {example["code"] for _, _, example in answers() if "code" in example}
 
-    assert shown == set(ErrorCode) - UNSEEN
-
-
-def test_there_is_one_version() -> None:
-    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
-
-    assert project["version"] == VERSION
+    assert shown == {*ErrorCode, *RequestErrorCode} - UNSEEN
 
 
 def test_every_setting_is_documented() -> None:
@@ -85,3 +79,23 @@ def test_every_setting_is_documented() -> None:
     ]
 
     assert documented == list(rows())
+
+
+HTTP = (DOCS / "http.md").read_text()
+OF_SUCCESS = {200, 201, 202, 304}
+
+
+def test_every_status_is_explained() -> None:
+    cells = re.findall(r"^\| ([\d, ]+) \|", HTTP, flags=re.MULTILINE)
+    explained = sorted(int(status) for cell in cells for status in cell.split(","))
+
+    assert explained == sorted(OF_SUCCESS | {*map(int, STATUSES.values())})
+
+
+def test_every_operation_is_explained() -> None:
+    explained = re.findall(r"^\| `(\w+ /\S*)` \|", HTTP, flags=re.MULTILINE)
+    paths = CONTRACT["paths"]
+
+    assert sorted(explained) == sorted(
+        f"{method.upper()} {path}" for path in paths for method in paths[path]
+    )

@@ -5,6 +5,7 @@ from http import HTTPStatus
 import pytest
 
 from api.errors import STATUSES
+from api.request_errors import RequestErrorCode
 from domain.errors import RULES, ErrorCode, FailureReason
 
 CODES = {
@@ -34,7 +35,7 @@ def test_codes_and_their_statuses_are_those_that_callers_know() -> None:
     known = {code: status for status, codes in CODES.items() for code in codes.split()}
 
     assert known == STATUSES
-    assert known.keys() == set(ErrorCode)
+    assert known.keys() == {*ErrorCode, *RequestErrorCode}
 
 
 def test_failure_reasons_are_those_that_consumers_know() -> None:
@@ -53,9 +54,7 @@ def test_only_what_may_be_tried_again_is_answered_so(code: ErrorCode) -> None:
     if code is ErrorCode.INVENTORY_UNAVAILABLE:
         assert status is HTTPStatus.UNPROCESSABLE_ENTITY  # asked for minutes, then published
     elif RULES[code].retryable:
-        assert status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
-    else:
-        assert status != HTTPStatus.TOO_MANY_REQUESTS
+        assert status is HTTPStatus.SERVICE_UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -91,4 +90,4 @@ def test_a_foreign_code_is_read_as_the_other(text: str | None, code: ErrorCode) 
 def test_a_refusal_is_never_tried_again() -> None:
     assert {code for code in ErrorCode if RULES[code].retryable} == {
         code for code in ErrorCode if code.endswith("UNAVAILABLE")
-    } | {ErrorCode.TOO_MANY_REQUESTS}
+    }

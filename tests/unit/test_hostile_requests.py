@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from api.exact_route import MOST_BODY_BYTES
+from api.json_route import MAX_BODY_BYTES
+from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode
-from tests.unit.backstage import BODY, ORDER, SUCCEEDED, Backstage, envelope, problem
+from tests.unit.fake_resources import BODY, ORDER, SUCCEEDED, FakeResources, envelope, problem
 
 CANARY = "canary-4111111111111111"
 
@@ -23,7 +24,7 @@ async def test_a_wrong_value_is_named_but_not_repeated(
 
     answer = await http.post("/payments", content=json.dumps(body))
 
-    errors = problem(answer, ErrorCode.INVALID_REQUEST)["errors"]
+    errors = problem(answer, RequestErrorCode.INVALID_REQUEST)["errors"]
     assert [each["field"] for each in errors] == [member]
     assert member in answer.json()["errorMessage"]
     assert "canary" not in answer.text.lower()
@@ -32,12 +33,12 @@ async def test_a_wrong_value_is_named_but_not_repeated(
 @pytest.mark.parametrize(
     ("method", "address", "code"),
     [
-        ("GET", "/payments/{}", ErrorCode.INVALID_REQUEST),
-        ("GET", "/payments?status={}", ErrorCode.INVALID_REQUEST),
-        ("GET", "/payments?cursor={}", ErrorCode.INVALID_REQUEST),
-        ("GET", "/payments?{}&" + "a&" * 512, ErrorCode.INVALID_REQUEST),
-        ("GET", "/{}", ErrorCode.NOT_FOUND),
-        ("PUT", "/payments/{}", ErrorCode.METHOD_NOT_ALLOWED),
+        ("GET", "/payments/{}", RequestErrorCode.INVALID_REQUEST),
+        ("GET", "/payments?status={}", RequestErrorCode.INVALID_REQUEST),
+        ("GET", "/payments?cursor={}", RequestErrorCode.INVALID_REQUEST),
+        ("GET", "/payments?{}&" + "a&" * 512, RequestErrorCode.INVALID_REQUEST),
+        ("GET", "/{}", RequestErrorCode.NOT_FOUND),
+        ("PUT", "/payments/{}", RequestErrorCode.METHOD_NOT_ALLOWED),
     ],
 )
 async def test_an_address_is_not_repeated(
@@ -87,10 +88,10 @@ HOSTILE: dict[str, str | bytes] = {
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
 async def test_a_hostile_body_is_an_invalid_request(
-    http: httpx.AsyncClient, backstage: Backstage, content: str | bytes
+    http: httpx.AsyncClient, resources: FakeResources, content: str | bytes
 ) -> None:
-    problem(await http.post("/payments", content=content), ErrorCode.INVALID_REQUEST)
-    assert backstage.started == []
+    problem(await http.post("/payments", content=content), RequestErrorCode.INVALID_REQUEST)
+    assert resources.started == []
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ async def test_a_hostile_body_is_an_invalid_request(
 async def test_a_body_that_is_not_json_is_said_to_be_that(
     http: httpx.AsyncClient, content: str | bytes
 ) -> None:
-    body = problem(await http.post("/payments", content=content), ErrorCode.INVALID_REQUEST)
+    body = problem(await http.post("/payments", content=content), RequestErrorCode.INVALID_REQUEST)
 
     assert [each["field"] for each in body.get("errors", [{"field": "body"}])] == ["body"]
 
@@ -111,40 +112,40 @@ async def test_a_body_that_is_not_json_is_said_to_be_that(
 async def test_only_json_is_read(http: httpx.AsyncClient, media_type: str) -> None:
     answer = await http.post("/payments", content=BODY, headers={"content-type": media_type})
 
-    problem(answer, ErrorCode.UNSUPPORTED_MEDIA_TYPE)
+    problem(answer, RequestErrorCode.UNSUPPORTED_MEDIA_TYPE)
 
 
 @pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON"])
 async def test_json_may_name_its_charset(
-    http: httpx.AsyncClient, backstage: Backstage, media_type: str
+    http: httpx.AsyncClient, resources: FakeResources, media_type: str
 ) -> None:
-    backstage.outcome = SUCCEEDED
+    resources.outcome = SUCCEEDED
 
     envelope(await http.post("/payments", content=BODY, headers={"content-type": media_type}), 200)
 
 
 async def test_a_large_body_is_not_read_to_its_end(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
         nonlocal sent
-        while sent < 100 * MOST_BODY_BYTES:
+        while sent < 100 * MAX_BODY_BYTES:
             sent += 1024
             yield b" " * 1024
 
     answer = await http.post("/payments", content=endless())
 
-    problem(answer, ErrorCode.BODY_TOO_LARGE)
-    assert sent < 2 * MOST_BODY_BYTES
-    assert backstage.started == []
+    problem(answer, RequestErrorCode.BODY_TOO_LARGE)
+    assert sent < 2 * MAX_BODY_BYTES
+    assert resources.started == []
 
 
 async def test_callers_beyond_the_places_are_turned_away_at_once(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.outcome = SUCCEEDED
+    resources.outcome = SUCCEEDED
 
     is_read = False
 
@@ -153,18 +154,20 @@ async def test_callers_beyond_the_places_are_turned_away_at_once(
         is_read = True
         yield BODY.encode()
 
-    with backstage.places.taken(), backstage.places.taken():
+    with resources.concurrency_limit.admitted(), resources.concurrency_limit.admitted():
         turned_away = await http.post("/payments", content=body())
 
     problem(turned_away, ErrorCode.SERVICE_UNAVAILABLE)
     assert turned_away.headers["retry-after"]
     assert not is_read
-    assert backstage.started == []
+    assert resources.started == []
     envelope(await http.post("/payments", content=BODY), 200)
 
 
-async def test_what_is_unknown_is_ignored(http: httpx.AsyncClient, backstage: Backstage) -> None:
-    backstage.outcome = SUCCEEDED
+async def test_what_is_unknown_is_ignored(
+    http: httpx.AsyncClient, resources: FakeResources
+) -> None:
+    resources.outcome = SUCCEEDED
 
     content = with_member('"": 1, "nan": NaN, "deep": ' + "[" * 50 + "]" * 50)
     envelope(await http.post("/payments", content=content), 200)

@@ -9,14 +9,15 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from api import middleware
-from api.main import create_app
-from api.middleware import AnswerBugs, NameRequests
-from api.redis import Allowance
+from api.main import build_app
+from api.middleware import CatchBugs, RequestIds
+from api.ports import Allowance
+from api.request_errors import RequestErrorCode
 from bootstrap.settings import Settings
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
 from tests.logged import records
-from tests.unit.backstage import (
+from tests.unit.fake_resources import (
     BODY,
     CUSTOMER,
     ENVELOPE,
@@ -25,7 +26,7 @@ from tests.unit.backstage import (
     PROBLEM,
     STRANGER,
     SUCCEEDED,
-    Backstage,
+    FakeResources,
     envelope,
     failed,
     problem,
@@ -35,8 +36,8 @@ FRONT_END = "http://localhost:3000"
 CANARY = "canary-4111111111111111"
 
 
-async def test_a_payment_that_succeeds(http: httpx.AsyncClient, backstage: Backstage) -> None:
-    backstage.outcome = SUCCEEDED
+async def test_a_payment_that_succeeds(http: httpx.AsyncClient, resources: FakeResources) -> None:
+    resources.outcome = SUCCEEDED
 
     answer = await http.post("/payments", content=BODY)
 
@@ -45,24 +46,24 @@ async def test_a_payment_that_succeeds(http: httpx.AsyncClient, backstage: Backs
     assert body["payment"]["id"] == str(SUCCEEDED.id)
     assert answer.text.partition('"status":"')[2].startswith("succeeded")
     assert '"amount":150.00,' in answer.text
-    assert [each.order_id for each in backstage.started] == [UUID(ORDER)]
+    assert [each.order_id for each in resources.started] == [UUID(ORDER)]
 
 
 async def test_a_payment_that_succeeded_before(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [SUCCEEDED]
+    resources.recorded = [SUCCEEDED]
 
     body = envelope(await http.post("/payments", content=BODY), 200)
 
     assert body["payment"]["id"] == str(SUCCEEDED.id)
-    assert backstage.started == []
+    assert resources.started == []
 
 
 async def test_a_stranger_is_shown_no_payment(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [SUCCEEDED]
+    resources.recorded = [SUCCEEDED]
 
     answer = await http.post("/payments", content=BODY.replace(CUSTOMER, STRANGER))
 
@@ -73,9 +74,9 @@ async def test_a_stranger_is_shown_no_payment(
 
 @pytest.mark.parametrize("code", ErrorCode)
 async def test_a_payment_that_fails(
-    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+    http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
-    backstage.outcome = failed(code)
+    resources.outcome = failed(code)
 
     answer = await http.post("/payments", content=BODY)
 
@@ -90,10 +91,10 @@ async def test_a_payment_that_fails(
 
 
 async def test_a_payment_that_failed_for_a_reason_of_another_version(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     failure = failed(ErrorCode.CARD_DECLINED)
-    backstage.outcome = failure.model_copy(update={"error_code": "FRAUD_SUSPECTED"})
+    resources.outcome = failure.model_copy(update={"error_code": "FRAUD_SUSPECTED"})
 
     body = problem(await http.post("/payments", content=BODY), ErrorCode.PROCESSOR_ERROR)
 
@@ -101,7 +102,7 @@ async def test_a_payment_that_failed_for_a_reason_of_another_version(
 
 
 async def test_a_payment_that_has_not_begun_is_read_nowhere_yet(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     answer = await http.post("/payments", content=BODY)
 
@@ -112,8 +113,10 @@ async def test_a_payment_that_has_not_begun_is_read_nowhere_yet(
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_a_payment_that_takes_longer(http: httpx.AsyncClient, backstage: Backstage) -> None:
-    backstage.recorded = [PENDING]
+async def test_a_payment_that_takes_longer(
+    http: httpx.AsyncClient, resources: FakeResources
+) -> None:
+    resources.recorded = [PENDING]
     answer = await http.post("/payments", content=BODY)
 
     body = envelope(answer, 202)
@@ -124,16 +127,16 @@ async def test_a_payment_that_takes_longer(http: httpx.AsyncClient, backstage: B
 
 
 async def test_success_that_may_yet_be_undone_is_not_told(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [SUCCEEDED.announced(Announcement.DUE)]
+    resources.recorded = [SUCCEEDED.announced(Announcement.DUE)]
 
     answer = await http.post("/payments", content=BODY)
     assert envelope(answer, 202)["payment"]["status"] == "pending"
     read = envelope(await http.get(f"/payments/{SUCCEEDED.id}"), 200)
     assert (read["success"], read["payment"]["processedAt"]) == (False, None)
 
-    backstage.recorded = [SUCCEEDED.announced(Announcement.BEGUN)]
+    resources.recorded = [SUCCEEDED.announced(Announcement.BEGUN)]
     assert envelope(await http.post("/payments", content=BODY), 200)["success"]
 
 
@@ -141,19 +144,21 @@ async def test_success_that_may_yet_be_undone_is_not_told(
     ("ending", "status"), [(SUCCEEDED, 200), (failed(ErrorCode.CARD_DECLINED), 422)]
 )
 async def test_a_payment_whose_ending_is_only_in_the_record(
-    http: httpx.AsyncClient, backstage: Backstage, ending: Payment, status: int
+    http: httpx.AsyncClient, resources: FakeResources, ending: Payment, status: int
 ) -> None:
     unseen_before = {"order_id": UUID(STRANGER)}
-    backstage.recorded = [ending.model_copy(update=unseen_before)]
+    resources.recorded = [ending.model_copy(update=unseen_before)]
 
     body = envelope(await http.post("/payments", content=BODY), status)
 
     assert body["payment"]["id"] == str(ending.id)
-    assert len(backstage.started) == 1
+    assert len(resources.started) == 1
 
 
-async def test_a_running_payment_is_joined(http: httpx.AsyncClient, backstage: Backstage) -> None:
-    backstage.recorded, backstage.outcome = [PENDING], SUCCEEDED
+async def test_a_running_payment_is_joined(
+    http: httpx.AsyncClient, resources: FakeResources
+) -> None:
+    resources.recorded, resources.outcome = [PENDING], SUCCEEDED
 
     assert envelope(await http.post("/payments", content=BODY), 200)["success"]
 
@@ -167,42 +172,42 @@ async def test_a_running_payment_is_joined(http: httpx.AsyncClient, backstage: B
     ],
 )
 async def test_a_payment_that_cannot_start(
-    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+    http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
-    backstage.failure = PaymentError(code, "Not now.")
+    resources.failure = PaymentError(code, "Not now.")
 
     assert problem(await http.post("/payments", content=BODY), code)["payment"] is None
 
 
 async def test_a_caller_in_too_much_of_a_hurry(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.allowance = Allowance(True, requests=5, seconds=60, left=0, reset_seconds=7)
+    resources.allowance = Allowance(True, requests=5, seconds=60, left=0, reset_seconds=7)
 
     for answer in (
         await http.post("/payments", content=BODY),
         await http.get(f"/payments/{PENDING.id}"),
     ):
-        problem(answer, ErrorCode.TOO_MANY_REQUESTS)
+        problem(answer, RequestErrorCode.TOO_MANY_REQUESTS)
         assert answer.headers["retry-after"] == "7"
         assert answer.headers["ratelimit"] == '"caller";r=0;t=7'
-    assert backstage.started == []
+    assert resources.started == []
     assert (await http.get("/health")).status_code == 200
 
 
 async def test_no_request_waits_for_a_thread(
-    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+    http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anyio.to_thread.run_sync", None)
-    backstage.outcome = SUCCEEDED
+    resources.outcome = SUCCEEDED
 
     envelope(await http.post("/payments", content=BODY), 200)
 
 
 async def test_every_answer_says_what_a_caller_may_still_ask(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [SUCCEEDED]
+    resources.recorded = [SUCCEEDED]
 
     for answer in (
         await http.post("/payments", content=BODY),
@@ -216,15 +221,15 @@ async def test_every_answer_says_what_a_caller_may_still_ask(
 
 @pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}'])
 async def test_who_has_the_answer_is_not_sent_it_again(
-    http: httpx.AsyncClient, backstage: Backstage, known: str
+    http: httpx.AsyncClient, resources: FakeResources, known: str
 ) -> None:
-    backstage.recorded = [PENDING]
+    resources.recorded = [PENDING]
     address = f"/payments/{PENDING.id}"
     tag = (await http.get(address)).headers["etag"]
     headers = {"if-none-match": known.format(tag)}
 
     again = await http.get(address, headers=headers)
-    backstage.recorded = [SUCCEEDED]
+    resources.recorded = [SUCCEEDED]
     changed = await http.get(address, headers=headers)
 
     assert (again.status_code, again.content) == (304, b"")
@@ -244,12 +249,12 @@ async def test_who_has_the_answer_is_not_sent_it_again(
 )
 async def test_a_payment_is_read_as_it_stands(
     http: httpx.AsyncClient,
-    backstage: Backstage,
+    resources: FakeResources,
     payment: Payment,
     success: bool,
     message: str | None,
 ) -> None:
-    backstage.recorded = [payment]
+    resources.recorded = [payment]
 
     answer = await http.get(f"/payments/{payment.id}")
 
@@ -260,18 +265,18 @@ async def test_a_payment_is_read_as_it_stands(
 
 
 async def test_a_remembered_payment_is_not_looked_up(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.outcome = SUCCEEDED
+    resources.outcome = SUCCEEDED
     await http.post("/payments", content=BODY)
 
     assert envelope(await http.get(f"/payments/{SUCCEEDED.id}"), 200)["success"]
 
 
 async def test_a_payment_that_cannot_be_read_now(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.failure = PaymentError(ErrorCode.DATABASE_UNAVAILABLE, "Not now.")
+    resources.failure = PaymentError(ErrorCode.DATABASE_UNAVAILABLE, "Not now.")
 
     answer = await http.get(f"/payments/{PENDING.id}")
 
@@ -288,24 +293,24 @@ async def test_an_unknown_payment_is_not_found(http: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [
-        ("PUT", "/payments", ErrorCode.METHOD_NOT_ALLOWED),
-        ("DELETE", f"/payments/{ORDER}", ErrorCode.METHOD_NOT_ALLOWED),
-        ("PUT", "/health", ErrorCode.METHOD_NOT_ALLOWED),
-        ("GET", "/refunds", ErrorCode.NOT_FOUND),
-        ("GET", "/payments/a/b", ErrorCode.NOT_FOUND),
-        ("GET", "/payments/1", ErrorCode.INVALID_REQUEST),
-        ("GET", "/payments/%00", ErrorCode.INVALID_REQUEST),
-        ("GET", "/payments/%ff", ErrorCode.INVALID_REQUEST),
-        ("GET", "/payments/..%2fhealth", ErrorCode.NOT_FOUND),
+        ("PUT", "/payments", RequestErrorCode.METHOD_NOT_ALLOWED),
+        ("DELETE", f"/payments/{ORDER}", RequestErrorCode.METHOD_NOT_ALLOWED),
+        ("PUT", "/health", RequestErrorCode.METHOD_NOT_ALLOWED),
+        ("GET", "/refunds", RequestErrorCode.NOT_FOUND),
+        ("GET", "/payments/a/b", RequestErrorCode.NOT_FOUND),
+        ("GET", "/payments/1", RequestErrorCode.INVALID_REQUEST),
+        ("GET", "/payments/%00", RequestErrorCode.INVALID_REQUEST),
+        ("GET", "/payments/%ff", RequestErrorCode.INVALID_REQUEST),
+        ("GET", "/payments/..%2fhealth", RequestErrorCode.NOT_FOUND),
     ],
 )
 async def test_other_addresses_are_problems_too(
-    http: httpx.AsyncClient, method: str, path: str, code: ErrorCode
+    http: httpx.AsyncClient, method: str, path: str, code: RequestErrorCode
 ) -> None:
     answer = await http.request(method, path)
 
     problem(answer, code)
-    assert ("allow" in answer.headers) is (code is ErrorCode.METHOD_NOT_ALLOWED)
+    assert ("allow" in answer.headers) is (code is RequestErrorCode.METHOD_NOT_ALLOWED)
 
 
 GETS = (
@@ -318,9 +323,9 @@ GETS = (
 
 @pytest.mark.parametrize("path", GETS)
 async def test_head_is_answered_as_get_is_without_the_body(
-    http: httpx.AsyncClient, backstage: Backstage, path: str
+    http: httpx.AsyncClient, resources: FakeResources, path: str
 ) -> None:
-    backstage.recorded = [SUCCEEDED]
+    resources.recorded = [SUCCEEDED]
     headers = {"x-request-id": ORDER, "origin": FRONT_END}
 
     get = await http.get(path, headers=headers)
@@ -331,9 +336,9 @@ async def test_head_is_answered_as_get_is_without_the_body(
 
 
 async def test_head_of_what_is_known_is_not_modified(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [SUCCEEDED]
+    resources.recorded = [SUCCEEDED]
     address = f"/payments/{SUCCEEDED.id}"
     tag = (await http.head(address)).headers["etag"]
 
@@ -355,22 +360,22 @@ async def test_methods_of_an_address_are_told(
 ) -> None:
     answer = await http.request(method, path)
 
-    problem(answer, ErrorCode.METHOD_NOT_ALLOWED)
+    problem(answer, RequestErrorCode.METHOD_NOT_ALLOWED)
     assert answer.headers["allow"] == allowed
 
 
-async def test_head_pays_nothing(http: httpx.AsyncClient, backstage: Backstage) -> None:
+async def test_head_pays_nothing(http: httpx.AsyncClient, resources: FakeResources) -> None:
     await http.request("HEAD", "/payments", content=BODY)
     await http.request("HEAD", f"/payments/{ORDER}/cancel")
 
-    assert (backstage.started, backstage.cancelled) == ([], [])
+    assert (resources.started, resources.cancelled) == ([], [])
 
 
 @pytest.mark.parametrize("path", ["/Payments", "/PAYMENTS", "/payments"])
 async def test_addresses_are_known_in_any_case(
-    http: httpx.AsyncClient, backstage: Backstage, path: str
+    http: httpx.AsyncClient, resources: FakeResources, path: str
 ) -> None:
-    backstage.outcome = SUCCEEDED
+    resources.outcome = SUCCEEDED
 
     envelope(await http.post(path, content=BODY), 200)
     envelope(await http.get(f"{path}/{str(SUCCEEDED.id).upper()}"), 200)
@@ -392,9 +397,9 @@ async def test_the_process_says_that_it_is_healthy(http: httpx.AsyncClient, path
     ids=str,
 )
 async def test_readiness_names_what_is_down(
-    http: httpx.AsyncClient, backstage: Backstage, down: tuple[str, ...], status: int, word: str
+    http: httpx.AsyncClient, resources: FakeResources, down: tuple[str, ...], status: int, word: str
 ) -> None:
-    backstage.down = down
+    resources.down = down
 
     answer = await http.get("/ready")
 
@@ -404,9 +409,9 @@ async def test_readiness_names_what_is_down(
 
 
 async def test_readiness_warns_and_is_ready_all_the_same(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.warnings |= {"one": "Look at one.", "two": None, "three": ConnectionError("secret")}
+    resources.warnings |= {"one": "Look at one.", "two": None, "three": ConnectionError("secret")}
 
     answer = await http.get("/ready")
 
@@ -438,9 +443,9 @@ async def test_a_failure_is_a_problem_for_those_who_know_it(
 
 
 async def test_a_success_is_json_whatever_is_accepted(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.outcome = SUCCEEDED
+    resources.outcome = SUCCEEDED
 
     accept = {"accept": "application/problem+json"}
     envelope(await http.post("/payments", content=BODY, headers=accept), 200)
@@ -492,7 +497,7 @@ PRIVATE_NETWORK = {
 async def test_private_network_is_open_to_origins_that_are_named(
     origins: tuple[str, ...], origin: str, is_allowed: bool
 ) -> None:
-    app = create_app(Settings.model_construct(cors_origins=origins))
+    app = build_app(Settings.model_construct(cors_origins=origins))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
         answer = await client.options("/payments", headers={**PRIVATE_NETWORK, "origin": origin})
@@ -515,12 +520,12 @@ async def test_private_network_is_open_to_origins_that_are_named(
 )
 async def test_the_front_end_may_read_every_answer(
     http: httpx.AsyncClient,
-    backstage: Backstage,
+    resources: FakeResources,
     outcome: Payment | None,
     failure: Exception | None,
     status: int,
 ) -> None:
-    backstage.outcome, backstage.failure = outcome, failure
+    resources.outcome, resources.failure = outcome, failure
 
     answer = await http.post("/payments", content=BODY, headers={"origin": FRONT_END})
 
@@ -535,16 +540,16 @@ async def test_other_sites_may_not(http: httpx.AsyncClient) -> None:
 
 
 async def test_a_bug_is_answered_and_the_next_request_too(
-    http: httpx.AsyncClient, backstage: Backstage, caplog: pytest.LogCaptureFixture
+    http: httpx.AsyncClient, resources: FakeResources, caplog: pytest.LogCaptureFixture
 ) -> None:
-    backstage.failure = ZeroDivisionError(CANARY)
+    resources.failure = ZeroDivisionError(CANARY)
 
     answer = await http.post("/payments", content=BODY)
 
-    problem(answer, ErrorCode.INTERNAL_ERROR)
+    problem(answer, RequestErrorCode.INTERNAL_ERROR)
     assert "canary" not in answer.text
     assert [each.levelno for each in records(caplog, middleware)] == [logging.ERROR]
-    backstage.failure, backstage.outcome = None, SUCCEEDED
+    resources.failure, resources.outcome = None, SUCCEEDED
     envelope(await http.post("/payments", content=BODY), 200)
 
 
@@ -553,7 +558,7 @@ async def test_a_bug_in_the_middle_of_an_answer_ends_it() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise ZeroDivisionError
 
-    transport = httpx.ASGITransport(AnswerBugs(broken))
+    transport = httpx.ASGITransport(CatchBugs(broken))
     async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
         with pytest.raises(ZeroDivisionError):
             await client.get("/")
@@ -583,7 +588,7 @@ async def test_what_is_logged_during_a_request_has_its_id() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body"})
 
-    transport = httpx.ASGITransport(NameRequests(log_something))
+    transport = httpx.ASGITransport(RequestIds(log_something))
     async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
         await client.get("/", headers={"x-request-id": CUSTOMER})
 
@@ -597,31 +602,31 @@ async def test_what_is_logged_during_a_request_has_its_id() -> None:
 )
 async def test_a_payment_may_end_while_it_is_asked_to_turn_back(
     http: httpx.AsyncClient,
-    backstage: Backstage,
+    resources: FakeResources,
     monkeypatch: pytest.MonkeyPatch,
     meanwhile: Payment,
     code: ErrorCode,
 ) -> None:
     async def come_too_late(_: Payment) -> None:
-        backstage.recorded = [meanwhile]
+        resources.recorded = [meanwhile]
         raise PaymentError(ErrorCode.SERVICE_UNAVAILABLE, "No such workflow.")
 
-    monkeypatch.setattr(backstage, "cancel", come_too_late)
-    backstage.recorded = [PENDING]
+    monkeypatch.setattr(resources.workflows, "cancel", come_too_late)
+    resources.recorded = [PENDING]
 
     problem(await http.post(f"/payments/{PENDING.id}/cancel"), code)
 
 
 async def test_a_running_payment_is_turned_back(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [PENDING]
+    resources.recorded = [PENDING]
 
     answer = await http.post(f"/payments/{PENDING.id}/cancel")
 
     assert envelope(answer, 202)["payment"]["id"] == str(PENDING.id)
     assert answer.headers["location"] == f"/payments/{PENDING.id}"
-    assert backstage.cancelled == [PENDING]
+    assert resources.cancelled == [PENDING]
 
 
 @pytest.mark.parametrize(
@@ -635,9 +640,9 @@ async def test_a_running_payment_is_turned_back(
     ids=["unknown", "succeeded", "not told yet", "failed"],
 )
 async def test_what_does_not_run_is_not_turned_back(
-    http: httpx.AsyncClient, backstage: Backstage, recorded: list[Payment], code: ErrorCode
+    http: httpx.AsyncClient, resources: FakeResources, recorded: list[Payment], code: ErrorCode
 ) -> None:
-    backstage.recorded = recorded
+    resources.recorded = recorded
 
     problem(await http.post(f"/payments/{PENDING.id}/cancel"), code)
-    assert backstage.cancelled == []
+    assert resources.cancelled == []

@@ -6,16 +6,17 @@ import httpx
 import pytest
 
 from api.documentation import IDEMPOTENCY_KEY
+from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode
 from domain.payment import Payment
-from tests.unit.backstage import (
+from tests.unit.fake_resources import (
     BODY,
     CUSTOMER,
     ORDER,
     PENDING,
     STRANGER,
     SUCCEEDED,
-    Backstage,
+    FakeResources,
     envelope,
     failed,
     problem,
@@ -39,11 +40,11 @@ PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != '"')
     ids=["bare", "quoted", "escaped", "space", "printable", "longest", "longest quoted"],
 )
 async def test_a_key_is_read_bare_or_quoted(
-    http: httpx.AsyncClient, backstage: Backstage, header: str, key: str
+    http: httpx.AsyncClient, resources: FakeResources, header: str, key: str
 ) -> None:
     await http.post("/payments", content=BODY, headers={"idempotency-key": header})
 
-    assert list(backstage.claims) == [(f"customer:{CUSTOMER}", key)]
+    assert list(resources.claims) == [(f"customer:{CUSTOMER}", key)]
     assert DOCUMENTED.fullmatch(header)
 
 
@@ -57,7 +58,7 @@ async def test_a_key_is_read_bare_or_quoted(
     ids=lambda values: repr(values)[:20],
 )
 async def test_anything_else_is_no_key(
-    http: httpx.AsyncClient, backstage: Backstage, values: list[bytes]
+    http: httpx.AsyncClient, resources: FakeResources, values: list[bytes]
 ) -> None:
     assert len(values) > 1 or not DOCUMENTED.fullmatch(values[0].decode("latin-1"))
     headers = [(b"content-type", b"application/json")]
@@ -65,20 +66,20 @@ async def test_anything_else_is_no_key(
 
     answer = await http.post("/payments", content=BODY, headers=headers)
 
-    problem(answer, ErrorCode.INVALID_REQUEST)
-    assert backstage.started == []
+    problem(answer, RequestErrorCode.INVALID_REQUEST)
+    assert resources.started == []
 
 
 KEY = {"idempotency-key": "k-1"}
 
 
 async def test_a_key_has_the_payment_id_that_it_was_given_first(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     for _ in range(3):
         envelope(await http.post("/payments", content=BODY, headers=KEY), 202)
 
-    first, *later = [instruction.payment_id for instruction in backstage.started]
+    first, *later = [instruction.payment_id for instruction in resources.started]
     assert set(later) == {PENDING.id}
     assert first != PENDING.id  # the fake saga was running already, under another id
 
@@ -87,53 +88,53 @@ async def test_a_key_has_the_payment_id_that_it_was_given_first(
     "ending", [SUCCEEDED, failed(ErrorCode.CARD_DECLINED), failed(ErrorCode.ORDER_NOT_PENDING)]
 )
 async def test_a_finished_payment_is_answered_again(
-    http: httpx.AsyncClient, backstage: Backstage, ending: Payment
+    http: httpx.AsyncClient, resources: FakeResources, ending: Payment
 ) -> None:
-    backstage.outcome = ending
+    resources.outcome = ending
     first = await http.post("/payments", content=BODY, headers=KEY)
-    backstage.recorded = [ending]
+    resources.recorded = [ending]
 
     again = await http.post("/payments", content=BODY, headers=KEY)
 
     assert (again.status_code, again.content) == (first.status_code, first.content)
     assert "idempotent-replayed" not in first.headers
     assert again.headers["idempotent-replayed"] == "true"
-    assert len(backstage.started) == 1
+    assert len(resources.started) == 1
 
 
 async def test_a_payment_taken_up_again_knows_that_it_may_have_charged(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     for _ in range(2):
         await http.post("/payments", content=BODY, headers=KEY)
 
-    assert [instruction.resumed for instruction in backstage.started] == [False, True]
+    assert [instruction.resumed for instruction in resources.started] == [False, True]
 
 
 async def test_a_payment_taken_up_again_is_as_old_as_it_is(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     await http.post("/payments", content=BODY, headers=KEY)
-    backstage.recorded = [PENDING]
+    resources.recorded = [PENDING]
 
     await http.post("/payments", content=BODY, headers=KEY)
 
-    assert backstage.started[-1] == PENDING.to_resume()
+    assert resources.started[-1] == PENDING.to_resume()
 
 
-@pytest.mark.parametrize("code", [ErrorCode.ORDERING_UNAVAILABLE, ErrorCode.INTERNAL_ERROR])
+@pytest.mark.parametrize("code", [ErrorCode.ORDERING_UNAVAILABLE, ErrorCode.SERVICE_UNAVAILABLE])
 async def test_a_payment_that_failed_for_our_reasons_is_tried_anew(
-    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+    http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
-    backstage.outcome = failed(code)
+    resources.outcome = failed(code)
     await http.post("/payments", content=BODY, headers=KEY)
-    backstage.recorded = [failed(code)]
+    resources.recorded = [failed(code)]
 
     again = await http.post("/payments", content=BODY, headers=KEY)
 
     problem(again, code)
     assert "idempotent-replayed" not in again.headers
-    assert backstage.started[-1].payment_id != PENDING.id
+    assert resources.started[-1].payment_id != PENDING.id
 
 
 @pytest.mark.parametrize(
@@ -142,32 +143,34 @@ async def test_a_payment_that_failed_for_our_reasons_is_tried_anew(
     ids=["amount", "order", "method"],
 )
 async def test_a_key_is_not_taken_for_another_request(
-    http: httpx.AsyncClient, backstage: Backstage, before: str, after: str
+    http: httpx.AsyncClient, resources: FakeResources, before: str, after: str
 ) -> None:
-    backstage.outcome = SUCCEEDED
+    resources.outcome = SUCCEEDED
     await http.post("/payments", content=BODY, headers=KEY)
 
     answer = await http.post("/payments", content=BODY.replace(before, after), headers=KEY)
 
     assert problem(answer, ErrorCode.IDEMPOTENCY_KEY_REUSED)["payment"] is None
     assert answer.json()["type"] == "urn:payment-service:problem:idempotency-key-reused"
-    assert len(backstage.started) == 1
+    assert len(resources.started) == 1
 
 
-async def test_keys_belong_to_their_callers(http: httpx.AsyncClient, backstage: Backstage) -> None:
+async def test_keys_belong_to_their_callers(
+    http: httpx.AsyncClient, resources: FakeResources
+) -> None:
     for customer in (CUSTOMER, STRANGER):
         body = BODY.replace(CUSTOMER, customer)
         await http.post("/payments", content=body, headers=KEY)
 
-    assert len(backstage.started) == 2
+    assert len(resources.started) == 2
 
 
 async def test_an_order_paid_under_another_key_is_answered_with_that_payment(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [SUCCEEDED]
+    resources.recorded = [SUCCEEDED]
 
     for key in ("k-1", "k-1", "k-2"):
         answer = await http.post("/payments", content=BODY, headers={"idempotency-key": key})
         assert envelope(answer, 200)["payment"]["id"] == str(SUCCEEDED.id)
-    assert backstage.started == []
+    assert resources.started == []

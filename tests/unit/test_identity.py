@@ -17,12 +17,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api import identity
 from api.identity import AT_JWT, READ, WRITE, Identity, IssuerKeys
+from api.request_errors import RequestError, RequestErrorCode
 from domain.errors import ErrorCode, PaymentError
 from tests.tokens import AUDIENCE, ISSUER, PRIVATE, RSA, a_token, claims, key_set
-from tests.unit.backstage import (
+from tests.unit.fake_resources import (
     BODY,
     SUCCEEDED,
-    Backstage,
+    FakeResources,
     envelope,
     problem,
 )
@@ -58,19 +59,19 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def guarded(backstage: Backstage) -> Backstage:
+def guarded(resources: FakeResources) -> FakeResources:
     async def fetch() -> Any:
         return key_set()
 
-    backstage.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
-    backstage.outcome = SUCCEEDED
-    backstage.recorded = [SUCCEEDED]
-    return backstage
+    resources.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    resources.outcome = SUCCEEDED
+    resources.recorded = [SUCCEEDED]
+    return resources
 
 
 @pytest.fixture
-def client(guarded: Backstage, http: httpx.AsyncClient, app: Any) -> httpx.AsyncClient:
-    app.state.parts = guarded.parts()
+def client(guarded: FakeResources, http: httpx.AsyncClient, app: Any) -> httpx.AsyncClient:
+    app.state.resources = guarded.build()
     return http
 
 
@@ -96,7 +97,7 @@ async def test_access_tokens_alone_may_be_insisted_on(kind: str | None, is_accep
     if is_accepted:
         assert (await strict.principal(typed(kind))).scopes
     else:
-        with pytest.raises(PaymentError):
+        with pytest.raises(RequestError):
             await strict.principal(typed(kind))
 
 
@@ -111,7 +112,7 @@ async def test_access_tokens_alone_may_be_insisted_on(kind: str | None, is_accep
     ],
 )
 async def test_scopes_are_a_text_or_a_list(
-    guarded: Backstage, scope: Any, scopes: set[str]
+    guarded: FakeResources, scope: Any, scopes: set[str]
 ) -> None:
     assert (await guarded.identity.principal(a_token(scope=scope))).scopes == scopes
 
@@ -163,26 +164,26 @@ HOSTILE: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("token", HOSTILE.values(), ids=HOSTILE)
 async def test_a_hostile_token_is_refused(
-    client: httpx.AsyncClient, guarded: Backstage, token: Callable[[], str]
+    client: httpx.AsyncClient, guarded: FakeResources, token: Callable[[], str]
 ) -> None:
     sent = token()
 
     answer = await client.post("/payments", content=BODY, headers=bearer(sent))
 
-    problem(answer, ErrorCode.UNAUTHENTICATED)
+    problem(answer, RequestErrorCode.UNAUTHENTICATED)
     assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     assert not sent or sent not in answer.text
     assert guarded.started == []
 
 
 @pytest.mark.parametrize("algorithm", PRIVATE)
-async def test_no_letter_of_a_token_may_differ(guarded: Backstage, algorithm: str) -> None:
+async def test_no_letter_of_a_token_may_differ(guarded: FakeResources, algorithm: str) -> None:
     token = a_token(algorithm)
     for place, letter in enumerate(token):
         changed = token[:place] + ALPHABET[ALPHABET.find(letter) ^ 32] + token[place + 1 :]
-        with pytest.raises(PaymentError) as refusal:
+        with pytest.raises(RequestError) as refusal:
             await guarded.identity.principal(changed)
-        assert refusal.value.code is ErrorCode.UNAUTHENTICATED
+        assert refusal.value.code is RequestErrorCode.UNAUTHENTICATED
 
 
 async def test_the_public_key_is_no_secret(client: httpx.AsyncClient) -> None:
@@ -192,7 +193,7 @@ async def test_the_public_key_is_no_secret(client: httpx.AsyncClient) -> None:
 
     answer = await client.post("/payments", content=BODY, headers=bearer(token))
 
-    problem(answer, ErrorCode.UNAUTHENTICATED)
+    problem(answer, RequestErrorCode.UNAUTHENTICATED)
 
 
 @pytest.mark.parametrize("given", [None, "Basic eDp5", "Bearer", "bearer ", "Token x"])
@@ -200,7 +201,8 @@ async def test_who_sends_no_token_is_nobody(client: httpx.AsyncClient, given: st
     headers = {"authorization": given} if given else {}
 
     problem(
-        await client.get(f"/payments/{SUCCEEDED.id}", headers=headers), ErrorCode.UNAUTHENTICATED
+        await client.get(f"/payments/{SUCCEEDED.id}", headers=headers),
+        RequestErrorCode.UNAUTHENTICATED,
     )
 
 

@@ -8,9 +8,9 @@ from aiokafka.errors import KafkaConnectionError
 
 from activities.adapters import kafka_topics
 from activities.adapters.kafka_topics import create_topics
-from bootstrap.prepare import _end_if_failed
 from domain.errors import ErrorCode, PaymentError
 from tests.logged import lines
+from workflows.prepare import _end_if_failed
 
 TOPICS = ("payment-succeeded", "payment-failed")
 

@@ -35,7 +35,7 @@ ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
         (names.refund_workflow_id(ID), "refund-0f8fad5b-d9cb-469f-a165-70867728950e"),
         (str(names.refund_id(ID, "key")), "f9a488a2-26b2-5dc5-8a57-daa6e490642a"),
         (
-            names.partial_refund_key(ID, UUID(int=1)),
+            names.requested_refund_key(ID, UUID(int=1)),
             "pay_0f8fad5b-d9cb-469f-a165-70867728950e_refund_00000000-0000-0000-0000-000000000001",
         ),
         (str(names.event_id(ID, "payment-refunded")), "13816828-8b96-53b6-965a-b2ce3a8ac233"),

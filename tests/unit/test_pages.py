@@ -7,18 +7,19 @@ from uuid import UUID
 import httpx
 import pytest
 
+from api.request_errors import RequestErrorCode
 from db.search import Position, Search
 from domain import exact_json
 from domain.errors import ErrorCode
 from domain.payment import Announcement, PaymentStatus
 from tests.builders import NOON, UNKNOWN_MONEY, a_payment
-from tests.unit.backstage import CUSTOMER, ORDER, SUCCEEDED, Backstage, failed, problem
+from tests.unit.fake_resources import CUSTOMER, ORDER, SUCCEEDED, FakeResources, failed, problem
 
 
 async def test_a_page_shows_payments_as_they_are_answered(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [SUCCEEDED, SUCCEEDED.announced(Announcement.DUE)]
+    resources.recorded = [SUCCEEDED, SUCCEEDED.announced(Announcement.DUE)]
 
     answer = await http.get("/payments")
 
@@ -27,15 +28,15 @@ async def test_a_page_shows_payments_as_they_are_answered(
     assert [each["status"] for each in body["payments"]] == ["succeeded", "pending"]
     assert (await http.get(f"/payments/{SUCCEEDED.id}")).json()["payment"] == body["payments"][0]
     assert body["nextCursor"] is None
-    assert backstage.searches == [Search()]
+    assert resources.searches == [Search()]
 
 
 async def test_a_payment_of_another_version_is_shown_as_recorded(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     odd = {"payment_method": "bnpl", "error_code": "FRAUD_SUSPECTED", "failure_reason": "fraud"}
     failure = failed(ErrorCode.CARD_DECLINED)
-    backstage.recorded = [SUCCEEDED, failure.model_copy(update={"amount": UNKNOWN_MONEY, **odd})]
+    resources.recorded = [SUCCEEDED, failure.model_copy(update={"amount": UNKNOWN_MONEY, **odd})]
 
     answer = await http.get("/payments")
 
@@ -46,27 +47,27 @@ async def test_a_payment_of_another_version_is_shown_as_recorded(
 
 
 async def test_a_cursor_leads_to_what_follows(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [a_payment() for _ in range(3)]
+    resources.recorded = [a_payment() for _ in range(3)]
 
     page = (await http.get("/payments?limit=2")).json()
     await http.get("/payments", params={"cursor": page["nextCursor"]})
 
-    last = backstage.recorded[1]
+    last = resources.recorded[1]
     assert [UUID(each["id"]) for each in page["payments"]] == [
-        each.id for each in backstage.recorded[:2]
+        each.id for each in resources.recorded[:2]
     ]
-    assert backstage.searches[1].after == Position(last.created_at, last.id)
+    assert resources.searches[1].after == Position(last.created_at, last.id)
 
 
-async def test_what_is_asked_is_searched(http: httpx.AsyncClient, backstage: Backstage) -> None:
+async def test_what_is_asked_is_searched(http: httpx.AsyncClient, resources: FakeResources) -> None:
     await http.get(
         f"/payments?orderId={ORDER}&customerId={CUSTOMER}&status=failed&unknown=1"
         f"&createdFrom=2026-11-23T12:00:00Z&createdBefore={quote('2026-11-23T15:00:00+02:00')}"
     )
 
-    assert backstage.searches == [
+    assert resources.searches == [
         Search(
             order_id=UUID(ORDER),
             customer_id=UUID(CUSTOMER),
@@ -94,10 +95,10 @@ async def test_what_is_asked_is_searched(http: httpx.AsyncClient, backstage: Bac
     ],
 )
 async def test_a_wrong_parameter_is_named(
-    http: httpx.AsyncClient, backstage: Backstage, name: str, text: str
+    http: httpx.AsyncClient, resources: FakeResources, name: str, text: str
 ) -> None:
     answer = await http.get("/payments", params={name: text})
 
-    errors = problem(answer, ErrorCode.INVALID_REQUEST)["errors"]
+    errors = problem(answer, RequestErrorCode.INVALID_REQUEST)["errors"]
     assert [each["field"] for each in errors] == [name]
-    assert backstage.searches == []
+    assert resources.searches == []

@@ -18,9 +18,9 @@ from activities.adapters.inventory import HttpInventory
 from activities.adapters.json_client import JsonClient
 from activities.adapters.ordering import HttpOrdering
 from activities.ports import Inventory, Ordering, PaymentGateway
-from devstack import gateway, inventory, ordering
-from devstack.journal import utc_now
-from devstack.neighbour import NeighbourSettings
+from devstack.neighbours import gateway, inventory, ordering
+from devstack.neighbours.settings import NeighbourSettings
+from devstack.neighbours.times import utc_now
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
@@ -38,7 +38,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
     apps: list[FastAPI] = []
 
     def serve(module: ModuleType, unavailable: ErrorCode) -> tuple[httpx.AsyncClient, JsonClient]:
-        apps.append(module.build(NeighbourSettings(devstack_data=tmp_path)))
+        apps.append(module.create_app(NeighbourSettings(devstack_data=tmp_path)))
         transport = httpx.ASGITransport(apps[-1])
         client = httpx.AsyncClient(transport=transport, base_url="http://neighbour")
         return client, JsonClient(client, "The neighbour", unavailable, 5)

@@ -11,10 +11,10 @@ import pytest
 from pydantic import AnyUrl
 from pydantic.networks import _BaseMultiHostUrl, _BaseUrl
 
-from api.main import create_app
-from bootstrap import prepare
+from api.main import build_app
 from bootstrap.settings import Settings, read_settings
-from devstack.site import Site
+from devstack.stack.site import Site
+from workflows import prepare
 
 GOOD = {
     "ENVIRONMENT": "production",
@@ -269,7 +269,7 @@ def test_the_development_stack_is_for_development(tmp_path: Path) -> None:
 
 async def pages(settings: Settings) -> set[int]:
     """How the application answers for its documentation."""
-    transport = httpx.ASGITransport(create_app(settings))
+    transport = httpx.ASGITransport(build_app(settings))
     paths = ("/docs", "/redoc", "/openapi.json", "/static-offline-docs/swagger-ui.css")
     async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
         return {(await client.get(path)).status_code for path in paths}

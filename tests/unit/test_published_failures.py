@@ -6,17 +6,17 @@ from uuid import UUID
 import httpx
 import pytest
 
-from api import payments
+from api import pay
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
 from tests.builders import NOON
-from tests.unit.backstage import (
+from tests.unit.fake_resources import (
     BODY,
     CUSTOMER,
     PENDING,
     STRANGER,
     SUCCEEDED,
-    Backstage,
+    FakeResources,
     envelope,
     failed,
     problem,
@@ -36,9 +36,9 @@ def published(code: ErrorCode, announcement: Announcement = Announcement.MADE) -
 @pytest.mark.parametrize("announcement", PUBLISHED)
 @pytest.mark.parametrize("code", OURS)
 async def test_it_does_not_ask_to_come_back(
-    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode, announcement: Announcement
+    http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode, announcement: Announcement
 ) -> None:
-    backstage.outcome = published(code, announcement)
+    resources.outcome = published(code, announcement)
 
     answer = await http.post("/payments", content=BODY)
 
@@ -54,13 +54,13 @@ async def test_it_does_not_ask_to_come_back(
 )
 async def test_it_closes_its_order_while_its_workflow_runs(
     in_progress: httpx.AsyncClient,
-    backstage: Backstage,
+    resources: FakeResources,
     announcement: Announcement,
     others: dict[str, UUID],
     code: ErrorCode,
 ) -> None:
     declined = published(ErrorCode.CARD_DECLINED, announcement)
-    backstage.recorded = [declined.model_copy(update=others)]
+    resources.recorded = [declined.model_copy(update=others)]
 
     body = problem(await in_progress.post("/payments", content=BODY), code)
 
@@ -68,11 +68,11 @@ async def test_it_closes_its_order_while_its_workflow_runs(
 
 
 async def test_a_payment_in_progress_that_has_not_failed_is_waited_for(
-    in_progress: httpx.AsyncClient, backstage: Backstage
+    in_progress: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     earlier = published(ErrorCode.CARD_DECLINED).model_copy(update={"id": NOBODY})
     for recorded in ([], [PENDING], [earlier, PENDING], [failed(ErrorCode.ORDER_NOT_PENDING)]):
-        backstage.recorded = recorded
+        resources.recorded = recorded
 
         answer = await in_progress.post("/payments", content=BODY)
 
@@ -81,24 +81,24 @@ async def test_a_payment_in_progress_that_has_not_failed_is_waited_for(
 
 @pytest.fixture
 def in_progress(
-    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+    http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
 ) -> httpx.AsyncClient:
     """The API while a different payment of the order runs."""
 
     async def refuse(_: object) -> None:
         raise PaymentError(ErrorCode.PAYMENT_IN_PROGRESS, "Another payment is being processed.")
 
-    monkeypatch.setattr(backstage, "start_or_join", refuse)
+    monkeypatch.setattr(resources.workflows, "start_or_join", refuse)
     return http
 
 
 @pytest.mark.parametrize("code", OURS)
 async def test_it_is_kept_under_its_key(
-    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+    http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
-    backstage.outcome = published(code)
+    resources.outcome = published(code)
     first = await http.post("/payments", content=BODY, headers=KEY)
-    backstage.recorded = [published(code)]
+    resources.recorded = [published(code)]
 
     again = await http.post("/payments", content=BODY, headers=KEY)
 
@@ -110,9 +110,9 @@ async def test_it_is_kept_under_its_key(
     ("code", "status"), [(ErrorCode.CARD_DECLINED, 422), (ErrorCode.PAYMENT_CANCELLED, 409)]
 )
 async def test_it_keeps_a_status_that_is_final_anyway(
-    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode, status: int
+    http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode, status: int
 ) -> None:
-    backstage.outcome = published(code)
+    resources.outcome = published(code)
 
     body = problem(await http.post("/payments", content=BODY), code, status)
 
@@ -121,9 +121,9 @@ async def test_it_keeps_a_status_that_is_final_anyway(
 
 
 async def test_what_nobody_heard_of_can_be_paid_again(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.outcome = failed(ErrorCode.ORDERING_UNAVAILABLE)
+    resources.outcome = failed(ErrorCode.ORDERING_UNAVAILABLE)
 
     answer = await http.post("/payments", content=BODY)
 
@@ -132,12 +132,12 @@ async def test_what_nobody_heard_of_can_be_paid_again(
 
 
 async def test_in_progress_is_not_kept_under_a_key(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.outcome = failed(ErrorCode.PAYMENT_IN_PROGRESS)
+    resources.outcome = failed(ErrorCode.PAYMENT_IN_PROGRESS)
     problem(await http.post("/payments", content=BODY, headers=KEY), ErrorCode.PAYMENT_IN_PROGRESS)
-    backstage.recorded = [failed(ErrorCode.PAYMENT_IN_PROGRESS)]
-    backstage.outcome = SUCCEEDED
+    resources.recorded = [failed(ErrorCode.PAYMENT_IN_PROGRESS)]
+    resources.outcome = SUCCEEDED
 
     again = await http.post("/payments", content=BODY, headers=KEY)
 
@@ -149,43 +149,43 @@ async def test_in_progress_is_not_kept_under_a_key(
     "code", [ErrorCode.PAYMENT_IN_PROGRESS, ErrorCode.CARD_DECLINED, ErrorCode.ORDER_NOT_PENDING]
 )
 async def test_a_paid_order_is_paid_whatever_its_key_has_met(
-    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+    http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
-    backstage.outcome = failed(code)
+    resources.outcome = failed(code)
     await http.post("/payments", content=BODY, headers=KEY)
     paid = SUCCEEDED.model_copy(update={"id": SUCCEEDED.order_id})
-    backstage.recorded = [failed(code), paid]
+    resources.recorded = [failed(code), paid]
 
     for _ in range(2):
         answer = await http.post("/payments", content=BODY, headers=KEY)
         assert envelope(answer, 200)["payment"]["id"] == str(paid.id)
-    assert len(backstage.started) == 1
+    assert len(resources.started) == 1
 
 
 async def test_callers_do_not_wait_for_an_event(
-    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+    http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payments, "FIRST_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(payments, "LOOK_SECONDS", 0.01)
-    backstage.is_endless = True
+    monkeypatch.setattr(pay, "FIRST_READ_SECONDS", 0.01)
+    monkeypatch.setattr(pay, "READ_PAUSE_SECONDS", 0.01)
+    resources.is_endless = True
     looks = iter([PENDING, SUCCEEDED.announced(Announcement.DUE)])
     begun = SUCCEEDED.announced(Announcement.BEGUN)
 
     async def find(_: object) -> Payment:
         return next(looks, begun)
 
-    monkeypatch.setattr(backstage, "find", find)
+    monkeypatch.setattr(resources.payments, "find", find)
 
     answer = await http.post("/payments", content=BODY)
 
     assert envelope(answer, 200)["payment"]["status"] == "succeeded"
-    assert backstage.cached[SUCCEEDED.id].announcement is Announcement.BEGUN
+    assert resources.cached[SUCCEEDED.id].announcement is Announcement.BEGUN
 
 
 async def test_callers_wait_for_a_workflow_that_has_nothing_to_publish(
-    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+    http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payments, "FIRST_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(pay, "FIRST_READ_SECONDS", 0.01)
     refused = failed(ErrorCode.AMOUNT_MISMATCH)
     looked = asyncio.Event()
 
@@ -193,23 +193,23 @@ async def test_callers_wait_for_a_workflow_that_has_nothing_to_publish(
         looked.set()
         return refused
 
-    async def ending(_: object) -> Payment:
+    async def ended() -> Payment:
         await looked.wait()
         return SUCCEEDED
 
-    monkeypatch.setattr(backstage, "find", find)
-    monkeypatch.setattr(backstage, "ending", ending)
+    monkeypatch.setattr(resources.payments, "find", find)
+    monkeypatch.setattr(resources.workflows, "ended", ended)
 
     assert envelope(await http.post("/payments", content=BODY), 200)["success"]
 
 
 @pytest.mark.parametrize("customer", [CUSTOMER, STRANGER])
 async def test_the_success_that_a_workflow_carries_is_answered_in_place_of_its_own(
-    http: httpx.AsyncClient, backstage: Backstage, customer: str
+    http: httpx.AsyncClient, resources: FakeResources, customer: str
 ) -> None:
     success = SUCCEEDED.announced(Announcement.DUE)
     carried = success.model_copy(update={"id": UUID(int=5), "customer_id": UUID(customer)})
-    backstage.recorded = [carried]
+    resources.recorded = [carried]
 
     answer = await http.post("/payments", content=BODY)
 
@@ -221,10 +221,10 @@ async def test_the_success_that_a_workflow_carries_is_answered_in_place_of_its_o
 
 
 async def test_another_payment_that_is_pending_is_not_answered_in_its_place(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     other = PENDING.model_copy(update={"id": UUID(int=5)})
-    backstage.recorded = [other]
+    resources.recorded = [other]
 
     answer = await http.post("/payments", content=BODY)
 
@@ -232,28 +232,28 @@ async def test_another_payment_that_is_pending_is_not_answered_in_its_place(
 
 
 async def test_a_payment_that_is_undone_reads_as_pending_and_is_not_cancelled(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     error = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
     for undone in (PENDING, SUCCEEDED.announced(Announcement.DUE)):
-        backstage.recorded = [undone.compensating(error)]
+        resources.recorded = [undone.compensating(error)]
 
         read = await http.get(f"/payments/{PENDING.id}")
         cancelled = await http.post(f"/payments/{PENDING.id}/cancel")
 
         assert envelope(read, 200)["payment"]["status"] == "pending"
         problem(cancelled, ErrorCode.PAYMENT_ENDED)
-    assert backstage.cancelled == []
+    assert resources.cancelled == []
 
 
 async def test_a_key_that_cannot_be_reassigned_hides_no_answer(
-    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+    http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def reassign(*_: object) -> None:
         raise DOWN
 
-    monkeypatch.setattr(backstage, "reassign", reassign)
-    backstage.outcome = SUCCEEDED
+    monkeypatch.setattr(resources.keys, "reassign", reassign)
+    resources.outcome = SUCCEEDED
 
     answer = await http.post("/payments", content=BODY, headers=KEY)
 
@@ -261,11 +261,11 @@ async def test_a_key_that_cannot_be_reassigned_hides_no_answer(
 
 
 async def test_a_payment_that_cannot_be_read_is_still_accepted(
-    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+    http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def find(_: object) -> None:
         raise DOWN
 
-    monkeypatch.setattr(backstage, "find", find)
+    monkeypatch.setattr(resources.payments, "find", find)
 
     envelope(await http.post("/payments", content=BODY), 202)

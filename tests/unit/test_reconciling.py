@@ -14,7 +14,7 @@ from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from tests.builders import NOON, a_payment, a_refund
 from tests.fakes import FakeRefunds, FakeRounds, World
-from tests.rounds import DyingPayments, RunningSagas
+from tests.rounds import DyingPayments, RunningWorkflows
 
 LATER = NOON + timedelta(days=1)
 
@@ -25,11 +25,11 @@ class Round:
     def __init__(self) -> None:
         self.world = World()
         self.payments = DyingPayments(self.world)
-        self.sagas = RunningSagas(self.world)
+        self.workflows = RunningWorkflows(self.world)
         self.beat: list[Any] = []
         self.places: list[tuple[int, datetime]] = []
         rounds, refunds = FakeRounds(self.world), FakeRefunds(self.world)
-        self._subject = ReconciliationActivities(self.payments, refunds, self.sagas, rounds)
+        self._subject = ReconciliationActivities(self.payments, refunds, self.workflows, rounds)
 
     async def attempt(self) -> None:
         """Run one try. `world.resumed` has the rows that it has processed."""
@@ -123,7 +123,7 @@ async def test_one_that_cannot_be_started_ends_the_round_after_all_others(
     everything = in_order(of_many.world)
     refused = everything[place]
     assert isinstance(refused, Payment)
-    of_many.sagas.refused = refused
+    of_many.workflows.refused = refused
     looked_at = []
 
     for _ in range(2):

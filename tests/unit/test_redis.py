@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 import api.redis
-from api.redis import PAUSE_SECONDS, Allowance, BestEffort, PaymentCache, RateLimit
+from api.ports import Allowance
+from api.redis import PAUSE_SECONDS, BestEffort, RedisPaymentCache, RedisRateLimit
 from tests.builders import NOON, a_payment
 
 PAID = a_payment(id=UUID(int=1)).succeeded(at=NOON)
@@ -82,8 +83,8 @@ async def stall() -> None:
     await asyncio.Event().wait()
 
 
-def cache_on(redis: FakeRedis) -> PaymentCache:
-    return PaymentCache(cast("Redis", redis))
+def cache_on(redis: FakeRedis) -> RedisPaymentCache:
+    return RedisPaymentCache(cast("Redis", redis))
 
 
 FAULTS = pytest.mark.parametrize("fault", [refuse, reset, stall])
@@ -151,8 +152,8 @@ async def test_what_is_not_this_payment_is_not_remembered(garbage: bytes) -> Non
     assert await cache.get(PAID.id) is None
 
 
-def rate_limit(shared: Any) -> RateLimit:
-    limit = RateLimit("redis://localhost:6379", parse("2/minute"))
+def rate_limit(shared: Any) -> RedisRateLimit:
+    limit = RedisRateLimit("redis://localhost:6379", parse("2/minute"))
     limit._shared = shared
     return limit
 

@@ -6,12 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
+from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode, PaymentError
 from domain.money import Money
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from tests.builders import NOON, UNKNOWN_MONEY, a_refund
-from tests.unit.backstage import PENDING, SUCCEEDED, Backstage, envelope, failed, problem
+from tests.unit.fake_resources import PENDING, SUCCEEDED, FakeResources, envelope, failed, problem
 
 ADDRESS = f"/payments/{SUCCEEDED.id}/refunds"
 KEY = {"idempotency-key": "key"}
@@ -21,8 +22,8 @@ REFUSED = ASKED.failed(PaymentError(ErrorCode.REFUND_REFUSED, "Why."), NOON)
 
 
 @pytest.fixture(autouse=True)
-def _paid(backstage: Backstage) -> None:
-    backstage.recorded = [SUCCEEDED]
+def _paid(resources: FakeResources) -> None:
+    resources.recorded = [SUCCEEDED]
 
 
 async def refund(http: httpx.AsyncClient, body: Any = None, **headers: str) -> httpx.Response:
@@ -31,9 +32,9 @@ async def refund(http: httpx.AsyncClient, body: Any = None, **headers: str) -> h
 
 
 async def test_part_of_a_payment_is_given_back(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.refunded = MADE
+    resources.refunded = MADE
 
     answer = await refund(http, {"amount": 50})
 
@@ -42,25 +43,25 @@ async def test_part_of_a_payment_is_given_back(
     assert '"amount":50.00,"currency":"USD","status":"succeeded"' in answer.text
     assert answer.headers["location"] == f"{ADDRESS}/{MADE.id}"
     assert body["refund"]["id"] == str(MADE.id)
-    [asked] = backstage.asked_refunds
+    [asked] = resources.requested_refunds
     assert asked.model_copy(update={"created_at": NOON}) == ASKED
 
 
 @pytest.mark.parametrize("body", [None, {}])
 async def test_without_an_amount_all_of_it_is_given_back(
-    http: httpx.AsyncClient, backstage: Backstage, body: Any
+    http: httpx.AsyncClient, resources: FakeResources, body: Any
 ) -> None:
     await refund(http, body)
 
-    assert [asked.amount for asked in backstage.asked_refunds] == [SUCCEEDED.amount]
+    assert [asked.amount for asked in resources.requested_refunds] == [SUCCEEDED.amount]
 
 
 async def test_refund_may_name_the_currency_of_the_payment(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     await refund(http, {"amount": 50, "currency": "USD"})
 
-    assert [asked.amount for asked in backstage.asked_refunds] == [ASKED.amount]
+    assert [asked.amount for asked in resources.requested_refunds] == [ASKED.amount]
 
 
 NO_REFUNDS = {
@@ -82,27 +83,27 @@ NO_REFUNDS = {
 
 @pytest.mark.parametrize("content", NO_REFUNDS.values(), ids=NO_REFUNDS)
 async def test_what_is_not_surely_meant_gives_nothing_back(
-    http: httpx.AsyncClient, backstage: Backstage, content: str
+    http: httpx.AsyncClient, resources: FakeResources, content: str
 ) -> None:
     answer = await http.post(ADDRESS, content=content, headers=KEY)
 
-    problem(answer, ErrorCode.INVALID_REQUEST)
-    assert backstage.asked_refunds == []
+    problem(answer, RequestErrorCode.INVALID_REQUEST)
+    assert resources.requested_refunds == []
 
 
 async def test_amount_in_the_address_gives_nothing_back(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     answer = await http.post(f"{ADDRESS}?amount=10.00", headers=KEY)
 
-    problem(answer, ErrorCode.INVALID_REQUEST)
-    assert backstage.asked_refunds == []
+    problem(answer, RequestErrorCode.INVALID_REQUEST)
+    assert resources.requested_refunds == []
 
 
 async def test_unknown_members_are_not_repeated(http: httpx.AsyncClient) -> None:
     answer = await refund(http, {f"canary {number}": 1 for number in range(100)})
 
-    told = problem(answer, ErrorCode.INVALID_REQUEST)
+    told = problem(answer, RequestErrorCode.INVALID_REQUEST)
     assert "canary" not in answer.text
     message = "may have the members amount and currency only"
     assert told["errors"] == [{"field": "body", "message": message}]
@@ -119,9 +120,9 @@ async def test_a_refund_that_has_not_begun_is_read_nowhere_yet(http: httpx.Async
 
 
 async def test_a_refund_that_takes_long_is_accepted(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded_refunds.append(ASKED)
+    resources.recorded_refunds.append(ASKED)
     answer = await refund(http, {"amount": 50})
 
     body = envelope(answer, 202)
@@ -131,99 +132,99 @@ async def test_a_refund_that_takes_long_is_accepted(
 
 
 async def test_a_refund_that_has_been_made_is_not_asked_for_again(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded_refunds.append(MADE)
+    resources.recorded_refunds.append(MADE)
 
     answer = await refund(http, {"amount": 50})
 
     assert envelope(answer, 201)["refund"]["id"] == str(MADE.id)
     assert answer.headers["idempotent-replayed"] == "true"
-    assert backstage.asked_refunds == []
+    assert resources.requested_refunds == []
 
 
 @pytest.mark.parametrize("recorded", [True, False])
 async def test_a_key_stands_for_one_amount(
-    http: httpx.AsyncClient, backstage: Backstage, recorded: bool
+    http: httpx.AsyncClient, resources: FakeResources, recorded: bool
 ) -> None:
-    backstage.refunded = MADE
+    resources.refunded = MADE
     if recorded:
-        backstage.recorded_refunds.append(MADE)
+        resources.recorded_refunds.append(MADE)
 
     problem(await refund(http, {"amount": 50.01}), ErrorCode.IDEMPOTENCY_KEY_REUSED)
 
 
 @pytest.mark.parametrize("code", [ErrorCode.REFUND_TOO_LARGE, ErrorCode.REFUND_REFUSED])
 async def test_a_refund_that_is_refused(
-    http: httpx.AsyncClient, backstage: Backstage, code: ErrorCode
+    http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
-    backstage.refunded = ASKED.failed(PaymentError(code, "Why."), NOON)
+    resources.refunded = ASKED.failed(PaymentError(code, "Why."), NOON)
 
     body = problem(await refund(http, {"amount": 50}), code)
 
     assert (body["detail"], body["payment"]["status"]) == ("Why.", "succeeded")
 
 
-async def test_a_refund_needs_a_key(http: httpx.AsyncClient, backstage: Backstage) -> None:
+async def test_a_refund_needs_a_key(http: httpx.AsyncClient, resources: FakeResources) -> None:
     answer = await http.post(ADDRESS, content='{"amount":50}')
 
-    assert "Idempotency-Key" in problem(answer, ErrorCode.INVALID_REQUEST)["detail"]
-    assert backstage.asked_refunds == []
+    assert "Idempotency-Key" in problem(answer, RequestErrorCode.INVALID_REQUEST)["detail"]
+    assert resources.requested_refunds == []
 
 
 @pytest.mark.parametrize(
     "amount", [0, -1, 0.001, "", "x", "1e2", True, [], {}, "1" * 17, 1e400, "\u0661"]
 )
 async def test_an_amount_that_is_none(
-    http: httpx.AsyncClient, backstage: Backstage, amount: Any
+    http: httpx.AsyncClient, resources: FakeResources, amount: Any
 ) -> None:
-    body = problem(await refund(http, {"amount": amount}), ErrorCode.INVALID_REQUEST)
+    body = problem(await refund(http, {"amount": amount}), RequestErrorCode.INVALID_REQUEST)
 
     assert [each["field"] for each in body["errors"]] == ["amount"]
-    assert backstage.asked_refunds == []
+    assert resources.requested_refunds == []
 
 
 async def test_a_payment_in_a_currency_that_is_no_more_can_be_refunded(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [SUCCEEDED.model_copy(update={"amount": UNKNOWN_MONEY})]
+    resources.recorded = [SUCCEEDED.model_copy(update={"amount": UNKNOWN_MONEY})]
 
     await refund(http, {"amount": 49.999})
     await refund(http, None)
 
-    part, whole = (each.amount for each in backstage.asked_refunds)
+    part, whole = (each.amount for each in resources.requested_refunds)
     assert (str(part), whole) == ("49.999 ZZQ", UNKNOWN_MONEY)
-    problem(await refund(http, {"amount": 1.0001}), ErrorCode.INVALID_REQUEST)
+    problem(await refund(http, {"amount": 1.0001}), RequestErrorCode.INVALID_REQUEST)
 
 
 async def test_the_amount_is_one_of_the_payments_currency(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     yen = Money.parse("150", "JPY")
-    backstage.recorded = [SUCCEEDED.model_copy(update={"amount": yen})]
+    resources.recorded = [SUCCEEDED.model_copy(update={"amount": yen})]
 
-    problem(await refund(http, {"amount": 1.5}), ErrorCode.INVALID_REQUEST)
+    problem(await refund(http, {"amount": 1.5}), RequestErrorCode.INVALID_REQUEST)
     await refund(http, {"amount": 15})
 
-    assert [asked.amount for asked in backstage.asked_refunds] == [Money.parse("15", "JPY")]
+    assert [asked.amount for asked in resources.requested_refunds] == [Money.parse("15", "JPY")]
 
 
 @pytest.mark.parametrize(
     "payment", [PENDING, failed(ErrorCode.CARD_DECLINED), PENDING.succeeded(at=NOON)]
 )
 async def test_only_a_success_that_stands_is_given_back(
-    http: httpx.AsyncClient, backstage: Backstage, payment: Payment
+    http: httpx.AsyncClient, resources: FakeResources, payment: Payment
 ) -> None:
-    backstage.recorded = [payment]
+    resources.recorded = [payment]
 
     body = problem(await refund(http), ErrorCode.PAYMENT_NOT_REFUNDABLE)
 
     assert body["payment"] is None
-    assert backstage.asked_refunds == []
+    assert resources.requested_refunds == []
 
 
-async def test_refunds_are_listed(http: httpx.AsyncClient, backstage: Backstage) -> None:
-    backstage.recorded_refunds += [MADE, a_refund(SUCCEEDED, "1.00", "other")]
+async def test_refunds_are_listed(http: httpx.AsyncClient, resources: FakeResources) -> None:
+    resources.recorded_refunds += [MADE, a_refund(SUCCEEDED, "1.00", "other")]
 
     body = envelope(await http.get(ADDRESS), 200)
 
@@ -233,9 +234,9 @@ async def test_refunds_are_listed(http: httpx.AsyncClient, backstage: Backstage)
 
 @pytest.mark.parametrize("made", [MADE, ASKED, REFUSED])
 async def test_a_refund_is_read(
-    http: httpx.AsyncClient, backstage: Backstage, made: Refund
+    http: httpx.AsyncClient, resources: FakeResources, made: Refund
 ) -> None:
-    backstage.recorded_refunds.append(made)
+    resources.recorded_refunds.append(made)
 
     body = envelope(await http.get(f"{ADDRESS}/{made.id}"), 200)
 
@@ -244,10 +245,10 @@ async def test_a_refund_is_read(
 
 
 async def test_a_refund_of_another_payment_is_not_shown(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     other = SUCCEEDED.model_copy(update={"id": PENDING.order_id})
-    backstage.recorded_refunds.append(a_refund(other))
+    resources.recorded_refunds.append(a_refund(other))
 
     answer = await http.get(f"{ADDRESS}/{a_refund(other).id}")
 

@@ -7,7 +7,7 @@ import pytest
 
 from bootstrap import settings
 from bootstrap.settings import Settings, read_settings
-from devstack.site import Site
+from devstack.stack.site import Site
 from tests.logged import lines
 
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from api import timeline
 from api.identity import READ, Identity, IssuerKeys
-from api.timeline import Tell
+from api.timeline import ReadSource
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from domain.refund import Refund
@@ -19,13 +19,13 @@ from domain.timeline import Entry, Source
 from tests.builders import NOON, a_refund
 from tests.replay.histories import read
 from tests.tokens import AUDIENCE, ISSUER, a_token, key_set
-from tests.unit.backstage import CUSTOMER, SUCCEEDED, Backstage, envelope, problem
+from tests.unit.fake_resources import CUSTOMER, SUCCEEDED, FakeResources, envelope, problem
 from workflows.history import entries_of
 
 ADDRESS = f"/payments/{SUCCEEDED.id}/timeline"
 
 
-def telling(*entries: Entry) -> Tell:
+def telling(*entries: Entry) -> ReadSource:
     async def tell(_: Payment, __: Sequence[Refund]) -> Sequence[Entry]:
         return entries
 
@@ -50,10 +50,10 @@ async def must_not_be_asked(_: Payment, __: Sequence[Refund]) -> NoReturn:
 
 
 async def test_all_sources_are_told_in_one_order(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [SUCCEEDED]
-    backstage.tellers |= {
+    resources.recorded = [SUCCEEDED]
+    resources.sources |= {
         Source.KAFKA: telling(at(3, Source.KAFKA)),
         Source.POSTGRESQL: telling(at(4, Source.POSTGRESQL), at(1, Source.POSTGRESQL)),
     }
@@ -66,11 +66,11 @@ async def test_all_sources_are_told_in_one_order(
 
 
 async def test_who_does_not_answer_is_named(
-    http: httpx.AsyncClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+    http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeline, "SECONDS", 0.01)
-    backstage.recorded = [SUCCEEDED]
-    backstage.tellers |= {
+    monkeypatch.setattr(timeline, "SOURCE_TIMEOUT_SECONDS", 0.01)
+    resources.recorded = [SUCCEEDED]
+    resources.sources |= {
         Source.TEMPORAL: fall_silent,
         Source.GATEWAY: fail,
         Source.KAFKA: telling(at(1, Source.KAFKA)),
@@ -83,9 +83,9 @@ async def test_who_does_not_answer_is_named(
 
 
 async def test_whole_timelines_are_put_together_one_at_a_time(
-    http: httpx.AsyncClient, backstage: Backstage
+    http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    backstage.recorded = [SUCCEEDED]
+    resources.recorded = [SUCCEEDED]
     asked, answers = asyncio.Event(), asyncio.Event()
 
     async def tell_later(_: Payment, __: Sequence[Refund]) -> Sequence[Entry]:
@@ -93,7 +93,7 @@ async def test_whole_timelines_are_put_together_one_at_a_time(
         await answers.wait()
         return ()
 
-    backstage.tellers[Source.KAFKA] = tell_later
+    resources.sources[Source.KAFKA] = tell_later
     first = asyncio.create_task(http.get(ADDRESS))
     await asked.wait()
     second = await http.get(ADDRESS)
@@ -106,15 +106,15 @@ async def test_whole_timelines_are_put_together_one_at_a_time(
 
 
 async def test_customer_is_told_what_is_not_our_insides(
-    http: httpx.AsyncClient, backstage: Backstage, app: FastAPI
+    http: httpx.AsyncClient, resources: FakeResources, app: FastAPI
 ) -> None:
     async def fetch() -> Any:
         return key_set()
 
-    backstage.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
-    app.state.parts = backstage.parts()
-    backstage.recorded = [SUCCEEDED]
-    backstage.tellers |= {
+    resources.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    app.state.resources = resources.build()
+    resources.recorded = [SUCCEEDED]
+    resources.sources |= {
         Source.POSTGRESQL: telling(at(1, Source.POSTGRESQL)),
         Source.GATEWAY: telling(at(2, Source.GATEWAY)),
         Source.KAFKA: must_not_be_asked,
@@ -128,20 +128,22 @@ async def test_customer_is_told_what_is_not_our_insides(
     assert body["silent"] == []
 
 
-async def test_newest_refunds_are_told_of(http: httpx.AsyncClient, backstage: Backstage) -> None:
+async def test_newest_refunds_are_told_of(
+    http: httpx.AsyncClient, resources: FakeResources
+) -> None:
     asked: list[Refund] = []
 
     async def tell(_: Payment, refunds: Sequence[Refund]) -> Sequence[Entry]:
         asked.extend(refunds)
         return ()
 
-    backstage.recorded = [SUCCEEDED]
-    backstage.recorded_refunds += [a_refund(SUCCEEDED, "0.01", str(each)) for each in range(30)]
-    backstage.tellers[Source.GATEWAY] = tell
+    resources.recorded = [SUCCEEDED]
+    resources.recorded_refunds += [a_refund(SUCCEEDED, "0.01", str(each)) for each in range(30)]
+    resources.sources[Source.GATEWAY] = tell
 
     await http.get(ADDRESS)
 
-    assert asked == backstage.recorded_refunds[-timeline.MOST_REFUNDS :]
+    assert asked == resources.recorded_refunds[-timeline.MAX_REFUNDS :]
 
 
 def test_a_run_tells_its_steps_and_their_tries() -> None:

@@ -15,15 +15,17 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from api.sagas import PaymentSagas
-from bootstrap.prepare import add_search_attributes
+from api.workflow_client import TemporalWorkflows
+from domain import names
 from domain.payment import Payment, PaymentInstruction
 from tests.builders import a_reservation, an_instruction, an_order
 from tests.fakes import World, ports_of
+from tests.whole_seconds import KeptTimeLimits
 from workflows.operator_view import NEEDS_ATTENTION, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
+from workflows.prepare import add_search_attributes
 from workflows.queues import Workers
-from workflows.start import TemporalSagas
+from workflows.start import TemporalWorkflowStarter
 from workflows.worker import build_worker, payment_activities
 
 TEST_SERVER = Path(sys.executable).with_name("temporal-test-server")
@@ -35,6 +37,7 @@ async def time_skipping() -> AsyncIterator[Client]:
     environment = await WorkflowEnvironment.start_time_skipping(
         data_converter=pydantic_data_converter,
         identity="tests",
+        interceptors=[KeptTimeLimits()],
         test_server_existing_path=str(TEST_SERVER),
         test_server_startup_timeout=timedelta(seconds=30),
     )
@@ -79,8 +82,13 @@ class Desk:
     async def start(
         self, instruction: PaymentInstruction
     ) -> WorkflowHandle[PaymentWorkflow, Payment]:
-        sagas = PaymentSagas(self.client, wait=timedelta(seconds=1))
-        return (await sagas.start_or_join(instruction)).handle
+        workflows = TemporalWorkflows(self.client, wait=timedelta(seconds=1))
+        await workflows.start_or_join(instruction)
+        workflow_id = names.workflow_id(instruction.order_id)
+        latest = await self.client.get_workflow_handle(workflow_id).describe()
+        return self.client.get_workflow_handle_for(
+            PaymentWorkflow.run, workflow_id, run_id=latest.run_id
+        )
 
     async def pay(self, instruction: PaymentInstruction | None = None) -> Payment:
         """The ending of a payment that the world allows, unless the test has changed the world."""
@@ -97,7 +105,7 @@ class Desk:
         return instruction
 
     def worker(self, **options: object) -> Workers:
-        activities = payment_activities(ports_of(self.world, TemporalSagas(self.client)))
+        activities = payment_activities(ports_of(self.world, TemporalWorkflowStarter(self.client)))
         return build_worker(self.client, activities, **options)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from temporalio import activity
 
-from api.sagas import PaymentSagas
+from api.workflow_client import TemporalWorkflows
 from domain.errors import ErrorCode, PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import PaymentStatus
@@ -124,7 +124,7 @@ async def test_before_the_first_step(idle_desk: Desk) -> None:
 
 async def test_another_payment_of_the_order_is_not_cancelled(desk: Desk) -> None:
     instruction = desk.an_instruction()
-    sagas = PaymentSagas(desk.client, wait=timedelta(seconds=1))
+    sagas = TemporalWorkflows(desk.client, wait=timedelta(seconds=1))
     earlier = a_payment(order_id=instruction.order_id)
     refusals = []
 

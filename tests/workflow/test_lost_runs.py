@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from api.sagas import PaymentSagas
+from api.workflow_client import TemporalWorkflows
 from domain.errors import ErrorCode, PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Announcement, Claim, Payment, PaymentInstruction, PaymentStatus
@@ -168,7 +168,7 @@ async def test_a_run_that_carries_another_payment_is_known_as_its_run(
     handle = await desk.start(asked_again)
     await publishing.wait()
 
-    sagas = PaymentSagas(desk.client, timedelta(seconds=1))
+    sagas = TemporalWorkflows(desk.client, timedelta(seconds=1))
     joined = await sagas.start_or_join(instruction)
     await sagas.cancel(success)
 

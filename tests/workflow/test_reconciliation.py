@@ -9,7 +9,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 
-from api.sagas import PaymentSagas, Saga
+from api.workflow_client import TemporalWorkflows
 from audit.invariants import violations
 from domain.errors import ErrorCode
 from domain.names import TOPIC_SUCCEEDED, workflow_id
@@ -18,7 +18,7 @@ from domain.refund import Refund
 from tests.builders import UNKNOWN_MONEY, a_payment, an_instruction, an_order
 from tests.fakes import ports_of
 from tests.invariants import assert_everybody_agrees, books_of
-from tests.rounds import DyingPayments, RunningSagas
+from tests.rounds import DyingPayments, RunningWorkflows
 from tests.workflow.conftest import Desk, attention_flags, time_skipping
 from tests.workflow.loss import an_old_instruction, ending, lose_at, reconcile
 from workflows.payment import PaymentWorkflow
@@ -154,9 +154,9 @@ async def test_callers_of_a_lost_workflow_are_told_no_ending(desk: Desk) -> None
         PaymentWorkflow.run, workflow_id(instruction.order_id)
     )
 
-    sagas = PaymentSagas(desk.client, wait=timedelta(seconds=5))
+    workflows = TemporalWorkflows(desk.client, wait=timedelta(seconds=5))
 
-    assert await sagas.ending(Saga(instruction.payment_id, lost)) is None
+    assert await workflows._running(instruction.payment_id, lost).ended() is None
 
 
 async def test_a_round_that_fails_ends_and_the_next_one_heals(desk: Desk) -> None:
@@ -194,7 +194,7 @@ async def test_a_round_goes_on_where_a_try_of_it_has_died(idle_desk: Desk) -> No
         payment = a_payment(created_at=created_at).succeeded(created_at)
         world.payments[payment.id] = payment
 
-    ports = ports_of(world, RunningSagas(world))._replace(payments=DyingPayments(world))
+    ports = ports_of(world, RunningWorkflows(world))._replace(payments=DyingPayments(world))
     async with build_worker(idle_desk.client, payment_activities(ports)):
         await reconcile(idle_desk)
 

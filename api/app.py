@@ -1,0 +1,130 @@
+"""The application: its routes, its middleware, and how errors become responses."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from api.dependencies import Resources
+from api.documentation import HEADERS, operation_id, with_examples
+from api.errors import problem
+from api.middleware import AnyCasePaths, CatchBugs, HeadAsGet, RequestIds
+from api.payment_routes import payments
+from api.refund_routes import refunds
+from api.request_errors import RequestError, RequestErrorCode
+from api.service_routes import service
+from domain.errors import PaymentError
+from domain.version import VERSION
+
+DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
+ROUTERS = (payments, refunds, service)
+HTTP_ERRORS = {
+    404: RequestErrorCode.NOT_FOUND,
+    405: RequestErrorCode.METHOD_NOT_ALLOWED,
+    413: RequestErrorCode.BODY_TOO_LARGE,
+    415: RequestErrorCode.UNSUPPORTED_MEDIA_TYPE,
+}
+
+OpenResources = Callable[[], AbstractAsyncContextManager[Resources]]
+
+
+def create_app(
+    open_resources: OpenResources, cors_origins: tuple[str, ...], *, is_production: bool
+) -> FastAPI:
+    """The application. Its lifespan opens the resources; in production it has no `/docs`."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_resources() as app.state.resources:
+            yield
+
+    app = _bare_app(
+        is_production=is_production,
+        title="Payment service",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    _add_middleware(app, cors_origins)
+    _handle_errors(app)
+    app.openapi_schema = with_examples(app.openapi())
+    return app
+
+
+def _bare_app(*, is_production: bool, **options: Any) -> FastAPI:
+    """In production without its documentation, which would help attackers."""
+    if is_production:
+        return FastAPI(openapi_url=None, **options)
+    return FastAPIOffline(**options)
+
+
+def _add_middleware(app: FastAPI, cors_origins: tuple[str, ...]) -> None:
+    """The last one that is added is the first that sees a request."""
+    app.add_middleware(AnyCasePaths)
+    app.add_middleware(CatchBugs)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=cors_origins,
+        allow_methods=["GET", "HEAD", "POST"],
+        allow_headers=["*"],
+        allow_private_network="*" not in cors_origins,
+        expose_headers=list(HEADERS),
+    )
+    app.add_middleware(RequestIds)
+    app.add_middleware(HeadAsGet)
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(PaymentError)
+    async def payment_error(request: Request, error: PaymentError) -> Response:
+        return problem(request, error)
+
+    @app.exception_handler(RequestError)
+    async def request_error(request: Request, error: RequestError) -> Response:
+        return problem(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        fields = [_field_error(each) for each in error.errors()]
+        summary = "; ".join(f"{each['field']}: {each['message']}" for each in fields)
+        failure = RequestError(
+            RequestErrorCode.INVALID_REQUEST, f"The request is not valid: {summary}."
+        )
+        return problem(request, failure, errors=fields)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        code = HTTP_ERRORS.get(error.status_code, RequestErrorCode.INVALID_REQUEST)
+        headers = error.headers
+        if code is RequestErrorCode.METHOD_NOT_ALLOWED:
+            headers = {"allow": _methods_at(request.url.path)}
+        return problem(request, RequestError(code, f"{error.detail}."), headers=headers)
+
+
+def _methods_at(path: str) -> str:
+    """The value of `Allow` (RFC 9110 section 10.2.1). Starlette's has only the first route's."""
+    here = (
+        each
+        for router in ROUTERS
+        for each in router.routes
+        if isinstance(each, APIRoute) and each.path_regex.match(path)
+    )
+    methods = {method for each in here for method in each.methods or ()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _field_error(error: dict[str, Any]) -> dict[str, str]:
+    """Where and what is wrong; never the input, which may be a secret, or have no JSON form."""
+    names = [each for each in error["loc"][1:] if isinstance(each, str)]
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return {"field": ".".join(names) or "body", "message": message}

@@ -1,0 +1,155 @@
+"""The routes of payments: pay an order, list, read and cancel payments."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from api.dependencies import (
+    CancelPaymentDep,
+    FindPaymentDep,
+    Payer,
+    PaymentListDep,
+    PayOrderDep,
+    Reader,
+    RefundsDep,
+    TimelineDep,
+    admit,
+)
+from api.documentation import (
+    IDEMPOTENCY_KEY,
+    failures,
+    payment_failures,
+    payment_responses,
+    read_responses,
+)
+from api.documented_errors import CANCEL_CODES, PAYMENT_CODES
+from api.errors import RETRY_LATER, problem
+from api.idempotency_key import REPLAYED, idempotency_key
+from api.json_route import JsonRoute, json_response
+from api.pages import PaymentPage, PaymentQuery
+from api.schemas import Id, PaymentEnvelope, PaymentRequest
+from api.timeline import TimelineEnvelope
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment, PaymentStatus
+
+STILL_RUNNING = "The payment is still being processed. Read it at the address in Location."
+ACCEPTED = "The payment has been accepted, but not begun. Send the same request again."
+
+payments = APIRouter(prefix="/payments", tags=["payments"], route_class=JsonRoute)
+
+
+@payments.post(
+    "",
+    dependencies=[Depends(admit)],
+    response_model=PaymentEnvelope,
+    openapi_extra={"parameters": [IDEMPOTENCY_KEY]},
+    responses={
+        **payment_responses(),
+        **payment_failures(*PAYMENT_CODES),
+    },
+)
+async def create_payment(
+    body: PaymentRequest, request: Request, pay_order: PayOrderDep, caller: Payer
+) -> Response:
+    """Pay an order. Repeating the request never pays it twice."""
+    if not caller.acts_for(body.customer_id):
+        raise PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The token is another customer's.")
+    instruction = body.to_instruction(requested_at=datetime.now(UTC))
+    outcome = await pay_order(instruction, idempotency_key(request))
+    if not outcome.is_recorded:
+        return json_response(PaymentEnvelope.of(outcome.payment, ACCEPTED), 202, RETRY_LATER)
+    response = _response(request, outcome.payment, asked_by=body.customer_id)
+    if outcome.replayed:
+        response.headers.update(REPLAYED)
+    return response
+
+
+@payments.get(
+    "",
+    response_model=PaymentPage,
+    responses={**read_responses(), **failures()},
+)
+async def list_payments(
+    query: Annotated[PaymentQuery, Query()], payment_list: PaymentListDep, caller: Reader
+) -> Response:
+    """List payments, the newest first; a customer sees its own."""
+    found = await payment_list.page(query.to_search(caller.customer_id), query.limit + 1)
+    return json_response(PaymentPage.of(found, query.limit))
+
+
+@payments.get(
+    "/{paymentId}",
+    response_model=PaymentEnvelope,
+    responses={**read_responses(), **failures(ErrorCode.PAYMENT_NOT_FOUND)},
+)
+async def get_payment(
+    payment_id: Annotated[Id, Path(alias="paymentId")], find_payment: FindPaymentDep, caller: Reader
+) -> Response:
+    """Read a payment as it stands; `success` says whether the payment succeeded."""
+    payment = await find_payment.cached(payment_id, caller)
+    return json_response(PaymentEnvelope.of(payment.as_answered, payment.error_message))
+
+
+@payments.get(
+    "/{paymentId}/timeline",
+    response_model=TimelineEnvelope,
+    responses={**read_responses(), **failures(ErrorCode.PAYMENT_NOT_FOUND)},
+)
+async def get_timeline(
+    payment_id: Annotated[Id, Path(alias="paymentId")],
+    find_payment: FindPaymentDep,
+    refunds: RefundsDep,
+    timeline: TimelineDep,
+    caller: Reader,
+) -> Response:
+    """What PostgreSQL, the gateway, Temporal and Kafka have recorded of a payment, by time.
+
+    Customers see what the first two have recorded. Of refunds, the newest 20 are in it.
+    """
+    payment = await find_payment(payment_id, caller)
+    made = await refunds.of_payment(payment.id)
+    read = timeline.read if caller.is_service else timeline.read_public
+    return json_response(
+        TimelineEnvelope.of_payment(payment.as_answered, await read(payment, made))
+    )
+
+
+@payments.post(
+    "/{paymentId}/cancel",
+    status_code=202,
+    response_model=PaymentEnvelope,
+    responses={
+        202: payment_responses()[202],
+        **failures(*CANCEL_CODES),
+    },
+)
+async def cancel_payment(
+    payment_id: Annotated[Id, Path(alias="paymentId")],
+    find_payment: FindPaymentDep,
+    cancel: CancelPaymentDep,
+    caller: Payer,
+) -> Response:
+    """Cancel a running payment; unless it is too late, it ends as PAYMENT_CANCELLED."""
+    payment = await find_payment(payment_id, caller)
+    await cancel(payment)
+    return _still_running(payment)
+
+
+def _response(request: Request, payment: Payment, asked_by: UUID) -> Response:
+    if payment.customer_id != asked_by:
+        error = PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The order belongs to another customer.")
+        return problem(request, error)
+    if payment.status is PaymentStatus.SUCCEEDED:
+        return json_response(PaymentEnvelope.of(payment, None))
+    if payment.error_code is not None:
+        error = PaymentError.recorded(payment.error_code, payment.error_message)
+        shown = None if error.code is ErrorCode.CUSTOMER_MISMATCH else payment
+        return problem(request, error, payment=shown, instance=f"/payments/{payment.id}")
+    return _still_running(payment)
+
+
+def _still_running(payment: Payment) -> Response:
+    address = {"location": f"/payments/{payment.id}"}
+    return json_response(PaymentEnvelope.of(payment, STILL_RUNNING), 202, address | RETRY_LATER)

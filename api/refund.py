@@ -1,0 +1,47 @@
+"""The use case of refunds: the caller's key names the refund, so a repetition is the same one."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from api.ports import Refunds, RefundWorkflows
+from domain.errors import ErrorCode, PaymentError
+from domain.refund import Refund
+
+
+class RefundOutcome(NamedTuple):
+    """A refund that has ended, or is pending because waiting for it took too long."""
+
+    refund: Refund
+    replayed: bool = False
+    is_recorded: bool = True
+    """Whether it can be read by now."""
+
+
+@dataclass(frozen=True)
+class MakeRefund:
+    """Make a refund, or repeat the response that its key has got before."""
+
+    refunds: Refunds
+    workflows: RefundWorkflows
+
+    async def __call__(self, requested: Refund) -> RefundOutcome:
+        """Make the refund.
+
+        Raises PaymentError if the key came with another amount before (IDEMPOTENCY_KEY_REUSED),
+        or if a dependency is down.
+        """
+        known = await self.refunds.find(requested.id)
+        if known is not None and known.is_final:
+            return RefundOutcome(_same(known, requested), replayed=True)
+        made = await self.workflows.refund(known or requested)
+        made = made or await self.refunds.find(requested.id)
+        return RefundOutcome(_same(made or requested, requested), is_recorded=made is not None)
+
+
+def _same(refund: Refund, requested: Refund) -> Refund:
+    if refund.amount != requested.amount:
+        raise PaymentError(
+            ErrorCode.IDEMPOTENCY_KEY_REUSED,
+            "This Idempotency-Key came with another amount before. Use a new key.",
+        )
+    return refund

@@ -1,0 +1,145 @@
+"""Temporal as the API uses it: start, join, await and cancel workflows."""
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.ports import RunningPayment
+from api.refusals import Refusals
+from domain import names
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import RESERVATION_WAIT_SECONDS, Payment, PaymentInstruction
+from domain.refund import Refund
+from workflows.operator_view import ORDER_ID, SEARCH_ATTRIBUTES
+from workflows.payment import PaymentWorkflow
+from workflows.start import RPC_TIMEOUT, start_payment, start_refund
+
+QUERY_TIMEOUT = timedelta(seconds=1)
+"""Less than a check of `/ready` may take: payments start although queries are slow."""
+_OF_NO_PAYMENT = " AND ".join(
+    [f'{ORDER_ID.name} = "none"', *(f"{each.name} IS NOT NULL" for each in SEARCH_ATTRIBUTES)]
+)
+Ending = TypeVar("Ending")
+
+
+class TemporalWorkflows:
+    """The ports `PaymentWorkflows` and `RefundWorkflows` on Temporal.
+
+    Raises PaymentError(SERVICE_UNAVAILABLE) while Temporal cannot be reached.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        wait: timedelta,
+        reservation_wait_seconds: int = RESERVATION_WAIT_SECONDS,
+    ) -> None:
+        self._client = client
+        self._wait = wait
+        self._reservation_wait_seconds = reservation_wait_seconds
+        self._refusals = Refusals()
+
+    async def start_or_join(self, instruction: PaymentInstruction) -> RunningPayment:
+        """Start the payment; if the same payment of this order is running already, that one.
+
+        Raises PaymentError(PAYMENT_IN_PROGRESS) if a different payment of the order is running.
+        """
+        wait = {"reservation_wait_seconds": self._reservation_wait_seconds}
+        started = instruction.model_copy(update=wait)
+        try:
+            handle = await start_payment(self._client, started)
+        except WorkflowAlreadyStartedError as running:
+            return await self._join(instruction, running.run_id)
+        except RPCError as error:
+            raise self._unavailable(error) from error
+        return self._running(instruction.payment_id, handle)
+
+    async def refund(self, refund: Refund) -> Refund | None:
+        """Make the refund, or join it. As it has ended; None if that cannot be learned now."""
+        try:
+            handle = await start_refund(self._client, refund, WorkflowIDConflictPolicy.USE_EXISTING)
+        except RPCError as error:
+            raise self._unavailable(error) from error
+        return await self._result(handle)
+
+    async def cancel(self, payment: Payment) -> None:
+        """Request that this payment is undone, if it still can be, and no other of its order."""
+        workflow_id = names.workflow_id(payment.order_id)
+        try:
+            latest = self._client.get_workflow_handle(workflow_id)
+            found = await latest.describe(rpc_timeout=RPC_TIMEOUT)
+            running = (await found.memo()).get(names.MEMO_PAYMENT_ID)
+            if running is None:
+                raise _in_progress()
+            if running != str(payment.id):
+                raise self._unavailable()
+            run = self._client.get_workflow_handle(workflow_id, run_id=found.run_id)
+            await run.cancel(rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            raise self._unavailable(error) from error
+
+    async def ping(self) -> None:
+        await self._client.service_client.check_health(timeout=RPC_TIMEOUT)
+
+    async def find_search_attributes(self) -> None:
+        """Raises RPCError if one is not registered: Temporal then refuses to start payments.
+
+        A query finds it out: Temporal Cloud offers no operator service.
+        """
+        try:
+            await self._client.count_workflows(_OF_NO_PAYMENT, rpc_timeout=QUERY_TIMEOUT)
+        except RPCError as error:
+            self._refusals.note(error)
+            if error.status is RPCStatusCode.INVALID_ARGUMENT:
+                raise
+
+    async def _result(self, handle: WorkflowHandle[Any, Ending]) -> Ending | None:
+        try:
+            async with asyncio.timeout(self._wait.total_seconds()):
+                return await handle.result()
+        except RPCError as error:
+            self._refusals.note(error)
+            return None
+        except (TimeoutError, WorkflowFailureError):
+            return None
+
+    async def _join(self, instruction: PaymentInstruction, run_id: str | None) -> RunningPayment:
+        handle: WorkflowHandle[PaymentWorkflow, Payment] = self._client.get_workflow_handle_for(
+            PaymentWorkflow.run, names.workflow_id(instruction.order_id), run_id=run_id
+        )
+        try:
+            memo = await (await handle.describe(rpc_timeout=RPC_TIMEOUT)).memo()
+        except RPCError as error:
+            raise self._unavailable(error) from error
+        running = memo.get(names.MEMO_PAYMENT_ID)
+        if running is None or memo.get(names.MEMO_FINGERPRINT) != instruction.fingerprint:
+            raise _in_progress()
+        return self._running(UUID(running), handle)
+
+    def _running(
+        self, payment_id: UUID, handle: WorkflowHandle[PaymentWorkflow, Payment]
+    ) -> RunningPayment:
+        return RunningPayment(payment_id, partial(self._result, handle))
+
+    def _unavailable(self, refusal: RPCError | None = None) -> PaymentError:
+        if refusal is not None:
+            self._refusals.note(refusal)
+        return PaymentError(
+            ErrorCode.SERVICE_UNAVAILABLE,
+            "Payments cannot be processed just now. Send the same request again.",
+        )
+
+
+def _in_progress() -> PaymentError:
+    """For another payment, or for a workflow that somebody started by hand without our memo."""
+    return PaymentError(
+        ErrorCode.PAYMENT_IN_PROGRESS,
+        "Another payment of this order is being processed. Wait for it to end.",
+    )

@@ -1,0 +1,28 @@
+"""The settings of the simulated neighbours, from environment variables."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class NeighbourSettings(BaseSettings):
+    """One class for all neighbours, so that one environment serves them all.
+
+    `gateway_success_rate` is from 0 to 1, `gateway_latency_ms` in milliseconds; `gateway_seed`
+    chooses which charges fail when the success rate is below 1.
+    """
+
+    devstack_host: str = "127.0.0.1"
+    devstack_data: Path = Path(".devstack/data")
+    gateway_port: int = 5005
+    ordering_port: int = 5003
+    inventory_port: int = 5002
+    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    gateway_success_rate: float = Field(default=1.0, ge=0, le=1)
+    gateway_latency_ms: int = Field(default=0, ge=0)
+    gateway_seed: int = 0
+
+    def journal_path(self, name: str) -> Path:
+        """The file in which the neighbour of this name keeps its state."""
+        return self.devstack_data / name / "journal.jsonl"

@@ -1,0 +1,45 @@
+"""The stack's errors, and the id of the Kafka cluster."""
+
+import os
+import secrets
+import sys
+from base64 import urlsafe_b64decode
+from pathlib import Path
+
+import pytest
+
+from devstack.stack.errors import TAIL_LINES, ComponentError
+from devstack.stack.kafka import cluster_id
+from devstack.stack.process import Process
+
+
+@pytest.mark.parametrize("byte", [0x00, 0xF8, 0xFB, 0xFF])
+def test_a_cluster_id_never_begins_with_a_hyphen(
+    monkeypatch: pytest.MonkeyPatch, byte: int
+) -> None:
+    monkeypatch.setattr(secrets, "token_bytes", lambda count: bytes([byte]) * count)
+
+    assert not cluster_id().startswith("-")
+    assert len(urlsafe_b64decode(cluster_id() + "==")) == 16
+
+
+def test_two_cluster_ids_differ() -> None:
+    assert cluster_id() != cluster_id()
+
+
+async def test_the_error_of_a_failed_process_ends_with_its_last_log_lines(tmp_path: Path) -> None:
+    script = "print(*range(100), sep='\\n', flush=True); raise SystemExit('expected one argument')"
+
+    with pytest.raises(ComponentError) as caught:
+        await Process(tmp_path, "tool").run([sys.executable, "-c", script], os.environ)
+
+    first, *tail = str(caught.value).splitlines()
+    assert first == "tool: ended with code 1"
+    assert len(tail) == TAIL_LINES
+    assert tail[-2:] == ["99", "expected one argument"]
+
+
+def test_the_error_of_a_component_without_a_log_is_its_name_and_the_reason(tmp_path: Path) -> None:
+    error = ComponentError("tool", "no answer", tmp_path / "none.log")
+
+    assert str(error) == "tool: no answer"
