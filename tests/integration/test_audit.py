@@ -87,7 +87,7 @@ async def test_what_is_unfinished_or_refunded_is_read_however_old(shop: Shop) ->
 async def test_unfinished_payments_are_read_page_by_page(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.audit.PAGE", 2)
+    monkeypatch.setattr("db.audit.PAGE_SIZE", 2)
     created_at = datetime.now(UTC) - 30 * HOUR
     async with open_engine(shop) as engine:
         payments, database = PaymentStore(engine), AuditQueries(engine)
