@@ -1,6 +1,6 @@
-"""Money at the gateway: take it, find out what became of it, give it back.
+"""The steps of a payment at the gateway: charge, look up the charge, resolve it, refund it.
 
-All three are safe to repeat, because each key names one charge or one refund for ever.
+Each is safe to repeat, because an idempotency key names one charge or one refund for ever.
 """
 
 import asyncio
@@ -16,39 +16,43 @@ from domain.errors import PaymentError
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
 
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
+"""A fifth of the heartbeat timeout of a charge (`workflows/policies.py`). Chosen, not measured."""
 
 
 class ChargeActivities:
+    """Every step raises PaymentError as the port `PaymentGateway` does."""
+
     def __init__(self, gateway: PaymentGateway) -> None:
         self._gateway = gateway
 
     @activity.defn
     async def charge(self, request: ChargeRequest) -> Charge:
-        """Charge once. From the second try on, ask first what became of the one before.
+        """Charge once. From the second try on, look up the charge of an earlier try first.
 
-        If that cannot be learned, the request is sent again: its key names one charge for ever.
+        If the look-up fails, the request is sent again: its key names one charge for ever.
         """
         async with _heartbeat():
             tries = activity.info().attempt
-            found = await self._earlier(request) if tries > 1 else None
+            found = await self._find_earlier(request) if tries > 1 else None
             charge = found or await self._gateway.charge(request)
             return charge.model_copy(update={"tries": tries})
 
-    async def _earlier(self, request: ChargeRequest) -> Charge | None:
+    async def _find_earlier(self, request: ChargeRequest) -> Charge | None:
         with suppress(PaymentError):
             return await self._gateway.find_charge(request.key, request.amount)
         return None
 
     @activity.defn
     async def find_charge(self, request: ChargeRequest) -> Charge | None:
-        """Look up how the charge stands now; None if the gateway does not know its key."""
+        """The charge in its present state; None if the gateway does not know its key."""
         return await self._gateway.find_charge(request.key, request.amount)
 
-    @activity.defn
-    async def settle_charge(self, request: ChargeRequest | str) -> Charge:
-        """Turn an unknown outcome into a definite one, without charging again.
+    @activity.defn(name="settle_charge")  # as running workflows and their histories call it
+    async def resolve_charge(self, request: ChargeRequest | str) -> Charge:
+        """Void the charge, unless it was captured before. Returns its final state.
 
-        Payments of version 0.1.0 that are still running name only the key.
+        This turns an unknown outcome into a definite one. Workflows of version 0.1.0 give only the
+        key.
         """
         if isinstance(request, str):
             return await self._gateway.void_charge(request, None)
@@ -56,7 +60,10 @@ class ChargeActivities:
 
     @activity.defn
     async def refund_charge(self, request: RefundRequest) -> Charge:
-        """Give back whatever was captured; that nothing was captured is success too."""
+        """Refund the whole charge. It succeeds too if nothing was captured.
+
+        Raises PaymentError also as `require_made` does.
+        """
         charge = await self._gateway.void_charge(request.charge_key, request.amount)
         if charge.state is not ChargeState.CAPTURED:
             return charge
@@ -66,7 +73,7 @@ class ChargeActivities:
 
 @asynccontextmanager
 async def _heartbeat() -> AsyncIterator[None]:
-    """Tell Temporal that this worker lives, so that its death is noticed within seconds."""
+    """Send heartbeats to Temporal, so that it notices within seconds when this worker dies."""
 
     async def beat() -> None:
         while True:

@@ -1,4 +1,4 @@
-"""How a PaymentError travels through Temporal: out of an activity, and back in the workflow."""
+"""Converts a PaymentError into an error of Temporal in an activity, and back in a workflow."""
 
 import logging
 from datetime import timedelta
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class PaymentErrorInterceptor(Interceptor):
-    """Lets activities raise PaymentError; its code decides whether Temporal tries again."""
+    """Lets activities raise PaymentError. Its code decides whether Temporal retries them."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         return _PaymentErrorInbound(next)
@@ -38,11 +38,11 @@ class _PaymentErrorInbound(ActivityInboundInterceptor):
         except PaymentError as error:
             log.info("a step failed: %s: %s", error.code, error.message)
             delay = _delay(error.retry_after, activity.info()) if error.retry_after else None
-            raise to_application_error(error, delay) from None  # its cause may quote its input
+            raise to_application_error(error, delay) from None  # the cause may quote the input
 
 
 def _delay(asked: timedelta, info: activity.Info) -> timedelta | None:
-    """What a `Retry-After` asked for, but never so long that no time is left for another try."""
+    """The wait that `Retry-After` asks for, cut so that one more try still fits into the time."""
     if not (info.schedule_to_close_timeout and info.start_to_close_timeout):
         return None
     ends_at = info.scheduled_time + info.schedule_to_close_timeout
@@ -51,7 +51,7 @@ def _delay(asked: timedelta, info: activity.Info) -> timedelta | None:
 
 
 def to_application_error(error: PaymentError, delay: timedelta | None = None) -> ApplicationError:
-    """`delay` replaces the pause of the step's policy before the next try."""
+    """The error for Temporal. `delay`, if given, replaces the policy's wait before the next try."""
     retryable = RULES[error.code].retryable
     return ApplicationError(
         error.message,
@@ -65,19 +65,19 @@ def to_application_error(error: PaymentError, delay: timedelta | None = None) ->
 
 
 def to_payment_error(error: FailureError, unavailable: ErrorCode) -> PaymentError:
-    """The domain's view of an activity that failed for good.
+    """The PaymentError of an activity that failed after its last try.
 
-    A step that timed out, or whose worker died, has an unknown outcome: `unavailable`.
+    Its code is `unavailable` if the outcome is unknown: after a timeout, or if the worker died.
     """
-    # Temporal wraps what an activity raised in an ActivityError; of a local activity it does not.
+    # Temporal wraps the error of a regular activity in an ActivityError, that of a local one not.
     cause: BaseException | None = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, TemporalTimeoutError) and cause.cause is not None:
-        cause = cause.cause  # the last try's own failure says more than the deadline
+        cause = cause.cause  # the error of the last try says more than the timeout
     if isinstance(cause, ApplicationError) and cause.type in ERROR_CODES:
         return PaymentError(ErrorCode(cause.type), cause.message)
     if isinstance(cause, TemporalTimeoutError):
-        return PaymentError(unavailable, "No answer in time.")
+        return PaymentError(unavailable, "No response in time.")
     if isinstance(cause, CancelledError):
-        return PaymentError(unavailable, "The answer is not needed any more.")
-    # What else an exception says may quote what it was given: it stays in the worker's log.
+        return PaymentError(unavailable, "The result is not needed any more.")
+    # The text of another error may quote the input: it is only in the worker's log.
     return PaymentError(unavailable, "The step failed unexpectedly.")

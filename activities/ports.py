@@ -1,7 +1,7 @@
-"""The outside world as the activities need it; `adapters/` holds what speaks to the real one.
+"""Interfaces of everything outside this process that the activities use.
 
-Every method raises PaymentError, and nothing else, for what can be expected to go wrong: with a
-retryable code where nothing is known about the outcome, with another where it is final.
+`adapters/` and `db/` implement them. A method raises no other error than PaymentError: with a
+retryable code if the outcome is unknown, with another code if the failure is final.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -19,76 +19,87 @@ from domain.verification import Order, Reservation
 
 
 class Ordering(Protocol):
+    """The service that has the orders. May raise PaymentError(ORDERING_UNAVAILABLE)."""
+
     async def fetch_order(self, order_id: UUID) -> Order:
-        """Raises PaymentError(ORDER_NOT_FOUND) if there is none."""
+        """The order. Raises PaymentError(ORDER_NOT_FOUND) if there is none."""
         ...
 
 
 class Inventory(Protocol):
+    """The service that holds seats. May raise PaymentError(INVENTORY_UNAVAILABLE)."""
+
     async def fetch_reservation(self, reservation_id: UUID) -> Reservation:
-        """Raises PaymentError(RESERVATION_NOT_ACTIVE) if there is none."""
+        """The reservation. Raises PaymentError(RESERVATION_NOT_ACTIVE) if there is none."""
         ...
 
 
 class PaymentGateway(Protocol):
-    """A gateway that honours idempotency keys, simulated or real."""
+    """A payment gateway with idempotency keys, simulated or real.
+
+    Every method may raise PaymentError(GATEWAY_UNAVAILABLE): the outcome is then unknown.
+    """
 
     async def charge(self, request: ChargeRequest) -> Charge:
-        """Capture the amount, or repeat the answer given earlier for the same key.
+        """Capture the amount once. The same key gets the same charge again, and moves no money.
 
-        Raises PaymentError(PROCESSOR_ERROR) if the gateway refuses the request, which may have
-        been carried out when it was sent before: `void_charge` tells.
+        Raises PaymentError(PROCESSOR_ERROR) if the gateway refuses the request. An earlier request
+        with the same key may have captured: `void_charge` finds out.
         """
         ...
 
     async def find_charge(self, key: str, amount: Money) -> Charge | None:
-        """The charge under this key as it stands now; None if the gateway does not know the key.
+        """The charge with this key in its present state; None if the gateway does not know the key.
 
-        A charge that is captured is captured for exactly `amount`, and nothing of it is refunded;
-        one that is refunded is refunded as a whole. In between, it is not for us to say what
-        becomes of it: PaymentError(GATEWAY_UNAVAILABLE), until an operator has seen to it.
+        A captured charge is of exactly `amount`, with nothing refunded; a refunded one is refunded
+        completely. A charge that is refunded in part raises PaymentError(GATEWAY_UNAVAILABLE)
+        until an operator has corrected it at the gateway.
         """
         ...
 
     async def void_charge(self, key: str, amount: Money | None) -> Charge:
-        """Make sure that nothing will be captured under this key that has not been already.
+        """Make sure that no later request with this key captures.
 
-        Returns the charge as it finally stands: voided, declined, captured or refunded. `amount`
-        is compared as in `find_charge`; None, from an earlier version's payment, is not compared.
+        Returns the charge in its final state: voided, declined, captured or refunded. `amount` is
+        compared as in `find_charge`, unless it is None, as in payments of version 0.1.0.
         """
         ...
 
     async def refund(self, request: RefundRequest) -> RefundState:
-        """Give back of a captured charge, or repeat the answer given earlier for the same key.
+        """Refund an amount of a captured charge once. The same key gets the same refund again.
 
-        Raises PaymentError(REFUND_REFUSED) if this request has no effect. One that was sent
-        earlier under the same key may still have it.
+        Raises PaymentError(REFUND_REFUSED) if the gateway refuses this request. An earlier request
+        with the same key may still refund.
         """
         ...
 
     async def find_refund(self, request: RefundRequest) -> RefundState | None:
-        """How the refund stands, however long ago it was made; None if the key is not known."""
+        """The state of the refund, however old it is; None if the gateway does not know its key."""
         ...
 
     async def has_left(self, request: RefundRequest) -> bool:
-        """Whether the charge, as it stands, has so much left that is not refunded."""
+        """Whether the amount of the refund, or more, is captured and not refunded."""
         ...
 
 
 class Payments(Protocol):
-    """The record of payments. A payment moves only along `domain.payment.TRANSITIONS`."""
+    """The payments in PostgreSQL. A status changes only as `domain.payment.TRANSITIONS` allows.
+
+    Every method may raise PaymentError: DATABASE_UNAVAILABLE if the outcome is unknown,
+    RECORD_REFUSED if the database refuses the change.
+    """
 
     async def find(self, payment_id: UUID) -> Payment | None:
-        """The payment as it is recorded."""
+        """The recorded payment; None if it has no row."""
         ...
 
     async def record_pending(self, payment: Payment) -> Claim:
         """Claim the order for this payment.
 
-        Returns the payment as it is recorded, or the success that paid the order before. Raises
+        Returns the recorded payment, or the success that paid the order before. Raises
         PaymentError: PAYMENT_IN_PROGRESS while another payment holds the order, ORDER_NOT_PENDING
-        if a failure that was published closes the order, CUSTOMER_MISMATCH if that failure is
-        another customer's.
+        if a published failure closes the order, CUSTOMER_MISMATCH if that failure is another
+        customer's.
         """
         ...
 
@@ -97,65 +108,72 @@ class Payments(Protocol):
         ...
 
     async def record_compensation(self, payment: Payment) -> Payment:
-        """Record that the payment is being undone, so that no run can record it as a success.
+        """Record that the payment is being undone. After that, no run can record its success.
 
-        Returns the payment as it is recorded: with a compensation, or as it has ended.
+        Does nothing if the payment has failed, or if publishing its success has begun. Returns
+        the recorded payment.
         """
         ...
 
     async def record_failed(self, payment: Payment) -> None:
-        """Move the payment to failed, whether it was pending, succeeded or never recorded."""
+        """Move the payment to failed from pending or succeeded, or insert it as failed."""
         ...
 
     async def record_announcement(self, payment: Payment) -> None:
-        """Record how far the event of the payment is published, and the reservation that it names.
+        """Record whether the event is published, and the reservation in it (`announcement`).
 
         Does nothing if the recorded status is another one, if the payment is being undone, or if
         its event is recorded as published.
         """
         ...
 
-    def pending_since(
+    def pending_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
-        """Pages of all pending payments that were created before `moment`, from `after` on."""
+        """Pages of the pending payments created before `moment`, oldest first, beyond `after`."""
         ...
 
-    def unpublished_since(
+    def unpublished_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
-        """Pages of all payments, created before `moment`, whose event is not published."""
+        """Pages of the payments created before `moment` whose event is not published."""
         ...
 
 
 class Refunds(Protocol):
-    """The record of refunds. Those of a payment never come to more than it has captured."""
+    """The refunds in PostgreSQL. Their sum is never more than the payment has captured.
+
+    Every method may raise PaymentError: DATABASE_UNAVAILABLE if the outcome is unknown,
+    RECORD_REFUSED if the database refuses the change.
+    """
 
     async def record_pending(self, refund: Refund) -> Refund:
-        """Set the amount aside, and answer the refund as it is recorded.
+        """Reserve the amount. Returns the recorded refund.
 
-        Raises PaymentError(REFUND_TOO_LARGE) if the payment has not so much left.
+        Raises PaymentError(REFUND_TOO_LARGE) if less than the amount is left to refund.
         """
         ...
 
     async def record_ended(self, refund: Refund) -> None:
-        """Move the refund from pending to succeeded, or to failed, which frees the amount."""
+        """Move the refund from pending to succeeded, or to failed, which releases the amount."""
         ...
 
     async def record_announced(self, refund: Refund) -> None:
-        """Note that the world has been told."""
+        """Record that the refund's event is published."""
         ...
 
-    def unfinished_since(
+    def unfinished_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
-        """Pages of all refunds, created before `moment`, that are pending or not published."""
+        """Pages of the refunds created before `moment` that are pending or not published."""
         ...
 
 
 class Rounds(Protocol):
+    """The record of the reconciliation's rounds."""
+
     async def record_completed(self) -> None:
-        """Record that a round of the reconciliation has looked at everything unfinished."""
+        """Record that a round has looked at everything unfinished."""
         ...
 
 
@@ -173,15 +191,16 @@ class WorkflowStarter(Protocol):
 
 class EventPublisher(Protocol):
     async def publish(self, event: Event) -> None:
-        """Return once the broker holds the event.
+        """Return when the broker has stored the event, at least once.
 
-        Raises PaymentError(EVENT_REFUSED) if it never will.
+        Raises PaymentError: EVENT_REFUSED if the broker will never store it, EVENTS_UNAVAILABLE if
+        it is unknown whether it did.
         """
         ...
 
 
 class Ports(NamedTuple):
-    """All of the outside world."""
+    """All interfaces, as one process uses them."""
 
     ordering: Ordering
     inventory: Inventory

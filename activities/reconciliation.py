@@ -1,7 +1,7 @@
-"""Healing what no workflow can heal by itself: payments and refunds whose workflow was lost.
+"""Resumes payments and refunds that have lost their workflow.
 
-A terminated workflow runs no code, and a wiped Temporal remembers none. The rows that they leave
-unfinished are handed to a new workflow. No payment is written here.
+A workflow is lost when it is terminated, or when Temporal loses its data. Its row is unfinished
+then, and no code runs for it. It gets a new workflow. Nothing is written to the row here.
 """
 
 import asyncio
@@ -23,29 +23,31 @@ from domain.reconciliation import Place
 from domain.refund import Refund
 
 MAX_CONCURRENT_STARTS = 8
-"""A small number, so that payments of callers start without delay. Temporal's development server on
-two busy cores did 200 starts per second if the workflows were running, and 70 if not."""
+"""A small number, so that new payments start without delay. Measured with it, on two busy cores:
+Temporal's development server did 200 starts per second if the workflows were running, and 70 if
+not."""
 
 log = logging.getLogger(__name__)
 
 
 class Progress(BaseModel):
-    """How far a round has come. Each heartbeat has it, so that the next try continues there."""
+    """The progress of a round. Each heartbeat has it, so that the next try continues there."""
 
     model_config = ConfigDict(frozen=True)
 
     step: int = 0
+    """Index in `_steps`."""
     after: Place | None = None
     """The last row that the step has processed."""
     resumed: int = 0
     failed: int = 0
 
     @classmethod
-    def of_the_last_try(cls) -> Self:
-        """The progress of the try before; the beginning of the round if there was none."""
+    def of_previous_try(cls) -> Self:
+        """The progress of the previous try; the beginning of a round if there was none."""
         try:
             return cls.model_validate(activity.info().heartbeat_details[0])
-        except (IndexError, ValidationError):  # none, or written by another version
+        except (IndexError, ValidationError):  # no heartbeat, or one of another version
             return cls()
 
     def beyond(self, last: Payment | Refund, outcomes: Counter[bool | None]) -> Self:
@@ -67,6 +69,8 @@ class _Step(NamedTuple):
 
 
 class ReconciliationActivities:
+    """One round of the reconciliation."""
+
     def __init__(
         self, payments: Payments, refunds: Refunds, workflows: WorkflowStarter, rounds: Rounds
     ) -> None:
@@ -76,16 +80,16 @@ class ReconciliationActivities:
         self._rounds = rounds
 
     @activity.defn
-    async def resume_payments(self, unfinished_since: datetime) -> int:
-        """Hand everything unfinished since then to a workflow, unless one carries it already.
+    async def resume_payments(self, unfinished_before: datetime) -> int:
+        """Start a workflow for everything that is older and unfinished and has none.
 
-        Pending payments and refunds come first: most events that are not out wait for Kafka.
-        Returns how many were handed over. Raises ApplicationError(SERVICE_UNAVAILABLE), which ends
-        the round, if some could not be; all others were.
+        Pending payments and refunds come first, because unpublished events usually wait for Kafka.
+        Returns how many workflows were started. If some could not be started, the others are, and
+        it raises ApplicationError(SERVICE_UNAVAILABLE), which is not retried.
         """
-        progress = Progress.of_the_last_try()
+        progress = Progress.of_previous_try()
         for step in self._steps()[progress.step :]:
-            async for page in step.pages(unfinished_since, progress.after):
+            async for page in step.pages(unfinished_before, progress.after):
                 outcomes = await _resume_all(step.resume, page, progress)
                 progress = progress.beyond(page[-1], outcomes) if page else progress
                 activity.heartbeat(progress)
@@ -103,16 +107,16 @@ class ReconciliationActivities:
         seen: set[UUID] = set()
 
         async def resume_once(payment: Payment) -> bool:
-            """Resume only the first payment of each order: its payments share one workflow id."""
+            """Resume one payment of each order: the payments of an order share one workflow id."""
             if payment.order_id in seen:
                 return False
             seen.add(payment.order_id)
             return await self._workflows.resume(payment)
 
         return (
-            _Step(self._payments.pending_since, resume_once),
-            _Step(self._refunds.unfinished_since, self._workflows.resume_refund),
-            _Step(self._payments.unpublished_since, resume_once),
+            _Step(self._payments.pending_before, resume_once),
+            _Step(self._refunds.unfinished_before, self._workflows.resume_refund),
+            _Step(self._payments.unpublished_before, resume_once),
         )
 
 
@@ -121,7 +125,7 @@ async def _resume_all(
     unfinished: Sequence[Payment | Refund],
     progress: Progress,
 ) -> Counter[bool | None]:
-    """Count the outcomes: True if a workflow was started, False if one runs, None if neither."""
+    """Count the outcomes: True if a workflow was started, False if one runs, None if it failed."""
     free = asyncio.Semaphore(MAX_CONCURRENT_STARTS)
 
     async def attempt(each: Payment | Refund) -> bool | None:
@@ -129,11 +133,11 @@ async def _resume_all(
             activity.heartbeat(progress)
             try:
                 is_resumed = await resume(each)
-            except Exception:  # one that cannot be started must not keep the others waiting
-                log.exception("%s cannot be taken up again", each.id)
+            except Exception:  # the others are resumed all the same
+                log.exception("%s cannot be resumed", each.id)
                 return None
         if is_resumed:
-            log.warning("%s had lost its workflow and has a new one", each.id)
+            log.warning("%s had lost its workflow and was resumed", each.id)
         return is_resumed
 
     return Counter(await asyncio.gather(*map(attempt, unfinished)))

@@ -1,4 +1,4 @@
-"""The payment's row, written by the workflow and by nobody else."""
+"""The steps that write the payment's row. Only the workflow of the payment writes it."""
 
 from uuid import UUID
 
@@ -9,17 +9,19 @@ from domain.payment import Announcement, Claim, Payment
 
 
 class RecordActivities:
+    """Every step raises PaymentError as the port `Payments` does."""
+
     def __init__(self, payments: Payments) -> None:
         self._payments = payments
 
     @activity.defn
     async def find_payment(self, payment_id: UUID) -> Payment | None:
-        """The payment as it is recorded."""
+        """The recorded payment; None if it has no row."""
         return await self._payments.find(payment_id)
 
     @activity.defn
     async def record_pending(self, payment: Payment) -> Claim:
-        """Claim the order for this payment; returns the earlier success if there is one."""
+        """Claim the order for this payment. Returns the payment that holds the order."""
         return await self._payments.record_pending(payment)
 
     @activity.defn
@@ -28,16 +30,16 @@ class RecordActivities:
 
     @activity.defn
     async def begin_event(self, payment: Payment) -> Payment:
-        """Record that the success is being published, unless it is being undone.
+        """Record that publishing the success has begun, unless the payment is being undone.
 
-        Returns the payment as it is recorded then.
+        Returns the recorded payment.
         """
         await self._payments.record_announcement(payment.announced(Announcement.BEGUN))
         return await self._payments.find(payment.id) or payment
 
     @activity.defn
     async def record_compensation(self, payment: Payment) -> Payment:
-        """Record that the payment is being undone; returns it as it is recorded then."""
+        """Record that the payment is being undone. Returns the recorded payment."""
         return await self._payments.record_compensation(payment)
 
     @activity.defn
@@ -46,5 +48,5 @@ class RecordActivities:
 
     @activity.defn
     async def withdraw_event(self, payment: Payment) -> None:
-        """Record that the failure is not published, because its order is not pending any more."""
+        """Record that the failure will not be published: its order is not pending any more."""
         await self._payments.record_announcement(payment.announced(Announcement.NONE))

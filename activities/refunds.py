@@ -1,4 +1,4 @@
-"""The steps of a refund that a caller asked for, each safe to run twice."""
+"""The steps of a refund that a caller requested. Each is safe to repeat."""
 
 from temporalio import activity
 
@@ -10,7 +10,7 @@ from domain.refund import Refund
 
 
 def require_made(state: RefundState) -> None:
-    """Raise PaymentError unless the money was given back."""
+    """Raises PaymentError: GATEWAY_UNAVAILABLE if it is pending, REFUND_REFUSED if it failed."""
     if state is RefundState.PENDING:
         raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "The gateway is still refunding.")
     if state is RefundState.FAILED:
@@ -18,6 +18,8 @@ def require_made(state: RefundState) -> None:
 
 
 class RefundActivities:
+    """Every step raises PaymentError as the port that it uses does."""
+
     def __init__(
         self, gateway: PaymentGateway, refunds: Refunds, publisher: EventPublisher
     ) -> None:
@@ -27,15 +29,15 @@ class RefundActivities:
 
     @activity.defn
     async def record_refund(self, refund: Refund) -> Refund:
-        """Set the amount aside; answers the refund as it is recorded, which may have ended."""
+        """Reserve the amount. Returns the recorded refund, which may have ended before."""
         return await self._refunds.record_pending(refund)
 
     @activity.defn
     async def make_refund(self, refund: Refund) -> None:
-        """Give the money back, unless that has been done: gateways forget keys, not refunds.
+        """Refund, unless the gateway has made this refund before.
 
-        Raises PaymentError(REFUND_REFUSED) only if nothing is given back under this key, and
-        nothing can be by a request that is still on its way.
+        It is looked up first, because a gateway forgets idempotency keys after a time. Raises
+        PaymentError(REFUND_REFUSED) only if no request under this key has refunded or still can.
         """
         request = refund.request
         state = await self._gateway.find_refund(request)
@@ -53,10 +55,10 @@ class RefundActivities:
             return await self._state_after(error, request)
 
     async def _state_after(self, refusal: PaymentError, request: RefundRequest) -> RefundState:
-        """The state of a refund that is refused now, and may have been sent before.
+        """The state of a refund that is refused now, although an earlier request may have made it.
 
-        What is left of the charge never grows. So if it was too little already when the refund
-        was still not there, no request on its way can make it either.
+        The amount that is left of a charge never grows. If too little was left while the refund
+        was not found, then no earlier request that is still on its way can make it.
         """
         has_left = await self._gateway.has_left(request)
         state = await self._gateway.find_refund(request)
@@ -72,7 +74,7 @@ class RefundActivities:
 
     @activity.defn
     async def publish_refund(self, event: RefundEvent) -> None:
-        """Publish, and note that it is done. Money given back cannot be taken again."""
+        """Publish the event and record that. Retried even if Kafka refuses it: money has moved."""
         try:
             await self._publisher.publish(event)
         except PaymentError as error:

@@ -1,4 +1,4 @@
-"""The two reads that come before a charge: the order from Ordering, the hold from Inventory."""
+"""The two steps before a charge: read the order from Ordering, the reservation from Inventory."""
 
 from uuid import UUID
 
@@ -9,6 +9,8 @@ from domain.verification import Order, Reservation
 
 
 class VerificationActivities:
+    """Every step raises PaymentError as its port does."""
+
     def __init__(self, ordering: Ordering, inventory: Inventory) -> None:
         self._ordering = ordering
         self._inventory = inventory

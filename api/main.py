@@ -12,7 +12,7 @@ from limits import parse
 from redis.asyncio import Redis
 
 from activities.adapters.gateway_timeline import GatewayTimeline
-from activities.adapters.http import Neighbour, create_client
+from activities.adapters.json_client import JsonClient, create_client
 from activities.adapters.kafka import ping
 from activities.adapters.kafka_timeline import KafkaTimeline
 from api.admission import ConcurrencyLimit
@@ -104,9 +104,9 @@ def _reconciliation_check(rounds: ReconciliationRounds) -> WarningCheck:
     return look
 
 
-async def _gateway(settings: Settings, stack: AsyncExitStack) -> Neighbour:
+async def _gateway(settings: Settings, stack: AsyncExitStack) -> JsonClient:
     client = await stack.enter_async_context(create_client(str(settings.gateway_url)))
-    return Neighbour(client, "The gateway", ErrorCode.GATEWAY_UNAVAILABLE, SOURCE_TIMEOUT_SECONDS)
+    return JsonClient(client, "The gateway", ErrorCode.GATEWAY_UNAVAILABLE, SOURCE_TIMEOUT_SECONDS)
 
 
 async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity:
@@ -115,12 +115,12 @@ async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity
     issuer = str(settings.auth_issuer).rstrip("/")
     address = str(settings.auth_keys_url or f"{issuer}/.well-known/jwks.json")
     client = await stack.enter_async_context(create_client(issuer))
-    neighbour = Neighbour(
+    neighbour = JsonClient(
         client, "The issuer", ErrorCode.SERVICE_UNAVAILABLE, ISSUER_TIMEOUT_SECONDS
     )
 
     async def fetch() -> Any:
-        return (await neighbour.ask("GET", address))[1]
+        return (await neighbour.request("GET", address))[1]
 
     types = AT_JWT if settings.auth_token_type in AT_JWT else TOKEN_TYPES
     return Identity(IssuerKeys(fetch), issuer, settings.auth_audience, types)

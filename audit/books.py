@@ -1,73 +1,40 @@
-"""What everybody has written down about one order: the books that must agree.
+"""The books of one order: what every source has recorded about it. The books must agree.
 
-Each source is read as it stands and nothing is derived from another: the invariants compare.
+Each source is read as it is, and nothing is derived from another source: the invariants compare.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from domain.money import Money
+from activities.audit_ports import Effect, OrderState, Record
 from domain.payment import Payment
 from domain.refund import Refund
 
 
-class Movement(StrEnum):
-    CAPTURE = "capture"
-    REFUND = "refund"
-
-
-class Effect(NamedTuple):
-    """Money that moved at the gateway under `key`, of the charge that `charge_key` names."""
-
-    movement: Movement
-    key: str
-    charge_key: str
-    amount: Money
-
-    @property
-    def sign(self) -> int:
-        return 1 if self.movement is Movement.CAPTURE else -1
-
-
-class Record(NamedTuple):
-    """One record of Kafka, a copy or not; `id` is its header `ce_id`."""
-
-    id: str
-    topic: str
-    key: str
-    value: bytes
-
-
-class Saga(NamedTuple):
-    """A run of a workflow of the order. `ending` is what it returned, if it completed."""
+class WorkflowRun(NamedTuple):
+    """A run of one of the order's workflows. `result` is what it returned, if it completed."""
 
     run_id: str
     status: str
-    ending: Payment | Refund | None
+    result: Payment | Refund | None
     started_at: datetime | None = None
 
 
-class Answer(NamedTuple):
-    """What a caller was told over HTTP: the status, and the payment that the answer showed."""
+class ApiResponse(NamedTuple):
+    """A response that a caller of the API received: its status, and the payment in its body.
+
+    `sent_at` (of the request) and `received_at` are seconds of the caller's monotonic clock.
+    """
 
     status: int
     payment_id: UUID | None
     payment_status: str | None
     code: str | None = None
-    asked_at: float = 0.0
-    answered_at: float = 0.0
-    """Seconds of the caller's clock, which never goes back."""
-
-
-class OrderState(NamedTuple):
-    """The order as Ordering has it."""
-
-    status: str
-    paid_by: UUID | None
+    sent_at: float = 0.0
+    received_at: float = 0.0
 
 
 class Reconciliation(NamedTuple):
@@ -81,26 +48,27 @@ class Reconciliation(NamedTuple):
 class Books:
     """Everything known about one order. Sources that were not read are None or empty.
 
-    `order_id` is None for the books of the service itself: what names no order that anybody knows,
-    and how the reconciliation does.
+    The books of the service itself have no `order_id`: they hold the state of the reconciliation,
+    and everything that belongs to no known order.
     """
 
     order_id: UUID | None
     payments: list[Payment] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
     transitions: Mapping[UUID, Sequence[str]] = field(default_factory=dict)
+    """Each payment's statuses, oldest first."""
     effects: list[Effect] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    sagas: list[Saga] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
+    runs: list[WorkflowRun] = field(default_factory=list)
+    responses: list[ApiResponse] = field(default_factory=list)
     order: OrderState | None = None
     reconciliation: Reconciliation | None = None
     unreadable: list[str] = field(default_factory=list)
-    """What could not be read, and why, without the text itself."""
+    """What could not be read, and the type of error, without the text itself."""
     events_since: datetime | None = None
-    """Kafka may have deleted events of endings before this; None if it has deleted nothing."""
+    """Kafka may have deleted events that are older; None if it has deleted nothing."""
 
     @property
     def is_empty(self) -> bool:
-        read = (self.payments, self.refunds, self.effects, self.records, self.sagas)
-        return not any((*read, self.answers, self.reconciliation, self.unreadable))
+        read = (self.payments, self.refunds, self.effects, self.records, self.runs)
+        return not any((*read, self.responses, self.reconciliation, self.unreadable))

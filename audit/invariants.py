@@ -1,6 +1,6 @@
-"""What must hold for every order once its payments have ended, whatever happened on the way.
+"""The invariants: what must be true of every order once its payments have ended.
 
-One list for all who check: the enumeration of faults, the chaos run, and the audit in production.
+There is one list for all checks: the tests with faults, the chaos run, the audit in production.
 """
 
 from collections import Counter
@@ -11,12 +11,13 @@ from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
-from audit.answers import (
-    answers_stay_true,
-    answers_were_true,
-    unavailable_promises_that_nobody_was_told,
+from activities.audit_ports import Effect, Movement, OrderState
+from audit.api_responses import (
+    no_503_after_a_published_failure,
+    responses_stay_true,
+    responses_were_true,
 )
-from audit.books import Books, Effect, Movement, OrderState
+from audit.books import Books
 from domain import exact_json, names
 from domain.errors import NEVER_PUBLISHED, ErrorCode
 from domain.events import Event, PaymentEvent, RefundEvent
@@ -26,17 +27,17 @@ from domain.refund import Refund, RefundStatus
 from domain.verification import PENDING
 
 SUCCEEDED = PaymentStatus.SUCCEEDED
-PAID = frozenset({"paid", "fulfilled"})
+ORDER_PAID = frozenset({"paid", "fulfilled"})
 RUNNING = "running"
 COMPLETED = "completed"
-BROKEN = frozenset({"failed", "timed_out", "unreadable"})
+RUN_FAILED = frozenset({"failed", "timed_out", "unreadable"})
 LEGAL: Mapping[str, Collection[str]] = {before: after for before, after in TRANSITIONS.items()}  # noqa: C416 (its keys are any text)
 
 Invariant = Callable[[Books], Iterator[str]]
 
 
 class Violation(NamedTuple):
-    """An invariant that does not hold, and how. `order_id` is None where it concerns no order."""
+    """An invariant that is not true, and why. `order_id` is None for the service's own books."""
 
     order_id: UUID | None
     invariant: str
@@ -44,7 +45,7 @@ class Violation(NamedTuple):
 
 
 def violations(books: Books) -> list[Violation]:
-    """Everything in which the books of one order do not agree."""
+    """All violations in the books of one order."""
     return [
         Violation(books.order_id, name, finding)
         for name, invariant in INVARIANTS.items()
@@ -53,11 +54,11 @@ def violations(books: Books) -> list[Violation]:
 
 
 def _findings(invariant: Invariant, books: Books) -> Iterator[str]:
-    """What the invariant finds. Records that it cannot even compare are a finding too."""
+    """What the invariant finds. An error while it compares is a finding too."""
     try:
         yield from invariant(books)
-    except Exception as error:  # noqa: BLE001 (one odd record must not end the audit)
-        yield f"the records are too odd to be compared ({type(error).__name__})"
+    except Exception as error:  # noqa: BLE001 (one malformed entry must not end the audit)
+        yield f"the books cannot be compared ({type(error).__name__})"
 
 
 def _everything_can_be_read(books: Books) -> Iterator[str]:
@@ -85,26 +86,26 @@ def _one_payment_is_kept(books: Books) -> Iterator[str]:
         yield f"payments {', '.join(map(str, kept))} have all succeeded"
 
 
-def _every_effect_is_had_once(books: Books) -> Iterator[str]:
-    """Counted gross: a refund does not hide a second capture."""
+def _every_effect_is_made_once(books: Books) -> Iterator[str]:
+    """Captures and refunds are counted separately: a refund does not hide a second capture."""
     for (movement, key), times in Counter(each[:2] for each in books.effects).items():
         if times > 1:
             yield f"the {movement} under {key} was made {times} times"
     captured = {each.charge_key for each in _effects(books, Movement.CAPTURE)}
     for effect in _effects(books, Movement.REFUND):
         if effect.charge_key not in captured:
-            yield f"{effect.charge_key} was never captured and {effect.amount} of it refunded"
+            yield f"{effect.charge_key} was never captured, but {effect.amount} of it was refunded"
 
 
-def _money_is_what_is_recorded(books: Books) -> Iterator[str]:
+def _gateway_keeps_what_is_recorded(books: Books) -> Iterator[str]:
     for payment in books.payments:
         wanted = kept_of(payment, books.refunds)
         if payment.is_final and (kept := _net(books, payment)) != wanted:
-            yield f"of payment {payment.id}, {payment.status}, {kept} is kept instead of {wanted}"
+            yield f"payment {payment.id} is {payment.status}: {kept} is kept instead of {wanted}"
 
 
 def kept_of(payment: Payment, refunds: Iterable[Refund]) -> int:
-    """What is kept of the payment by the records, in minor units."""
+    """The amount of the payment that is kept according to PostgreSQL, in minor units."""
     if payment.status is not SUCCEEDED:
         return 0
     refunded = (
@@ -115,8 +116,8 @@ def kept_of(payment: Payment, refunds: Iterable[Refund]) -> int:
     return payment.amount.minor_units - sum(refunded)
 
 
-def _every_effect_is_somebodys(books: Books) -> Iterator[str]:
-    """A capture is a payment's; a refund undoes it whole, or is one that was asked for."""
+def _every_effect_has_a_row(books: Books) -> Iterator[str]:
+    """A capture belongs to a payment; a refund is its compensation, or one that was requested."""
     expected = {
         (names.charge_key(payment.id), make_key(payment.id)): payment.amount
         for payment in books.payments
@@ -126,7 +127,7 @@ def _every_effect_is_somebodys(books: Books) -> Iterator[str]:
         expected[refund.request.charge_key, refund.request.key] = refund.amount
     for effect in books.effects:
         if expected.get((effect.charge_key, effect.key)) != effect.amount:
-            yield f"{effect.movement} of {effect.amount} under {effect.key} is nobody's"
+            yield f"{effect.movement} of {effect.amount} under {effect.key} has no row"
 
 
 def _no_more_is_refunded_than_captured(books: Books) -> Iterator[str]:
@@ -145,24 +146,25 @@ def _transitions_are_legal(books: Books) -> Iterator[str]:
             yield f"payment {payment.id} went {path} and is {payment.status}"
 
 
-def _failures_are_told_where_they_may_be(books: Books) -> Iterator[str]:
+def _failures_are_published_if_allowed(books: Books) -> Iterator[str]:
+    """A failure of an unverified order is never published; one that had charged always is."""
     for payment in books.payments:
-        told = payment.has_event
+        published = payment.has_event
         if payment.error_code in NEVER_PUBLISHED:
-            if told:
-                yield f"payment {payment.id}, {payment.error_code}, was told to consumers"
-        elif payment.is_final and not told and _captured(books, payment) and _is_open(books):
-            yield f"payment {payment.id} had charged and was never told to consumers"
+            if published:
+                yield f"payment {payment.id}, {payment.error_code}, was published"
+        elif payment.is_final and not published and _captured(books, payment) and _is_open(books):
+            yield f"payment {payment.id} had charged, but its failure was never published"
 
 
 def _is_open(books: Books) -> bool:
-    """Whether consumers had to hear of a failure: not if the order was paid or closed."""
+    """Whether a failure had to be published: not if the order was paid or is not pending."""
     is_paid = any(each.status is SUCCEEDED for each in books.payments)
     return not is_paid and (books.order is None or books.order.status == PENDING)
 
 
-def _events_say_what_is_recorded(books: Books) -> Iterator[str]:
-    """Each ending's one event with its fixed id, however many copies, the same to the byte."""
+def _events_match_the_rows(books: Books) -> Iterator[str]:
+    """Every ending has one event with a fixed id. All its copies have the same bytes."""
     expected = {
         str(event.id): (event.topic, event.key, exact_json.dumps(event.value), is_kept)
         for event, is_kept in _events(books)
@@ -173,11 +175,11 @@ def _events_say_what_is_recorded(books: Books) -> Iterator[str]:
             yield f"event {event_id} on {content[0]} is missing"
     for event_id, topic, key, value in found:
         if expected.get(event_id, ())[:3] != (topic, key, value):
-            yield f"event {event_id} on {topic} is not what is recorded: {value!r}"
+            yield f"event {event_id} on {topic} does not match its row: {value!r}"
 
 
 def _events(books: Books) -> Iterator[tuple[Event, bool]]:
-    """Every event that was due, and whether Kafka must still have it."""
+    """Every event that must have been published, and whether Kafka must still have it."""
 
     def is_kept(ended_at: datetime | None) -> bool:
         return books.events_since is None or ended_at is None or ended_at >= books.events_since
@@ -190,46 +192,46 @@ def _events(books: Books) -> Iterator[tuple[Event, bool]]:
             yield RefundEvent(refund=refund), is_kept(refund.processed_at)
 
 
-def _every_ending_is_announced(books: Books) -> Iterator[str]:
+def _every_ending_is_published(books: Books) -> Iterator[str]:
     for payment in books.payments:
         if payment.is_unannounced:
-            yield f"the ending of payment {payment.id} is {payment.announcement} to be told"
+            yield f"the event of payment {payment.id} is not published ({payment.announcement})"
     for refund in books.refunds:
         if refund.status is RefundStatus.SUCCEEDED and not refund.is_announced:
-            yield f"the success of refund {refund.id} is to be told"
+            yield f"the event of refund {refund.id} is not published"
 
 
-def _sagas_have_ended_as_recorded(books: Books) -> Iterator[str]:
+def _results_match_the_rows(books: Books) -> Iterator[str]:
     recorded: dict[UUID, Payment | Refund] = {each.id: each for each in books.payments}
     recorded |= {each.id: each for each in books.refunds}
-    for saga in books.sagas:
-        if saga.status == RUNNING or saga.status in BROKEN:
-            yield f"workflow run {saga.run_id} is {saga.status}"
-        elif saga.ending and saga.ending.error_code is ErrorCode.REFUND_TOO_LARGE:
-            continue  # which leaves no record
-        elif saga.ending and not _is_recorded(saga.ending, recorded.get(saga.ending.id)):
-            yield f"workflow run {saga.run_id} ended otherwise than recorded of {saga.ending.id}"
+    for run in books.runs:
+        if run.status == RUNNING or run.status in RUN_FAILED:
+            yield f"workflow run {run.run_id} is {run.status}"
+        elif run.result and run.result.error_code is ErrorCode.REFUND_TOO_LARGE:
+            continue  # a refund that was refused at once has no row
+        elif run.result and not _is_recorded(run.result, recorded.get(run.result.id)):
+            yield f"the result of workflow run {run.run_id} is not the row of {run.result.id}"
 
 
 def _is_recorded(ending: Payment | Refund, recorded: Payment | Refund | None) -> bool:
-    """Whether this is the record. An event that a run has left to a later one may be out by now."""
+    """Whether the result of a run is the row. A later run may have published its event."""
     if isinstance(ending, Payment) and isinstance(recorded, Payment) and ending.is_unannounced:
         return ending.announced(recorded.announcement) == recorded
     return ending == recorded
 
 
-def _ordering_has_heard(books: Books) -> Iterator[str]:
+def _ordering_has_the_payment(books: Books) -> Iterator[str]:
     if books.order is None:
         return
     paid_by = [each.id for each in books.payments if each.status is SUCCEEDED]
     if paid_by and not _is_paid(books.order, paid_by[0]):
-        yield f"payment {paid_by[0]} is kept, and the order is {books.order.status}"
+        yield f"payment {paid_by[0]} is kept, but the order is {books.order.status}"
     if not paid_by and books.order.status == "paid" and books.order.paid_by is not None:
-        yield f"no payment is kept, and the order is paid by {books.order.paid_by}"
+        yield f"no payment is kept, but the order is paid by {books.order.paid_by}"
 
 
 def _is_paid(order: OrderState, payment_id: UUID) -> bool:
-    return order.status in PAID and order.paid_by in {None, payment_id}
+    return order.status in ORDER_PAID and order.paid_by in {None, payment_id}
 
 
 def _effects(books: Books, movement: Movement) -> Iterable[Effect]:
@@ -253,18 +255,18 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
         "the reconciliation runs": _reconciliation_runs,
         "every payment and refund has ended": _everything_has_ended,
         "one payment is kept": _one_payment_is_kept,
-        "every effect is had once": _every_effect_is_had_once,
-        "every effect is somebody's": _every_effect_is_somebodys,
-        "money is what is recorded": _money_is_what_is_recorded,
+        "every effect is made once": _every_effect_is_made_once,
+        "every effect has a row": _every_effect_has_a_row,
+        "the gateway keeps what is recorded": _gateway_keeps_what_is_recorded,
         "no more is refunded than captured": _no_more_is_refunded_than_captured,
         "transitions are legal": _transitions_are_legal,
-        "failures are told where they may be": _failures_are_told_where_they_may_be,
-        "events say what is recorded": _events_say_what_is_recorded,
-        "every ending is announced": _every_ending_is_announced,
-        "workflows have ended as recorded": _sagas_have_ended_as_recorded,
-        "answers were true": answers_were_true,
-        "answers stay true": answers_stay_true,
-        "503 promises that nobody was told": unavailable_promises_that_nobody_was_told,
-        "Ordering has heard": _ordering_has_heard,
+        "failures are published if allowed": _failures_are_published_if_allowed,
+        "events match the rows": _events_match_the_rows,
+        "every ending is published": _every_ending_is_published,
+        "results of workflows match the rows": _results_match_the_rows,
+        "responses were true": responses_were_true,
+        "responses stay true": responses_stay_true,
+        "no 503 after a published failure": no_503_after_a_published_failure,
+        "Ordering has the payment": _ordering_has_the_payment,
     }
 )

@@ -1,18 +1,19 @@
-"""Many small reads at the same time, but not too many."""
+"""Runs many small reads concurrently, with a limit."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-AT_ONCE = 20
-"""Reads of one source at the same time: it serves payments meanwhile. Chosen, not measured."""
+MAX_CONCURRENT_READS = 20
+"""Of one source, which serves payments at the same time. Chosen, not measured."""
 
 
 async def in_parallel(reads: Iterable[Coroutine[Any, Any, None]]) -> None:
-    places = asyncio.Semaphore(AT_ONCE)
+    """Run all reads. Raises the first error that a read raises."""
+    free = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
-    async def take_turns(read: Coroutine[Any, Any, None]) -> None:
-        async with places:
+    async def run(read: Coroutine[Any, Any, None]) -> None:
+        async with free:
             await read
 
-    await asyncio.gather(*map(take_turns, reads))
+    await asyncio.gather(*map(run, reads))

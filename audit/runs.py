@@ -1,4 +1,4 @@
-"""Reading the workflow runs that Temporal remembers."""
+"""Reads the workflow runs that Temporal still has."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -8,7 +8,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from audit.books import Saga
+from audit.books import WorkflowRun
 from audit.parallel import in_parallel
 from domain.payment import Payment
 from domain.refund import Refund
@@ -17,7 +17,7 @@ from workflows.refund import RefundWorkflow
 
 EVERY_PAYMENT = f'WorkflowType = "{PaymentWorkflow.__name__}"'
 EVERY_REFUND = f'WorkflowType = "{RefundWorkflow.__name__}"'
-ENDINGS = {PaymentWorkflow.__name__: Payment, RefundWorkflow.__name__: Refund}
+RESULT_TYPES = {PaymentWorkflow.__name__: Payment, RefundWorkflow.__name__: Refund}
 UNREADABLE = "unreadable"
 """Status of a completed run whose result is neither a payment nor a refund."""
 WELL_ENDED = frozenset(
@@ -27,30 +27,33 @@ WELL_ENDED = frozenset(
         WorkflowExecutionStatus.TERMINATED,
     }
 )
-"""Old runs that have ended like this are read only if they are asked for."""
-BATCH = 1000
-"""Runs that are held before their results are read. Chosen, not measured."""
+"""An old run with one of these statuses is read only if its workflow id is in `wanted`."""
+BATCH_SIZE = 1000
+"""Runs that are in memory before their results are read. Chosen, not measured."""
 
 
 async def read_runs(
     temporal: Client, since: datetime, wanted: Collection[str]
-) -> dict[str, list[Saga]]:
-    """By workflow id: runs that are wanted, recent, unfinished or broken. Raises RPCError."""
-    sagas: dict[str, list[Saga]] = defaultdict(list)
+) -> dict[str, list[WorkflowRun]]:
+    """Runs by workflow id: the wanted ones, and all that are recent, running or failed.
 
-    async def read(run: WorkflowExecution) -> None:
-        if (saga := await _saga(temporal, run)) is not None:
-            sagas[run.id].append(saga)
+    A run is recent if it started or closed at `since` or later. Raises RPCError.
+    """
+    runs: dict[str, list[WorkflowRun]] = defaultdict(list)
+
+    async def read(execution: WorkflowExecution) -> None:
+        if (run := await _read_run(temporal, execution)) is not None:
+            runs[execution.id].append(run)
 
     batch = []
-    async for run in temporal.list_workflows(f"{EVERY_PAYMENT} OR {EVERY_REFUND}"):
-        if run.id in wanted or _matters(run, since):
-            batch.append(read(run))
-        if len(batch) >= BATCH:
+    async for execution in temporal.list_workflows(f"{EVERY_PAYMENT} OR {EVERY_REFUND}"):
+        if execution.id in wanted or _matters(execution, since):
+            batch.append(read(execution))
+        if len(batch) >= BATCH_SIZE:
             await in_parallel(batch)
             batch = []
     await in_parallel(batch)
-    return sagas
+    return runs
 
 
 def _matters(run: WorkflowExecution, since: datetime) -> bool:
@@ -58,20 +61,22 @@ def _matters(run: WorkflowExecution, since: datetime) -> bool:
     return is_recent or run.status not in WELL_ENDED
 
 
-async def _saga(temporal: Client, run: WorkflowExecution) -> Saga | None:
-    """The run; None if Temporal has forgotten it since it was listed."""
-    status = run.status.name.lower() if run.status else "unknown"
-    ending: Payment | Refund | None = None
-    if run.status is WorkflowExecutionStatus.COMPLETED:
+async def _read_run(temporal: Client, execution: WorkflowExecution) -> WorkflowRun | None:
+    """The run with its result; None if Temporal has deleted it since it was listed."""
+    status = execution.status.name.lower() if execution.status else "unknown"
+    result: Payment | Refund | None = None
+    if execution.status is WorkflowExecutionStatus.COMPLETED:
         handle: WorkflowHandle[Any, Payment | Refund] = temporal.get_workflow_handle(
-            run.id, run_id=run.run_id, result_type=ENDINGS[run.workflow_type]
+            execution.id,
+            run_id=execution.run_id,
+            result_type=RESULT_TYPES[execution.workflow_type],
         )
         try:
-            ending = await handle.result(follow_runs=False)
+            result = await handle.result(follow_runs=False)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             return None
         except (ValueError, TypeError, KeyError, RuntimeError):
             status = UNREADABLE
-    return Saga(run.run_id, status, ending, run.start_time)
+    return WorkflowRun(execution.run_id, status, result, execution.start_time)

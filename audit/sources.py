@@ -1,64 +1,62 @@
-"""Reading the books where they are kept. Nothing here writes."""
+"""Reads the books of every order from where they are kept. Nothing here writes."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-import httpx
 from temporalio.client import Client
 
-from audit.books import Books, Reconciliation, Record, Saga
-from audit.ledger import Ledger, read_ledger
-from audit.orders import read_order
+from activities.audit_ports import EventRecords, FoundRecords, GatewayLedger, OrderStates
+from audit.books import Books, Reconciliation, WorkflowRun
+from audit.ledger import Ledger, group_by_order
 from audit.parallel import in_parallel
-from audit.records import topics
 from audit.runs import read_runs
-from audit.settled import leave_out_young
-from db.history import OddRow, PaymentHistory
+from audit.unfinished import leave_out_young
+from db.audit import AuditQueries, UnreadableRow
 from domain import names
 from domain.payment import Payment
 from domain.refund import Refund
 
-PAGE = 1000
+BATCH_SIZE = 1000
 """Orders whose books are in memory at the same time. Chosen, not measured."""
-SOURCE_SECONDS = 600
-"""How long one source, or one page of PostgreSQL or Ordering, may take to be read."""
+SOURCE_TIMEOUT_SECONDS = 600
+"""Time limit for reading one source, or one batch from PostgreSQL or Ordering. Chosen, not
+measured."""
 
 Result = TypeVar("Result")
 
 
 class UnreadableError(Exception):
-    """A source does not answer, or not as it should: nothing can be said about the books."""
+    """A source cannot be read, so the audit cannot say whether the books agree."""
 
 
 class Sources(NamedTuple):
     """Where the books are kept."""
 
-    history: PaymentHistory
-    gateway: httpx.AsyncClient
-    ordering: httpx.AsyncClient
-    kafka: Mapping[str, Any]
-    """How it is reached: what every client of aiokafka is given."""
+    database: AuditQueries
+    ledger: GatewayLedger
+    ordering: OrderStates
+    events: EventRecords
     temporal: Client
 
 
 async def read_books(
     sources: Sources, since: datetime, until: datetime | None = None
 ) -> AsyncIterator[Books]:
-    """The books of every order about which anything was written since then or is unfinished.
+    """The books of every order that is unfinished or has an entry in any source from `since` on.
 
-    The service's own books come last. What is younger than `until` is left out.
-    Raises UnreadableError, which names the source.
+    The service's own books come last. Payments and refunds that are younger than `until` are left
+    out. Raises UnreadableError, which names the source.
     """
     reader = _Reader(sources, since)
     await reader.read_all_but_rows()
     orders = iter(reader.orders)
-    while page := list(islice(orders, PAGE)):
-        for books in await reader.read_page(page):
+    while batch := list(islice(orders, BATCH_SIZE)):
+        for books in await reader.read_batch(batch):
             if until is not None:
                 leave_out_young(books, until, reader.unfinished)
             if not books.is_empty:
@@ -70,57 +68,60 @@ async def read_books(
 
 
 class _Reader:
-    """First the sources that say which orders matter; PostgreSQL's rows and Ordering last.
+    """Finds the orders to compare in every source, then reads their rows and Ordering.
 
-    So PostgreSQL knows of everything that the others tell.
+    PostgreSQL is read last, so that it has a row for everything that the other sources have.
     """
 
     def __init__(self, sources: Sources, since: datetime) -> None:
         self.orders: set[UUID] = set()
         self.unfinished: set[UUID] = set()
+        """Payments and refunds that had not ended when the reading began."""
         self._sources = sources
         self._since = since
         self._own = Books(None)
         self._ledger = Ledger()
-        self._records: dict[str, list[Record]] = defaultdict(list)
-        self._has_every_event = True
-        self._sagas: dict[UUID, list[Saga]] = defaultdict(list)
+        self._records = FoundRecords({}, has_all=True)
+        self._runs: dict[UUID, list[WorkflowRun]] = defaultdict(list)
 
     async def read_all_but_rows(self) -> None:
         await _reading("PostgreSQL", self._read_orders())
         await _reading("the gateway's ledger", self._read_ledger())
-        await _reading("PostgreSQL", self._find_stray_effects())
+        await _reading("PostgreSQL", self._assign_refunds_without_capture())
         await _reading("Kafka", self._read_records())
         await _reading("Temporal", self._read_runs())
 
-    async def read_page(self, orders: Sequence[UUID]) -> list[Books]:
+    async def read_batch(self, orders: Sequence[UUID]) -> list[Books]:
         books = await _reading("PostgreSQL", self._read_rows(orders))
         reads = (self._read_order(each) for each in books)
         await _reading("Ordering", in_parallel(reads))
         return books
 
     async def own_books(self) -> Books:
-        history = self._sources.history
-        completed_at = await _reading("PostgreSQL", history.last_completed_round())
+        database = self._sources.database
+        completed_at = await _reading("PostgreSQL", database.last_completed_round())
         self._own.reconciliation = Reconciliation(completed_at, datetime.now(UTC))
         return self._own
 
     async def _read_orders(self) -> None:
-        history = self._sources.history
-        unfinished = await history.unfinished()
+        database = self._sources.database
+        unfinished = await database.unfinished()
         self.unfinished = unfinished.ids
-        self.orders = unfinished.orders | await history.orders_since(self._since)
+        self.orders = unfinished.orders | await database.orders_since(self._since)
 
     async def _read_ledger(self) -> None:
-        self._ledger = await read_ledger(self._sources.gateway, self._since)
+        entries = [entry async for entry in self._sources.ledger.entries()]
+        self._ledger = group_by_order(entries, self._since)
         self._own.unreadable += self._ledger.unreadable
-        self.orders |= self._ledger.moved
+        self.orders |= self._ledger.recent_orders
 
-    async def _find_stray_effects(self) -> None:
-        """A refund of a charge that the ledger lacks: its key may name a payment that we know."""
-        payments = {names.payment_of(each.charge_key) for each in self._ledger.stray} - {None}
-        orders = await self._sources.history.orders_of_payments([each for each in payments if each])
-        for effect in self._ledger.stray:
+    async def _assign_refunds_without_capture(self) -> None:
+        """Find the order of a refund by the payment in its key, or give it to the own books."""
+        effects = self._ledger.without_capture
+        payments = {names.payment_of(each.charge_key) for each in effects} - {None}
+        known = [each for each in payments if each]
+        orders = await self._sources.database.orders_of_payments(known)
+        for effect in effects:
             order_id = orders.get(names.payment_of(effect.charge_key) or UUID(int=0))
             if order_id is None:
                 self._own.effects.append(effect)
@@ -129,75 +130,75 @@ class _Reader:
                 self.orders.add(order_id)
 
     async def _read_records(self) -> None:
-        async with topics(self._sources.kafka) as opened:
-            self._has_every_event = opened.has_everything
-            self._records = await opened.by_key(self._since, set(map(str, self.orders)))
-        for key, records in self._records.items():
+        wanted = set(map(str, self.orders))
+        self._records = await self._sources.events.find(self._since, wanted)
+        for key, records in self._records.by_key.items():
             if (order_id := names.parsed_id(key)) is None:
                 self._own.records += records
             else:
                 self.orders.add(order_id)
 
     async def _read_runs(self) -> None:
-        history = self._sources.history
-        refunds = await history.refunds_by_orders(self.orders)
+        database = self._sources.database
+        refunds = await database.refunds_by_orders(self.orders)
         wanted = {names.workflow_id(each) for each in self.orders}
         wanted |= {names.refund_workflow_id(each) for each in refunds}
-        runs = await read_runs(self._sources.temporal, self._since, wanted)
-        refund_ids = {names.refund_of(each) for each in runs} - {None}
-        refunds |= await history.orders_of_refunds([each for each in refund_ids if each])
-        for workflow_id, sagas in runs.items():
-            for saga in sagas:
-                self._file(saga, _order_of(workflow_id, saga, refunds))
+        by_workflow = await read_runs(self._sources.temporal, self._since, wanted)
+        refund_ids = {names.refund_of(each) for each in by_workflow} - {None}
+        refunds |= await database.orders_of_refunds([each for each in refund_ids if each])
+        for workflow_id, runs in by_workflow.items():
+            for run in runs:
+                self._add_run(run, _order_of(workflow_id, run, refunds))
 
-    def _file(self, saga: Saga, order_id: UUID | None) -> None:
+    def _add_run(self, run: WorkflowRun, order_id: UUID | None) -> None:
         if order_id is None:
-            self._own.sagas.append(saga)
+            self._own.runs.append(run)
         else:
-            self._sagas[order_id].append(saga)
+            self._runs[order_id].append(run)
             self.orders.add(order_id)
 
     async def _read_rows(self, orders: Sequence[UUID]) -> list[Books]:
-        history = self._sources.history
-        paths = await history.paths_of(orders)
-        refunds = await history.refunds_of(orders)
-        payments = await history.payments_of(orders)
+        database = self._sources.database
+        statuses = await database.statuses_of(orders)
+        refunds = await database.refunds_of(orders)
+        payments = await database.payments_of(orders)
         books = {order_id: self._books(order_id) for order_id in orders}
         for row in (*payments, *refunds):
-            _file_row(books[row.order_id], row)
+            _add_row(books[row.order_id], row)
         for each in books.values():
-            known = (payment.id for payment in each.payments if payment.id in paths)
-            each.transitions = {payment_id: paths[payment_id] for payment_id in known}
+            known = (payment.id for payment in each.payments if payment.id in statuses)
+            each.transitions = {payment_id: statuses[payment_id] for payment_id in known}
         return list(books.values())
 
     def _books(self, order_id: UUID) -> Books:
         return Books(
             order_id,
             effects=self._ledger.effects.get(order_id, []),
-            records=self._records.get(str(order_id), []),
-            sagas=self._sagas.get(order_id, []),
-            events_since=None if self._has_every_event else self._since,
+            records=list(self._records.by_key.get(str(order_id), ())),
+            runs=self._runs.get(order_id, []),
+            events_since=None if self._records.has_all else self._since,
         )
 
     async def _read_order(self, books: Books) -> None:
         assert books.order_id is not None
         try:
-            books.order = await read_order(self._sources.ordering, books.order_id)
+            books.order = await self._sources.ordering.find(books.order_id)
         except ValueError as error:
-            books.unreadable.append(f"Ordering's answer about the order ({type(error).__name__})")
+            what = f"Ordering's response about the order ({type(error).__name__})"
+            books.unreadable.append(what)
 
 
 async def _reading(source: str, read: Awaitable[Result]) -> Result:
-    """Whatever a source does, and in whatever way a library breaks on it, is said in one way."""
+    """The result of `read`. Raises UnreadableError, whatever error a source or its library has."""
     try:
-        async with asyncio.timeout(SOURCE_SECONDS):
+        async with asyncio.timeout(SOURCE_TIMEOUT_SECONDS):
             return await read
     except Exception as error:
         why = f"{source} cannot be read ({type(error).__name__}): see whether it is up."
         raise UnreadableError(why) from error
 
 
-def _file_row(books: Books, row: Payment | Refund | OddRow) -> None:
+def _add_row(books: Books, row: Payment | Refund | UnreadableRow) -> None:
     if isinstance(row, Payment):
         books.payments.append(row)
     elif isinstance(row, Refund):
@@ -206,10 +207,10 @@ def _file_row(books: Books, row: Payment | Refund | OddRow) -> None:
         books.unreadable.append(row.what)
 
 
-def _order_of(workflow_id: str, saga: Saga, refunds: Mapping[UUID, UUID]) -> UUID | None:
-    """The order of a run: as its id says, else as it has ended."""
+def _order_of(workflow_id: str, run: WorkflowRun, refunds: Mapping[UUID, UUID]) -> UUID | None:
+    """The order of a run: by its workflow id, or else by its result."""
     if order_id := names.order_of(workflow_id):
         return order_id
     if order_id := refunds.get(names.refund_of(workflow_id) or UUID(int=0)):
         return order_id
-    return saga.ending.order_id if saga.ending else None
+    return run.result.order_id if run.result else None

@@ -1,4 +1,4 @@
-"""The connection pool to PostgreSQL: its waits have an end, and what cannot write leaves it."""
+"""The connection pool of PostgreSQL. Every wait has a time limit."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,40 +9,49 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from db.urls import DatabaseUrl, read_database_url
 
-CONNECT_SECONDS = 2
-"""To one host, unless the URL says `connect_timeout`."""
-STATEMENT_SECONDS = 3
-POOL_WAIT_SECONDS = 2
-LOCK_SECONDS = 1
+POOL_SIZE = 20
+"""Connections per process. Chosen, not measured."""
+CONNECT_TIMEOUT_SECONDS = 2
+"""Time limit for connecting to one host, unless the URL has a `connect_timeout`. With that of a
+statement, it is shorter than one try of a step that writes (a test compares them). Chosen, not
+measured."""
+STATEMENT_TIMEOUT_SECONDS = 3
+"""Time limit of a statement, which takes milliseconds if the server is not busy. Chosen, not
+measured."""
+POOL_TIMEOUT_SECONDS = 2
+"""How long a statement waits for a connection when all are in use. Chosen, not measured."""
+LOCK_TIMEOUT_SECONDS = 1
 """Lock timeout of a migration. Statements that need the same table wait behind it. It is a third of
-STATEMENT_SECONDS, so that these statements do not time out."""
+STATEMENT_TIMEOUT_SECONDS, so that these statements do not time out."""
 
 UNUSABLE = ("08", "57P", "25006")
-"""SQLSTATEs after which a session serves nobody: its connection failed, its server shuts down or
-only reads, as an old primary does after a failover (PostgreSQL manual, appendix A)."""
+"""SQLSTATEs, or their beginnings, after which a connection is closed: it failed, its server shuts
+down, or is read-only, as an old primary is after a failover (PostgreSQL manual, appendix A)."""
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 
 
-def create_engine(database_url: str, *, application_name: str, pool_size: int = 20) -> AsyncEngine:
+def create_engine(
+    database_url: str, *, application_name: str, pool_size: int = POOL_SIZE
+) -> AsyncEngine:
     """A pool for a `postgresql://` URL, which may have the parameters of libpq such as `sslmode`.
 
-    Each statement is its own transaction: the store needs no other, and saves two round trips.
-    Raises ValueError for a URL that `read_database_url` refuses.
+    Each statement is its own transaction: the stores need no longer ones, and it saves two round
+    trips. Raises ValueError for a URL that `read_database_url` refuses.
     """
     target = read_database_url(database_url)
     settings = {
-        "statement_timeout": str(1000 * STATEMENT_SECONDS),
-        "lock_timeout": str(1000 * STATEMENT_SECONDS),
-        "jit": "off",
+        "statement_timeout": str(1000 * STATEMENT_TIMEOUT_SECONDS),
+        "lock_timeout": str(1000 * STATEMENT_TIMEOUT_SECONDS),
+        "jit": "off",  # compiling may take longer than our short statements
     }
-    options = {"command_timeout": STATEMENT_SECONDS}
+    options = {"command_timeout": STATEMENT_TIMEOUT_SECONDS}
     engine = create_async_engine(
         "postgresql+asyncpg://",
         isolation_level="READ COMMITTED" if target.is_pooled else "AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=POOL_WAIT_SECONDS,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_pre_ping=True,
         connect_args=_pooled(target, application_name, options)
         if target.is_pooled
@@ -53,10 +62,10 @@ def create_engine(database_url: str, *, application_name: str, pool_size: int = 
 
 
 def _pooled(target: DatabaseUrl, application_name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Behind PgBouncer a session is ours for a transaction only, so nothing is left in it.
+    """Arguments for a PgBouncer that gives us another session for each transaction.
 
-    It refuses settings. Without a cache, asyncpg gives a prepared statement no name, and uses it
-    only in the transaction that prepares it.
+    It refuses session settings. Without a cache, asyncpg's prepared statements have no name, and
+    are used only in the transaction that prepares them.
     """
     options = {**options, "statement_cache_size": 0}
     return {
@@ -66,11 +75,11 @@ def _pooled(target: DatabaseUrl, application_name: str, options: dict[str, Any])
 
 
 def create_migration_engine(database_url: str) -> AsyncEngine:
-    """Connections for migrations: a statement takes as long as it takes, a lock must come soon."""
+    """Connections for migrations: no time limit for statements, a short one for locks."""
     settings = {
         "statement_timeout": "0",
-        "lock_timeout": str(1000 * LOCK_SECONDS),
-        "tcp_keepalives_idle": "60",  # so that no firewall forgets a long statement
+        "lock_timeout": str(1000 * LOCK_TIMEOUT_SECONDS),
+        "tcp_keepalives_idle": "60",  # so that no firewall drops an idle connection
     }
     connect = _connector(read_database_url(database_url), "payment-migrations", settings, {})
     return create_async_engine(
@@ -85,13 +94,13 @@ def _connector(
     name = target.application_name or application_name
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
-        """Each host has its own time, and the one that served last is asked first."""
+        """Try the hosts, each with its own time limit, beginning with the last that worked."""
         failure: Exception | None = None
         for host in tuple(hosts):
             try:
                 connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
                     dsn=host,
-                    timeout=target.connect_seconds or CONNECT_SECONDS,
+                    timeout=target.connect_seconds or CONNECT_TIMEOUT_SECONDS,
                     server_settings={**settings, "application_name": name},
                     **options,
                 )
@@ -108,7 +117,7 @@ def _connector(
 
 
 def _discard_if_unusable(context: ExceptionContext) -> None:
-    """Have the pool drop this connection and all that are as old."""
+    """Make the pool close this connection, and all that were opened before the error."""
     sqlstate = getattr(context.original_exception, "sqlstate", None) or ""
     if sqlstate.startswith(UNUSABLE):
         context.is_disconnect = True

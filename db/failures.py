@@ -1,4 +1,4 @@
-"""What a failed statement means: by its SQLSTATE, never by its class or its words."""
+"""Converts errors of a statement into PaymentError, by SQLSTATE, not by class or message."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,16 +8,19 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from domain.errors import ErrorCode, PaymentError
 
 REFUSED_CLASSES = ("22", "23")
-"""Data exception and integrity violation: the same statement will never be accepted.
+"""Data exception and integrity violation: the same statement fails every time.
 
-Everything else (PostgreSQL manual, appendix A) may pass: a lost connection, a deadlock, a full
-disk, a table that a deployment is about to create.
+With every other class (PostgreSQL manual, appendix A) a retry may succeed: after a lost
+connection, a deadlock, a full disk, a table that a deployment has not created yet.
 """
 
 
 @contextmanager
 def as_payment_errors() -> Iterator[None]:
-    """Raise PaymentError for whatever goes wrong between here and PostgreSQL."""
+    """Raise PaymentError for every error of a statement or its connection.
+
+    RECORD_REFUSED if PostgreSQL refuses the data, DATABASE_UNAVAILABLE if the outcome is unknown.
+    """
     try:
         yield
     except DBAPIError as error:

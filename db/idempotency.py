@@ -1,4 +1,4 @@
-"""Idempotency keys: which payment a caller's key stands for, kept as long as payments are."""
+"""Idempotency keys of callers, and the payment of each. They are kept as long as payments."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -29,7 +29,7 @@ _REASSIGN = (
 
 
 class KeyClaim(NamedTuple):
-    """What a key stands for: the payment, and the fingerprint of the request it came with first."""
+    """A caller's key, its payment, and the fingerprint of the first request that had the key."""
 
     caller: str
     key: str
@@ -44,14 +44,14 @@ class IdempotencyKeys:
         self._engine = engine
 
     async def claim(self, wanted: KeyClaim) -> KeyClaim:
-        """The claim under which the key stands: the wanted one if it is the first."""
+        """Claim the key, unless it is claimed. Returns the claim that the key has then."""
         if await execute(self._engine, _CLAIM, wanted._asdict()) == 1:
             return wanted
         row = await fetch(self._engine, _FIND, {"its_caller": wanted.caller, "its_key": wanted.key})
         return KeyClaim(*(row[name] for name in _CLAIMED)) if row else wanted
 
     async def reassign(self, claim: KeyClaim, payment_id: UUID) -> None:
-        """Let the key stand for another payment, unless somebody has done so already."""
+        """Give the key another payment, unless another request has done so before."""
         await execute(
             self._engine,
             _REASSIGN,

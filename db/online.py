@@ -1,7 +1,7 @@
-"""Changes of a schema that is in use, for migrations: writers are not kept waiting for them.
+"""Changes for migrations of a schema that is in use: no statement waits long for them.
 
-Each function commits what the migration has done so far, then works outside of a transaction. It
-can be repeated, so a migration that ended half-way is continued by running it again.
+Each function commits the transaction of the migration, then works without one. It is safe to
+repeat, so a migration that failed half-way is completed by running it again.
 """
 
 from collections.abc import Iterator
@@ -14,15 +14,15 @@ from sqlalchemy import text
 from domain.names import DATABASE_SCHEMA
 
 BATCH_ROWS = 1000
-"""Rows that one update locks: they are free again after milliseconds."""
+"""Rows that one update locks, for some milliseconds. Chosen, not measured."""
 
 _IS_INVALID = text("SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)::oid")
 
 
 def create_index(name: str, definition: str) -> None:
-    """Create an index, such as `bc_payment.payments (created_at)`, while rows are written.
+    """Create an index while rows are written. A definition is `bc_payment.payments (created_at)`.
 
-    What a failed try has left behind is an index that is not used; it is removed first.
+    A failed try leaves an invalid index behind, which is dropped first.
     """
     with _without_lock_timeout():
         found = op.get_bind().execute(_IS_INVALID, {"name": f"{DATABASE_SCHEMA}.{name}"})
@@ -37,7 +37,7 @@ def drop_index(name: str) -> None:
 
 
 def add_check(table: str, name: str, condition: str) -> None:
-    """Add a CHECK constraint. Present rows are read after the table's lock is released."""
+    """Add a CHECK constraint. Existing rows are checked after the table's lock is released."""
     op.execute(
         f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name},"
         f" ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID"
@@ -47,8 +47,8 @@ def add_check(table: str, name: str, condition: str) -> None:
 
 
 def update_in_batches(table: str, assignments: str, condition: str) -> None:
-    """Update all rows that meet the condition. The table's key is a UUID named `id`."""
-    ids = f"SELECT id FROM {table} WHERE id >= :first"  # noqa: S608 (ours, as is the next)
+    """Update all rows that meet the condition. The table's primary key is a UUID named `id`."""
+    ids = f"SELECT id FROM {table} WHERE id >= :first"  # noqa: S608 (our own SQL, as the next)
     batch = text(f"{ids} ORDER BY id LIMIT 1 OFFSET {BATCH_ROWS}")
     change = f"UPDATE {table} SET {assignments} WHERE ({condition}) AND id >= :first"  # noqa: S608
     with op.get_context().autocommit_block():
@@ -63,7 +63,7 @@ def update_in_batches(table: str, assignments: str, condition: str) -> None:
 
 @contextmanager
 def _without_lock_timeout() -> Iterator[None]:
-    """Outside of a transaction, and only for statements whose wait makes no writer wait."""
+    """Without a transaction. Only for statements that block no writer while they wait."""
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")
         yield

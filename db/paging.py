@@ -1,4 +1,4 @@
-"""Reading everything that a query finds, the oldest rows first, a page at a time."""
+"""Reads all rows of a query page by page, oldest first."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,7 +13,7 @@ from db.statements import Row, Values, fetch_all
 from domain.reconciliation import Place
 
 PAGE_SIZE = 500
-"""Rows read at a time: well under a megabyte. Chosen, not measured."""
+"""Rows per statement: less than a megabyte. Chosen, not measured."""
 _BEFORE_ALL = Place(datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
 Read = TypeVar("Read")
@@ -29,7 +29,7 @@ async def pages(
     size: int = PAGE_SIZE,
     after: Place | None = None,
 ) -> AsyncIterator[Sequence[Row]]:
-    """Run the query page by page, ordered by creation time and id, and start behind `after`.
+    """Run the query page by page, ordered by creation time and id, beginning beyond `after`.
 
     Each page is a statement of its own.
     """

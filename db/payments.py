@@ -1,4 +1,4 @@
-"""The payment store: every statement about payments, each a transaction of its own."""
+"""The payment store: every statement about payments. Each is a transaction of its own."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
@@ -60,8 +60,8 @@ _COMPENSATE = (
         payments.c.compensation_code.is_(None),
     )
     .values(
-        compensation_code=bindparam("why"),
-        compensation_message=bindparam("in_words"),
+        compensation_code=bindparam("code"),
+        compensation_message=bindparam("message"),
     )
 )
 _FAIL = _insert.on_conflict_do_update(
@@ -70,7 +70,7 @@ _FAIL = _insert.on_conflict_do_update(
     where=payments.c.status.in_(_LIVE)
     & payments.c.announcement.in_((Announcement.NONE, Announcement.DUE)),
 )
-_ANNOUNCE = (
+_SET_ANNOUNCEMENT = (
     update(payments)
     .where(
         payments.c.id == bindparam("payment_id"),
@@ -85,9 +85,9 @@ _ANNOUNCE = (
     )
 )
 _BY_ID = select(payments).where(payments.c.id == bindparam("payment_id"))
-_SINCE = select(payments).where(payments.c.created_at < bindparam("moment"))
-_PENDING = _SINCE.where(payments.c.status == PaymentStatus.PENDING)
-_UNPUBLISHED = _SINCE.where(payments.c.announcement.in_(UNANNOUNCED))
+_CREATED_BEFORE = select(payments).where(payments.c.created_at < bindparam("moment"))
+_PENDING = _CREATED_BEFORE.where(payments.c.status == PaymentStatus.PENDING)
+_UNPUBLISHED = _CREATED_BEFORE.where(payments.c.announcement.in_(UNANNOUNCED))
 _CLOSED_BY = (
     select(payments)
     .where(
@@ -111,11 +111,11 @@ _CAN_WRITE = text(
 
 
 class PaymentStore:
-    """The port `Payments` on PostgreSQL, and what the API reads.
+    """The port `Payments` on PostgreSQL, and the queries of the API.
 
-    Every method is safe to repeat and raises only PaymentError: `DATABASE_UNAVAILABLE` where the
-    outcome is unknown, another code where it is no. A failure that was published closes its order:
-    for ever, or until `reattempt_after` has passed since then.
+    Every method is safe to repeat. It raises only PaymentError: DATABASE_UNAVAILABLE if the
+    outcome is unknown, another code if PostgreSQL refused. A published failure closes its order
+    for ever, or until `reattempt_after` has passed since it was published.
     """
 
     def __init__(self, engine: AsyncEngine, reattempt_after: timedelta | None = None) -> None:
@@ -128,24 +128,25 @@ class PaymentStore:
         return await self._find(_BY_ID, {"payment_id": payment_id})
 
     async def find_live(self, order_id: UUID) -> Payment | None:
-        """The order's pending or succeeded payment; the database allows no second one."""
+        """The order's pending or succeeded payment, of which PostgreSQL allows one."""
         return await self._find(_LIVE_BY_ORDER, {"order_id": order_id})
 
     async def find_closing(self, order_id: UUID) -> Payment | None:
-        """The latest published failure of the order, if no payment holds the order: it closes it.
+        """The latest published failure of the order, if it closes the order.
 
-        None too where another attempt may be allowed: one may have begun that has no row yet.
+        None if a payment holds the order. None too if the setting allows another attempt: one may
+        have begun that has no row yet.
         """
         if self._reattempt_after_seconds is not None or await self.find_live(order_id):
             return None
         return await self._find(_CLOSED_BY, {"order_id": order_id})
 
-    def pending_since(
+    def pending_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         return self._pages(_PENDING, moment, after)
 
-    def unpublished_since(
+    def unpublished_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         return self._pages(_UNPUBLISHED, moment, after)
@@ -176,7 +177,7 @@ class PaymentStore:
             raise closing.refusal_for(payment.customer_id)
 
     async def _holder(self, payment: Payment) -> Payment:
-        """The payment that holds the order in place of, or as, `payment`."""
+        """The payment that holds the order: another one, or `payment` after an earlier try."""
         holder = await self.find_live(payment.order_id) or await self.find(payment.id)
         if holder is None:
             raise PaymentError(
@@ -197,15 +198,15 @@ class PaymentStore:
         row = to_row(payment)
         values = {
             "payment_id": payment.id,
-            "why": row["compensation_code"],
-            "in_words": row["compensation_message"],
+            "code": row["compensation_code"],
+            "message": row["compensation_message"],
         }
         await self._execute(_COMPENSATE, values)
         return await self.find(payment.id) or payment
 
     async def record_failed(self, payment: Payment) -> None:
         if await self._execute(_FAIL, to_row(payment)) == 0:
-            await self._confirm(payment, "The payment's success has been told; it cannot fail.")
+            await self._confirm(payment, "The payment's success is published; it cannot fail.")
 
     async def record_announcement(self, payment: Payment) -> None:
         values = {
@@ -214,17 +215,17 @@ class PaymentStore:
             "announced": payment.announcement,
             "released": payment.released_reservation_id,
         }
-        await self._execute(_ANNOUNCE, values)
+        await self._execute(_SET_ANNOUNCEMENT, values)
 
     async def ping(self) -> None:
-        """Raises PaymentError(DATABASE_UNAVAILABLE) where PostgreSQL is down or only reads."""
+        """Raises PaymentError(DATABASE_UNAVAILABLE) if PostgreSQL is down or read-only."""
         await self._execute(_CAN_WRITE, {})
 
-    async def _confirm(self, payment: Payment, otherwise: str) -> None:
-        """Raise PaymentError(RECORD_REFUSED) unless the payment has got this status before."""
+    async def _confirm(self, payment: Payment, refusal: str) -> None:
+        """Raise PaymentError(RECORD_REFUSED) unless an earlier try has recorded this status."""
         recorded = await self.find(payment.id)
         if recorded is None or recorded.status is not payment.status:
-            raise PaymentError(ErrorCode.RECORD_REFUSED, otherwise)
+            raise PaymentError(ErrorCode.RECORD_REFUSED, refusal)
 
     async def _execute(self, statement: Executable, values: Values) -> int:
         return await execute(self._engine, statement, values)
@@ -255,7 +256,7 @@ def to_payment(row: Row) -> Payment:
 
 
 def to_money(row: Row) -> Money:
-    """As it was recorded, whatever is known of its currency today."""
+    """The amount as it was recorded, even if the currency is unknown today."""
     return Money(
         minor_units=row["amount_minor"],
         currency=row["currency"],

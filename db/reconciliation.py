@@ -1,4 +1,4 @@
-"""When the reconciliation has last looked at everything unfinished."""
+"""The time of the last completed round of the reconciliation."""
 
 from datetime import datetime
 
@@ -30,6 +30,6 @@ class ReconciliationRounds:
         await execute(self._engine, _RECORD, {})
 
     async def last_completed(self) -> datetime | None:
-        """When the last complete round ended, by PostgreSQL's clock; None if there was none."""
+        """When the last completed round ended, by PostgreSQL's clock; None if there was none."""
         row = await fetch(self._engine, _LAST, {})
         return row["completed_at"] if row else None

@@ -1,4 +1,4 @@
-"""The refund store: every statement about refunds, each a transaction of its own."""
+"""The refund store: every statement about refunds. Each is a transaction of its own."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -24,7 +24,9 @@ _END = (
     .where(refunds.c.id == bindparam("refund_id"), refunds.c.status == RefundStatus.PENDING)
     .values({name: bindparam(name) for name in _ENDING})
 )
-_ANNOUNCE = update(refunds).where(refunds.c.id == bindparam("refund_id")).values(is_announced=True)
+_SET_PUBLISHED = (
+    update(refunds).where(refunds.c.id == bindparam("refund_id")).values(is_announced=True)
+)
 EVERY_REFUND = select(
     refunds,
     payments.c.order_id,
@@ -44,10 +46,10 @@ _UNFINISHED = EVERY_REFUND.where(
 
 
 class RefundStore:
-    """The port `Refunds` on PostgreSQL, and what the API reads.
+    """The port `Refunds` on PostgreSQL, and the queries of the API.
 
-    Every method is safe to repeat and raises only PaymentError: `DATABASE_UNAVAILABLE` where the
-    outcome is unknown, another code where it is no.
+    Every method is safe to repeat. It raises only PaymentError: DATABASE_UNAVAILABLE if the
+    outcome is unknown, another code if PostgreSQL refused.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -58,11 +60,11 @@ class RefundStore:
         return to_refund(row) if row else None
 
     async def of_payment(self, payment_id: UUID) -> Sequence[Refund]:
-        """The oldest first."""
+        """The refunds of a payment, oldest first."""
         rows = await fetch_all(self._engine, _OF_PAYMENT, {"payment_id": payment_id})
         return [to_refund(row) for row in rows]
 
-    async def unfinished_since(
+    async def unfinished_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
         values = {"moment": moment}
@@ -89,7 +91,7 @@ class RefundStore:
                 )
 
     async def record_announced(self, refund: Refund) -> None:
-        await execute(self._engine, _ANNOUNCE, {"refund_id": refund.id})
+        await execute(self._engine, _SET_PUBLISHED, {"refund_id": refund.id})
 
     async def _recorded(self, refund: Refund) -> Refund:
         found = await self.find(refund.id)

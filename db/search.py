@@ -1,4 +1,4 @@
-"""Finding payments: the newest first, page by page."""
+"""Finds payments, newest first, page by page."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -22,18 +22,18 @@ _SHOWN_STATUS = case(
     ),
     else_=_columns.status,
 )
-"""As `Payment.as_answered` shows it: a success that may yet be undone is pending."""
+"""As `Payment.as_answered` shows it: a success that may still be undone is pending."""
 
 
 class Position(NamedTuple):
-    """A payment's place in the list, the same however many come before it later."""
+    """A payment's place in the list. Newer payments do not change it."""
 
     created_at: datetime
     id: UUID
 
 
 class Search(NamedTuple):
-    """Which payments are wanted. What is None does not matter."""
+    """The filters of a search. None filters nothing."""
 
     owner_id: UUID | None = None
     order_id: UUID | None = None
@@ -51,6 +51,7 @@ class PaymentSearch:
         self._engine = engine
 
     async def page(self, wanted: Search, limit: int) -> Sequence[Payment]:
+        """At most `limit` payments after the position `wanted.after`."""
         query = (
             select(payments)
             .where(*_conditions(wanted))

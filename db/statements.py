@@ -1,4 +1,4 @@
-"""Running one statement: its own transaction, its failures as PaymentError."""
+"""Runs one statement in a transaction of its own. Its errors become PaymentError."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 
 
 async def execute(engine: AsyncEngine, statement: Executable, values: Values) -> int:
-    """How many rows the statement has written."""
+    """Run a statement that writes. Returns the number of rows that it wrote."""
     with as_payment_errors():
         async with engine.begin() as connection:
             return (await connection.execute(statement, values)).rowcount
@@ -36,7 +36,7 @@ async def fetch_all(engine: AsyncEngine, query: Executable, values: Values) -> S
 
 
 def _plain(row: RowMapping) -> Row:
-    """The driver answers ids of a class of its own, a UUID without a JSON form."""
+    """Convert the driver's own UUID class, which has no JSON form."""
     return {
         str(name): UUID(int=value.int) if isinstance(value, UUID) else value
         for name, value in row.items()

@@ -1,4 +1,4 @@
-"""The tables of schema `bc_payment`, as statements use them; `migrations/` creates them."""
+"""The tables of the schema `bc_payment` for statements. The migrations create them."""
 
 from sqlalchemy import (
     BigInteger,

@@ -1,4 +1,4 @@
-"""What PostgreSQL tells of a payment: the statuses that it and its refunds have had."""
+"""PostgreSQL's part of a payment's timeline: the statuses of the payment and of its refunds."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,8 +24,8 @@ class DatabaseTimeline:
 
     async def __call__(self, payment: Payment, refunds: Sequence[Refund]) -> list[Entry]:
         rows = await fetch_all(self._engine, _TRANSITIONS, {"payment_id": payment.id})
-        told = [*map(_transition, rows)]
-        return [*told, *(entry for refund in refunds for entry in _entries(refund))]
+        transitions = map(_transition, rows)
+        return [*transitions, *(entry for refund in refunds for entry in _entries(refund))]
 
 
 def _transition(row: Row) -> Entry:

@@ -1,4 +1,4 @@
-"""`DATABASE_URL` as libpq reads it: what the driver does not know is translated or refused."""
+"""Reads `DATABASE_URL` as libpq does, and refuses what the driver, asyncpg, cannot do."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,21 +6,22 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 MAX_CONNECT_SECONDS = 60
+"""The largest `connect_timeout`. Chosen, not measured."""
 
-TAKEN = frozenset(
+KNOWN = frozenset(
     """host port dbname user password passfile service application_name options krbsrvname gsslib
     sslmode sslcert sslkey sslrootcert sslcrl sslpassword sslnegotiation ssl_min_protocol_version
     ssl_max_protocol_version target_session_attrs""".split()  # noqa: SIM905 (as one reads a list)
 )
-"""What the driver understands as libpq does."""
+"""Parameters that the driver reads as libpq does."""
 
-NEEDLESS = frozenset(
+REMOVED = frozenset(
     {"fallback_application_name", "tcp_user_timeout", "keepalives"}
     | {f"keepalives_{each}" for each in ("idle", "interval", "count")}
 )
-"""Taken out: they find dead connections, and here every statement has a deadline of its own."""
+"""Parameters that are removed: they find dead connections, but every statement has a time limit."""
 
-ALLOWED: Mapping[str, frozenset[str]] = {
+ACCEPTED_VALUES: Mapping[str, frozenset[str]] = {
     "sslmode": SSL_MODES,
     "target_session_attrs": frozenset({"any", "read-write", "primary"}),
     "channel_binding": frozenset({"prefer", "disable"}),
@@ -30,27 +31,31 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "client_encoding": frozenset({"UTF8", "utf8", "auto"}),
     "connect_timeout": frozenset(map(str, range(1, MAX_CONNECT_SECONDS + 1))),
 }
-"""Other values ask for what the driver cannot do, or what a service that writes cannot use."""
+"""Parameters with their accepted values. The driver cannot do what the other values ask for, or a
+service that writes cannot use it."""
 
 
 class DatabaseUrl(NamedTuple):
-    """Where PostgreSQL is: for each host a URL that the driver reads as libpq would."""
+    """The address of PostgreSQL: for each host a URL that the driver reads as libpq would."""
 
     hosts: tuple[str, ...]
     connect_seconds: int | None
     application_name: str | None
     is_pooled: bool
-    """`pgbouncer=true`, as others write it too: each transaction may have another session."""
+    """`pgbouncer=true`, as in Prisma's URLs: each transaction may have another session."""
 
 
 def read_database_url(url: str) -> DatabaseUrl:
-    """Raises ValueError for what would not work, naming the parameter and never its value."""
+    """Read a URL. Raises ValueError if it would not work. The error never has a parameter's value.
+
+    The message completes the sentence "DATABASE_URL must be ...".
+    """
     parts = urlsplit(url)
     parameters = _parameters(parts.query)
     owner, at, hosts = parts.netloc.rpartition("@")
     _check(parameters, has_host=bool(hosts))
     netlocs = [f"{owner}{at}{host}" for host in hosts.split(",")]
-    kept = {name: value for name, value in parameters.items() if name in TAKEN}
+    kept = {name: value for name, value in parameters.items() if name in KNOWN}
     if len(netlocs) > 1:
         kept.setdefault("target_session_attrs", "read-write")  # whichever is the primary
     query = urlencode(kept, quote_via=quote)
@@ -78,13 +83,15 @@ def _parameters(query: str) -> dict[str, str]:
 
 def _check(parameters: Mapping[str, str], *, has_host: bool) -> None:
     for name, value in parameters.items():
-        if name not in TAKEN | NEEDLESS | ALLOWED.keys():
+        if name not in KNOWN | REMOVED | ACCEPTED_VALUES.keys():
             raise ValueError(
                 f"one without the parameter {_shown(name)}, which the driver does not know"
                 " (settings of PostgreSQL go into options=-c%20name=value)"
             )
-        if name in ALLOWED and value not in ALLOWED[name]:
-            raise ValueError(f"one whose parameter {name} is {_choice(ALLOWED[name])}, or without")
+        if name in ACCEPTED_VALUES and value not in ACCEPTED_VALUES[name]:
+            raise ValueError(
+                f"one whose parameter {name} is {_choice(ACCEPTED_VALUES[name])}, or without"
+            )
         if name in {"host", "port"} and has_host:
             raise ValueError(f"one that names its host and port once, not as parameter {name} too")
         if name == "host" and "," in value:
@@ -102,5 +109,5 @@ def _choice(values: frozenset[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name that is none may be half of a password."""
+    """A text that is not a parameter's name may be half of a password: it is not shown."""
     return name if name.isidentifier() and name.islower() else "that is none"

@@ -62,7 +62,7 @@ CAPTURED = Charge(
 UNAVAILABLE = {
     "fetch_order": ErrorCode.ORDERING_UNAVAILABLE,
     "fetch_reservation": ErrorCode.INVENTORY_UNAVAILABLE,
-    "unfinished_since": ErrorCode.DATABASE_UNAVAILABLE,
+    "unfinished_before": ErrorCode.DATABASE_UNAVAILABLE,
     "find_payment": ErrorCode.DATABASE_UNAVAILABLE,
     "record_pending": ErrorCode.DATABASE_UNAVAILABLE,
     "charge": ErrorCode.GATEWAY_UNAVAILABLE,
@@ -335,15 +335,15 @@ class FakePayments(Payments):
     async def record_announcement(self, payment: Payment) -> None:
         await self._world.perform("record_announcement", lambda: self._announce(payment))
 
-    async def pending_since(
+    async def pending_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
-        await self._world.perform("unfinished_since", lambda: None)
+        await self._world.perform("unfinished_before", lambda: None)
         pending = [each for each in self._world.payments.values() if not each.is_final]
         for page in _pages(pending, moment, after):
             yield page
 
-    async def unpublished_since(
+    async def unpublished_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         unpublished = [each for each in self._world.payments.values() if each.is_unannounced]
@@ -424,7 +424,7 @@ class FakeRefunds(Refunds):
     async def record_announced(self, refund: Refund) -> None:
         await self._world.perform("record_refund_announced", lambda: self._announce(refund))
 
-    async def unfinished_since(
+    async def unfinished_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
         unfinished = [

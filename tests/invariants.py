@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from audit.books import Books, Effect, Movement, Record, Saga
+from activities.audit_ports import Effect, Movement, Record
+from audit.books import Books, WorkflowRun
 from audit.invariants import COMPLETED, violations
 from domain import exact_json
 from domain.payment import Payment
@@ -12,7 +13,7 @@ from tests.fakes import World
 def assert_everybody_agrees(world: World, payment: Payment) -> None:
     """The gateway's money, the row, the events and the answer tell the same story."""
     books = books_of(world, payment.order_id)
-    books.sagas.append(Saga("the test's", COMPLETED, payment))
+    books.runs.append(WorkflowRun("the test's", COMPLETED, payment))
     assert payment in books.payments
     assert violations(books) == []
 

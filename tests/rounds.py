@@ -14,11 +14,11 @@ class DyingPayments(FakePayments):
 
     is_dying = True
 
-    async def unpublished_since(
+    async def unpublished_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         pages = 0
-        async for page in super().unpublished_since(moment, after):
+        async for page in super().unpublished_before(moment, after):
             if self.is_dying and pages == 2:
                 raise PaymentError(ErrorCode.DATABASE_UNAVAILABLE, "It does not answer.")
             pages += 1

@@ -89,7 +89,7 @@ class PaymentSteps:
     async def settle_charge(self) -> Charge:
         with self._view.step("settle charge"):
             return await execute(
-                ChargeActivities.settle_charge,
+                ChargeActivities.resolve_charge,
                 self._instruction.charge_request,
                 summary="find out what became of the charge",
             )

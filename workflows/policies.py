@@ -96,7 +96,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
         ChargeActivities.find_charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
         ),
-        ChargeActivities.settle_charge: _policy(
+        ChargeActivities.resolve_charge: _policy(
             ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
         ),
         RecordActivities.record_succeeded: _policy(

@@ -16,8 +16,8 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.adapters.gateway import HttpGateway
-from activities.adapters.http import Neighbour, create_client
 from activities.adapters.inventory import HttpInventory, UncheckedInventory
+from activities.adapters.json_client import JsonClient, create_client
 from activities.adapters.kafka import KafkaPublisher
 from activities.adapters.ordering import HttpOrdering
 from activities.charges import ChargeActivities
@@ -104,7 +104,7 @@ def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
         verification.fetch_reservation,
         charges.charge,
         charges.find_charge,
-        charges.settle_charge,
+        charges.resolve_charge,
         charges.refund_charge,
         records.find_payment,
         records.record_pending,
@@ -142,9 +142,9 @@ async def _activities(
 ) -> list[Callable[..., Any]]:
     async def neighbour(
         url: HttpUrl, name: str, unavailable: ErrorCode, seconds: float
-    ) -> Neighbour:
+    ) -> JsonClient:
         client = await stack.enter_async_context(create_client(str(url)))
-        return Neighbour(client, name, unavailable, seconds)
+        return JsonClient(client, name, unavailable, seconds)
 
     ordering = await neighbour(
         settings.ordering_url, "Ordering", ErrorCode.ORDERING_UNAVAILABLE, READ_SECONDS

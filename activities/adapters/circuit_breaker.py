@@ -1,4 +1,4 @@
-"""Not asking a system that does not answer: a circuit breaker."""
+"""A circuit breaker: refuses calls to a system that does not respond."""
 
 import asyncio
 import logging
@@ -12,11 +12,11 @@ log = logging.getLogger(__name__)
 
 
 class CircuitBreaker:
-    """Refuses calls to a system while it is known to be down, except one that tries it out.
+    """Refuses calls to a system while it is down, except one at a time as a trial.
 
     It opens when a call fails with a retryable code, or takes longer than `slow_seconds`. While
-    it is open, one call at a time is let through, the first one after `pause_seconds`. It closes
-    when a call is answered, be it with a refusal.
+    it is open, it allows one call at a time, the first after `pause_seconds`. It closes when a
+    call gets a response, even a refusal.
     """
 
     def __init__(self, system: str, *, slow_seconds: float, pause_seconds: float) -> None:
@@ -24,7 +24,7 @@ class CircuitBreaker:
         self._slow_seconds = slow_seconds
         self._pause_seconds = pause_seconds
         self._retry_at: float | None = None
-        """When the next call is let through, on the monotonic clock; None while it is closed."""
+        """When the next call is allowed, on the monotonic clock; None while it is closed."""
         self._is_trying = False
 
     @property
@@ -36,7 +36,7 @@ class CircuitBreaker:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch the call that is made inside; only after `refuses` was false."""
+        """Observe the call that is made inside the block. Use it only if `refuses` is False."""
         is_trial = self._retry_at is not None
         self._is_trying |= is_trial
         timer = asyncio.get_running_loop().call_later(self._slow_seconds, self._open)
@@ -54,10 +54,10 @@ class CircuitBreaker:
 
     def _open(self) -> None:
         if self._retry_at is None:
-            log.warning("%s does not answer; what needs it waits", self._system)
+            log.warning("%s does not respond; the steps that need it wait", self._system)
         self._retry_at = monotonic() + self._pause_seconds
 
     def _close(self) -> None:
         if self._retry_at is not None:
-            log.info("%s answers again", self._system)
+            log.info("%s responds again", self._system)
         self._retry_at = None

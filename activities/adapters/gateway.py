@@ -1,8 +1,8 @@
-"""A payment gateway over HTTP: the adapter of the simulator in `devstack/neighbours/gateway.py`.
+"""A payment gateway over HTTP: an adapter for the API of `devstack/neighbours/gateway.py`.
 
-An answer counts only if it is about this request: its key, its amount, its currency. A refusal
-counts only if it names the key and a code that is known here. Whatever else comes leaves open
-whether money moved: it raises `GATEWAY_UNAVAILABLE`, and the charge or refund is looked up.
+A response counts only if it is about this request: its key, its amount, its currency. A refusal
+counts only if it names the key and has an error code that we know. Every other response leaves
+open whether money moved: it raises `GATEWAY_UNAVAILABLE`, and the charge or refund is looked up.
 """
 
 from collections.abc import Mapping
@@ -13,41 +13,42 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from activities.adapters.http import Answer, Neighbour
+from activities.adapters.json_client import JsonClient
+from activities.adapters.response_body import MAX_DIGITS, ResponseBody
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
 from domain.money import Money
 from domain.text import Text, Upper
 
-_TAKEN = frozenset({ChargeState.CAPTURED, ChargeState.REFUNDED})
-CHARGE_ANSWERS: Mapping[int, frozenset[ChargeState]] = MappingProxyType(
+_CAPTURED = frozenset({ChargeState.CAPTURED, ChargeState.REFUNDED})
+CHARGE_STATES: Mapping[int, frozenset[ChargeState]] = MappingProxyType(
     {
-        HTTPStatus.OK: _TAKEN,
-        HTTPStatus.CREATED: _TAKEN,
+        HTTPStatus.OK: _CAPTURED,
+        HTTPStatus.CREATED: _CAPTURED,
         HTTPStatus.PAYMENT_REQUIRED: frozenset({ChargeState.DECLINED}),
         HTTPStatus.CONFLICT: frozenset({ChargeState.VOIDED}),
     }
 )
-"""In which states a charge may be, by the status of the answer to `POST /charges`."""
-REFUND_ANSWERS = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
+"""The states that a charge may have, by HTTP status of the response to `POST /charges`."""
+REFUND_STATUSES = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 
-# The refusals that are definite, by status and code.
+# Definite refusals, by HTTP status and error code.
 CHARGE_REFUSED = frozenset({(HTTPStatus.BAD_REQUEST, "INVALID_REQUEST"), (422, "KEY_REUSED")})
 REFUND_REFUSED = frozenset({(HTTPStatus.CONFLICT, "NOT_CAPTURED"), (422, "REFUND_TOO_LARGE")})
 NO_CHARGE = frozenset({(HTTPStatus.NOT_FOUND, "CHARGE_NOT_FOUND")})
 NO_REFUND = frozenset({(HTTPStatus.NOT_FOUND, "REFUND_NOT_FOUND")})
 
 
-class RefusalAnswer(Answer):
+class RefusalResponse(ResponseBody):
     key: str
     code: str
 
 
-class AmountAnswer(Answer):
-    """An answer about one key and, where it says so, about one amount."""
+class AmountResponse(ResponseBody):
+    """A response about one key. A gateway may leave out the amount."""
 
     key: str
-    amount: Decimal | None = Field(default=None, max_digits=30)
+    amount: Decimal | None = Field(default=None, max_digits=MAX_DIGITS)
     currency: Upper | None = None
 
     def is_of(self, amount: Money) -> bool:
@@ -60,10 +61,10 @@ class AmountAnswer(Answer):
         }
 
 
-class ChargeAnswer(AmountAnswer):
+class ChargeResponse(AmountResponse):
     state: ChargeState
     refunded_amount: Decimal = Field(
-        default=Decimal(0), max_digits=30, ge=0, validation_alias="refundedAmount"
+        default=Decimal(0), max_digits=MAX_DIGITS, ge=0, validation_alias="refundedAmount"
     )
     transaction_id: Text | None = Field(default=None, validation_alias="transactionId")
     code: str | None = None
@@ -72,14 +73,14 @@ class ChargeAnswer(AmountAnswer):
     response: Text | None = None
 
     def is_for(self, amount: Money | None) -> bool:
-        """Whether nothing was taken, or exactly this amount, of which all is kept or given back.
+        """Whether exactly `amount` was captured and all of it is kept or refunded, or nothing was.
 
-        An amount of None is not known: then what the answer says itself is taken for it.
+        If `amount` is None, any captured amount counts.
         """
         refunded = {ChargeState.CAPTURED: Decimal(0), ChargeState.REFUNDED: self.amount}
         if self.state in refunded:
-            is_told = self.is_of(amount) if amount else self.amount is not None
-            return is_told and self.refunded_amount == refunded[self.state]
+            has_amount = self.is_of(amount) if amount else self.amount is not None
+            return has_amount and self.refunded_amount == refunded[self.state]
         return not self.refunded_amount and not (amount and self.contradicts(amount))
 
     def to_charge(self) -> Charge:
@@ -94,7 +95,7 @@ class ChargeAnswer(AmountAnswer):
         )
 
 
-class RefundAnswer(AmountAnswer):
+class RefundResponse(AmountResponse):
     charge_key: str = Field(validation_alias="chargeKey")
     state: RefundState
 
@@ -104,94 +105,98 @@ class RefundAnswer(AmountAnswer):
 
 
 class HttpGateway:
-    """`accept_simulated` is false in production, where a charge without money is a failed one."""
+    """The port `PaymentGateway`.
 
-    def __init__(self, neighbour: Neighbour, *, accept_simulated: bool) -> None:
-        self._neighbour = neighbour
+    Without `accept_simulated`, as in production, a simulated charge counts as declined: it takes
+    no money.
+    """
+
+    def __init__(self, client: JsonClient, *, accept_simulated: bool) -> None:
+        self._client = client
         self._accept_simulated = accept_simulated
 
     async def charge(self, request: ChargeRequest) -> Charge:
-        body = {
+        sent = {
             "paymentId": request.payment_id,
             "orderId": request.order_id,
             "amount": request.amount.amount,
             "currency": request.amount.currency,
             "paymentMethod": request.payment_method,
         }
-        status, answer = await self._neighbour.ask("POST", "/charges", body=body, key=request.key)
-        if refuses(status, answer, request.key, CHARGE_REFUSED):
+        status, body = await self._client.request("POST", "/charges", body=sent, key=request.key)
+        if is_refusal(status, body, request.key, CHARGE_REFUSED):
             raise PaymentError(
                 ErrorCode.PROCESSOR_ERROR, f"The payment gateway refused the request ({status})."
             )
-        if status not in CHARGE_ANSWERS:
-            raise self._neighbour.unavailable(f"HTTP {status}")
-        charge = self._charge(answer, request.key, request.amount)
-        if charge.state not in CHARGE_ANSWERS[status]:
-            raise self._neighbour.unavailable(f"HTTP {status}, and the charge is {charge.state}")
-        return self._with_real_money(charge)
+        if status not in CHARGE_STATES:
+            raise self._client.unavailable(f"HTTP {status}")
+        charge = self._charge(body, request.key, request.amount)
+        if charge.state not in CHARGE_STATES[status]:
+            raise self._client.unavailable(f"HTTP {status}, and the charge is {charge.state}")
+        return self._declined_if_simulated(charge)
 
     async def find_charge(self, key: str, amount: Money) -> Charge | None:
-        status, answer = await self._neighbour.ask("GET", f"/charges/{key}")
-        if refuses(status, answer, key, NO_CHARGE):
+        status, body = await self._client.request("GET", f"/charges/{key}")
+        if is_refusal(status, body, key, NO_CHARGE):
             return None
-        return self._with_real_money(self._charge(self._found(status, answer), key, amount))
+        return self._declined_if_simulated(self._charge(self._found(status, body), key, amount))
 
     async def void_charge(self, key: str, amount: Money | None) -> Charge:
-        status, answer = await self._neighbour.ask("POST", f"/charges/{key}/void")
-        return self._with_real_money(self._charge(self._found(status, answer), key, amount))
+        status, body = await self._client.request("POST", f"/charges/{key}/void")
+        return self._declined_if_simulated(self._charge(self._found(status, body), key, amount))
 
     async def refund(self, request: RefundRequest) -> RefundState:
-        body = {
+        sent = {
             "chargeKey": request.charge_key,
             "amount": request.amount.amount,
             "currency": request.amount.currency,
         }
-        status, answer = await self._neighbour.ask("POST", "/refunds", body=body, key=request.key)
-        if refuses(status, answer, request.key, REFUND_REFUSED):
+        status, body = await self._client.request("POST", "/refunds", body=sent, key=request.key)
+        if is_refusal(status, body, request.key, REFUND_REFUSED):
             raise PaymentError(
                 ErrorCode.REFUND_REFUSED, f"The payment gateway refused the refund ({status})."
             )
-        if status not in REFUND_ANSWERS:
-            raise self._neighbour.unavailable(f"HTTP {status}")
-        state = self._refund(answer, request)
+        if status not in REFUND_STATUSES:
+            raise self._client.unavailable(f"HTTP {status}")
+        state = self._refund(body, request)
         return RefundState.PENDING if status == HTTPStatus.ACCEPTED else state
 
     async def find_refund(self, request: RefundRequest) -> RefundState | None:
-        status, answer = await self._neighbour.ask("GET", f"/refunds/{request.key}")
-        if refuses(status, answer, request.key, NO_REFUND):
+        status, body = await self._client.request("GET", f"/refunds/{request.key}")
+        if is_refusal(status, body, request.key, NO_REFUND):
             return None
-        return self._refund(self._found(status, answer), request)
+        return self._refund(self._found(status, body), request)
 
     async def has_left(self, request: RefundRequest) -> bool:
-        status, body = await self._neighbour.ask("GET", f"/charges/{request.charge_key}")
-        answer = self._read(self._found(status, body), request.charge_key)
-        if answer.state not in _TAKEN:
+        status, body = await self._client.request("GET", f"/charges/{request.charge_key}")
+        charge = self._read(self._found(status, body), request.charge_key)
+        if charge.state not in _CAPTURED:
             return False
-        if answer.amount is None or answer.currency != request.amount.currency:
-            raise self._neighbour.unavailable("its answer tells no amount in this currency")
-        return answer.amount - answer.refunded_amount >= request.amount.amount
+        if charge.amount is None or charge.currency != request.amount.currency:
+            raise self._client.unavailable("the response has no amount in this currency")
+        return charge.amount - charge.refunded_amount >= request.amount.amount
 
-    def _found(self, status: int, answer: Any) -> Any:
+    def _found(self, status: int, body: Any) -> Any:
         if status != HTTPStatus.OK:
-            raise self._neighbour.unavailable(f"HTTP {status}")
-        return answer
+            raise self._client.unavailable(f"HTTP {status}")
+        return body
 
     def _charge(self, body: Any, key: str, amount: Money | None) -> Charge:
-        answer = self._read(body, key)
-        if not answer.is_for(amount):
-            raise self._neighbour.unavailable("its answer is about another amount")
-        return answer.to_charge()
+        response = self._read(body, key)
+        if not response.is_for(amount):
+            raise self._client.unavailable("the response is about another amount")
+        return response.to_charge()
 
-    def _read(self, body: Any, key: str) -> ChargeAnswer:
+    def _read(self, body: Any, key: str) -> ChargeResponse:
         try:
-            answer = ChargeAnswer.model_validate(body)
+            response = ChargeResponse.model_validate(body)
         except ValidationError as error:
-            raise self._neighbour.unavailable("its answer is not a charge") from error
-        if answer.key != key:
-            raise self._neighbour.unavailable("its answer is about another charge")
-        return answer
+            raise self._client.unavailable("the response is not a charge") from error
+        if response.key != key:
+            raise self._client.unavailable("the response is about another charge")
+        return response
 
-    def _with_real_money(self, charge: Charge) -> Charge:
+    def _declined_if_simulated(self, charge: Charge) -> Charge:
         if self._accept_simulated or not charge.is_simulated:
             return charge
         return charge.model_copy(
@@ -204,18 +209,18 @@ class HttpGateway:
 
     def _refund(self, body: Any, request: RefundRequest) -> RefundState:
         try:
-            answer = RefundAnswer.model_validate(body)
+            response = RefundResponse.model_validate(body)
         except ValidationError as error:
-            raise self._neighbour.unavailable("its answer is not a refund") from error
-        if not answer.is_for(request):
-            raise self._neighbour.unavailable("its answer is about another refund")
-        return answer.state
+            raise self._client.unavailable("the response is not a refund") from error
+        if not response.is_for(request):
+            raise self._client.unavailable("the response is about another refund")
+        return response.state
 
 
-def refuses(status: int, body: Any, key: str, refusals: frozenset[tuple[int, str]]) -> bool:
-    """Whether the gateway itself says one of these about this key."""
+def is_refusal(status: int, body: Any, key: str, refusals: frozenset[tuple[int, str]]) -> bool:
+    """Whether the response is one of these refusals, by HTTP status and code, and about `key`."""
     try:
-        answer = RefusalAnswer.model_validate(body)
+        refusal = RefusalResponse.model_validate(body)
     except ValidationError:
         return False
-    return answer.key == key and (status, answer.code) in refusals
+    return refusal.key == key and (status, refusal.code) in refusals

@@ -1,4 +1,4 @@
-"""What the gateway tells of a payment: its charge and its refunds, looked up by their keys."""
+"""The gateway's part of a payment's timeline: its charge and its refunds, found by their keys."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from activities.adapters.gateway import NO_CHARGE, NO_REFUND, refuses
-from activities.adapters.http import Answer, Neighbour, in_utc
+from activities.adapters.gateway import NO_CHARGE, NO_REFUND, is_refusal
+from activities.adapters.json_client import JsonClient
+from activities.adapters.response_body import ResponseBody, in_utc
 from domain import names
 from domain.gateway import ChargeState
 from domain.payment import Payment
@@ -15,11 +16,13 @@ from domain.refund import Refund
 from domain.text import Text
 from domain.timeline import Entry, Source
 
-GIVEN_BACK: Mapping[str, str] = {ChargeState.REFUNDED: ChargeState.CAPTURED}
-"""A charge is told as it was made: that it was given back, its refund tells."""
+SHOWN_STATES: Mapping[str, str] = {ChargeState.REFUNDED: ChargeState.CAPTURED}
+"""Shows a refunded charge as captured, because its refund is an entry of its own."""
 
 
-class Movement(Answer):
+class MovementResponse(ResponseBody):
+    """What charges and refunds have in common."""
+
     key: str
     state: Text
     created_at: Annotated[datetime, AfterValidator(in_utc)] = Field(validation_alias="createdAt")
@@ -28,38 +31,38 @@ class Movement(Answer):
 
     def entry(self, kind: str) -> Entry:
         detail = f"{self.amount} {self.currency}" if self.amount else None
-        state = GIVEN_BACK.get(self.state, self.state)
+        state = SHOWN_STATES.get(self.state, self.state)
         return Entry(self.created_at, Source.GATEWAY, f"{kind} is {state}", detail)
 
 
 class GatewayTimeline:
     """Raises only PaymentError(GATEWAY_UNAVAILABLE)."""
 
-    def __init__(self, neighbour: Neighbour) -> None:
-        self._neighbour = neighbour
+    def __init__(self, client: JsonClient) -> None:
+        self._client = client
 
     async def __call__(self, payment: Payment, refunds: Sequence[Refund]) -> list[Entry]:
         return [entry async for entry in self._entries(payment, refunds)]
 
     async def _entries(self, payment: Payment, refunds: Sequence[Refund]) -> AsyncIterator[Entry]:
         keys = [names.refund_key(payment.id), *(refund.request.key for refund in refunds)]
-        if charge := await self._look_up("charges", names.charge_key(payment.id)):
+        if charge := await self._find("charges", names.charge_key(payment.id)):
             yield charge.entry("charge")
         for key in keys:
-            if refund := await self._look_up("refunds", key):
+            if refund := await self._find("refunds", key):
                 yield refund.entry("refund")
 
-    async def _look_up(self, kind: str, key: str) -> Movement | None:
-        status, answer = await self._neighbour.ask("GET", f"/{kind}/{key}")
-        if refuses(status, answer, key, NO_CHARGE | NO_REFUND):
+    async def _find(self, kind: str, key: str) -> MovementResponse | None:
+        status, body = await self._client.request("GET", f"/{kind}/{key}")
+        if is_refusal(status, body, key, NO_CHARGE | NO_REFUND):
             return None
-        return self._movement(answer, key)
+        return self._read(body, key)
 
-    def _movement(self, answer: Any, key: str) -> Movement:
+    def _read(self, body: Any, key: str) -> MovementResponse:
         try:
-            movement = Movement.model_validate(answer)
+            movement = MovementResponse.model_validate(body)
         except ValidationError as error:
-            raise self._neighbour.unavailable("its answer is no charge or refund") from error
+            raise self._client.unavailable("the response is no charge or refund") from error
         if movement.key != key:
-            raise self._neighbour.unavailable("its answer is about another charge or refund")
+            raise self._client.unavailable("the response is about another charge or refund")
         return movement

@@ -1,4 +1,4 @@
-"""Inventory over HTTP, and its stand-in for deployments that have no such address."""
+"""Reads reservations from Inventory over HTTP, and a replacement for deployments without it."""
 
 from http import HTTPStatus
 from typing import Annotated, Self
@@ -11,7 +11,8 @@ from pydantic import (
     model_validator,
 )
 
-from activities.adapters.http import Answer, Neighbour, Time, is_about, read_uuid
+from activities.adapters.json_client import JsonClient
+from activities.adapters.response_body import ResponseBody, Time, is_about, read_uuid
 from domain.errors import ErrorCode, PaymentError
 from domain.text import Lower
 from domain.verification import ACTIVE, Reservation
@@ -24,7 +25,7 @@ def _uuid(text: object) -> object:
 Id = Annotated[UUID, BeforeValidator(_uuid)]
 
 
-class ReservationAnswer(Answer):
+class ReservationResponse(ResponseBody):
     id: str | None = None
     reservation_id: str | None = Field(default=None, validation_alias="reservationId")
     status: Lower
@@ -33,8 +34,8 @@ class ReservationAnswer(Answer):
     expires_at: Time = Field(default=None, validation_alias="expiresAt")
 
     @model_validator(mode="after")
-    def _says_whose_it_is(self) -> Self:
-        """A customer who is named in another way cannot be compared: then the order must be."""
+    def _has_a_comparable_owner(self) -> Self:
+        """A customer who is not named by a UUID cannot be compared: then the order is needed."""
         if self.customer and not self.customer_id and not self.order_id:
             raise ValueError("names neither its order nor its customer by an id")
         return self
@@ -45,33 +46,38 @@ class ReservationAnswer(Answer):
 
 
 class HttpInventory:
-    def __init__(self, neighbour: Neighbour) -> None:
-        self._neighbour = neighbour
+    """The port `Inventory`."""
+
+    def __init__(self, client: JsonClient) -> None:
+        self._client = client
 
     async def fetch_reservation(self, reservation_id: UUID) -> Reservation:
-        status, body = await self._neighbour.ask("GET", f"/reservations/{reservation_id}")
+        status, body = await self._client.request("GET", f"/reservations/{reservation_id}")
         if status == HTTPStatus.NOT_FOUND:
             raise PaymentError(
                 ErrorCode.RESERVATION_NOT_ACTIVE,
                 "Reservation validation failed: there is no such reservation.",
             )
         try:
-            answer = ReservationAnswer.model_validate(body if status == HTTPStatus.OK else None)
+            response = ReservationResponse.model_validate(body if status == HTTPStatus.OK else None)
         except ValidationError as error:
-            raise self._neighbour.unavailable(f"HTTP {status}, not a reservation") from error
-        if not is_about(reservation_id, answer.id, answer.reservation_id):
-            raise self._neighbour.unavailable("its answer is about another reservation")
+            raise self._client.unavailable(f"HTTP {status}, not a reservation") from error
+        if not is_about(reservation_id, response.id, response.reservation_id):
+            raise self._client.unavailable("the response is about another reservation")
         return Reservation(
             id=reservation_id,
-            status=answer.status,
-            order_id=answer.order_id,
-            customer_id=answer.customer_id,
-            expires_at=answer.expires_at,
+            status=response.status,
+            order_id=response.order_id,
+            customer_id=response.customer_id,
+            expires_at=response.expires_at,
         )
 
 
 class UncheckedInventory:
-    """Takes every reservation as active and as nobody's: it is paid for, but never released."""
+    """The port `Inventory` where there is none: every reservation counts as active.
+
+    Such a reservation has no owner, so an event of a failed payment never releases it.
+    """
 
     async def fetch_reservation(self, reservation_id: UUID) -> Reservation:
         return Reservation(id=reservation_id, status=ACTIVE)

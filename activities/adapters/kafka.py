@@ -1,8 +1,8 @@
-"""Events to Kafka, at least once, with an id that lets consumers take them once.
+"""Publishes events to Kafka at least once, with an id by which consumers skip copies.
 
-aiokafka's idempotent producer never gives up a batch and can stay poisoned after an error
-(aio-libs/aiokafka issues 1017 and 1101), so every wait here is bounded, and a producer that
-failed is ended and replaced.
+aiokafka's idempotent producer never gives up a batch, and may stay unusable after an error
+(aio-libs/aiokafka issues 1017 and 1101). So every wait here has a time limit, and a producer that
+failed is replaced.
 """
 
 import asyncio
@@ -25,45 +25,49 @@ from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.events import Event
 
-START_SECONDS = 5
-TOPIC_SECONDS = 1
-"""How long a broker that answers may not know a topic: one that has just started may learn of it
-late. A topic that is missing must be found before `SLOW_SECONDS` have passed, and before
-`publish_event` notes that the event was begun."""
-SEND_SECONDS = 8
-STOP_SECONDS = 2
+START_TIMEOUT_SECONDS = 5
+"""Time limit of a producer's start. All time limits here together are shorter than one try of
+`publish_event` (a test compares them). Chosen, not measured."""
+TOPIC_TIMEOUT_SECONDS = 1
+"""How long to wait for a topic that a broker does not know: a broker that has just started may get
+the list of topics late. It is shorter than `SLOW_SECONDS`, and than the time after which
+`publish_event` records that publishing began, so that a missing topic counts as a refusal."""
+SEND_TIMEOUT_SECONDS = 8
+"""Time limit of a send: enough to elect another leader of a partition. Chosen, not measured."""
+STOP_TIMEOUT_SECONDS = 2
+"""Time limit for a producer to deliver what it holds, and to stop. Chosen, not measured."""
 
 SLOW_SECONDS = 1.25
-"""How long an event may take before others are not sent but fail at once. Chosen, not measured: a
+"""When one event takes longer, other events are not sent but fail at once. Chosen, not measured: a
 healthy broker takes some milliseconds."""
-PAUSE_SECONDS = 1
-"""How often Kafka is tried while it is down. Chosen, not measured."""
+RETRY_PAUSE_SECONDS = 1
+"""Time between two tries while Kafka is down. Chosen, not measured."""
 
 REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError)
 
 Connection = Mapping[str, Any]
-"""What every client of aiokafka is given: where the brokers are, how they are spoken to."""
+"""The keyword arguments of every aiokafka client: addresses of the brokers, security."""
 
 log = logging.getLogger(__name__)
 
 
 class KafkaPublisher:
-    """Publishes with acks from all replicas, keyed by order: an order's events keep their order.
+    """The port `EventPublisher`. Waits for all replicas; an order's events stay in their order.
 
-    Raises PaymentError: EVENT_REFUSED if Kafka will never take the event, EVENTS_UNAVAILABLE if it
-    is not known whether it has. While Kafka is known to be down, that is said without a try.
+    Raises PaymentError: EVENT_REFUSED if Kafka will never store the event, EVENTS_UNAVAILABLE if
+    it is unknown whether it did. While Kafka is down, it raises EVENTS_UNAVAILABLE without a try.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._producer: asyncio.Task[AIOKafkaProducer] | None = None
         self._breaker = CircuitBreaker(
-            "Kafka", slow_seconds=SLOW_SECONDS, pause_seconds=PAUSE_SECONDS
+            "Kafka", slow_seconds=SLOW_SECONDS, pause_seconds=RETRY_PAUSE_SECONDS
         )
 
     async def publish(self, event: Event) -> None:
         if self._breaker.refuses:
-            raise PaymentError(ErrorCode.EVENTS_UNAVAILABLE, "Kafka did not answer just now.")
+            raise PaymentError(ErrorCode.EVENTS_UNAVAILABLE, "Kafka did not respond a moment ago.")
         with self._breaker.watching():
             producer = await self._started_producer()
             await _require_topic(event.topic, producer)
@@ -75,13 +79,13 @@ class KafkaPublisher:
         try:
             producer = await self._started_producer()
         except PaymentError:
-            return  # it has not started, and nothing of it is left
+            return  # it never started, so there is nothing to stop
         self._producer = None
         await _stop(producer)
 
     async def _send(self, event: Event, producer: AIOKafkaProducer) -> None:
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 await producer.send_and_wait(
                     event.topic,
                     key=event.key.encode(),
@@ -95,7 +99,7 @@ class KafkaPublisher:
             raise _unavailable(error) from error
 
     async def _started_producer(self) -> AIOKafkaProducer:
-        """The producer; all who ask while it starts wait for one start, and fail together."""
+        """The producer. Concurrent callers wait for the same start, and fail together."""
         if self._producer is None:
             self._producer = asyncio.create_task(self._start())
         starting = self._producer
@@ -109,7 +113,7 @@ class KafkaPublisher:
     async def _start(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(**self._connection, acks="all", enable_idempotence=True)
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(START_TIMEOUT_SECONDS):
                 await producer.start()
         except (KafkaError, TimeoutError, OSError) as error:
             await _end(producer)
@@ -117,7 +121,7 @@ class KafkaPublisher:
         return producer
 
     async def _discard(self, producer: AIOKafkaProducer) -> None:
-        """End a producer that failed, for all who use it; the next event gets a new one."""
+        """Stop a producer that failed. The next event starts a new one."""
         current = self._producer
         if current is not None and current.done() and current.result() is producer:
             self._producer = None
@@ -125,7 +129,7 @@ class KafkaPublisher:
 
 
 def headers(event: Event) -> Sequence[tuple[str, bytes]]:
-    """CloudEvents 1.0 in Kafka's binary mode: metadata that the body has no room for."""
+    """Metadata of the event, as CloudEvents 1.0 says for Kafka's binary mode."""
     return [
         ("content-type", b"application/json"),
         ("ce_specversion", b"1.0"),
@@ -137,7 +141,7 @@ def headers(event: Event) -> Sequence[tuple[str, bytes]]:
 
 
 async def ping(connection: Connection) -> None:
-    """Raises unless a broker answers."""
+    """Raises KafkaError or OSError if no broker responds."""
     admin = AIOKafkaAdminClient(**connection)
     try:
         await admin.start()
@@ -146,12 +150,12 @@ async def ping(connection: Connection) -> None:
 
 
 async def _require_topic(topic: str, producer: AIOKafkaProducer) -> None:
-    """Raises PaymentError(EVENT_REFUSED) if a broker answers and knows no such topic.
+    """Raises PaymentError(EVENT_REFUSED) if a broker responds and does not have the topic.
 
-    That the topic cannot be learned is no refusal: sending fails then.
+    If no broker responds, it returns, and sending fails.
     """
     try:
-        async with asyncio.timeout(TOPIC_SECONDS):
+        async with asyncio.timeout(TOPIC_TIMEOUT_SECONDS):
             await producer.partitions_for(topic)
     except REFUSALS as error:
         raise _refused(error) from error
@@ -162,9 +166,9 @@ async def _require_topic(topic: str, producer: AIOKafkaProducer) -> None:
 
 
 async def _is_missing(topic: str, producer: AIOKafkaProducer) -> bool:
-    """True only if a broker answers and knows no such topic."""
+    """True only if a broker responds and does not have the topic."""
     try:
-        async with asyncio.timeout(TOPIC_SECONDS):
+        async with asyncio.timeout(TOPIC_TIMEOUT_SECONDS):
             return topic not in (await producer.client.fetch_all_metadata()).topics()
     except (KafkaError, TimeoutError):
         return False
@@ -172,7 +176,7 @@ async def _is_missing(topic: str, producer: AIOKafkaProducer) -> bool:
 
 async def _stop(producer: AIOKafkaProducer) -> None:
     try:
-        async with asyncio.timeout(STOP_SECONDS):
+        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
             await producer.stop()
     except (KafkaError, TimeoutError) as error:
         log.warning("a Kafka producer did not stop cleanly: %s", type(error).__name__)
@@ -180,29 +184,29 @@ async def _stop(producer: AIOKafkaProducer) -> None:
 
 
 async def _end(producer: AIOKafkaProducer) -> None:
-    """End the producer without delivering what it still holds. Nothing of it sends or lives on.
+    """Stop the producer without delivering what it still holds, and cancel all its tasks.
 
-    `stop()` delivers first, and does not end while a broker does not answer.
+    `stop()` delivers first, and waits for ever if a broker does not respond.
     """
-    producer._closed = True  # noqa: SLF001 - or aiokafka reports that nobody has stopped it
+    producer._closed = True  # noqa: SLF001 - or aiokafka warns of a producer that was not stopped
     tasks = _tasks_of(producer)
     for task in tasks:
         task.cancel()
     try:
-        async with asyncio.timeout(STOP_SECONDS):
+        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
             await asyncio.gather(*tasks, return_exceptions=True)
             await producer.client.close()
     except (KafkaError, TimeoutError) as error:
-        log.warning("a Kafka producer could not be ended: %s", type(error).__name__)
+        log.warning("a Kafka producer could not be stopped: %s", type(error).__name__)
 
 
 def _tasks_of(producer: AIOKafkaProducer) -> list[asyncio.Task[Any]]:
-    """The tasks that the producer has started, found by whose methods they run.
+    """The tasks that the producer has started: those that run a method of one of its objects.
 
-    aiokafka keeps no list of them: a task that sends is known only to the sender's own frame.
+    aiokafka keeps no list of them: a task that sends is a local variable of the sender's loop.
     """
     owners = (
-        producer._sender,  # noqa: SLF001 - nothing public tells its tasks
+        producer._sender,  # noqa: SLF001 - no public API has its tasks
         producer._message_accumulator,  # noqa: SLF001 - as above
         producer.client,
     )

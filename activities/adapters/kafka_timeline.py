@@ -1,6 +1,6 @@
-"""What Kafka tells of a payment: the records of its events, found by time, key and subject."""
+"""Kafka's part of a payment's timeline: the records of its events, found by time, key, subject."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -8,33 +8,39 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from activities.adapters.kafka import Connection
-from domain import names
+from activities.adapters.kafka_records import (
+    headers_of,
+    milliseconds,
+    offsets_at,
+    open_consumer,
+    poll,
+)
 from domain.payment import Announcement, Payment
 from domain.refund import Refund
 from domain.timeline import Entry, Source
 
-MARGIN = timedelta(minutes=5)
-"""How far a record's time may be from the payment's: they are by different clocks. Chosen."""
-MOST_RECORDS = 20_000
-"""Maximum records read for one timeline, so that the process stays free. Chosen, not measured."""
-MOST_AT_ONCE = 1000
-ANNOUNCED = (Announcement.BEGUN, Announcement.MADE)
-"""With these a payment may have a record."""
+CLOCK_MARGIN = timedelta(minutes=5)
+"""How far a record's time may be from the payment's, since they come from different clocks. Chosen,
+not measured."""
+MAX_RECORDS = 20_000
+"""Records read for one timeline at most, so that the process stays free. Chosen, not measured."""
+MAY_HAVE_RECORD = (Announcement.BEGUN, Announcement.MADE)
+"""With these announcements, a payment's event may be in Kafka."""
 
 
 class Window(NamedTuple):
-    """A time in which records are looked for."""
+    """A period of time in which records are looked for."""
 
     start: datetime
     end: datetime
     awaited: set[str]
-    """Subjects that should have a record. If one came late, reading goes on after the end."""
+    """Subjects that should have a record. While one is missing, reading goes on after the end."""
 
 
 class KafkaTimeline:
     """Reads the topics around each time at which something happened to the payment.
 
-    Raises KafkaError, also if there is more to read than `MOST_RECORDS`.
+    Raises KafkaError, also if there are more than `MAX_RECORDS` to read.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -42,24 +48,19 @@ class KafkaTimeline:
 
     async def __call__(self, payment: Payment, refunds: Sequence[Refund]) -> list[Entry]:
         subjects = {str(payment.id), *(str(refund.id) for refund in refunds)}
-        consumer = AIOKafkaConsumer(
-            *names.TOPICS,
-            **self._connection,
-            enable_auto_commit=False,
-            fetch_max_wait_ms=50,
-        )
-        async with consumer:
-            reading = _Reading(consumer, str(payment.order_id).encode(), subjects)
+        async with open_consumer(self._connection, auto_offset_reset="latest") as consumer:
+            reader = _WindowReader(consumer, str(payment.order_id).encode(), subjects)
             for window in _windows(payment, refunds):
-                await reading.read(window)
-        return [_entry(record) for record in reading.found.values()]
+                await reader.read(window)
+        return [_entry(record) for record in reader.found.values()]
 
 
-class _Reading:
-    """Read ranges of offsets, and keep each record of the given subjects once."""
+class _WindowReader:
+    """Reads windows, and keeps each record of the given key and subjects once."""
 
     def __init__(self, consumer: AIOKafkaConsumer, key: bytes, subjects: set[str]) -> None:
         self.found: dict[tuple[str, int, int], Any] = {}
+        """Records by topic, partition and offset."""
         self._consumer = consumer
         self._key = key
         self._subjects = subjects
@@ -67,50 +68,43 @@ class _Reading:
 
     async def read(self, window: Window) -> None:
         ends = await self._consumer.end_offsets(self._consumer.assignment())
-        starts = await self._consumer.offsets_for_times(dict.fromkeys(ends, _ms(window.start)))
-        unread = {each for each in ends if starts[each]}
-        for partition in unread:
-            self._consumer.seek(partition, starts[partition].offset)
-        missing, passed = set(window.awaited), set()
+        starts = await offsets_at(self._consumer, window.start, ends)
+        for partition, start in starts.items():
+            self._consumer.seek(partition, start)
+        unread, missing, passed = set(ends), set(window.awaited), set()
         while unread := {
             each
             for each in unread
             if (missing or each not in passed) and await self._consumer.position(each) < ends[each]
         }:
-            async for partition, record in self._records(unread):
-                if record.timestamp > _ms(window.end):
+            for partition, record in await poll(self._consumer, unread):
+                self._count += 1
+                if record.timestamp > milliseconds(window.end):
                     passed.add(partition)
                 missing.discard(self._keep(record))
-
-    async def _records(self, partitions: set[Any]) -> AsyncIterator[tuple[Any, Any]]:
-        batch = await self._consumer.getmany(*partitions, timeout_ms=200, max_records=MOST_AT_ONCE)
-        for partition, records in batch.items():
-            self._count += len(records)
-            for record in records:
-                yield partition, record
-        if self._count > MOST_RECORDS:
-            raise KafkaError(f"There are more than {MOST_RECORDS} records to read.")
+            if self._count > MAX_RECORDS:
+                raise KafkaError(f"There are more than {MAX_RECORDS} records to read.")
 
     def _keep(self, record: Any) -> str:
-        """The record's subject if it is one of ours; the record is kept then."""
+        """Keep the record if it has our key and subject. Return its subject if it has our key."""
         if record.key != self._key:
             return ""
-        subject = _headers(record).get("ce_subject", "")
+        subject = headers_of(record).get("ce_subject", "")
         if subject in self._subjects:
             self.found[record.topic, record.partition, record.offset] = record
         return subject
 
 
 def _windows(payment: Payment, refunds: Sequence[Refund]) -> list[Window]:
-    """The windows in the order of time. Windows that overlap are joined."""
+    """The windows, earliest first. Windows that overlap are joined."""
     windows: list[Window] = []
     for at, awaited in sorted(_moments(payment, refunds), key=lambda each: each[0]):
-        if windows and at - MARGIN <= windows[-1].end:
+        if windows and at - CLOCK_MARGIN <= windows[-1].end:
             windows[-1] = windows[-1]._replace(
-                end=at + MARGIN, awaited=windows[-1].awaited | awaited
+                end=at + CLOCK_MARGIN, awaited=windows[-1].awaited | awaited
             )
         else:
-            windows.append(Window(at - MARGIN, at + MARGIN, awaited))
+            windows.append(Window(at - CLOCK_MARGIN, at + CLOCK_MARGIN, awaited))
     return windows
 
 
@@ -118,7 +112,7 @@ def _moments(payment: Payment, refunds: Sequence[Refund]) -> Iterator[tuple[date
     """The times at which something happened, each with the subjects that have a record of it."""
     yield payment.created_at, set()
     if payment.processed_at is not None:
-        has_record = payment.announcement in ANNOUNCED
+        has_record = payment.announcement in MAY_HAVE_RECORD
         yield payment.processed_at, {str(payment.id)} if has_record else set()
     for refund in refunds:
         yield refund.created_at, set()
@@ -126,15 +120,7 @@ def _moments(payment: Payment, refunds: Sequence[Refund]) -> Iterator[tuple[date
             yield refund.processed_at, {str(refund.id)} if refund.is_announced else set()
 
 
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
-
-
 def _entry(record: Any) -> Entry:
     at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-    place = f"{_headers(record)['ce_id']} at {record.topic}-{record.partition}@{record.offset}"
+    place = f"{headers_of(record)['ce_id']} at {record.topic}-{record.partition}@{record.offset}"
     return Entry(at, Source.KAFKA, f"record of {record.topic}", place)
-
-
-def _headers(record: Any) -> dict[str, str]:
-    return {name: value.decode(errors="replace") for name, value in record.headers}

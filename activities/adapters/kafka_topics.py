@@ -1,4 +1,4 @@
-"""The topics in Kafka: created where they are missing, looked at where they are there."""
+"""Creates the topics that Kafka does not have, and checks the settings of those that it has."""
 
 import asyncio
 import logging
@@ -14,15 +14,17 @@ from activities.adapters.kafka import Connection
 from domain.errors import ErrorCode, PaymentError
 
 PARTITIONS = 6
+"""So many consumers of one group can share a topic. Chosen, not measured."""
 REPLICAS = 3
-"""One may be lost while another is restarted, and every event is still there."""
+"""Every event is still there if one replica is lost while another restarts."""
 MIN_INSYNC = "min.insync.replicas"
 MIN_INSYNC_REPLICAS = 2
-"""How many replicas hold an event before it counts as published: one may be lost at once."""
-DONE = {0, TopicAlreadyExistsError.errno}
-"""Codes that mean that the topic is there, be it that another process was quicker."""
-LOOKS, LOOK_PAUSE_SECONDS = 50, 0.2
-"""How often a broker is asked for a topic that was just created: 10 s, chosen, not measured."""
+"""Replicas that store an event before it counts as published: one may be lost at once."""
+CREATED = {0, TopicAlreadyExistsError.errno}
+"""Error codes after which the topic exists: another process may have created it first."""
+MAX_LOOKS, LOOK_PAUSE_SECONDS = 50, 0.2
+"""How often and after what pause to look for a topic that was just created: 10 s in all. Chosen,
+not measured."""
 
 NO_REASON = "no reason is given"
 
@@ -32,11 +34,11 @@ log = logging.getLogger(__name__)
 async def create_topics(
     connection: Connection, topics: Sequence[str], *, warn_of_few_brokers: bool = False
 ) -> None:
-    """Create the topics that are missing, replicated as far as there are brokers.
+    """Create the missing topics, with three replicas if there are enough brokers.
 
-    Logs a warning where events are kept by fewer replicas than there could be.
+    Logs a warning for a topic with fewer replicas than three, or with fewer in sync than two.
     Raises PaymentError: EVENT_REFUSED, naming topic and reason, if Kafka does not create a topic;
-    EVENTS_UNAVAILABLE if it does not answer or does not let us in.
+    EVENTS_UNAVAILABLE if it does not respond or does not accept our credentials.
     """
     try:
         async with _admin(connection) as admin:
@@ -58,9 +60,9 @@ def _unavailable(error: Exception) -> PaymentError:
 
 
 async def broker_hosts(connection: Connection) -> Sequence[str]:
-    """Where the brokers themselves say that they are, which is where clients then go.
+    """The host names that the brokers advertise. Clients connect to these.
 
-    Raises PaymentError(EVENTS_UNAVAILABLE) if Kafka does not answer or does not let us.
+    Raises PaymentError(EVENTS_UNAVAILABLE) if Kafka does not respond or refuses us.
     """
     try:
         async with _admin(connection) as admin:
@@ -92,19 +94,19 @@ async def _create_missing(
 
 
 def _raise_refusals(topic_errors: Iterable[tuple[Any, ...]]) -> None:
-    """The errors of single topics, which aiokafka does not raise."""
+    """Raise PaymentError(EVENT_REFUSED) for refused topics: aiokafka returns their errors."""
     refusals = [
         f"Kafka refuses the topic {name} ({for_code(code).__name__}): {message or NO_REASON}"
         for name, code, message in topic_errors
-        if code not in DONE
+        if code not in CREATED
     ]
     if refusals:
         raise PaymentError(ErrorCode.EVENT_REFUSED, "\n".join(refusals))
 
 
 async def _until_known(admin: AIOKafkaAdminClient, topics: Collection[str]) -> None:
-    """Look at the topics again: that they were created is only believed when they are there."""
-    for _ in range(LOOKS):
+    """Wait until a broker has the topics, since a response without an error does not prove it."""
+    for _ in range(MAX_LOOKS):
         topics = set(topics) - set(await admin.list_topics())
         if not topics:
             return
@@ -114,7 +116,7 @@ async def _until_known(admin: AIOKafkaAdminClient, topics: Collection[str]) -> N
 
 
 async def _check(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> None:
-    """Warn of topics, made by others or long ago, that keep events less safely than ours."""
+    """Log a warning for topics, created earlier or by others, that may lose events."""
     insync = await _insync_of(admin, topics)
     for topic in await admin.describe_topics(list(topics)):
         name = topic["topic"]
@@ -128,7 +130,7 @@ async def _check(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> None:
 
 
 async def _insync_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
-    """`min.insync.replicas` by topic; without those that we may not look at."""
+    """`min.insync.replicas` by topic; without topics whose settings we may not read."""
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, {MIN_INSYNC: ""}) for name in topics]
     return {
         name: int(entry[1])

@@ -1,4 +1,4 @@
-"""Ordering over HTTP. Its answers vary between deployments, so they are read tolerantly."""
+"""Reads orders from Ordering over HTTP. The names of their members differ between deployments."""
 
 from decimal import Decimal
 from http import HTTPStatus
@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 
-from activities.adapters.http import Answer, Neighbour, is_about, read_uuid
+from activities.adapters.json_client import JsonClient
+from activities.adapters.response_body import MAX_DIGITS, ResponseBody, is_about, read_uuid
 from domain.errors import ErrorCode, PaymentError
 from domain.text import Lower, Upper
 from domain.verification import PENDING, Order
@@ -20,8 +21,8 @@ def _one_spelling(owner: str) -> str:
 Owner = Annotated[Lower, AfterValidator(_one_spelling)]
 
 
-class OrderAnswer(Answer):
-    """The members that some deployment of Ordering uses for what we need."""
+class OrderResponse(ResponseBody):
+    """The members that we read. An alias is the name that some deployment uses."""
 
     id: str | None = None
     order_id: str | None = Field(default=None, validation_alias="orderId")
@@ -30,32 +31,32 @@ class OrderAnswer(Answer):
     )
     state: Lower | None = Field(default=None, validation_alias=AliasChoices("state", "status"))
     total: Decimal = Field(
-        max_digits=30, validation_alias=AliasChoices("totalAmount", "total", "price")
+        max_digits=MAX_DIGITS, validation_alias=AliasChoices("totalAmount", "total", "price")
     )
     currency: Upper | None = None
 
 
 class HttpOrdering:
-    """`accept_stateless` lets an order whose answer has no state count as pending."""
+    """The port `Ordering`. With `accept_stateless`, an order without a state counts as pending."""
 
-    def __init__(self, neighbour: Neighbour, *, accept_stateless: bool) -> None:
-        self._neighbour = neighbour
+    def __init__(self, client: JsonClient, *, accept_stateless: bool) -> None:
+        self._client = client
         self._accept_stateless = accept_stateless
 
     async def fetch_order(self, order_id: UUID) -> Order:
-        status, body = await self._neighbour.ask("GET", f"/orders/{order_id}")
+        status, body = await self._client.request("GET", f"/orders/{order_id}")
         if status == HTTPStatus.NOT_FOUND:
             raise PaymentError(ErrorCode.ORDER_NOT_FOUND, "Order not found.")
         try:
-            answer = OrderAnswer.model_validate(body if status == HTTPStatus.OK else None)
+            response = OrderResponse.model_validate(body if status == HTTPStatus.OK else None)
         except ValidationError as error:
-            raise self._neighbour.unavailable(f"HTTP {status}, not an order") from error
-        if not is_about(order_id, answer.id, answer.order_id):
-            raise self._neighbour.unavailable("its answer is about another order")
+            raise self._client.unavailable(f"HTTP {status}, not an order") from error
+        if not is_about(order_id, response.id, response.order_id):
+            raise self._client.unavailable("the response is about another order")
         return Order(
             id=order_id,
-            customer_id=answer.owner,
-            state=answer.state or (PENDING if self._accept_stateless else None),
-            total=answer.total,
-            currency=answer.currency,
+            customer_id=response.owner,
+            state=response.state or (PENDING if self._accept_stateless else None),
+            total=response.total,
+            currency=response.currency,
         )

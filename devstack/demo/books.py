@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 
-from audit.records import read_records
+from audit.__main__ import read_records
 from domain import exact_json
 
 
@@ -51,7 +51,7 @@ async def read_books(
 
 async def read_topics(servers: str) -> dict[str, tuple[str, ...]]:
     """For each order id, the topics of its distinct events. Reads all topics from the beginning."""
-    by_order = await read_records({"bootstrap_servers": servers})
+    by_order = await read_records(servers)
     return {
         order_id: tuple({record.id: record.topic for record in records}.values())
         for order_id, records in by_order.items()

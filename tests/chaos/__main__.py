@@ -28,17 +28,17 @@ from rich.console import Console
 from rich.progress import Progress
 from temporalio.client import Client
 
-from audit.__main__ import read_settled
-from audit.books import Answer, Books
+from audit.__main__ import read_ended
+from audit.books import ApiResponse, Books
 from audit.invariants import violations
 from devstack.stack.ports import HOST, Ports
 from devstack.stack.stack import Stack
 from tests.chaos.faults import LINKED, Battlefield
+from tests.chaos.idle import taken_up_again, until_idle
 from tests.chaos.links import Link
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.outages import Outage, outages
 from tests.chaos.report import Run, show
-from tests.chaos.settling import taken_up_again, until_settled
 from tests.chaos.shoppers import SECONDS, Shoppers
 from tests.proof import WHOLE, Part, PartOption, commit
 from tests.stacks import settings_of
@@ -120,9 +120,9 @@ async def _run(directory: Path, load: Load) -> Run:
         healed = time.monotonic()
         await field.stack.up()
         with console.status("Waiting until every payment has ended"):
-            is_irrevocable = await until_settled(settings_of(field.stack), field.temporal)
-        settled_after = time.monotonic() - healed if is_irrevocable else float("inf")
-        read = await read_settled(settings_of(field.stack), began, datetime.now(UTC))
+            is_idle = await until_idle(settings_of(field.stack), field.temporal)
+        idle_after = time.monotonic() - healed if is_idle else float("inf")
+        read = await read_ended(settings_of(field.stack), began, datetime.now(UTC))
         reconciled = await taken_up_again(field.temporal)
     books = _with_answers(read, shoppers.answers)
     return Run(
@@ -131,7 +131,7 @@ async def _run(directory: Path, load: Load) -> Run:
         seed=load.seed,
         part=load.part,
         seconds=seconds,
-        settled_after=settled_after,
+        idle_after=idle_after,
         shoppers=shoppers,
         struck=nemesis.struck,
         suffered=nemesis.suffered,
@@ -211,11 +211,11 @@ async def _shop(shoppers: Shoppers, nemesis: Nemesis, load: Load) -> None:
 
 
 def _with_answers(
-    read: Sequence[Books], answers: Mapping[UUID, Sequence[Answer]]
+    read: Sequence[Books], answers: Mapping[UUID, Sequence[ApiResponse]]
 ) -> Sequence[Books]:
     books: dict[UUID | None, Books] = {each.order_id: each for each in read}
     for order_id, told in answers.items():
-        books.setdefault(order_id, Books(order_id)).answers = list(told)
+        books.setdefault(order_id, Books(order_id)).responses = list(told)
     return list(books.values())
 
 

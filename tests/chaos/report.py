@@ -35,7 +35,7 @@ class Run:
     seed: int
     part: Part
     seconds: float
-    settled_after: float
+    idle_after: float
     """From the end of the faults until every payment had ended and was heard of; or infinity."""
     shoppers: Shoppers
     struck: Sequence[Struck]
@@ -59,7 +59,7 @@ class Run:
 
     @property
     def is_clean(self) -> bool:
-        return not self.violations and not self.bugs and isfinite(self.settled_after)
+        return not self.violations and not self.bugs and isfinite(self.idle_after)
 
 
 def show(run: Run, page: Path) -> None:
@@ -106,7 +106,7 @@ def _load(run: Run) -> Table:
         "outages": str(len(run.suffered)),
         "payments that the reconciliation took up": str(len(run.reconciled)),
         "parts that died unstruck": ", ".join(run.died) or "none",
-        "all settled after the last fault": f"{run.settled_after:.1f} s",
+        "everything ended after the last fault": f"{run.idle_after:.1f} s",
     }
     for row in rows.items():
         table.add_row(*row)

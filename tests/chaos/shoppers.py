@@ -13,8 +13,8 @@ from uuid import UUID
 
 import httpx
 
-from audit.answers import is_definite
-from audit.books import Answer
+from audit.api_responses import is_definite
+from audit.books import ApiResponse
 from domain import exact_json
 
 JSON = {"content-type": "application/json"}
@@ -53,7 +53,7 @@ class Shoppers:
     neighbours: httpx.AsyncClient
     addresses: Mapping[str, str]
     seed: int
-    answers: dict[UUID, list[Answer]] = field(default_factory=lambda: defaultdict(list))
+    answers: dict[UUID, list[ApiResponse]] = field(default_factory=lambda: defaultdict(list))
     successes: list[Success] = field(default_factory=list)
     purchases: int = 0
     paid_again: int = 0
@@ -129,7 +129,7 @@ class Shoppers:
             return False
         self.answers[wish.request["orderId"]].append(told)
         if told.status == HTTPStatus.OK:
-            self.successes.append(Success(asked, told.answered_at))
+            self.successes.append(Success(asked, told.received_at))
         return is_definite(told)
 
 
@@ -140,9 +140,9 @@ def _varied(wish: Wish, dice: Random) -> Wish:
     return Wish({**wish.request, "paymentMethod": method}, key)
 
 
-def _told(status: int, body: Mapping[str, Any], asked: float) -> Answer:
+def _told(status: int, body: Mapping[str, Any], asked: float) -> ApiResponse:
     payment = body.get("payment") or {}
-    return Answer(
+    return ApiResponse(
         status,
         UUID(payment["id"]) if payment else None,
         payment.get("status"),

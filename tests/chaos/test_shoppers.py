@@ -103,7 +103,7 @@ async def test_what_customers_were_told_is_kept_with_its_time(
     for told in customers.answers.values():
         assert {each[:4] for each in told} == {(422, PAYMENT, "failed", "CARD_DECLINED")}
         for earlier, later in pairwise(told):
-            assert earlier.asked_at <= earlier.answered_at <= later.asked_at
+            assert earlier.sent_at <= earlier.received_at <= later.sent_at
 
 
 async def test_a_key_of_another_request_tells_no_end(api: Api, customers: Shoppers) -> None:

@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.progress import track
 from temporalio.client import Client
 
-from audit.__main__ import read_settled
+from audit.__main__ import read_ended
 from audit.invariants import violations
 from devstack.stack.ports import Ports
 from devstack.stack.stack import Stack
-from tests.chaos.settling import until_settled
+from tests.chaos.idle import until_idle
 from tests.fuzz.service import fuzz
 from tests.fuzz.trial import MOST_CPU_SECONDS, Tally, attempt
 from tests.issuer import issuing
@@ -75,9 +75,9 @@ async def _over_http(directory: Path, issuer: str, examples: int, seed: int) -> 
             found = await fuzz(api, ordering, issuer, examples=examples, seed=seed, work=directory)
         console.print(found.report, markup=False)
         temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
-        await until_settled(settings_of(stack), temporal)
+        await until_idle(settings_of(stack), temporal)
         tomorrow = datetime.now(UTC) + timedelta(days=1)
-        books = await read_settled(settings_of(stack), began, tomorrow)
+        books = await read_ended(settings_of(stack), began, tomorrow)
     finally:
         await stack.down()
     broken = [violation for each in books for violation in violations(each)]

@@ -12,8 +12,8 @@ import httpx
 from pydantic import BaseModel
 
 from activities.adapters.gateway import HttpGateway
-from activities.adapters.http import Neighbour
 from activities.adapters.inventory import HttpInventory
+from activities.adapters.json_client import JsonClient
 from activities.adapters.ordering import HttpOrdering
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, RefundRequest
@@ -177,8 +177,8 @@ async def _outcome(exchange: Exchange, answer: Told | httpx.TransportError) -> o
 def _ports(handle: Callable[[httpx.Request], httpx.Response]) -> Ports:
     client = httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://neighbour")
 
-    def neighbour(code: ErrorCode) -> Neighbour:
-        return Neighbour(client, "The neighbour", code, 5)
+    def neighbour(code: ErrorCode) -> JsonClient:
+        return JsonClient(client, "The neighbour", code, 5)
 
     return Ports(
         HttpOrdering(neighbour(ErrorCode.ORDERING_UNAVAILABLE), accept_stateless=False),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 
-from activities.adapters.http import MAX_ANSWER_BYTES
+from activities.adapters.json_client import MAX_RESPONSE_BYTES
 from domain.gateway import ChargeState, RefundState
 from domain.verification import ACTIVE, PENDING
 
@@ -141,7 +141,7 @@ def _of_bytes(told: Told, dice: random.Random) -> Told:
         lambda: b"[" * dice.choice((10, 1000, 100_000)) + content,
         lambda: b"\xef\xbb\xbf" + content,
         lambda: content.decode(errors="replace").encode(dice.choice(ENCODINGS), "replace"),
-        lambda: content + b" " * (MAX_ANSWER_BYTES - len(content) + dice.choice((0, 1))),
+        lambda: content + b" " * (MAX_RESPONSE_BYTES - len(content) + dice.choice((0, 1))),
         lambda: dice.randbytes(dice.randint(0, 200)),
         lambda: dice.choice((b"", b" ", b"null", b"{}", b"[]", b'""', b"<html>", b"0", b"NaN")),
         lambda: gzip.compress(content),

@@ -20,11 +20,12 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.adapters.gateway import HttpGateway
-from activities.adapters.http import Neighbour
 from activities.adapters.inventory import HttpInventory
+from activities.adapters.json_client import JsonClient
 from activities.adapters.ordering import HttpOrdering
+from activities.audit_ports import OrderState
 from activities.ports import Ports
-from audit.books import OrderState, Saga
+from audit.books import WorkflowRun
 from audit.invariants import COMPLETED, Violation, violations
 from domain.errors import ErrorCode
 from domain.events import Event
@@ -83,7 +84,7 @@ def _kind_of(request: httpx.Request) -> str:
 
 def _is_right_here(violation: Violation, world: HostileWorld) -> bool:
     """A failure is not published when Ordering has just described the order as another's."""
-    return "orders" in world.mutated_kinds and violation.finding.endswith("never told to consumers")
+    return "orders" in world.mutated_kinds and violation.finding.endswith("was never published")
 
 
 class Finding(NamedTuple):
@@ -116,7 +117,7 @@ class Hostility:
             endless = Violation(instruction.order_id, "every payment has ended", finding)
             return Finding(seed, world.mutated, "endless", [endless])
         books = books_of(world, instruction.order_id)
-        books.sagas = [Saga(str(seed), COMPLETED, ending) for ending in endings]
+        books.runs = [WorkflowRun(str(seed), COMPLETED, ending) for ending in endings]
         books.order = _heard(world, instruction.order_id)
         ending = " ".join(each.error_code or each.status for each in endings)
         found = [each for each in violations(books) if not _is_right_here(each, world)]
@@ -157,8 +158,8 @@ def _ports(worlds: dict[str, World], client: Client) -> Ports:
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://neighbour")
 
-    def neighbour(name: str, unavailable: ErrorCode) -> Neighbour:
-        return Neighbour(http, name, unavailable, 5)
+    def neighbour(name: str, unavailable: ErrorCode) -> JsonClient:
+        return JsonClient(http, name, unavailable, 5)
 
     ordering = neighbour("Ordering", ErrorCode.ORDERING_UNAVAILABLE)
     inventory = neighbour("Inventory", ErrorCode.INVENTORY_UNAVAILABLE)

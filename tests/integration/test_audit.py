@@ -8,12 +8,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from audit.__main__ import SETTLED_AFTER, open_sources, read_settled
+from activities.adapters.kafka_records import KafkaRecords
+from audit.__main__ import MIN_AGE, open_sources, read_ended
 from audit.invariants import violations
-from audit.records import topics
 from audit.sources import UnreadableError, read_books
+from db.audit import AuditQueries
 from db.engine import create_engine
-from db.history import PaymentHistory
 from db.payments import PaymentStore
 from db.refunds import RefundStore
 from tests.builders import a_payment, a_refund
@@ -31,7 +31,7 @@ async def test_the_books_of_a_payment_agree(shop: Shop, amount: str) -> None:
 
     books = await books_of(shop, order)
 
-    assert len(books.payments) == len(books.records) == len(books.sagas) == 1
+    assert len(books.payments) == len(books.records) == len(books.runs) == 1
     assert violations(books) == []
     books.effects.clear()
     assert bool(violations(books)) is (amount == "150.00"), "a capture that is gone is noticed"
@@ -42,7 +42,7 @@ async def test_young_payments_are_left_out(shop: Shop) -> None:
     await shop.pay(order)
     now = datetime.now(UTC)
 
-    books = await read_settled(settings_of(shop.stack), now - HOUR, now - SETTLED_AFTER)
+    books = await read_ended(settings_of(shop.stack), now - HOUR, now - MIN_AGE)
 
     assert UUID(order.id) not in {each.order_id for each in books}
 
@@ -74,7 +74,7 @@ async def test_what_is_unfinished_or_refunded_is_read_however_old(shop: Shop) ->
         await refunds.record_ended(ended.succeeded(now - HOUR))
         await refunds.record_announced(ended)
 
-        books = await read_settled(settings_of(shop.stack), now - 24 * HOUR, now)
+        books = await read_ended(settings_of(shop.stack), now - 24 * HOUR, now)
 
     found = {each.order_id: str(violations(each)) for each in books}
     assert f"payment {stuck.id} is pending" in found[stuck.order_id]
@@ -87,16 +87,16 @@ async def test_what_is_unfinished_or_refunded_is_read_however_old(shop: Shop) ->
 async def test_unfinished_payments_are_read_page_by_page(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.history.PAGE", 2)
+    monkeypatch.setattr("db.audit.PAGE_SIZE", 2)
     created_at = datetime.now(UTC) - 30 * HOUR
     async with open_engine(shop) as engine:
-        payments, history = PaymentStore(engine), PaymentHistory(engine)
+        payments, database = PaymentStore(engine), AuditQueries(engine)
         recorded = [a_payment(created_at=created_at) for _ in range(5)]
         for each in recorded:
             await payments.record_pending(each)
 
-        unfinished = await history.unfinished()
-        since = await history.orders_since(created_at)
+        unfinished = await database.unfinished()
+        since = await database.orders_since(created_at)
 
     assert {each.id for each in recorded} <= unfinished.ids
     assert {each.order_id for each in recorded} <= unfinished.orders & since
@@ -108,11 +108,11 @@ async def test_old_records_are_kept_only_of_the_orders_that_matter(shop: Shop) -
         await assert_agreement(shop, order, await shop.pay(order))
     later = datetime.now(UTC) + HOUR
 
-    async with topics(kafka_of(shop.stack)) as opened:
-        assert opened.has_everything
-        found = await opened.by_key(later, {wanted.id})
-        every = await opened.by_key(datetime.now(UTC) - HOUR, set())
+    records = KafkaRecords(kafka_of(shop.stack))
+    found, has_all = await records.find(later, {wanted.id})
+    every, _ = await records.find(datetime.now(UTC) - HOUR, set())
 
+    assert has_all
     assert found.keys() == {wanted.id}
     assert {wanted.id, others.id} <= every.keys()
     assert every[wanted.id] == found[wanted.id]

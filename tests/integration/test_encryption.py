@@ -12,12 +12,12 @@ from limits import parse
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from activities.adapters import http
+from activities.adapters import json_client
 from activities.adapters.kafka import KafkaPublisher, ping
+from activities.adapters.kafka_records import KafkaRecords
 from activities.adapters.kafka_timeline import KafkaTimeline
 from activities.adapters.kafka_topics import create_topics
 from api.redis import RedisRateLimit
-from audit.records import read_records
 from bootstrap import kafka, temporal
 from bootstrap.settings import Settings
 from db.engine import create_engine
@@ -76,7 +76,8 @@ async def test_events_are_published_and_read(broker: SecureKafka, authority: Aut
     await publisher.publish(event)
     await publisher.close()
 
-    assert [each.id for each in (await read_records(kafka))[event.key]] == [str(event.id)]
+    records = await KafkaRecords(kafka).find(event.payment.created_at, {event.key})
+    assert [each.id for each in records.by_key[event.key]] == [str(event.id)]
     [entry] = await KafkaTimeline(kafka)(payment, [])
     assert str(event.id) in str(entry.detail)
 
@@ -151,14 +152,14 @@ async def test_neighbours(
 ) -> None:
     async with encrypting(shop.stack.site.ports.ordering, authority.context()) as port:
         address = f"https://{HOST}:{port}"
-        async with http.create_client(address) as ordering:
+        async with json_client.create_client(address) as ordering:
             with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
                 await ordering.get("/health")
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-        http._trusted.cache_clear()
-        async with http.create_client(address) as ordering:
+        json_client._trusted.cache_clear()
+        async with json_client.create_client(address) as ordering:
             assert (await ordering.get("/health")).status_code == 200
-    http._trusted.cache_clear()
+    json_client._trusted.cache_clear()
 
 
 async def test_temporal(shop: Shop, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:

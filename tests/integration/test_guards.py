@@ -217,7 +217,7 @@ async def test_everything_unfinished_is_read_page_by_page(store: PaymentStore, s
 
     found = [
         payment.id
-        async for page in store.pending_since(long_ago + timedelta(days=1))
+        async for page in store.pending_before(long_ago + timedelta(days=1))
         for payment in page
     ]
 
@@ -238,7 +238,7 @@ async def test_a_row_that_cannot_be_read_hides_no_others(store: PaymentStore, sh
         "UPDATE bc_payment.payments SET compensation_code = 'CARD_DECLINED' WHERE id = $1", odd.id
     )
 
-    found = [each async for page in store.pending_since(NOON + timedelta(1)) for each in page]
+    found = [each async for page in store.pending_before(NOON + timedelta(1)) for each in page]
 
     assert other in found
     assert odd.id not in [each.id for each in found]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import migrate as migrating
-from db.engine import LOCK_SECONDS
+from db.engine import LOCK_TIMEOUT_SECONDS
 from db.migrate import MigrationBlocked, migrate
 from db.tables import metadata
 from tests.integration.waiting import eventually
@@ -86,13 +86,13 @@ async def test_a_statement_may_take_long_and_a_lock_may_not(
     url: str, other: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A table that is never let go ends the migration in words, and the next run goes on."""
-    monkeypatch.setattr(migrating, "LOCK_TRIES", 2)
-    monkeypatch.setattr(migrating, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(migrating, "MAX_LOCK_TRIES", 2)
+    monkeypatch.setattr(migrating, "LOCK_RETRY_PAUSE_SECONDS", 0)
     await fill(url, 1)
     await migrate(url, "0003")
     async with other.transaction():
         await other.fetch("SELECT id FROM bc_payment.payments LIMIT 1")
-        with pytest.raises(MigrationBlocked, match="End that one"):
+        with pytest.raises(MigrationBlocked, match="End that transaction"):
             await migrate(url, "0004")
 
     await migrate(url)
@@ -106,7 +106,7 @@ async def test_a_table_in_use_is_tried_again_and_writers_go_first(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(migrating, "PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(migrating, "LOCK_RETRY_PAUSE_SECONDS", 0.1)
     await fill(url, 1)
     await migrate(url, "0003")
     writer = await asyncpg.connect(url, server_settings=PATIENT)
@@ -160,7 +160,7 @@ async def test_an_index_waits_for_writers_as_long_as_it_takes(
     async with other.transaction():
         await other.execute("UPDATE bc_payment.payments SET simulated_response = ''")
         building = asyncio.create_task(migrate(url, "0003"))
-        beyond = asyncio.get_running_loop().time() + 2 * LOCK_SECONDS
+        beyond = asyncio.get_running_loop().time() + 2 * LOCK_TIMEOUT_SECONDS
         await eventually("it waits longer than for a lock", lambda: is_later(beyond))
         assert await other.fetchval(IS_WAITING)
     await building
@@ -173,16 +173,16 @@ async def is_later(moment: float) -> bool:
 
 
 async def test_migrations_need_a_session_of_their_own(url: str) -> None:
-    with pytest.raises(MigrationBlocked, match="Name PostgreSQL itself"):
+    with pytest.raises(MigrationBlocked, match="address of PostgreSQL itself"):
         await migrate(f"{url}?pgbouncer=true")
 
 
 async def test_a_pooler_that_drops_settings_is_noticed(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.engine.LOCK_SECONDS", 0)
+    monkeypatch.setattr("db.engine.LOCK_TIMEOUT_SECONDS", 0)
 
-    with pytest.raises(MigrationBlocked, match="Name PostgreSQL itself"):
+    with pytest.raises(MigrationBlocked, match="address of PostgreSQL itself"):
         await migrate(url)
 
 
@@ -191,7 +191,7 @@ async def test_a_process_waits_for_its_turn_however_long_another_migrates(
 ) -> None:
     """While it waits it holds nothing for which the other's index would wait in turn."""
     await fill(url, 1)
-    monkeypatch.setattr(migrating, "TURN_SECONDS", 0.01)
+    monkeypatch.setattr(migrating, "TURN_POLL_SECONDS", 0.01)
     await other.execute(TURN)
     second = asyncio.create_task(migrate(url))
     await eventually("the second waits", lambda: asks_for_its_turn(other))

@@ -103,5 +103,5 @@ async def test_an_api_behind_it_pays(shop: Shop, url: str) -> None:
 
 
 async def test_migrations_go_past_it(url: str) -> None:
-    with pytest.raises(MigrationBlocked, match="Name PostgreSQL itself"):
+    with pytest.raises(MigrationBlocked, match="address of PostgreSQL itself"):
         await migrate(url)

@@ -24,14 +24,14 @@ from tests.stacks import kafka_of
 SECONDS = 0.5
 """How long a step of a publication may take here, instead of the many seconds at work."""
 
-BOUND = 3 * SECONDS + kafka.START_SECONDS
+BOUND = 3 * SECONDS + kafka.START_TIMEOUT_SECONDS
 
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka, "SEND_SECONDS", SECONDS)
-    monkeypatch.setattr(kafka, "STOP_SECONDS", SECONDS)
-    monkeypatch.setattr(kafka, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(kafka, "SEND_TIMEOUT_SECONDS", SECONDS)
+    monkeypatch.setattr(kafka, "STOP_TIMEOUT_SECONDS", SECONDS)
+    monkeypatch.setattr(kafka, "RETRY_PAUSE_SECONDS", 0)
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.engine import POOL_WAIT_SECONDS, STATEMENT_SECONDS, create_engine
-from db.history import PaymentHistory
+from db.audit import AuditQueries
+from db.engine import POOL_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, create_engine
 from db.idempotency import IdempotencyKeys, KeyClaim
 from db.payments import PaymentStore
 from db.refunds import RefundStore
@@ -106,7 +106,7 @@ async def test_what_another_version_recorded_hides_nothing(
         for order_id in orders
         for each in await PaymentSearch(engine).page(Search(order_id=order_id), 50)
     }
-    history = await PaymentHistory(engine).payments_of(orders)
+    history = await AuditQueries(engine).payments_of(orders)
     found = {each.id: each for each in history if isinstance(each, Payment)}
     assert found == {each: read[each] for each in (paid.id, failed.id)}
     assert str(read[paid.id].amount) == "9223372036854775.807 ZZQ"
@@ -123,7 +123,7 @@ async def test_every_wait_has_an_end(shop: Shop, setting: str) -> None:
         seconds = await connection.scalar(text(f"SHOW {setting}"))
     await engine.dispose()
 
-    assert seconds == f"{STATEMENT_SECONDS}s"
+    assert seconds == f"{STATEMENT_TIMEOUT_SECONDS}s"
 
 
 async def test_behind_a_pooler_nothing_is_left_in_a_session(shop: Shop) -> None:
@@ -152,7 +152,7 @@ async def test_pool_without_a_free_connection_is_an_outage(shop: Shop) -> None:
     engine = create_engine(url, application_name="tests", pool_size=1)
     async with engine.connect():
         with pytest.raises(PaymentError) as refusal:
-            async with asyncio.timeout(2 * POOL_WAIT_SECONDS):
+            async with asyncio.timeout(2 * POOL_TIMEOUT_SECONDS):
                 await PaymentStore(engine).find(uuid4())
     await engine.dispose()
 
@@ -360,8 +360,8 @@ async def test_unfinished_payments_are_found_by_their_age(store: PaymentStore) -
 
     before, after = NOON - timedelta(seconds=1), NOON + timedelta(seconds=1)
 
-    assert pending not in await everything(store.pending_since(before))
-    assert pending in (found := await everything(store.pending_since(after)))
+    assert pending not in await everything(store.pending_before(before))
+    assert pending in (found := await everything(store.pending_before(after)))
     assert not {untold.id, told.id, failed.id} & {payment.id for payment in found}
-    assert untold in (found := await everything(store.unpublished_since(after)))
+    assert untold in (found := await everything(store.unpublished_before(after)))
     assert not {pending.id, told.id, failed.id} & {payment.id for payment in found}

@@ -261,7 +261,7 @@ async def test_what_is_unfinished_is_read_from_a_place_on(books: Books) -> None:
     everything, rest = [
         [
             each
-            async for page in books.payments.pending_since(long_ago + timedelta(1), after)
+            async for page in books.payments.pending_before(long_ago + timedelta(1), after)
             for each in page
         ]
         for after in (None, place)
@@ -270,7 +270,7 @@ async def test_what_is_unfinished_is_read_from_a_place_on(books: Books) -> None:
     assert (everything, rest) == (payments, payments[1:])
     for each in payments:
         await books.payments.record_failed(each.failed(DECLINE, NOON, Announcement.DUE))
-    unpublished = books.payments.unpublished_since(long_ago + timedelta(1), place)
+    unpublished = books.payments.unpublished_before(long_ago + timedelta(1), place)
     assert [each.id async for page in unpublished for each in page] == [
         each.id for each in payments[1:]
     ]
@@ -335,4 +335,4 @@ async def test_nothing_is_refunded_of_what_has_not_been_told(books: Books) -> No
 
 
 async def unfinished(books: Books) -> set[object]:
-    return {each.id async for page in books.refunds.unfinished_since(AFTER) for each in page}
+    return {each.id async for page in books.refunds.unfinished_before(AFTER) for each in page}

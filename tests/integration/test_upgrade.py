@@ -17,7 +17,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from audit.__main__ import read_settled
+from audit.__main__ import read_ended
 from audit.invariants import violations
 from devstack.stack import process, startup
 from devstack.stack.ports import Ports
@@ -142,7 +142,7 @@ async def assert_audit_finds_nothing(shop: Shop) -> None:
 
     async def is_clean() -> bool:
         now = datetime.now(UTC)
-        books = await read_settled(settings, now - timedelta(hours=1), now)
+        books = await read_ended(settings, now - timedelta(hours=1), now)
         return bool(books) and not [found for each in books for found in violations(each)]
 
     await eventually("the audit finds nothing", is_clean, seconds=HEALED_WITHIN)

@@ -23,12 +23,12 @@ import uvloop
 from rich.console import Console
 from temporalio.client import Client
 
-from audit.__main__ import read_settled
+from audit.__main__ import read_ended
 from audit.invariants import violations
 from devstack.stack.ports import Ports
 from devstack.stack.stack import Stack
 from domain import exact_json
-from tests.chaos.settling import until_settled
+from tests.chaos.idle import until_idle
 from tests.overload.connection import Answer, Connection
 from tests.proof import commit
 from tests.stacks import settings_of
@@ -138,15 +138,13 @@ async def _run(
         else:
             await _measure(crowd, stack.site.ports.ordering, seconds, times)
         temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
-        is_irrevocable = await until_settled(settings_of(stack), temporal)
-        books = await read_settled(settings_of(stack), began, datetime.now(UTC) + timedelta(days=1))
+        is_idle = await until_idle(settings_of(stack), temporal)
+        books = await read_ended(settings_of(stack), began, datetime.now(UTC) + timedelta(days=1))
     finally:
         await stack.down()
     broken = [violation for each in books for violation in violations(each)]
-    settled = "everything has ended" if is_irrevocable else "NOT everything has ended"
-    console.print(
-        "\n".join([*map(str, broken), f"{len(broken)} violations in the books, {settled}"])
-    )
+    ended = "everything has ended" if is_idle else "NOT everything has ended"
+    console.print("\n".join([*map(str, broken), f"{len(broken)} violations in the books, {ended}"]))
 
 
 async def _measure(crowd: Crowd, ordering: int, seconds: int, times: float) -> None:

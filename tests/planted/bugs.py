@@ -72,11 +72,12 @@ URLS = "tests/unit/test_urls.py"
 MIGRATIONS = "tests/integration/test_migrations.py"
 REPETITION = "tests/integration/test_repetition.py"
 AUDIT = "tests/integration/test_audit.py"
-AUDIT_READERS = "tests/unit/test_audit_readers.py"
-AUDIT_SETTLED = "tests/unit/test_audit_settled.py"
+GATEWAY_LEDGER = "tests/unit/test_gateway_ledger.py"
+ORDER_STATES = "tests/unit/test_order_states.py"
+AUDIT_UNFINISHED = "tests/unit/test_audit_unfinished.py"
 AUDIT_FAILURES = "tests/unit/test_audit_failures.py"
 AUDIT_SOURCES = "tests/unit/test_audit_sources.py"
-AUDIT_ANSWERS = "tests/unit/test_audit_answers.py"
+AUDIT_API_RESPONSES = "tests/unit/test_audit_api_responses.py"
 CONTAINERS = "tests/unit/test_containers.py"
 PROOF = "tests/unit/test_proof.py"
 OUTAGES = "tests/chaos/test_outages.py"
@@ -1033,7 +1034,7 @@ ACTIVITIES = (
         "return await self._gateway.void_charge(request.key, request.amount)",
         "return await self.find_charge(request) or Charge("
         "key=request.key, state=ChargeState.VOIDED)",
-        f"{SAGA}::test_charge_refused_by_the_gateway_is_settled_first",
+        f"{SAGA}::test_charge_refused_by_the_gateway_is_resolved_first",
     ),
     Bug(
         "void is not asked before refund",
@@ -1060,14 +1061,14 @@ ACTIVITIES = (
     Bug(
         "event that may have arrived is not noted",
         "activities/events.py",
-        "            await self._note(event, Announcement.BEGUN)\n            raise",
+        "            await self._record(event, Announcement.BEGUN)\n            raise",
         "            raise",
         SAGA,
     ),
     Bug(
         "event that takes long is not noted as begun",
         "activities/events.py",
-        "            await self._note(event, Announcement.BEGUN)\n        return True",
+        "            await self._record(event, Announcement.BEGUN)\n        return True",
         "            pass\n        return True",
         PUBLISHING,
     ),
@@ -1088,7 +1089,7 @@ ACTIVITIES = (
     Bug(
         "event that has arrived is not noted",
         "activities/events.py",
-        "        await self._note(event, Announcement.MADE)\n",
+        "        await self._record(event, Announcement.MADE)\n",
         "",
         SAGA,
     ),
@@ -1096,7 +1097,7 @@ ACTIVITIES = (
         "event is noted before it is published",
         "activities/events.py",
         "            await publishing\n",
-        "            await self._note(event, Announcement.MADE)\n            await publishing\n",
+        "            await self._record(event, Announcement.MADE)\n            await publishing\n",
         SAGA,
     ),
     Bug(
@@ -1109,8 +1110,8 @@ ACTIVITIES = (
     Bug(
         "timeout counts as a refusal",
         "activities/failures.py",
-        'return PaymentError(unavailable, "No answer in time.")',
-        'return PaymentError(ErrorCode.PROCESSOR_ERROR, "No answer in time.")',
+        'return PaymentError(unavailable, "No response in time.")',
+        'return PaymentError(ErrorCode.PROCESSOR_ERROR, "No response in time.")',
         FAILURES,
     ),
     Bug(
@@ -1158,16 +1159,16 @@ ACTIVITIES = (
     Bug(
         "refunds wait for all events that are not out",
         "activities/reconciliation.py",
-        "            _Step(self._refunds.unfinished_since, self._workflows.resume_refund),\n"
-        "            _Step(self._payments.unpublished_since, resume_once),\n",
-        "            _Step(self._payments.unpublished_since, resume_once),\n"
-        "            _Step(self._refunds.unfinished_since, self._workflows.resume_refund),\n",
+        "            _Step(self._refunds.unfinished_before, self._workflows.resume_refund),\n"
+        "            _Step(self._payments.unpublished_before, resume_once),\n",
+        "            _Step(self._payments.unpublished_before, resume_once),\n"
+        "            _Step(self._refunds.unfinished_before, self._workflows.resume_refund),\n",
         RECONCILING,
     ),
     Bug(
         "every try of a round begins anew",
         "activities/reconciliation.py",
-        "progress = Progress.of_the_last_try()",
+        "progress = Progress.of_previous_try()",
         "progress = Progress()",
         RECONCILING,
     ),
@@ -1197,21 +1198,21 @@ ACTIVITIES = (
 ADAPTER = (
     Bug(
         "5xx counts as decline",
-        "activities/adapters/http.py",
-        "if answer.is_server_error or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:",
-        "if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:",
+        "activities/adapters/json_client.py",
+        "if response.is_server_error or status == HTTPStatus.TOO_MANY_REQUESTS:",
+        "if status == HTTPStatus.TOO_MANY_REQUESTS:",
         ADAPTERS,
     ),
     Bug(
         "neighbours are waited for without end",
-        "activities/adapters/http.py",
+        "activities/adapters/json_client.py",
         "asyncio.timeout(self._seconds)",
         "asyncio.timeout(None)",
         f"{ADAPTERS}::test_no_usable_answer_means_unavailable[silence]",
     ),
     Bug(
         "redirects are followed",
-        "activities/adapters/http.py",
+        "activities/adapters/json_client.py",
         "follow_redirects=False",
         "follow_redirects=True",
         ADAPTERS,
@@ -1219,72 +1220,72 @@ ADAPTER = (
     Bug(
         "charge is sent without its key",
         "activities/adapters/gateway.py",
-        '"POST", "/charges", body=body, key=request.key)',
-        '"POST", "/charges", body=body)',
+        '"POST", "/charges", body=sent, key=request.key)',
+        '"POST", "/charges", body=sent)',
         GATEWAY_ANSWERS,
     ),
     Bug(
         "404 of anybody means that there is no charge",
         "activities/adapters/gateway.py",
-        "if refuses(status, answer, key, NO_CHARGE):",
+        "if is_refusal(status, body, key, NO_CHARGE):",
         "if status == HTTPStatus.NOT_FOUND:",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "404 of anybody means that there is no refund",
         "activities/adapters/gateway.py",
-        "if refuses(status, answer, request.key, NO_REFUND):",
+        "if is_refusal(status, body, request.key, NO_REFUND):",
         "if status == HTTPStatus.NOT_FOUND:",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "unreadable answer counts as a refusal",
         "activities/adapters/gateway.py",
-        'raise self._neighbour.unavailable("its answer is not a charge") from error',
+        'raise self._client.unavailable("the response is not a charge") from error',
         'raise PaymentError(ErrorCode.PROCESSOR_ERROR, "Its answer is no charge.") from error',
         GATEWAY_ANSWERS,
     ),
     Bug(
         "another key's charge is trusted",
         "activities/adapters/gateway.py",
-        "        if answer.key != key:\n"
-        '            raise self._neighbour.unavailable("its answer is about another charge")\n',
+        "        if response.key != key:\n"
+        '            raise self._client.unavailable("the response is about another charge")\n',
         "",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "partial approval counts as a capture",
         "activities/adapters/gateway.py",
-        "is_told = self.is_of(amount) if amount else self.amount is not None",
-        "is_told = self.amount is not None",
+        "has_amount = self.is_of(amount) if amount else self.amount is not None",
+        "has_amount = self.amount is not None",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "charge that is partly refunded counts as captured",
         "activities/adapters/gateway.py",
-        "return is_told and self.refunded_amount == refunded[self.state]",
-        "return is_told",
+        "return has_amount and self.refunded_amount == refunded[self.state]",
+        "return has_amount",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "any status declines",
         "activities/adapters/gateway.py",
-        "if charge.state not in CHARGE_ANSWERS[status]:",
+        "if charge.state not in CHARGE_STATES[status]:",
         "if charge.state is None:",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "any 400 is the gateway's refusal",
         "activities/adapters/gateway.py",
-        "return answer.key == key and (status, answer.code) in refusals",
+        "return refusal.key == key and (status, refusal.code) in refusals",
         "return status in dict(refusals)",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "refusal of another key counts",
         "activities/adapters/gateway.py",
-        "return answer.key == key and (status, answer.code) in refusals",
-        "return (status, answer.code) in refusals",
+        "return refusal.key == key and (status, refusal.code) in refusals",
+        "return (status, refusal.code) in refusals",
         GATEWAY_ANSWERS,
     ),
     Bug(
@@ -1325,62 +1326,62 @@ ADAPTER = (
     Bug(
         "what was refunded is left",
         "activities/adapters/gateway.py",
-        "return answer.amount - answer.refunded_amount >= request.amount.amount",
-        "return answer.amount >= request.amount.amount",
+        "return charge.amount - charge.refunded_amount >= request.amount.amount",
+        "return charge.amount >= request.amount.amount",
         GATEWAY_ANSWERS,
     ),
     Bug(
         "order without a state counts as pending",
         "activities/adapters/ordering.py",
-        "answer.state or (PENDING if self._accept_stateless else None)",
-        "answer.state or PENDING",
+        "response.state or (PENDING if self._accept_stateless else None)",
+        "response.state or PENDING",
         ADAPTERS,
     ),
     Bug(
         "total of an order is a float",
         "activities/adapters/ordering.py",
-        "    total: Decimal = Field(\n        max_digits=30, ",
+        "    total: Decimal = Field(\n        max_digits=MAX_DIGITS, ",
         "    total: float = Field(\n        ",
         ADAPTERS,
     ),
     Bug(
         "another reservation's answer is trusted",
         "activities/adapters/inventory.py",
-        "if not is_about(reservation_id, answer.id, answer.reservation_id):",
+        "if not is_about(reservation_id, response.id, response.reservation_id):",
         "if not is_about(reservation_id):",
         ADAPTERS,
     ),
     Bug(
         "another order's answer is trusted",
         "activities/adapters/ordering.py",
-        "if not is_about(order_id, answer.id, answer.order_id):",
+        "if not is_about(order_id, response.id, response.order_id):",
         "if not is_about(order_id):",
         TOLERANT_READING,
     ),
     Bug(
         "404 needs a JSON body",
-        "activities/adapters/http.py",
-        "if answer.is_client_error:\n                    return",
-        "if answer.is_success:\n                    return",
+        "activities/adapters/json_client.py",
+        "if response.is_client_error:\n                    return",
+        "if response.is_success:\n                    return",
         TOLERANT_READING,
     ),
     Bug(
         "empty members hide others",
-        "activities/adapters/http.py",
-        "return not value or read_uuid(value) == NOBODY",
+        "activities/adapters/response_body.py",
+        "return not value or read_uuid(value) == NIL_UUID",
         "return False",
         TOLERANT_READING,
     ),
     Bug(
         "byte order mark is an outage",
-        "activities/adapters/http.py",
+        "activities/adapters/json_client.py",
         ".removeprefix(codecs.BOM_UTF8)",
         "",
         TOLERANT_READING,
     ),
     Bug(
         "offset of hours is an outage",
-        "activities/adapters/http.py",
+        "activities/adapters/response_body.py",
         '_HOURS_ONLY.sub(r"\\1:00", ',
         "str(",
         TOLERANT_READING,
@@ -1409,13 +1410,13 @@ ADAPTER = (
     Bug(
         "hostile answer counts as a capture",
         "activities/adapters/gateway.py",
-        "is_told = self.is_of(amount) if amount else self.amount is not None",
-        "is_told = True",
+        "has_amount = self.is_of(amount) if amount else self.amount is not None",
+        "has_amount = True",
         HOSTILE_ANSWERS,
     ),
     Bug(
         "hostile answer breaks the adapter",
-        "activities/adapters/http.py",
+        "activities/adapters/json_client.py",
         "except (httpx.HTTPError, OSError, ValueError) as error:",
         "except (httpx.HTTPError, OSError) as error:",
         HOSTILE_ANSWERS,
@@ -1443,8 +1444,8 @@ ADAPTER = (
     ),
     Bug(
         "retry-after of a neighbour is not read",
-        "activities/adapters/http.py",
-        'answer.headers.get("retry-after", "")',
+        "activities/adapters/json_client.py",
+        'response.headers.get("retry-after", "")',
         '""',
         ADAPTERS,
     ),
@@ -1528,7 +1529,7 @@ ADAPTER = (
     Bug(
         "topic that is refused is taken for created",
         "activities/adapters/kafka_topics.py",
-        "        if code not in DONE\n",
+        "        if code not in CREATED\n",
         "        if False\n",
         TOPICS,
     ),
@@ -1645,7 +1646,7 @@ DB = (
     Bug(
         "PostgreSQL is sent what only libpq knows",
         "db/urls.py",
-        "for name, value in parameters.items() if name in TAKEN}",
+        "for name, value in parameters.items() if name in KNOWN}",
         "for name, value in parameters.items()}",
         URLS,
     ),
@@ -1680,7 +1681,7 @@ DB = (
     Bug(
         "a migration waits for a table as long as it likes",
         "db/engine.py",
-        '"lock_timeout": str(1000 * LOCK_SECONDS)',
+        '"lock_timeout": str(1000 * LOCK_TIMEOUT_SECONDS)',
         '"lock_timeout": "0"',
         f"{MIGRATIONS}::test_a_table_in_use_is_tried_again_and_writers_go_first",
     ),
@@ -1757,7 +1758,7 @@ DB = (
     Bug(
         "record failed overwrites success",
         "db/payments.py",
-        'await self._confirm(payment, "The payment\'s success has been told; it cannot fail.")',
+        'await self._confirm(payment, "The payment\'s success is published; it cannot fail.")',
         "pass",
         f"{STORE}::test_success_that_may_have_been_told_stands",
     ),
@@ -1897,8 +1898,8 @@ DB = (
     Bug(
         "untold payments are not looked for",
         "db/payments.py",
-        "_SINCE.where(payments.c.announcement.in_(UNANNOUNCED))",
-        "_SINCE.where(payments.c.announcement.in_([]))",
+        "_CREATED_BEFORE.where(payments.c.announcement.in_(UNANNOUNCED))",
+        "_CREATED_BEFORE.where(payments.c.announcement.in_([]))",
         f"{STORE}::test_unfinished_payments_are_found_by_their_age",
     ),
     Bug(
@@ -1911,7 +1912,7 @@ DB = (
     Bug(
         "statement timeout removed",
         "db/engine.py",
-        '        "statement_timeout": str(1000 * STATEMENT_SECONDS),\n',
+        '        "statement_timeout": str(1000 * STATEMENT_TIMEOUT_SECONDS),\n',
         "",
         f"{STORE}::test_every_wait_has_an_end",
     ),
@@ -2424,8 +2425,8 @@ REFUNDING = (
     Bug(
         "lost refunds stay lost",
         "activities/reconciliation.py",
-        "self._refunds.unfinished_since, self._workflows.resume_refund",
-        "self._refunds.unfinished_since, self._workflows.resume",
+        "self._refunds.unfinished_before, self._workflows.resume_refund",
+        "self._refunds.unfinished_before, self._workflows.resume",
         RECONCILIATION,
     ),
     Bug(
@@ -2469,8 +2470,8 @@ OPERATING = (
     Bug(
         "clocks are thought to agree",
         "activities/adapters/kafka_timeline.py",
-        "MARGIN = timedelta(minutes=5)",
-        "MARGIN = timedelta(0)",
+        "CLOCK_MARGIN = timedelta(minutes=5)",
+        "CLOCK_MARGIN = timedelta(0)",
         KAFKA_TIMELINE,
     ),
     Bug(
@@ -2490,7 +2491,7 @@ OPERATING = (
     Bug(
         "a timeline reads without bound",
         "activities/adapters/kafka_timeline.py",
-        "if self._count > MOST_RECORDS:",
+        "if self._count > MAX_RECORDS:",
         "if self._count < 0:",
         KAFKA_TIMELINE,
     ),
@@ -3046,20 +3047,20 @@ AUDITING = (
     Bug(
         "the audit forgets what has not ended for long",
         "audit/sources.py",
-        "self.orders = unfinished.orders | await history",
-        "self.orders = await history",
+        "self.orders = unfinished.orders | await database",
+        "self.orders = await database",
         AUDIT_SOURCES,
     ),
     Bug(
         "new refunds of old payments are not audited",
-        "db/history.py",
+        "db/audit.py",
         "self._rows(_REFUNDS_SINCE, refunds, values)",
         "self._rows(_UNFINISHED_REFUNDS, refunds, values)",
         f"{AUDIT}::test_what_is_unfinished_or_refunded_is_read_however_old",
     ),
     Bug(
         "old events of audited orders are not read",
-        "audit/records.py",
+        "activities/adapters/kafka_records.py",
         "found.keys() | set(wanted)",
         "found.keys()",
         f"{AUDIT}::test_old_records_are_kept_only_of_the_orders_that_matter",
@@ -3081,54 +3082,61 @@ AUDITING = (
     Bug(
         "events that Kafka has deleted are missed",
         "audit/sources.py",
-        "events_since=None if self._has_every_event else self._since",
+        "events_since=None if self._records.has_all else self._since",
         "events_since=None",
         AUDIT_SOURCES,
     ),
     Bug(
-        "a refund of nothing ends the audit",
+        "a refund without capture ends the audit",
         "audit/ledger.py",
-        "if owner := self._owners.get(effect.charge_key):",
-        "if owner := self._owners[effect.charge_key]:",
-        AUDIT_READERS,
+        "order_id = orders.get(entry.effect.charge_key)",
+        "order_id = orders[entry.effect.charge_key]",
+        GATEWAY_LEDGER,
     ),
     Bug(
-        "an odd entry of the ledger ends the audit",
-        "audit/ledger.py",
+        "an invalid entry of the ledger ends the audit",
+        "activities/adapters/gateway_ledger.py",
         "except (ValueError, KeyError, TypeError, AttributeError)",
         "except (ValueError, KeyError)",
-        AUDIT_READERS,
+        GATEWAY_LEDGER,
+    ),
+    Bug(
+        "an entry of the ledger without a time zone ends the audit",
+        "activities/adapters/gateway_ledger.py",
+        "if recorded_at.tzinfo is None:",
+        "if recorded_at is None:",
+        GATEWAY_LEDGER,
     ),
     Bug(
         "the ledger is read twice",
-        "audit/ledger.py",
-        "if not 0 < _sequence(each) <= after",
+        "activities/adapters/gateway_ledger.py",
+        "if not 0 < _sequence_number(each) <= after",
         "if each",
-        AUDIT_READERS,
+        GATEWAY_LEDGER,
     ),
     Bug(
-        "an odd row ends the audit",
-        "db/history.py",
+        "an invalid row ends the audit",
+        "db/audit.py",
         "except (ValueError, TypeError, KeyError, ArithmeticError)",
         "except (TypeError, KeyError, ArithmeticError)",
-        "tests/unit/test_history.py",
+        "tests/unit/test_database_audit.py",
     ),
     Bug(
-        "an odd record ends the audit",
+        "an invalid record ends the audit",
         "audit/invariants.py",
         "except Exception as error:  # noqa: BLE001",
         "except OSError as error:  # noqa: BLE001",
-        AUDIT_SETTLED,
+        AUDIT_UNFINISHED,
     ),
     Bug(
-        "untold failure of a pending order is no finding",
+        "unpublished failure of a pending order is no finding",
         "audit/invariants.py",
         "return not is_paid and (books.order is None or books.order.status == PENDING)",
         "return False",
         AUDIT_FAILURES,
     ),
     Bug(
-        "untold failure of a cancelled order is a finding",
+        "unpublished failure of a cancelled order is a finding",
         "audit/invariants.py",
         "return not is_paid and (books.order is None or books.order.status == PENDING)",
         "return not is_paid",
@@ -3149,14 +3157,14 @@ AUDITING = (
         AUDIT_FAILURES,
     ),
     Bug(
-        "run that has told another ending is no finding",
+        "run with another result is no finding",
         "audit/invariants.py",
         "return ending.announced(recorded.announcement) == recorded",
         "return True",
         AUDIT_FAILURES,
     ),
     Bug(
-        "an odd source ends the audit",
+        "an unexpected error of a source ends the audit",
         "audit/sources.py",
         "except Exception as error:",
         "except OSError as error:",
@@ -3178,17 +3186,17 @@ AUDITING = (
     ),
     Bug(
         "a young payment hides older ones",
-        "audit/settled.py",
+        "audit/unfinished.py",
         "books.payments = [each for each in books.payments if each.id not in young]",
         "books.payments = [] if young else books.payments",
         AUDIT_SOURCES,
     ),
     Bug(
         "what ended during the audit is compared",
-        "audit/settled.py",
+        "audit/unfinished.py",
         " or (each.id in unfinished and not is_unfinished(each))",
         "",
-        AUDIT_SETTLED,
+        AUDIT_UNFINISHED,
     ),
     Bug(
         "runs without a record are not audited",
@@ -3199,10 +3207,10 @@ AUDITING = (
     ),
     Bug(
         "money for an order that Ordering lacks is no finding",
-        "audit/orders.py",
+        "activities/adapters/order_states.py",
         "return OrderState(MISSING, None)",
         'raise ValueError("none")',
-        AUDIT_READERS,
+        ORDER_STATES,
     ),
     Bug(
         "the worker's image lacks the audit",
@@ -3220,24 +3228,24 @@ AUDITING = (
     ),
     Bug(
         "a paid order may be refused later",
-        "audit/answers.py",
+        "audit/api_responses.py",
         "failed = ended.status is PaymentStatus.FAILED\n",
         "failed = True\n",
-        AUDIT_ANSWERS,
+        AUDIT_API_RESPONSES,
     ),
     Bug(
-        "an order may be paid after its failure was told",
-        "audit/answers.py",
+        "an order may be paid after its failure was published",
+        "audit/api_responses.py",
         "payment.status is PaymentStatus.SUCCEEDED or payment.closes_its_order\n",
         "payment.status is PaymentStatus.SUCCEEDED\n",
-        AUDIT_ANSWERS,
+        AUDIT_API_RESPONSES,
     ),
     Bug(
-        "503 after a failure that was told is no finding",
+        "503 after a published failure is no finding",
         "audit/invariants.py",
-        '        "503 promises that nobody was told": unavailable_promises_that_nobody_was_told,\n',
+        '        "no 503 after a published failure": no_503_after_a_published_failure,\n',
         "",
-        AUDIT_ANSWERS,
+        AUDIT_API_RESPONSES,
     ),
     Bug(
         "a part of a proof leaves out cases",

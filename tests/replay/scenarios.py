@@ -328,7 +328,7 @@ async def _round(desk: Desk) -> WorkflowHistory:
 
 
 async def _round_failed(desk: Desk) -> WorkflowHistory:
-    desk.world.before["unfinished_since"] = desk.world.down("unfinished_since")
+    desk.world.before["unfinished_before"] = desk.world.down("unfinished_before")
     return await _round(desk)
 
 

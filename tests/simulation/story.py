@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.testing import ActivityEnvironment
 
+from activities.audit_ports import OrderState
 from activities.reconciliation import ReconciliationActivities
-from audit.books import OrderState, Saga
+from audit.books import WorkflowRun
 from audit.invariants import COMPLETED, Violation, violations
 from domain.names import workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
@@ -49,7 +50,7 @@ class Story:
         self._world = world
         self._case = case
         self._instruction = an_instruction(order_id=order_id, reservation_id=uuid4())
-        self._endings: list[Saga] = []
+        self._endings: list[WorkflowRun] = []
         self._broken: list[str] = []
         self._reconciliation = ReconciliationActivities(
             FakePayments(world),
@@ -76,7 +77,7 @@ class Story:
         """Everything in which the books do not agree, and everything that should not have been."""
         order_id = self._instruction.order_id
         books = books_of(self._world, order_id)
-        books.sagas = self._endings
+        books.runs = self._endings
         books.order = self._order(books.payments)
         broken = [*self._broken, *self._world.looks.broken]
         return [
@@ -108,7 +109,7 @@ class Story:
             if not is_loss(failure):
                 self._broken.append(f"a run has failed: {failure.cause}")
             return
-        self._endings.append(Saga(str(self._case), COMPLETED, ending))
+        self._endings.append(WorkflowRun(str(self._case), COMPLETED, ending))
 
     def _again(self, now: datetime) -> PaymentInstruction:
         """The next request for the order."""

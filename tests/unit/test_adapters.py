@@ -13,8 +13,8 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from activities.adapters.http import MAX_ANSWER_BYTES, Neighbour, create_client
 from activities.adapters.inventory import HttpInventory, UncheckedInventory
+from activities.adapters.json_client import MAX_RESPONSE_BYTES, JsonClient, create_client
 from activities.adapters.ordering import HttpOrdering
 from bootstrap.settings import Settings
 from domain.errors import ErrorCode, PaymentError
@@ -45,10 +45,10 @@ def neighbour(
     handler: Handler,
     unavailable: ErrorCode = ErrorCode.ORDERING_UNAVAILABLE,
     seconds: float = 30,
-) -> Neighbour:
+) -> JsonClient:
     transport = httpx.MockTransport(handler)
     client = httpx.AsyncClient(transport=transport, base_url="http://neighbour/base")
-    return Neighbour(client, "The neighbour", unavailable, seconds)
+    return JsonClient(client, "The neighbour", unavailable, seconds)
 
 
 async def order(handler: Handler, *, accept_stateless: bool = False) -> Order:
@@ -99,7 +99,7 @@ UNUSABLE: dict[str, Handler] = {
     "binary": Answers(b"\xff\xfe\x00"),
     "deep": Answers("[" * 100_000),
     "bad gzip": Answers("{}", content_encoding="gzip"),
-    "too long": Answers('"' + "x" * MAX_ANSWER_BYTES + '"'),
+    "too long": Answers('"' + "x" * MAX_RESPONSE_BYTES + '"'),
     "redirect": Answers("", 302, location="http://elsewhere/"),
 }
 
@@ -107,7 +107,7 @@ UNUSABLE: dict[str, Handler] = {
 @pytest.mark.parametrize("handler", UNUSABLE.values(), ids=UNUSABLE)
 async def test_no_usable_answer_means_unavailable(handler: Handler) -> None:
     with pytest.raises(PaymentError, match="The neighbour is not available") as caught:
-        await neighbour(handler, seconds=0.02).ask("GET", "/")
+        await neighbour(handler, seconds=0.02).request("GET", "/")
     assert caught.value.code is ErrorCode.ORDERING_UNAVAILABLE
 
 
@@ -139,16 +139,16 @@ async def test_a_neighbour_names_the_time_to_ask_again(status: int, zone: str) -
 
 async def assert_asked_again_after(status: int, told: str, seconds: float | None) -> None:
     with pytest.raises(PaymentError) as caught:
-        await neighbour(Answers("", status, retry_after=told)).ask("GET", "/")
+        await neighbour(Answers("", status, retry_after=told)).request("GET", "/")
     after = caught.value.retry_after
     found = None if after is None else after.total_seconds()
     assert found == (seconds and pytest.approx(seconds, rel=0.05))
 
 
 async def test_an_answer_of_the_greatest_length_is_read() -> None:
-    text = "x" * (MAX_ANSWER_BYTES - 2)
+    text = "x" * (MAX_RESPONSE_BYTES - 2)
 
-    assert await neighbour(Answers(text.join('""'))).ask("GET", "/") == (200, text)
+    assert await neighbour(Answers(text.join('""'))).request("GET", "/") == (200, text)
 
 
 async def test_redirects_and_proxies_are_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,6 +343,6 @@ async def test_settings_choose_the_adapters(
         assert isinstance(by_name["fetch_reservation"].__self__._inventory, inventory)
         gateway = by_name["charge"].__self__._gateway
         assert gateway._accept_simulated is (changes != {"environment": "production"})
-        gateway = gateway._neighbour
+        gateway = gateway._client
         assert gateway._unavailable is ErrorCode.GATEWAY_UNAVAILABLE
-        assert gateway._client.base_url == "http://gateway:5005/"
+        assert gateway._http.base_url == "http://gateway:5005/"

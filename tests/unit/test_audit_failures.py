@@ -1,16 +1,17 @@
-"""Which failures consumers must have heard of, and what may differ from a run's own ending."""
+"""Which failures must be published, and how a run's result may differ from its row."""
 
 import pytest
 
-from audit.books import Books, Effect, Movement, OrderState, Saga
+from activities.audit_ports import Effect, Movement, OrderState
+from audit.books import Books, WorkflowRun
 from audit.invariants import violations
 from domain import names
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.payment import Announcement, Payment
 from tests.builders import NOON, a_payment
-from tests.unit.test_audit_settled import books_of as books_of_success
-from tests.unit.test_audit_settled import record_of
+from tests.unit.test_audit_unfinished import books_of as books_of_success
+from tests.unit.test_audit_unfinished import record_of
 
 REFUSED = PaymentError(ErrorCode.RECORD_REFUSED, "The success could not be recorded.")
 
@@ -33,16 +34,16 @@ def refunded_books(failure: Payment, order: OrderState | None) -> Books:
 
 
 @pytest.mark.parametrize("status", ["cancelled", "paid", "fulfilled", "draft"])
-def test_a_failure_may_be_kept_from_consumers_of_an_order_that_is_not_pending(status: str) -> None:
+def test_a_failure_need_not_be_published_if_its_order_is_not_pending(status: str) -> None:
     assert violations(refunded_books(a_failure(), OrderState(status, None))) == []
 
 
 @pytest.mark.parametrize("order", [OrderState("pending", None), None])
-def test_a_refunded_failure_of_a_pending_order_must_be_told(order: OrderState | None) -> None:
-    assert "was never told" in str(violations(refunded_books(a_failure(), order)))
+def test_a_refunded_failure_of_a_pending_order_must_be_published(order: OrderState | None) -> None:
+    assert "was never published" in str(violations(refunded_books(a_failure(), order)))
 
 
-def test_a_failure_is_withdrawn_if_another_payment_has_paid_the_order() -> None:
+def test_a_failure_need_not_be_published_if_another_payment_paid_the_order() -> None:
     success = a_payment().succeeded(NOON).announced()
     books = refunded_books(a_failure().model_copy(update={"order_id": success.order_id}), None)
     paid = books_of_success(success)
@@ -59,12 +60,15 @@ def test_a_run_may_leave_its_event_to_a_later_one() -> None:
     books = refunded_books(failure, None)
     books.records = [record_of(PaymentEvent.of(failure))]
     left = failure.announced(Announcement.BEGUN)
-    books.sagas = [Saga("left", "completed", left), Saga("later", "completed", failure)]
+    books.runs = [
+        WorkflowRun("left", "completed", left),
+        WorkflowRun("later", "completed", failure),
+    ]
 
     assert violations(books) == []
 
 
-def test_a_run_that_has_told_another_ending_is_a_finding() -> None:
+def test_a_run_with_another_result_is_a_finding() -> None:
     failure = a_failure(Announcement.MADE)
     books = refunded_books(failure, None)
     books.records = [record_of(PaymentEvent.of(failure))]
@@ -72,6 +76,6 @@ def test_a_run_that_has_told_another_ending_is_a_finding() -> None:
         failure.announced(Announcement.NONE),
         failure.announced(Announcement.BEGUN).model_copy(update={"processed_at": None}),
     ):
-        books.sagas = [Saga("run", "completed", other)]
+        books.runs = [WorkflowRun("run", "completed", other)]
 
-        assert "ended otherwise than recorded" in str(violations(books))
+        assert "is not the row of" in str(violations(books))

@@ -1,7 +1,6 @@
 """Which orders the audit compares, and what it leaves out: on faked sources."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -13,10 +12,13 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus as Status
 from temporalio.service import RPCError, RPCStatusCode
 
-from audit.books import Books, Record
+from activities.adapters.gateway_ledger import HttpGatewayLedger
+from activities.adapters.order_states import HttpOrderStates
+from activities.audit_ports import FoundRecords, Record
+from audit.books import Books
 from audit.invariants import violations
 from audit.sources import Sources, UnreadableError, read_books
-from db.history import OddRow, Unfinished
+from db.audit import Unfinished, UnreadableRow
 from domain import exact_json, names
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
@@ -37,7 +39,7 @@ class FakeSources:
 
     payments: list[Payment] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
-    odd: list[OddRow] = field(default_factory=list)
+    odd: list[UnreadableRow] = field(default_factory=list)
     ledger: Any = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     runs: list[SimpleNamespace] = field(default_factory=list)
@@ -68,14 +70,14 @@ class FakeSources:
     async def refunds_by_orders(self, orders: Collection[UUID]) -> dict[UUID, UUID]:
         return {each.id: each.order_id for each in self.refunds if each.order_id in orders}
 
-    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment | OddRow]:
-        rows: list[Payment | OddRow] = [*self.payments, *self.odd]
+    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment | UnreadableRow]:
+        rows: list[Payment | UnreadableRow] = [*self.payments, *self.odd]
         return [each for each in rows if each.order_id in orders]
 
-    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | OddRow]:
+    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | UnreadableRow]:
         return [each for each in self.refunds if each.order_id in orders]
 
-    async def paths_of(self, _: Collection[UUID]) -> dict[UUID, list[str]]:
+    async def statuses_of(self, _: Collection[UUID]) -> dict[UUID, list[str]]:
         return {}
 
     async def last_completed_round(self) -> datetime | None:
@@ -83,14 +85,11 @@ class FakeSources:
 
     # Kafka
 
-    @asynccontextmanager
-    async def topics(self, _: object) -> AsyncIterator["FakeSources"]:
-        yield self
-
-    async def by_key(self, _: datetime, __: Collection[str]) -> dict[str, list[Record]]:
+    async def find(self, _: datetime, __: Collection[str]) -> FoundRecords:
         """Every record is a recent one."""
         keys = {each.key for each in self.records}
-        return {key: [each for each in self.records if each.key == key] for key in keys}
+        by_key = {key: [each for each in self.records if each.key == key] for key in keys}
+        return FoundRecords(by_key, self.has_everything)
 
     # Temporal
 
@@ -115,7 +114,8 @@ class FakeSources:
     async def audited(self) -> dict[UUID | None, Books]:
         async with self._client(self._gateway) as gateway, self._client(self._ordering) as ordering:
             fake: Any = self
-            sources = Sources(fake, gateway, ordering, {}, fake)
+            ledger, orders = HttpGatewayLedger(gateway), HttpOrderStates(ordering)
+            sources = Sources(fake, ledger, orders, fake, fake)
             return {each.order_id: each async for each in read_books(sources, SINCE, UNTIL)}
 
     def _client(self, handler: Any) -> httpx.AsyncClient:
@@ -130,10 +130,8 @@ class FakeSources:
 
 
 @pytest.fixture
-def sources(monkeypatch: pytest.MonkeyPatch) -> FakeSources:
-    sources = FakeSources()
-    monkeypatch.setattr("audit.sources.topics", sources.topics)
-    return sources
+def sources() -> FakeSources:
+    return FakeSources()
 
 
 def paid(at: datetime) -> Payment:
@@ -171,7 +169,7 @@ async def test_an_old_success_whose_event_is_due_is_compared(sources: FakeSource
     due = a_payment(created_at=OLD).succeeded(OLD)
     sources.payments.append(due)
 
-    assert "is due to be told" in await findings(sources, due.order_id)
+    assert "is not published (due)" in await findings(sources, due.order_id)
 
 
 async def test_a_new_refund_of_an_old_payment_is_compared(sources: FakeSources) -> None:
@@ -189,18 +187,22 @@ async def test_an_old_payment_that_has_ended_is_left_alone(sources: FakeSources)
     assert (await sources.audited()).keys() == {None}
 
 
-async def test_a_refund_of_nothing_is_filed_with_its_payment(sources: FakeSources) -> None:
+async def test_a_refund_without_capture_is_in_the_books_of_its_payment(
+    sources: FakeSources,
+) -> None:
     payment = paid(OLD)
     sources.payments.append(payment)
     sources.ledger.append(refunded(names.charge_key(payment.id)))
 
-    assert "was never captured and 5.00 USD of it refunded" in await findings(
+    assert "was never captured, but 5.00 USD of it was refunded" in await findings(
         sources, payment.order_id
     )
 
 
 @pytest.mark.parametrize("key", ["pay_x_charge", names.charge_key(NOBODY), ""])
-async def test_a_refund_of_nothing_and_of_nobody_is_found(sources: FakeSources, key: str) -> None:
+async def test_a_refund_without_capture_and_payment_is_found(
+    sources: FakeSources, key: str
+) -> None:
     sources.ledger.append(refunded(key))
 
     assert f"{key} was never captured" in await findings(sources, None)
@@ -212,7 +214,7 @@ async def test_an_event_whose_order_is_in_no_other_book_is_found(sources: FakeSo
     record = Record(str(event.id), event.topic, event.key, exact_json.dumps(event.value))
     sources.records.append(record)
 
-    assert f"event {event.id} on {event.topic} is not what is recorded" in await findings(
+    assert f"event {event.id} on {event.topic} does not match its row" in await findings(
         sources, payment.order_id
     )
 
@@ -221,7 +223,7 @@ async def test_an_event_whose_order_is_in_no_other_book_is_found(sources: FakeSo
 async def test_a_record_that_names_no_order_is_found(sources: FakeSources, key: str) -> None:
     sources.records.append(Record("", names.TOPIC_FAILED, key, b""))
 
-    assert "is not what is recorded" in await findings(sources, None)
+    assert "does not match its row" in await findings(sources, None)
 
 
 async def test_only_what_kafka_must_still_have_is_missed(sources: FakeSources) -> None:
@@ -254,7 +256,7 @@ async def test_a_result_that_cannot_be_read_is_found(sources: FakeSources) -> No
     assert "is unreadable" in await findings(sources, payment.order_id)
 
 
-async def test_a_run_that_temporal_has_just_forgotten_is_left_out(sources: FakeSources) -> None:
+async def test_a_run_that_temporal_has_just_deleted_is_left_out(sources: FakeSources) -> None:
     run = a_run(names.workflow_id(uuid4()), Status.COMPLETED, NOW - timedelta(hours=1))
     sources.runs.append(run)
     sources.results[run.run_id] = RPCError("gone", RPCStatusCode.NOT_FOUND, b"")
@@ -262,10 +264,10 @@ async def test_a_run_that_temporal_has_just_forgotten_is_left_out(sources: FakeS
     assert (await sources.audited()).keys() == {None}
 
 
-async def test_an_odd_row_is_told_and_hides_no_others(sources: FakeSources) -> None:
+async def test_an_invalid_row_is_reported_and_hides_no_others(sources: FakeSources) -> None:
     stuck = a_payment(created_at=OLD)
     sources.payments.append(stuck)
-    sources.odd.append(OddRow(stuck.order_id, "payment 5 (ValidationError)"))
+    sources.odd.append(UnreadableRow(stuck.order_id, "payment 5 (ValidationError)"))
 
     found = await findings(sources, stuck.order_id)
 
@@ -283,12 +285,12 @@ async def test_a_young_payment_does_not_hide_an_older_one(sources: FakeSources) 
     assert books.payments == [stuck]
 
 
-async def test_an_answer_of_ordering_that_is_no_order_is_told(sources: FakeSources) -> None:
+async def test_a_response_of_ordering_that_is_no_order_is_reported(sources: FakeSources) -> None:
     stuck = a_payment(created_at=OLD)
     sources.payments.append(stuck)
     sources.order = httpx.Response(500, text="<html>")
 
-    assert "cannot be read: Ordering's answer" in await findings(sources, stuck.order_id)
+    assert "cannot be read: Ordering's response" in await findings(sources, stuck.order_id)
 
 
 async def test_money_kept_for_an_order_that_ordering_does_not_have_is_found(
@@ -298,7 +300,7 @@ async def test_money_kept_for_an_order_that_ordering_does_not_have_is_found(
     sources.payments.append(payment)
     sources.order = httpx.Response(404)
 
-    assert "is kept, and the order is missing" in await findings(sources, payment.order_id)
+    assert "is kept, but the order is missing" in await findings(sources, payment.order_id)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +341,7 @@ async def test_a_ledger_that_is_none_never_ends_in_a_traceback(
         RecursionError(),
     ],
 )
-async def test_whatever_breaks_a_source_is_named(sources: FakeSources, error: Exception) -> None:
+async def test_a_source_that_fails_is_named(sources: FakeSources, error: Exception) -> None:
     async def fail() -> Any:
         raise error
 

@@ -77,7 +77,7 @@ async def test_an_unfinished_payment_of_version_0_1_0_names_only_its_key(world: 
     activities = ChargeActivities(FakeGateway(world))
     await ActivityEnvironment().run(activities.charge, CHARGE)
 
-    charge = await ActivityEnvironment().run(activities.settle_charge, CHARGE.key)
+    charge = await ActivityEnvironment().run(activities.resolve_charge, CHARGE.key)
 
     assert charge.state is ChargeState.CAPTURED
 

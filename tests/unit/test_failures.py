@@ -80,7 +80,7 @@ def test_an_outcome_is_no_alarm_but_an_outage_is() -> None:
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (failed(timeout()), UNAVAILABLE, "No answer in time."),
+        (failed(timeout()), UNAVAILABLE, "No response in time."),
         (
             failed(timeout(ApplicationError("Silence.", type="GATEWAY_UNAVAILABLE"))),
             ErrorCode.GATEWAY_UNAVAILABLE,
@@ -88,14 +88,14 @@ def test_an_outcome_is_no_alarm_but_an_outage_is() -> None:
         ),
         (failed(ApplicationError("Odd.", type="ZeroDivisionError")), UNAVAILABLE, UNEXPECTED),
         (failed(ApplicationError("Odd.")), UNAVAILABLE, UNEXPECTED),
-        (failed(CancelledError("Cancelled.")), UNAVAILABLE, "The answer is not needed any more."),
+        (failed(CancelledError("Cancelled.")), UNAVAILABLE, "The result is not needed any more."),
         (failed(None), UNAVAILABLE, UNEXPECTED),
         (
             ApplicationError("Local.", type="ORDER_NOT_FOUND"),
             ErrorCode.ORDER_NOT_FOUND,
             "Local.",
         ),
-        (timeout(), UNAVAILABLE, "No answer in time."),
+        (timeout(), UNAVAILABLE, "No response in time."),
     ],
     ids=[
         "timeout",

@@ -1,4 +1,4 @@
-"""What the gateway tells of one payment is shown only if it is about that payment."""
+"""The timeline shows only those responses of the gateway that are about the payment."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ async def told(charge: dict[str, Any], status: int = 200) -> list[Entry]:
     return await telling(PAYMENT, [REFUND])
 
 
-async def test_charge_and_refunds_are_told() -> None:
+async def test_charge_and_refunds_are_shown() -> None:
     entries = await told(CHARGED)
 
     assert [each.event for each in entries] == ["charge is captured", "refund is succeeded"]
@@ -42,7 +42,7 @@ async def test_charge_and_refunds_are_told() -> None:
     assert sorted(entries) == entries  # a time without a zone is UTC, and can be compared
 
 
-async def test_what_is_told_can_be_shown() -> None:
+async def test_text_of_the_gateway_is_cut_and_made_readable() -> None:
     [entry, _] = await told(CHARGED | {"state": "odd\x00\u202e" + "x" * 1000})
 
     assert entry.event == ("charge is odd" + "x" * 1000)[: len("charge is ") + 255]
@@ -58,7 +58,9 @@ async def test_what_is_told_can_be_shown() -> None:
         ({"code": "CHARGE_NOT_FOUND", "key": "pay_2_charge"}, 404),
     ],
 )
-async def test_another_answer_tells_nothing(changes: dict[str, Any], status: int) -> None:
+async def test_a_response_about_something_else_is_refused(
+    changes: dict[str, Any], status: int
+) -> None:
     with pytest.raises(PaymentError) as caught:
         await told(CHARGED | changes, status)
     assert caught.value.code is ErrorCode.GATEWAY_UNAVAILABLE

@@ -51,7 +51,9 @@ BROKEN = [
     ("composition", "audit.sources", "bootstrap.settings"),
     ("production", "audit.sources", "tests"),
     ("database", "audit.sources", "sqlalchemy"),
-    ("neighbours", "audit.invariants", "httpx"),
+    ("neighbours", "audit.sources", "httpx"),
+    ("neighbours", "audit.__main__", "aiokafka"),
+    ("composition", "audit.sources", "activities.adapters.gateway_ledger"),
 ]
 
 

@@ -26,7 +26,7 @@ from tests.builders import NOON, a_payment
 CONNECTION = {"bootstrap_servers": "kafka:9092", "security_protocol": "SSL"}
 EVENT = PaymentEvent.of(a_payment().succeeded(at=NOON))
 
-REAL_TOPIC_SECONDS, REAL_SLOW_SECONDS = kafka.TOPIC_SECONDS, kafka.SLOW_SECONDS
+REAL_TOPIC_SECONDS, REAL_SLOW_SECONDS = kafka.TOPIC_TIMEOUT_SECONDS, kafka.SLOW_SECONDS
 
 Fault = Callable[[], Awaitable[None]]
 
@@ -92,9 +92,14 @@ class FakeProducer:
 def producers(monkeypatch: pytest.MonkeyPatch) -> type[FakeProducer]:
     FakeProducer.made, FakeProducer.on, FakeProducer.topics = [], {}, {EVENT.topic}
     monkeypatch.setattr(kafka, "AIOKafkaProducer", FakeProducer)
-    for name in ("START_SECONDS", "TOPIC_SECONDS", "SEND_SECONDS", "STOP_SECONDS"):
+    for name in (
+        "START_TIMEOUT_SECONDS",
+        "TOPIC_TIMEOUT_SECONDS",
+        "SEND_TIMEOUT_SECONDS",
+        "STOP_TIMEOUT_SECONDS",
+    ):
         monkeypatch.setattr(kafka, name, 0.01)
-    monkeypatch.setattr(kafka, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(kafka, "RETRY_PAUSE_SECONDS", 0)
     return FakeProducer
 
 
@@ -192,7 +197,7 @@ def test_a_missing_topic_is_found_before_an_event_counts_as_begun() -> None:
 async def test_while_kafka_is_down_events_fail_at_once(
     producers: type[FakeProducer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka, "PAUSE_SECONDS", 60)
+    monkeypatch.setattr(kafka, "RETRY_PAUSE_SECONDS", 60)
     publisher = KafkaPublisher(CONNECTION)
     producers.on["start"] = raising(KafkaConnectionError())
 

@@ -74,9 +74,9 @@ async def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     }
     for name, method in replaced.items():
         monkeypatch.setattr(AIOKafkaClient, name, method)
-    monkeypatch.setattr(kafka, "SEND_SECONDS", 0.05)
-    monkeypatch.setattr(kafka, "STOP_SECONDS", 0.05)
-    monkeypatch.setattr(kafka, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(kafka, "SEND_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(kafka, "STOP_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(kafka, "RETRY_PAUSE_SECONDS", 0)
     return broker
 
 

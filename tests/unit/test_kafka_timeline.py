@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import pytest
 from aiokafka.errors import KafkaError
 
-from activities.adapters import kafka_timeline
+from activities.adapters import kafka_records, kafka_timeline
 from activities.adapters.kafka_timeline import KafkaTimeline
 from domain.payment import Announcement, Payment
 from domain.refund import Refund
@@ -94,7 +94,7 @@ async def found_in(
     payment: Payment = PAID,
     refunds: Sequence[Refund] = (),
 ) -> list[datetime]:
-    monkeypatch.setattr(kafka_timeline, "AIOKafkaConsumer", lambda *_, **__: consumer)
+    monkeypatch.setattr(kafka_records, "AIOKafkaConsumer", lambda *_, **__: consumer)
     return [entry.at for entry in await KafkaTimeline({})(payment, refunds)]
 
 
@@ -108,7 +108,7 @@ async def test_record_is_found_although_clocks_differ(
     assert await found_in(monkeypatch, FakeConsumer(log, others(NOON, 10))) == [told_at]
 
 
-async def test_records_of_other_payments_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_records_of_other_payments_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     earlier = a_payment(order_id=PAID.order_id)
     log = [of(earlier, NOON), of(PAID, NOON), of(PAID, NOON)._replace(key=b"another order")]
 
@@ -138,7 +138,7 @@ async def test_record_that_came_late_is_looked_for(monkeypatch: pytest.MonkeyPat
     assert await found_in(monkeypatch, FakeConsumer(log)) == [late]
 
 
-async def test_record_that_was_not_told_is_not_looked_for_beyond(
+async def test_record_that_cannot_exist_is_not_looked_for_beyond_its_window(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     consumer = FakeConsumer(others(NOON, 4 * 3600))
@@ -148,7 +148,7 @@ async def test_record_that_was_not_told_is_not_looked_for_beyond(
 
 
 async def test_too_much_to_read_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_timeline, "MOST_RECORDS", 1000)
+    monkeypatch.setattr(kafka_timeline, "MAX_RECORDS", 1000)
     consumer = FakeConsumer(others(NOON, 10_000))
 
     with pytest.raises(KafkaError):
@@ -156,5 +156,5 @@ async def test_too_much_to_read_is_not_read(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(consumer.read) <= 1010
 
 
-async def test_nothing_is_told_of_empty_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_empty_topics_have_no_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await found_in(monkeypatch, FakeConsumer([], [])) == []

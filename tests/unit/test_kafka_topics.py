@@ -156,7 +156,7 @@ async def test_a_topic_that_shows_late_is_there(cluster: type[FakeAdmin]) -> Non
 
 
 async def test_a_topic_that_does_not_show_is_missing(cluster: type[FakeAdmin]) -> None:
-    cluster.hidden = 10 * kafka_topics.LOOKS
+    cluster.hidden = 10 * kafka_topics.MAX_LOOKS
 
     with pytest.raises(PaymentError, match="payment-failed, payment-succeeded") as caught:
         await create_topics({}, TOPICS)

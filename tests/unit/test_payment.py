@@ -18,7 +18,7 @@ INSTRUCTION = an_instruction(
     customer_id=UUID(int=3),
     reservation_id=UUID(int=4),
 )
-UNKNOWN = PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "No answer in time.")
+UNKNOWN = PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "No response in time.")
 REFUSED = PaymentError(ErrorCode.PROCESSOR_ERROR, "Refused.")
 
 

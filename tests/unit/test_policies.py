@@ -17,7 +17,7 @@ from activities.events import EventActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
-from db.engine import CONNECT_SECONDS, STATEMENT_SECONDS
+from db.engine import CONNECT_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS
 from domain.errors import RULES
 from tests.fakes import World, ports_of
 from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, LOCAL_TRY, STEPS
@@ -88,9 +88,12 @@ def test_a_step_is_tried_again_for_as_long_as_its_time_lasts(step: Callable[...,
     assert RULES[policy.unavailable].retryable
 
 
-LONGEST_STATEMENT = CONNECT_SECONDS + STATEMENT_SECONDS
+LONGEST_STATEMENT = CONNECT_TIMEOUT_SECONDS + STATEMENT_TIMEOUT_SECONDS
 LONGEST_PUBLISH = (
-    kafka.START_SECONDS + 2 * kafka.TOPIC_SECONDS + kafka.SEND_SECONDS + kafka.STOP_SECONDS
+    kafka.START_TIMEOUT_SECONDS
+    + 2 * kafka.TOPIC_TIMEOUT_SECONDS
+    + kafka.SEND_TIMEOUT_SECONDS
+    + kafka.STOP_TIMEOUT_SECONDS
 )
 
 
@@ -102,7 +105,7 @@ LONGEST_PUBLISH = (
         (ChargeActivities.charge, GATEWAY_SECONDS),
         (ChargeActivities.charge, 2 * GATEWAY_SECONDS),
         (ChargeActivities.find_charge, GATEWAY_SECONDS),
-        (ChargeActivities.settle_charge, GATEWAY_SECONDS),
+        (ChargeActivities.resolve_charge, GATEWAY_SECONDS),
         (ChargeActivities.refund_charge, 2 * GATEWAY_SECONDS),
         (RefundActivities.make_refund, 4 * GATEWAY_SECONDS),
         (RecordActivities.record_pending, LONGEST_STATEMENT),

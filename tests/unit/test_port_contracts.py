@@ -14,8 +14,8 @@ import pytest
 from fastapi import FastAPI
 
 from activities.adapters.gateway import HttpGateway
-from activities.adapters.http import Neighbour
 from activities.adapters.inventory import HttpInventory
+from activities.adapters.json_client import JsonClient
 from activities.adapters.ordering import HttpOrdering
 from activities.ports import Inventory, Ordering, PaymentGateway
 from devstack.neighbours import gateway, inventory, ordering
@@ -29,7 +29,7 @@ from domain.verification import Order, Reservation
 from tests.builders import a_reservation, an_instruction, an_order
 from tests.fakes import FakeGateway, FakeInventory, FakeOrdering, World
 
-Serve = Callable[[ModuleType, ErrorCode], tuple[httpx.AsyncClient, Neighbour]]
+Serve = Callable[[ModuleType, ErrorCode], tuple[httpx.AsyncClient, JsonClient]]
 
 
 @pytest.fixture
@@ -37,11 +37,11 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
     """A simulator in this process: a client for the test and the adapter's neighbour."""
     apps: list[FastAPI] = []
 
-    def serve(module: ModuleType, unavailable: ErrorCode) -> tuple[httpx.AsyncClient, Neighbour]:
+    def serve(module: ModuleType, unavailable: ErrorCode) -> tuple[httpx.AsyncClient, JsonClient]:
         apps.append(module.create_app(NeighbourSettings(devstack_data=tmp_path)))
         transport = httpx.ASGITransport(apps[-1])
         client = httpx.AsyncClient(transport=transport, base_url="http://neighbour")
-        return client, Neighbour(client, "The neighbour", unavailable, 5)
+        return client, JsonClient(client, "The neighbour", unavailable, 5)
 
     yield serve
     for app in apps:

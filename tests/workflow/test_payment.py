@@ -350,7 +350,7 @@ def make_gateway_capture_and_go_dark(world: World, outage: timedelta) -> None:
         world.before[operation] = world.down_for(operation, outage)
 
 
-async def test_charge_refused_by_the_gateway_is_settled_first(desk: Desk) -> None:
+async def test_charge_refused_by_the_gateway_is_resolved_first(desk: Desk) -> None:
     desk.world.before["charge"] = refusal(ErrorCode.PROCESSOR_ERROR)
     instruction = desk.an_instruction()
 

@@ -162,7 +162,7 @@ async def test_callers_of_a_lost_workflow_are_told_no_ending(desk: Desk) -> None
 async def test_a_round_that_fails_ends_and_the_next_one_heals(desk: Desk) -> None:
     instruction = an_old_instruction(desk)
     desk.world.lose_after_capture(instruction)
-    desk.world.before["unfinished_since"] = desk.world.down("unfinished_since")
+    desk.world.before["unfinished_before"] = desk.world.down("unfinished_before")
 
     with pytest.raises(WorkflowFailureError) as failed:
         await reconcile(desk)
@@ -179,8 +179,8 @@ async def test_a_round_that_fails_ends_and_the_next_one_heals(desk: Desk) -> Non
 async def test_a_round_outlives_an_outage_of_minutes(desk: Desk) -> None:
     instruction = an_old_instruction(desk)
     desk.world.lose_after_capture(instruction)
-    outage = desk.world.down_for("unfinished_since", timedelta(minutes=5))
-    desk.world.before["unfinished_since"] = outage
+    outage = desk.world.down_for("unfinished_before", timedelta(minutes=5))
+    desk.world.before["unfinished_before"] = outage
 
     assert await reconcile(desk) == 1
 
@@ -199,7 +199,7 @@ async def test_a_round_goes_on_where_a_try_of_it_has_died(idle_desk: Desk) -> No
         await reconcile(idle_desk)
 
     assert world.resumed == list(world.payments.values())
-    assert world.calls.count("unfinished_since") == 1
+    assert world.calls.count("unfinished_before") == 1
 
 
 async def test_refund_that_lost_its_workflow_is_taken_up(desk: Desk) -> None:

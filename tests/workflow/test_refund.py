@@ -171,7 +171,7 @@ def losing(desk: Desk, refund: Refund) -> list[RefundRequest]:
         if on_its_way:
             raise PaymentError(ErrorCode.REFUND_REFUSED, "Refused.")
         on_its_way.append(refund.request)
-        raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "No answer in time.")
+        raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "No response in time.")
 
     desk.world.before["refund"] = lose_and_refuse
     return on_its_way

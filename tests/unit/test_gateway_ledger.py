@@ -1,22 +1,19 @@
-"""What the audit makes of the answers of others: nothing that they say ends it."""
+"""The gateway's ledger is read completely, and no content of an entry makes reading fail."""
 
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.books import Effect, Movement, OrderState
-from audit.ledger import Ledger, LedgerReader, read_ledger
-from audit.orders import MISSING, order_state
-from audit.records import record_of
-from domain import exact_json
+from activities.adapters.gateway_ledger import HttpGatewayLedger, read_entry
+from activities.audit_ports import Effect, Movement
+from audit.ledger import Ledger, group_by_order
 from domain.money import Money
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -47,10 +44,8 @@ PATHS = ("type", "at", "data", "data.key", "data.orderId", "data.chargeKey", "da
 
 
 def ledger_of(entries: Sequence[Any], since: datetime = NOW - HOUR) -> Ledger:
-    reader = LedgerReader(since)
-    for entry in entries:
-        reader.read(entry)
-    return reader.ledger()
+    read = (read_entry(entry, number) for number, entry in enumerate(entries, 1))
+    return group_by_order((each for each in read if each is not None), since)
 
 
 def changed(entry: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -69,8 +64,8 @@ def test_movements_are_of_the_order_that_was_charged(entries: list[Any]) -> None
     ledger = ledger_of(entries)
 
     assert sorted(ledger.effects[ORDER]) == sorted([CAPTURED, REFUNDED])
-    assert ledger.moved == {ORDER}
-    assert not ledger.stray
+    assert ledger.recent_orders == {ORDER}
+    assert not ledger.without_capture
     assert not ledger.unreadable
 
 
@@ -78,19 +73,19 @@ def test_old_movements_are_read_and_are_not_recent() -> None:
     ledger = ledger_of([CAPTURE], since=NOW + HOUR)
 
     assert ledger.effects == {ORDER: [CAPTURED]}
-    assert ledger.moved == set()
+    assert ledger.recent_orders == set()
 
 
 def test_a_recent_refund_of_an_old_capture_makes_its_order_recent() -> None:
     old = changed(CAPTURE, "at", (NOW - 48 * HOUR).isoformat())
 
-    assert ledger_of([old, REFUND]).moved == {ORDER}
+    assert ledger_of([old, REFUND]).recent_orders == {ORDER}
 
 
-def test_a_refund_of_nothing_is_kept_apart() -> None:
+def test_a_refund_without_capture_is_kept_apart() -> None:
     ledger = ledger_of([REFUND])
 
-    assert ledger.stray == [REFUNDED]
+    assert ledger.without_capture == [REFUNDED]
     assert not ledger.effects
 
 
@@ -111,7 +106,7 @@ def test_a_refund_of_nothing_is_kept_apart() -> None:
         changed(REFUND, "data.chargeKey", {}),
     ],
 )
-def test_an_odd_entry_is_told_and_hides_no_others(entry: Any) -> None:
+def test_an_invalid_entry_is_reported_and_hides_no_others(entry: Any) -> None:
     ledger = ledger_of([entry, CAPTURE])
 
     assert len(ledger.unreadable) == 1
@@ -120,71 +115,13 @@ def test_an_odd_entry_is_told_and_hides_no_others(entry: Any) -> None:
 
 
 @given(st.lists(JSON, max_size=5), st.sampled_from([CAPTURE, REFUND]), st.sampled_from(PATHS), JSON)
-def test_no_ledger_ends_the_reading(
+def test_no_ledger_makes_reading_fail(
     entries: list[Any], entry: dict[str, Any], path: str, value: Any
 ) -> None:
     ledger = ledger_of([*entries, changed(entry, path, value), CAPTURE])
 
     assert len(ledger.unreadable) >= len(entries)
     assert CAPTURED in ledger.effects[ORDER]
-
-
-@given(st.integers(200, 599), st.binary() | JSON.map(exact_json.dumps))
-def test_no_answer_of_ordering_ends_the_reading(status: int, content: bytes) -> None:
-    try:
-        state = order_state(status, content)
-    except ValueError:
-        return
-    assert isinstance(state.status, str)
-    assert isinstance(state.paid_by, UUID | None)
-
-
-@given(
-    st.none() | st.binary(),
-    st.none() | st.binary(),
-    st.lists(st.tuples(st.text() | st.just("ce_id"), st.none() | st.binary())),
-)
-def test_no_record_ends_the_reading(
-    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
-) -> None:
-    found = SimpleNamespace(key=key, value=value, headers=headers, topic="payment-failed")
-
-    record = record_of(found)
-
-    assert record.value == (value or b"")
-    exact_json.dumps([record.id, record.key])
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "state"),
-    [
-        (200, {"status": "paid", "paymentId": str(ORDER)}, OrderState("paid", ORDER)),
-        (200, {"state": "pending", "paymentId": None}, OrderState("pending", None)),
-        (200, {}, OrderState("unknown", None)),
-        (404, "no JSON of an order", OrderState(MISSING, None)),
-    ],
-)
-def test_an_order_is_read_as_deployments_tell_it(
-    status: int, body: object, state: OrderState
-) -> None:
-    assert order_state(status, json.dumps(body).encode()) == state
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (500, {"status": "paid"}),
-        (401, {"status": "paid"}),
-        (302, {}),
-        (200, []),
-        (200, {"status": ["paid"]}),
-        (200, {"status": "paid", "paymentId": "not an id"}),
-        (200, {"status": "paid", "paymentId": ["x"]}),
-    ],
-)
-def test_what_is_no_order_is_not_taken_for_one(status: int, body: object) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        order_state(status, json.dumps(body).encode())
 
 
 class Gateway:
@@ -209,12 +146,13 @@ class Gateway:
 async def test_a_ledger_is_read_page_by_page_and_each_entry_once(
     monkeypatch: pytest.MonkeyPatch, has_pages: bool
 ) -> None:
-    monkeypatch.setattr("audit.ledger.PAGE", 2)
+    monkeypatch.setattr("activities.adapters.gateway_ledger.PAGE_SIZE", 2)
     entries = [CAPTURE | {"seq": number} for number in range(1, 6)]
     gateway = Gateway(entries, has_pages=has_pages)
     transport = httpx.MockTransport(gateway)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-        ledger = await read_ledger(client, NOW - HOUR)
+        read = [entry async for entry in HttpGatewayLedger(client).entries()]
+    ledger = group_by_order(read, NOW - HOUR)
 
     assert ledger.effects == {ORDER: [CAPTURED] * 5}
     assert [each["after"] for each in gateway.asked] == (

@@ -1,11 +1,11 @@
-"""Rows that cannot be read as what they should be hide no others from the audit."""
+"""Invalid rows hide no others from the audit."""
 
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from db.history import OddRow, PaymentHistory
+from db.audit import AuditQueries, UnreadableRow
 from db.payments import to_payment, to_row
 from tests.builders import a_payment
 
@@ -13,7 +13,7 @@ from tests.builders import a_payment
 @pytest.mark.parametrize(
     "changes", [{"amount_minor": "much"}, {"amount_minor": None}, {"created_at": "yesterday"}]
 )
-async def test_an_odd_row_is_told_beside_the_others(
+async def test_an_invalid_row_is_returned_beside_the_others(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     payment, odd = a_payment(), a_payment()
@@ -22,12 +22,12 @@ async def test_an_odd_row_is_told_beside_the_others(
     async def fetch_all(*_: object) -> list[dict[str, Any]]:
         return rows
 
-    monkeypatch.setattr("db.history.fetch_all", fetch_all)
+    monkeypatch.setattr("db.audit.fetch_all", fetch_all)
     engine: Any = None
 
-    found = await PaymentHistory(engine).payments_of([uuid4()])
+    found = await AuditQueries(engine).payments_of([uuid4()])
 
     assert found == [
-        OddRow(odd.order_id, f"payment {odd.id} (ValidationError)"),
+        UnreadableRow(odd.order_id, f"payment {odd.id} (ValidationError)"),
         to_payment(to_row(payment)),
     ]

@@ -1,12 +1,13 @@
-"""What is still under way is left out of the audit, with all that belongs to it and no more."""
+"""What is still being processed is left out of the audit, with all that belongs to it, no more."""
 
 from datetime import timedelta
 
 import pytest
 
-from audit.books import Books, Effect, Movement, OrderState, Record, Saga
+from activities.audit_ports import Effect, Movement, OrderState, Record
+from audit.books import Books, WorkflowRun
 from audit.invariants import violations
-from audit.settled import leave_out_young
+from audit.unfinished import leave_out_young
 from domain import exact_json, names
 from domain.events import Event, PaymentEvent, RefundEvent
 from domain.payment import Announcement, Payment
@@ -28,7 +29,7 @@ def books_of(payment: Payment) -> Books:
         payments=[payment],
         effects=[Effect(Movement.CAPTURE, key, key, payment.amount)],
         records=[record_of(PaymentEvent.of(payment))],
-        sagas=[Saga("run", "completed", payment, payment.created_at)],
+        runs=[WorkflowRun("run", "completed", payment, payment.created_at)],
         order=OrderState("paid", payment.id),
     )
 
@@ -49,7 +50,7 @@ def test_what_has_ended_before_stays(books: Books) -> None:
     leave_out_young(books, UNTIL, set())
 
     assert violations(books) == []
-    assert len(books.payments) == len(books.effects) == len(books.records) == len(books.sagas) == 1
+    assert len(books.payments) == len(books.effects) == len(books.records) == len(books.runs) == 1
 
 
 @pytest.mark.parametrize("changes", [{"created_at": LATER}, {"processed_at": LATER}])
@@ -95,14 +96,14 @@ def test_a_young_refund_leaves_its_older_payment(books: Books, payment: Payment)
 
 
 def test_a_young_run_is_left_out(books: Books) -> None:
-    books.sagas.append(Saga("new", "running", None, LATER))
+    books.runs.append(WorkflowRun("new", "running", None, LATER))
 
     leave_out_young(books, UNTIL, set())
 
     assert violations(books) == []
 
 
-def test_records_too_odd_to_compare_are_a_finding(books: Books, payment: Payment) -> None:
+def test_books_that_cannot_be_compared_are_a_finding(books: Books, payment: Payment) -> None:
     books.payments = [payment.model_copy(update={"processed_at": None})]
 
-    assert "the records are too odd to be compared" in str(violations(books))
+    assert "the books cannot be compared" in str(violations(books))

@@ -1,4 +1,4 @@
-"""Leaving out of the books what is still under way, and all that belongs to it."""
+"""Leaves payments and refunds that are still being processed out of the books."""
 
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -11,10 +11,11 @@ from domain.refund import Refund, RefundStatus
 
 
 def leave_out_young(books: Books, until: datetime, unfinished: AbstractSet[UUID]) -> None:
-    """Leave out payments and refunds that began or ended later, or ended while books were read.
+    """Leave out payments and refunds that are young, with all that belongs to them.
 
-    `unfinished` are those that had not ended before the books were read. What has not ended yet
-    stays, unless it is younger: a customer who pays again does not hide an older payment.
+    Young is what was created or ended at `until` or later, or ended while the books were read:
+    `unfinished` are those that had not ended before. An old payment that has not ended stays in
+    the books, even if the customer pays the same order again.
     """
     subjects: list[Payment | Refund] = [*books.payments, *books.refunds]
     young = {
@@ -23,22 +24,22 @@ def leave_out_young(books: Books, until: datetime, unfinished: AbstractSet[UUID]
         if _is_young(each, until) or (each.id in unfinished and not is_unfinished(each))
     }
     if any(payment.id in young for payment in books.payments):
-        books.order = None  # which may tell of the young payment
+        books.order = None  # its state may come from the young payment
     keys, events = _keys(books, young), _events(young)
     books.effects = [each for each in books.effects if not keys & {each.key, each.charge_key}]
     books.records = [each for each in books.records if each.id not in events]
-    books.sagas = [
+    books.runs = [
         each
-        for each in books.sagas
+        for each in books.runs
         if (each.started_at is None or each.started_at < until)
-        and (each.ending is None or each.ending.id not in young)
+        and (each.result is None or each.result.id not in young)
     ]
     books.payments = [each for each in books.payments if each.id not in young]
     books.refunds = [each for each in books.refunds if each.id not in young]
 
 
 def is_unfinished(each: Payment | Refund) -> bool:
-    """Whether it is pending, or its event is not out."""
+    """Whether it is pending, or its event is not published."""
     if isinstance(each, Payment):
         return not each.is_final or each.is_unannounced
     return not each.is_final or (each.status is RefundStatus.SUCCEEDED and not each.is_announced)

@@ -1,4 +1,4 @@
-"""What the audit reads: payments, refunds and the paths that they took, and never a write."""
+"""The queries of the audit: payments, refunds and their statuses. Nothing is written."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime
@@ -17,8 +17,8 @@ from db.tables import payment_transitions, payments, refunds
 from domain.payment import UNANNOUNCED, Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
 
-PAGE = 5000
-"""Rows of one answer: they are read within a statement's three seconds. Chosen, not measured."""
+PAGE_SIZE = 5000
+"""Rows per statement, which has three seconds. Chosen, not measured."""
 
 _PAYMENT = select(payments.c.order_id, payments.c.id, payments.c.created_at)
 _REFUND = select(payments.c.order_id, refunds.c.id, refunds.c.created_at).join_from(
@@ -38,7 +38,7 @@ _UNFINISHED_REFUNDS = _REFUND.where(
 _OF_ORDERS = payments.c.order_id.in_(bindparam("orders", expanding=True))
 _PAYMENTS_OF_ORDERS = select(payments).where(_OF_ORDERS).order_by(payments.c.created_at)
 _REFUNDS_OF_ORDERS = EVERY_REFUND.where(_OF_ORDERS).order_by(refunds.c.created_at)
-_PATHS_OF_ORDERS = (
+_STATUSES_OF_ORDERS = (
     select(payment_transitions.c.payment_id, payment_transitions.c.to_status)
     .join(payments, payments.c.id == payment_transitions.c.payment_id)
     .where(_OF_ORDERS)
@@ -48,25 +48,24 @@ _ORDERS_OF_PAYMENTS = _PAYMENT.where(payments.c.id.in_(bindparam("ids", expandin
 _REFUNDS_BY_ORDERS = _REFUND.where(payments.c.order_id.in_(bindparam("ids", expanding=True)))
 _ORDERS_OF_REFUNDS = _REFUND.where(refunds.c.id.in_(bindparam("ids", expanding=True)))
 
-Path = list[str]
 Read = TypeVar("Read")
 
 
 class Unfinished(NamedTuple):
-    """Payments and refunds that have not ended, or whose event is not out, and their orders."""
+    """Payments and refunds that have not ended or have an unpublished event, and their orders."""
 
     ids: set[UUID]
     orders: set[UUID]
 
 
-class OddRow(NamedTuple):
-    """A row that cannot be read as what it should be, and why."""
+class UnreadableRow(NamedTuple):
+    """A row that is not a valid payment or refund. `what` is its id and the type of error."""
 
     order_id: UUID
     what: str
 
 
-class PaymentHistory:
+class AuditQueries:
     """Raises only PaymentError(DATABASE_UNAVAILABLE)."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -81,7 +80,7 @@ class PaymentHistory:
         }
 
     async def unfinished(self) -> Unfinished:
-        """However old they are."""
+        """Everything unfinished, however old it is."""
         found = Unfinished(set(), set())
         for query, table in ((_UNFINISHED_PAYMENTS, payments), (_UNFINISHED_REFUNDS, refunds)):
             async for row in self._rows(query, table, {}):
@@ -90,31 +89,31 @@ class PaymentHistory:
         return found
 
     async def orders_of_payments(self, ids: Collection[UUID]) -> dict[UUID, UUID]:
-        """By payment, its order; unknown payments are left out."""
+        """The order of each payment, by payment id. Unknown payments are left out."""
         return await self._orders(_ORDERS_OF_PAYMENTS, list(ids))
 
     async def orders_of_refunds(self, ids: Collection[UUID]) -> dict[UUID, UUID]:
-        """By refund, its order; unknown refunds are left out."""
+        """The order of each refund, by refund id. Unknown refunds are left out."""
         return await self._orders(_ORDERS_OF_REFUNDS, list(ids))
 
     async def refunds_by_orders(self, orders: Collection[UUID]) -> dict[UUID, UUID]:
-        """By refund of one of these orders, its order."""
+        """The order of each refund of these orders, by refund id."""
         return await self._orders(_REFUNDS_BY_ORDERS, list(orders))
 
-    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment | OddRow]:
+    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment | UnreadableRow]:
         rows = await fetch_all(self._engine, _PAYMENTS_OF_ORDERS, {"orders": list(orders)})
         return [_read(to_payment, row, "payment") for row in rows]
 
-    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | OddRow]:
+    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | UnreadableRow]:
         rows = await fetch_all(self._engine, _REFUNDS_OF_ORDERS, {"orders": list(orders)})
         return [_read(to_refund, row, "refund") for row in rows]
 
-    async def paths_of(self, orders: Collection[UUID]) -> dict[UUID, Path]:
-        """Each payment's statuses, oldest first."""
-        paths: dict[UUID, Path] = {}
-        for row in await fetch_all(self._engine, _PATHS_OF_ORDERS, {"orders": list(orders)}):
-            paths.setdefault(row["payment_id"], []).append(row["to_status"])
-        return paths
+    async def statuses_of(self, orders: Collection[UUID]) -> dict[UUID, list[str]]:
+        """Each payment's statuses, oldest first, by payment id."""
+        statuses: dict[UUID, list[str]] = {}
+        for row in await fetch_all(self._engine, _STATUSES_OF_ORDERS, {"orders": list(orders)}):
+            statuses.setdefault(row["payment_id"], []).append(row["to_status"])
+        return statuses
 
     async def last_completed_round(self) -> datetime | None:
         return await ReconciliationRounds(self._engine).last_completed()
@@ -122,22 +121,22 @@ class PaymentHistory:
     async def _rows(
         self, query: Select[Any], table: Table, values: dict[str, Any]
     ) -> AsyncIterator[Row]:
-        async for page in pages(self._engine, query, table, values, PAGE):
+        async for page in pages(self._engine, query, table, values, PAGE_SIZE):
             for row in page:
                 yield row
 
     async def _orders(self, query: Select[Any], ids: list[UUID]) -> dict[UUID, UUID]:
         found: dict[UUID, UUID] = {}
-        for first in range(0, len(ids), PAGE):
-            some = {"ids": ids[first : first + PAGE]}
+        for first in range(0, len(ids), PAGE_SIZE):
+            some = {"ids": ids[first : first + PAGE_SIZE]}
             rows = await fetch_all(self._engine, query, some)
             found |= {row["id"]: row["order_id"] for row in rows}
         return found
 
 
-def _read(read: Callable[[Row], Read], row: Row, kind: str) -> Read | OddRow:
-    """One odd row hides no others."""
+def _read(read: Callable[[Row], Read], row: Row, kind: str) -> Read | UnreadableRow:
+    """An invalid row is returned as such, so that the others are read."""
     try:
         return read(row)
     except (ValueError, TypeError, KeyError, ArithmeticError) as error:
-        return OddRow(row["order_id"], f"{kind} {row['id']} ({type(error).__name__})")
+        return UnreadableRow(row["order_id"], f"{kind} {row['id']} ({type(error).__name__})")

@@ -26,7 +26,7 @@ POLL = 0.25
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-async def until_settled(settings: Settings, temporal: Client) -> bool:
+async def until_idle(settings: Settings, temporal: Client) -> bool:
     """Whether everything has ended; False if it has not after half an hour."""
     engine = create_engine(str(settings.database_url), application_name="chaos")
     store = PaymentStore(engine)
@@ -62,7 +62,7 @@ async def taken_up_again(temporal: Client) -> dict[str, int]:
 
 async def _is_under_way(store: PaymentStore, temporal: Client) -> bool:
     now = datetime.now(UTC)
-    for pages in (store.pending_since(now), store.unpublished_since(now)):
+    for pages in (store.pending_before(now), store.unpublished_before(now)):
         async for _ in pages:
             return True
     return (await temporal.count_workflows(RUNNING)).count > 0

@@ -1,0 +1,128 @@
+"""A client for one external service that speaks JSON: limited time and size, errors as codes."""
+
+import asyncio
+import codecs
+import ssl
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cache
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import httpx
+
+from domain import exact_json
+from domain.errors import ErrorCode, PaymentError
+
+MAX_RESPONSE_BYTES = 256 * 1024
+"""An order with hundreds of lines fits. Chosen, not measured."""
+MAX_CONNECTIONS = 200
+"""Per process and external service; more requests wait for a connection. Chosen, not measured."""
+MAX_IDLE_CONNECTIONS = 50
+"""Idle connections that are kept for the next requests. Chosen, not measured."""
+
+
+def create_client(base_url: str) -> httpx.AsyncClient:
+    """An HTTP client for one external service. It follows no redirects and ignores `HTTP_PROXY`.
+
+    It trusts the certificate authorities of the system, or those of the file `SSL_CERT_FILE`.
+    """
+    return httpx.AsyncClient(
+        base_url=base_url,
+        verify=_trusted(),
+        timeout=None,  # noqa: S113 (httpx limits each read; `JsonClient` limits the whole exchange)
+        limits=httpx.Limits(
+            max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_IDLE_CONNECTIONS
+        ),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """One for all clients, because reading the system's certificates is slow."""
+    return ssl.create_default_context()
+
+
+class JsonResponse(NamedTuple):
+    """The status and the parsed JSON of a response. Numbers in the body are left as text."""
+
+    status: int
+    body: Any
+
+
+class JsonClient:
+    """Sends requests to one external service, called `name` in messages.
+
+    `unavailable` is the error code for every request whose outcome is unknown. `seconds` is the
+    time limit of one request, from the connection to the last byte of the response.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, name: str, unavailable: ErrorCode, seconds: float
+    ) -> None:
+        self._http = http
+        self._name = name
+        self._unavailable = unavailable
+        self._seconds = seconds
+
+    async def request(
+        self, method: str, path: str, *, body: Any = None, key: str | None = None
+    ) -> JsonResponse:
+        """Send a request, with `key` as its `Idempotency-Key`, and return a response below 500.
+
+        The body of a 4xx response is None if it is not JSON. Raises PaymentError(unavailable)
+        after 5xx, 429, no response in time, or another response that is not JSON. The external
+        service may have processed the request all the same.
+        """
+        headers = {"content-type": "application/json"} if body is not None else {}
+        if key is not None:
+            headers["idempotency-key"] = key
+        content = exact_json.dumps(body) if body is not None else None
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._exchange(method, path, content, headers)
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            raise self.unavailable(type(error).__name__) from error
+
+    def unavailable(self, why: str, retry_after: timedelta | None = None) -> PaymentError:
+        """The error to raise when the outcome of a request is unknown."""
+        message = f"{self._name} is not available ({why})."
+        return PaymentError(self._unavailable, message, retry_after)
+
+    async def _exchange(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> JsonResponse:
+        async with self._http.stream(method, path, content=content, headers=headers) as response:
+            status = response.status_code
+            if response.is_server_error or status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise self.unavailable(f"HTTP {status}", _retry_after(response))
+            try:
+                return JsonResponse(status, await _read_body(response))
+            except (httpx.HTTPError, ValueError):
+                if response.is_client_error:
+                    return JsonResponse(status, None)
+                raise
+
+
+async def _read_body(response: httpx.Response) -> Any:
+    received = bytearray()
+    async for chunk in response.aiter_bytes():
+        received += chunk
+        if len(received) > MAX_RESPONSE_BYTES:
+            raise ValueError(f"The response is longer than {MAX_RESPONSE_BYTES} bytes.")
+    text = bytes(received).removeprefix(codecs.BOM_UTF8)
+    return exact_json.loads(text, any_text=True)
+
+
+def _retry_after(response: httpx.Response) -> timedelta | None:
+    """The wait that `Retry-After` asks for, in seconds or as an HTTP date (RFC 9110, 10.2.3)."""
+    value = response.headers.get("retry-after", "")
+    with suppress(ValueError, TypeError, OverflowError):
+        if value.isdecimal():
+            return timedelta(seconds=int(value))
+        moment = parsedate_to_datetime(value)
+        return max(timedelta(), moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC))
+    return None
