@@ -39,7 +39,7 @@ from db.timeline import DatabaseTimeline
 from domain.errors import ErrorCode
 from domain.reconciliation import overdue
 from domain.timeline import Source
-from workflows.history import WorkflowTimeline
+from workflows.timeline import WorkflowTimeline
 
 EVERY_ADDRESS = ""
 """asyncio's name for all of IPv4 and IPv6: its `::` would be IPv6 alone."""

@@ -14,7 +14,7 @@ from workflows.policies import CHARGEABLE_FOR
 
 
 class OneCharge:
-    """`on_failure` is called after each look-up or refund that got no response."""
+    """The charge. `on_failure` is called after each look-up or refund without a response."""
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class OneCharge:
 
     @property
     def may_be_captured(self) -> bool:
+        """Whether the gateway has captured, or may have captured, and has not refunded."""
         return self.answer is None or self.answer.state is ChargeState.CAPTURED
 
     @property
@@ -50,12 +51,12 @@ class OneCharge:
     async def make(self, check: OrderCheck) -> Charge:
         """Charge. If the outcome stays unknown, look it up; do not charge again."""
         try:
-            self._turn_back_if_too_old()
+            self._refuse_if_too_old()
             self.answer = await self._steps.charge(within=check.charge_budget)
         except PaymentError as error:
             self._was_unknown = True
-            settled = await until_done(self._steps.settle_charge, on_failure=self._on_failure)
-            self.answer = settled.explained_by(error)
+            resolved = await until_done(self._steps.resolve_charge, on_failure=self._on_failure)
+            self.answer = resolved.explained_by(error)
         return self.answer
 
     async def refund(self) -> None:
@@ -63,10 +64,10 @@ class OneCharge:
         if self.may_be_captured:
             self.answer = await until_done(self._steps.refund, on_failure=self._on_failure)
 
-    def _turn_back_if_too_old(self) -> None:
-        """Raise PaymentError(PROCESSOR_TIMEOUT) if the gateway may have forgotten the charge's key.
+    def _refuse_if_too_old(self) -> None:
+        """Raises PaymentError(PROCESSOR_TIMEOUT) if the gateway may have forgotten the key.
 
-        Only a payment that lost its workflow, or waited long for a worker, is that old.
+        Only a payment whose workflow was lost, or that waited long for a worker, is that old.
         """
         is_old = workflow.now() - self._instruction.requested_at > CHARGEABLE_FOR
         if is_old and workflow.patched("charge-keys-are-forgotten"):

@@ -1,4 +1,4 @@
-"""What must happen even if everything else goes wrong: undoing, and never giving up on it."""
+"""Compensation: undo what was done, and repeat a step until it succeeds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -14,7 +14,7 @@ Step = Callable[[], Awaitable[Result]]
 
 
 class Compensations:
-    """The undoing of the saga's acts, each registered before its act."""
+    """How to undo the steps of a saga. Each is registered before its step is executed."""
 
     def __init__(self) -> None:
         self._undo: list[Step[None]] = []
@@ -23,12 +23,12 @@ class Compensations:
         return bool(self._undo)
 
     def add(self, undo: Step[None]) -> None:
-        """Register an undoing; one that is registered already stays registered once."""
+        """Register how to undo a step, once."""
         if undo not in self._undo:
             self._undo.append(undo)
 
     async def unwind(self) -> None:
-        """Undo everything, the latest act first."""
+        """Undo everything, the latest step first."""
         while self._undo:
             await self._undo.pop()()
 
@@ -41,11 +41,11 @@ async def until_done(
     in_any_round: bool = False,
     pauses: Pauses = PAUSES,
 ) -> Result:
-    """Repeat a step for as long as it takes; `on_failure` is called after every failed round.
+    """Repeat a step until it succeeds; `on_failure` is called after each round that failed.
 
-    Raises PaymentError for the codes in `refusals`, and only in the first round: after that an
-    earlier round may have had its effect. `in_any_round` is for steps that rule this out. Raises
-    what `on_failure` raises, too.
+    Raises PaymentError for the codes in `refusals`, but only in the first round: after that, an
+    earlier round may have had an effect. Use `in_any_round` for steps where this is impossible.
+    Also raises what `on_failure` raises.
     """
     pause = pauses.first
     while True:
@@ -61,10 +61,10 @@ async def until_done(
 
 
 async def uninterrupted(saga: Coroutine[Any, Any, Result]) -> Result:
-    """Run to the end, come what may.
+    """Run to the end, also if the workflow is cancelled.
 
-    A cancellation request interrupts no step: the saga asks `workflow.cancellation_reason()`
-    where it can still turn back, and compensates of its own accord.
+    A cancellation request interrupts no step. Where a payment can still be cancelled, the saga
+    checks `workflow.cancellation_reason()` and compensates.
     """
     task = asyncio.create_task(saga)
     while not task.done():

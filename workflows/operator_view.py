@@ -43,7 +43,7 @@ def summary(instruction: PaymentInstruction) -> str:
 
 
 def search_attributes(instruction: PaymentInstruction) -> TypedSearchAttributes:
-    """The attributes a payment starts with; `OperatorView` keeps them true."""
+    """The attributes of a payment that starts; `OperatorView` keeps them up to date."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(ORDER_ID, str(instruction.order_id)),
@@ -69,7 +69,7 @@ def refund_search_attributes(refund: Refund) -> TypedSearchAttributes:
 
 
 class OperatorView:
-    """The story of a payment or a refund as a table, kept current in the workflow's details."""
+    """The steps of a payment or a refund as a table in the workflow's details, always current."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -93,7 +93,7 @@ class OperatorView:
         self.needs_attention(None)
 
     def needs_attention(self, error: PaymentError | None) -> None:
-        """Raise the flag that puts the payment on the operators' list, or lower it again."""
+        """Set the flag by which operators find the payment, with its reason; None clears it."""
         wanted = error.message if error else None
         if bool(wanted) != bool(self._attention):
             workflow.upsert_search_attributes([NEEDS_ATTENTION.value_set(bool(wanted))])
@@ -101,6 +101,7 @@ class OperatorView:
         self._show()
 
     def ended(self, ending: Payment | Refund) -> None:
+        """Show how it has ended."""
         self._ending = ending.status
         changes: list[SearchAttributeUpdate[str]] = []
         if isinstance(ending, Payment):
@@ -124,8 +125,8 @@ class OperatorView:
         if self._attention:
             yield f"> ⚠ **Needs attention**: {self._attention}"
             if self._ending == IN_PROGRESS:
-                yield "> It is tried again until it succeeds; see whether the system named in the"
-                yield "> failed step is up and accepts us."
+                yield "> It is tried again until it succeeds. Check that the system in the failed"
+                yield "> step is running and accepts our requests."
             yield ""
         yield _row("Step", "State", "At (UTC)", "Note")
         yield "|:--|:--|:--|:--|"
@@ -134,5 +135,5 @@ class OperatorView:
 
 
 def _row(*cells: str) -> str:
-    """A row whose cells keep a distance: the Web UI sets tables without any."""
+    """A row with space between its cells: the Web UI shows tables without any."""
     return "".join(f"| {cell.replace('|', '/')}\N{EM SPACE}" for cell in cells) + "|"

@@ -1,4 +1,4 @@
-"""Whether the order may be paid: what Ordering and Inventory have answered last, and when."""
+"""Whether the order may be paid: the latest responses of Ordering and Inventory."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,62 +25,62 @@ OnFailure = Callable[[PaymentError], None]
 
 
 class OrderCheck:
-    """The latest answers about the order and its reservation."""
+    """The latest responses about the order and its reservation."""
 
     def __init__(self, instruction: PaymentInstruction, steps: PaymentSteps) -> None:
         self._instruction = instruction
         self._steps = steps
         self._reservation: Reservation | None = None
-        self._asked_at: datetime | None = None
+        self._requested_at: datetime | None = None
         self.order_is_pending: bool | None = False
-        """Whether Ordering has said that the order is the caller's own and pending; None if it was
-        asked again and has not answered yet."""
+        """Whether the order belongs to the customer and is pending, as Ordering has answered last;
+        None while a later request has no response."""
 
     @property
     def is_old(self) -> bool:
         """Whether the order or the reservation may have changed since they were verified."""
-        return self._asked_at is not None and workflow.now() - self._asked_at > VERIFIED_FOR
+        return self._requested_at is not None and workflow.now() - self._requested_at > VERIFIED_FOR
 
     @property
     def charge_budget(self) -> timedelta:
-        """Time limit for all tries of a charge: it ends before the reservation expires."""
+        """Time limit of all tries of a charge, which ends before the reservation expires."""
         expires_at = self._reservation.expires_at if self._reservation else None
         return min(CHARGE_BUDGET, expires_at - workflow.now()) if expires_at else CHARGE_BUDGET
 
     @property
     def releasable_reservation_id(self) -> UUID | None:
-        """The reservation whose seats consumers may free, as Inventory has described it last."""
+        """The reservation that consumers of a failure may release, by the latest response."""
         reservation = self._reservation
         if reservation is None or not reservation.may_be_released(self._instruction.order_id):
             return None
         return reservation.id
 
-    def ask(self) -> None:
+    def start(self) -> None:
         """Send the requests to Ordering and Inventory; `verify` awaits the responses."""
-        self._asked_at = workflow.now()
+        self._requested_at = workflow.now()
         wait = self._instruction.reservation_wait
-        self._asking_ordering = asyncio.create_task(self._steps.fetch_order())
-        self._asking_inventory = asyncio.create_task(self._steps.fetch_reservation(within=wait))
+        self._order_request = asyncio.create_task(self._steps.fetch_order())
+        self._reservation_request = asyncio.create_task(self._steps.fetch_reservation(within=wait))
 
-    async def stop_asking(self) -> None:
-        """Cancel the requests; in payments that version 0.1.0 has started, await the responses."""
-        asking = (self._asking_ordering, self._asking_inventory)
+    async def stop(self) -> None:
+        """Cancel the requests. In payments that version 0.1.0 has started, await the responses."""
+        requests = (self._order_request, self._reservation_request)
         if workflow.patched(SAGA_2):
-            for each in asking:
+            for each in requests:
                 each.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await asyncio.gather(*requests, return_exceptions=True)
 
     async def verify(self) -> None:
         """Raises PaymentError unless the order may be paid and its reservation holds."""
         try:
-            self._verify_order(await self._asking_ordering, self._asked_at)
+            self._verify_order(await self._order_request, self._requested_at)
         except PaymentError:
-            await self.stop_asking()
+            await self.stop()
             raise
-        self._verify_reservation(await self._asking_inventory, CHARGE_TIME)
+        self._verify_reservation(await self._reservation_request, CHARGE_TIME)
 
-    def _verify_order(self, order: Order, asked_at: datetime | None) -> None:
-        self._asked_at = asked_at
+    def _verify_order(self, order: Order, requested_at: datetime | None) -> None:
+        self._requested_at = requested_at
         self.order_is_pending = False
         verify_order(order, self._instruction)
         self.order_is_pending = True
@@ -99,14 +99,14 @@ class OrderCheck:
             )
 
     async def verify_again(self, on_failure: OnFailure, holds_for: timedelta) -> None:
-        """Ask Ordering and Inventory until they answer, however long that takes.
+        """Repeat the requests until Ordering and Inventory respond, however long that takes.
 
-        Raises PaymentError if the order may not be paid any more, or if the reservation lapses
-        meanwhile. `on_failure` is called each time that there was no answer, and may raise too.
+        Raises PaymentError if the order may no longer be paid, or if the reservation has lapsed.
+        `on_failure` is called after each request without a response, and may raise too.
         """
         await self._verify_order_again(on_failure)
         try:
-            reservation = await self._until_answered(
+            reservation = await self._until_response(
                 self._steps.fetch_reservation, RESERVATION_REFUSALS, on_failure
             )
         except PaymentError:
@@ -115,12 +115,12 @@ class OrderCheck:
         self._verify_reservation(reservation, holds_for)
 
     @property
-    def is_to_be_repeated_before_failure(self) -> bool:
-        """Whether what a failure tells consumers depends on an answer that is missing or old."""
+    def must_be_repeated_before_failure(self) -> bool:
+        """Whether a response that decides what a failure publishes is missing or old."""
         return self.order_is_pending is None or (self.order_is_pending and self.is_old)
 
-    async def look_before_failure(self, on_failure: OnFailure) -> None:
-        """Ask again whether the order is pending, and how its reservation stands."""
+    async def repeat_before_failure(self, on_failure: OnFailure) -> None:
+        """Request the order again, and its reservation once."""
         self._reservation = None
         with suppress(PaymentError):
             await self._verify_order_again(on_failure)
@@ -128,16 +128,16 @@ class OrderCheck:
 
     async def _verify_order_again(self, on_failure: OnFailure) -> None:
         self.order_is_pending = None
-        asked_at = workflow.now()
+        requested_at = workflow.now()
         try:
-            order = await self._until_answered(self._steps.fetch_order, ORDER_REFUSALS, on_failure)
+            order = await self._until_response(self._steps.fetch_order, ORDER_REFUSALS, on_failure)
         except PaymentError as error:
             if error.code in ORDER_REFUSALS:
                 self.order_is_pending = False
             raise
-        self._verify_order(order, asked_at)
+        self._verify_order(order, requested_at)
 
-    async def _until_answered(
+    async def _until_response(
         self, step: Step[T], refusals: frozenset[ErrorCode], on_failure: OnFailure
     ) -> T:
         def fail(error: PaymentError) -> None:

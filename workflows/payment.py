@@ -1,4 +1,4 @@
-"""The saga of one payment: what happens, in order, and how it is undone."""
+"""The saga of one payment: its steps in order, and how they are undone."""
 
 import asyncio
 from datetime import timedelta
@@ -20,9 +20,9 @@ from workflows.versions import SAGA_2
 
 @workflow.defn
 class PaymentWorkflow:
-    """Ends with one capture, a row `succeeded` and its event, or with net zero and a row `failed`.
+    """Ends with one capture, a row `succeeded` and its event; or with net zero and a row `failed`.
 
-    Every ending is a payment that `run` returns. A workflow that fails is a bug.
+    `run` returns the payment as it has ended. A workflow that fails is a bug.
     """
 
     @workflow.init
@@ -31,11 +31,11 @@ class PaymentWorkflow:
         self._until_done = partial(until_done, on_failure=self._view.needs_attention)
         self._compensations = Compensations()
         self._claimed: Claim | None = None
-        self._leaves_event = False
-        self._carry(instruction, Payment.pending(instruction))
+        self._event_is_left = False
+        self._process(instruction, Payment.pending(instruction))
 
-    def _carry(self, instruction: PaymentInstruction, payment: Payment) -> None:
-        """Be the workflow of this payment."""
+    def _process(self, instruction: PaymentInstruction, payment: Payment) -> None:
+        """Process this payment from here on."""
         self._instruction = instruction
         self._payment = payment
         self._steps = PaymentSteps(instruction, self._view)
@@ -59,55 +59,55 @@ class PaymentWorkflow:
         self._view.ended(self._payment)
         return self._payment
 
-    # How a payment begins: new, or where an earlier run has left it.
+    # How a payment begins: as a new one, or where an earlier run has ended.
 
     async def _begin(self) -> None:
         if not self._instruction.resumed:
             await self._claim_and_verify()
         elif workflow.patched(SAGA_2):
-            await self._take_up()
+            await self._resume()
         else:
-            await self._take_up_as_version_0_1_0()
+            await self._resume_as_version_0_1_0()
 
     async def _claim_and_verify(self) -> None:
-        """Claim the order. At the same time, request it from Ordering and its reservation."""
+        """Claim the order; at the same time request the order and the reservation."""
         claiming = asyncio.create_task(self._claim())
-        self._check.ask()
+        self._check.start()
         try:
             claim = await claiming
         except PaymentError as error:
-            await self._check.stop_asking()
+            await self._check.stop()
             if RULES[error.code].retryable and workflow.patched(SAGA_2):
-                self._compensations.add(self._refund_unknown_run)
+                self._compensations.add(self._refund_lost_run)
             raise
         if claim.is_final or (claim.is_new is False and workflow.patched(SAGA_2)):
-            await self._check.stop_asking()
-            await self._go_on(claim.payment)
+            await self._check.stop()
+            await self._continue_from(claim.payment)
             return
         await self._check.verify()
 
     async def _claim(self) -> Claim:
-        """The payment that holds the order: this one, unless another was quicker."""
+        """The payment that holds the order: this one, unless another was first."""
         return self._claimed or await self._steps.record_pending()
 
-    async def _take_up(self) -> None:
-        """Claim the order for a payment whose workflow was lost, for as long as it takes."""
+    async def _resume(self) -> None:
+        """Continue a payment whose workflow was lost. Claiming its order is repeated until done."""
         try:
             claim = await self._until_done(
                 self._steps.record_pending, refusals=CLAIM_REFUSALS, in_any_round=True
             )
         except PaymentError as error:
-            await self._give_way(error)
+            await self._give_up_order(error)
             return
         if claim.is_new:  # the row comes before the charge: no earlier run has charged
-            self._check.ask()
+            self._check.start()
             await self._check.verify()
             return
         if claim.id != self._instruction.payment_id:
-            await self._close()
-        await self._go_on(claim.payment)
+            await self._undo_duplicate()
+        await self._continue_from(claim.payment)
 
-    async def _take_up_as_version_0_1_0(self) -> None:
+    async def _resume_as_version_0_1_0(self) -> None:
         self._compensations.add(self._refund)
         if workflow.patched("resumed-payments-claim-first"):
             self._claimed = await self._until_done(
@@ -115,11 +115,11 @@ class PaymentWorkflow:
             )
         await self._claim_and_verify()
 
-    async def _go_on(self, recorded: Payment) -> None:
-        """Be the workflow of a payment that is recorded, whose earlier run may have done anything.
+    async def _continue_from(self, recorded: Payment) -> None:
+        """Process a payment that is recorded. Its earlier run may have ended anywhere.
 
-        An ending that stands only has its event published. Anything else is looked up at the
-        gateway first: a charge counts only as it stands now.
+        Of an irrevocable ending only the event is published. In any other case the charge is
+        looked up first: it counts only as the gateway has it now.
         """
         is_another = recorded.id != self._instruction.payment_id
         if is_another and recorded.is_unannounced and workflow.patched(SAGA_2):
@@ -127,7 +127,7 @@ class PaymentWorkflow:
         self._payment = recorded
         if recorded.is_irrevocable or not workflow.patched(SAGA_2):
             return
-        self._carry(recorded.to_resume(), recorded)
+        self._process(recorded.to_resume(), recorded)
         self._compensations.add(self._refund)
         self._check.order_is_pending = None
         if recorded.compensation is not None:
@@ -142,10 +142,10 @@ class PaymentWorkflow:
         else:
             await self._check.verify_again(self._view.needs_attention, holds_for=CHARGE_TIME)
         if recorded.status is PaymentStatus.SUCCEEDED:
-            await self._let_success_stand()
+            await self._make_irrevocable()
 
-    async def _give_way(self, error: PaymentError) -> None:
-        """Another payment holds the order: fail, or leave the event to a later round if ended."""
+    async def _give_up_order(self, error: PaymentError) -> None:
+        """Another payment holds the order: fail. If this one has ended, a later round publishes."""
         recorded = await self._until_done(self._steps.find_payment)
         if recorded is None:  # the row comes before the charge: nothing is to be refunded
             raise error
@@ -153,9 +153,9 @@ class PaymentWorkflow:
             self._compensations.add(self._refund)
             raise error
         self._payment = recorded
-        self._leaves_event = True
+        self._event_is_left = True
 
-    async def _close(self) -> None:
+    async def _undo_duplicate(self) -> None:
         """Refund this payment and withdraw its event: another payment has paid the order."""
         recorded = await self._until_done(self._steps.find_payment)
         if recorded is not None:
@@ -167,13 +167,13 @@ class PaymentWorkflow:
         """Withdraw the event of a failure. Returns the payment without an event."""
         return await self._until_done(lambda: self._steps.withdraw_event(recorded))
 
-    # The charge, and what must still hold after it.
+    # The charge.
 
     async def _charge_once(self) -> None:
-        """Charge, unless an earlier run is known to have charged."""
+        """Charge, unless an earlier run has charged."""
         charge = self._charge.answer
         if charge is None:
-            self._turn_back_if_cancelled()
+            self._raise_if_cancelled()
             self._compensations.add(self._refund)
             charge = await self._charge.make(self._check)
         self._payment = self._payment.charged(charge)
@@ -181,16 +181,16 @@ class PaymentWorkflow:
 
     def _flag_unless_cancelled(self, error: PaymentError) -> None:
         self._view.needs_attention(error)
-        self._turn_back_if_cancelled()
+        self._raise_if_cancelled()
 
-    def _turn_back_if_cancelled(self) -> None:
+    def _raise_if_cancelled(self) -> None:
         if workflow.cancellation_reason() is not None:
             raise PaymentError(ErrorCode.PAYMENT_CANCELLED, "The payment was cancelled.")
 
     # How it ends.
 
     async def _record_success(self) -> None:
-        """Record the success. Each retry first verifies the order again."""
+        """Record the success. Before each retry the order is verified again."""
         self._payment = self._payment.succeeded(at=workflow.now())
         give_up_at = workflow.now() + RECORDING_TIME
 
@@ -200,24 +200,24 @@ class PaymentWorkflow:
                 raise error
             self._view.needs_attention(error)
 
-        await until_done(self._keep_capture, on_failure=fail, pauses=RECORDING_PAUSES)
+        await until_done(self._verify_and_record, on_failure=fail, pauses=RECORDING_PAUSES)
         if self._instruction.resumed and workflow.patched(SAGA_2):
-            await self._let_success_stand()
+            await self._make_irrevocable()
 
-    async def _keep_capture(self) -> None:
-        """Record the success, unless the order may not be paid any more or was cancelled."""
+    async def _verify_and_record(self) -> None:
+        """Record the success, unless the order may no longer be paid or it was cancelled."""
         was_slow = self._check.is_old or self._charge.was_slow
         if (was_slow or self._instruction.resumed) and workflow.patched(SAGA_2):
             await self._check.verify_again(self._flag_unless_cancelled, holds_for=timedelta(0))
         self._check.raise_if_lapsed()
-        self._turn_back_if_cancelled()
+        self._raise_if_cancelled()
         await self._steps.record_succeeded(self._payment)
 
-    async def _let_success_stand(self) -> None:
-        """In a later run: record that the success stands, so that it may be published.
+    async def _make_irrevocable(self) -> None:
+        """In a later run: record that publishing begins, after which the success cannot be undone.
 
-        An activity of a lost run may have recorded a compensation or a failure before: raises its
-        PaymentError. After this, the database refuses both.
+        Raises PaymentError if an activity of a lost run has recorded a compensation or a failure
+        before. After this, the database refuses both.
         """
         self._payment = await self._until_done(partial(self._steps.begin_event, self._payment))
         if self._payment.compensation is not None:
@@ -227,23 +227,21 @@ class PaymentWorkflow:
 
     async def _publish_success(self) -> None:
         """Raises PaymentError(EVENT_REFUSED) while the success may still be undone."""
-        refusals = (
-            frozenset() if self._payment.is_irrevocable else frozenset({ErrorCode.EVENT_REFUSED})
-        )
-        self._payment = await self._until_done(self._publish, refusals=refusals)
+        refusals = () if self._payment.is_irrevocable else (ErrorCode.EVENT_REFUSED,)
+        self._payment = await self._until_done(self._publish, refusals=frozenset(refusals))
 
     async def _finish_publishing(self) -> None:
-        if self._payment.is_unannounced and not self._leaves_event:
+        if self._payment.is_unannounced and not self._event_is_left:
             self._payment = await self._until_done(self._publish)
 
     async def _publish(self) -> Payment:
         return await self._steps.publish(self._payment)
 
     async def _compensate(self, error: PaymentError) -> None:
-        """Give back what was captured, then record and publish the failure.
+        """Refund what was captured, then record and publish the failure.
 
-        That the payment is being undone is recorded first: no later run may record or publish its
-        success. If its success was published after all, that stands.
+        The compensation is recorded first, so that no later run records or publishes the success.
+        If the success is irrevocable already, it remains.
         """
         may_have_captured = self._compensations and self._charge.may_be_captured
         if may_have_captured and workflow.patched(SAGA_2):
@@ -262,8 +260,8 @@ class PaymentWorkflow:
     async def _refund(self) -> None:
         await self._charge.refund()
 
-    async def _refund_unknown_run(self) -> None:
-        """Refund what a lost run may have charged. Without a row, no run has charged."""
+    async def _refund_lost_run(self) -> None:
+        """Refund what a lost run may have charged. Without a row, none has charged."""
         if await self._until_done(self._steps.find_payment) is None:
             return
         await self._refund()
@@ -271,8 +269,8 @@ class PaymentWorkflow:
             self._check.order_is_pending = None
 
     async def _fail(self, error: PaymentError) -> None:
-        if self._check.is_to_be_repeated_before_failure and workflow.patched(SAGA_2):
-            await self._check.look_before_failure(self._view.needs_attention)
+        if self._check.must_be_repeated_before_failure and workflow.patched(SAGA_2):
+            await self._check.repeat_before_failure(self._view.needs_attention)
         is_published = self._check.order_is_pending and error.code not in NEVER_PUBLISHED
         failed = self._payment.failed(
             error,
@@ -287,10 +285,10 @@ class PaymentWorkflow:
             self._view.needs_attention(error)
 
     async def _as_recorded(self, failed: Payment) -> Payment:
-        """Read the payment back: an activity of a lost run may have recorded another ending.
+        """Read the payment again: an activity of a lost run may have recorded another ending.
 
-        Of such a failure, only what agrees with the latest answers of Ordering and Inventory is
-        published.
+        Such a failure is published only as far as it agrees with the latest responses of Ordering
+        and Inventory.
         """
         if not (self._instruction.resumed and workflow.patched(SAGA_2)):
             return failed

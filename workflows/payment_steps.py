@@ -1,6 +1,7 @@
-"""The steps of a payment, one method each: the activity, and what operators see of it."""
+"""The steps of a payment, one method each."""
 
 from datetime import timedelta
+from functools import partial
 
 from activities.charges import ChargeActivities
 from activities.events import EventActivities
@@ -22,77 +23,46 @@ CLAIM_REFUSALS = frozenset(
         ErrorCode.CUSTOMER_MISMATCH,
     }
 )
-"""The order is another payment's, or closed: no claim of this payment can have had an effect."""
+"""The order belongs to another payment, or is closed: no claim of this payment had an effect."""
 
 
 class PaymentSteps:
-    """Every step raises PaymentError, and only that, when it has failed for good."""
+    """Every step raises PaymentError, and nothing else, when it has failed for good."""
 
     def __init__(self, instruction: PaymentInstruction, view: OperatorView) -> None:
         self._instruction = instruction
-        self._view = view
+        self._execute = partial(execute, view)
 
     async def fetch_order(self) -> Order:
-        with self._view.step("fetch order"):
-            return await execute(
-                VerificationActivities.fetch_order,
-                self._instruction.order_id,
-                summary="fetch the order from Ordering",
-            )
+        return await self._execute(VerificationActivities.fetch_order, self._instruction.order_id)
 
     async def fetch_reservation(self, within: timedelta | None = None) -> Reservation | None:
-        """None if the payment names none."""
-        if self._instruction.reservation_id is None:
+        """The reservation; None if the payment names none."""
+        reservation_id = self._instruction.reservation_id
+        if reservation_id is None:
             return None
-        with self._view.step("verify reservation"):
-            return await execute(
-                VerificationActivities.fetch_reservation,
-                self._instruction.reservation_id,
-                summary="fetch the reservation from Inventory",
-                within=within,
-            )
+        return await self._execute(
+            VerificationActivities.fetch_reservation, reservation_id, within=within
+        )
 
     async def record_pending(self) -> Claim:
-        with self._view.step("record pending"):
-            return await execute(
-                RecordActivities.record_pending,
-                Payment.pending(self._instruction),
-                summary="claim the order for this payment",
-            )
+        pending = Payment.pending(self._instruction)
+        return await self._execute(RecordActivities.record_pending, pending)
 
     async def find_payment(self) -> Payment | None:
-        with self._view.step("find payment"):
-            return await execute(
-                RecordActivities.find_payment,
-                self._instruction.payment_id,
-                summary="read how the payment is recorded",
-            )
+        return await self._execute(RecordActivities.find_payment, self._instruction.payment_id)
 
     async def charge(self, within: timedelta) -> Charge:
         request = self._instruction.charge_request
-        with self._view.step("charge"):
-            return await execute(
-                ChargeActivities.charge,
-                request,
-                summary=f"charge {request.amount}",
-                within=within,
-            )
+        return await self._execute(ChargeActivities.charge, request, within=within)
 
     async def find_charge(self) -> Charge | None:
-        with self._view.step("find charge"):
-            return await execute(
-                ChargeActivities.find_charge,
-                self._instruction.charge_request,
-                summary="look up what an earlier run has charged",
-            )
+        request = self._instruction.charge_request
+        return await self._execute(ChargeActivities.find_charge, request)
 
-    async def settle_charge(self) -> Charge:
-        with self._view.step("settle charge"):
-            return await execute(
-                ChargeActivities.resolve_charge,
-                self._instruction.charge_request,
-                summary="find out what became of the charge",
-            )
+    async def resolve_charge(self) -> Charge:
+        request = self._instruction.charge_request
+        return await self._execute(ChargeActivities.resolve_charge, request)
 
     async def refund(self) -> Charge:
         payment_id = self._instruction.payment_id
@@ -101,46 +71,28 @@ class PaymentSteps:
             charge_key=names.charge_key(payment_id),
             amount=self._instruction.amount,
         )
-        with self._view.step("refund"):
-            return await execute(
-                ChargeActivities.refund_charge, request, summary=f"refund {request.amount}"
-            )
+        return await self._execute(ChargeActivities.refund_charge, request)
 
     async def record_succeeded(self, payment: Payment) -> None:
-        with self._view.step("record succeeded"):
-            await execute(RecordActivities.record_succeeded, payment, summary="record the success")
+        await self._execute(RecordActivities.record_succeeded, payment)
 
     async def begin_event(self, payment: Payment) -> Payment:
-        with self._view.step("begin event"):
-            return await execute(
-                RecordActivities.begin_event, payment, summary="record that the success stands"
-            )
+        """The payment as it is recorded once its success can no longer be undone."""
+        return await self._execute(RecordActivities.begin_event, payment)
 
     async def record_compensation(self, payment: Payment) -> Payment:
-        with self._view.step("record compensation"):
-            return await execute(
-                RecordActivities.record_compensation,
-                payment,
-                summary="record that the payment is being undone",
-            )
+        """The payment as it is recorded: with a compensation, or as it has ended."""
+        return await self._execute(RecordActivities.record_compensation, payment)
 
     async def record_failed(self, payment: Payment) -> None:
-        with self._view.step("record failed"):
-            await execute(RecordActivities.record_failed, payment, summary="record the failure")
+        await self._execute(RecordActivities.record_failed, payment)
 
     async def publish(self, payment: Payment) -> Payment:
         """The same payment, its event published."""
-        event = PaymentEvent.of(payment)
-        with self._view.step(f"publish {event.topic}"):
-            await execute(EventActivities.publish_event, event, summary=f"publish {event.topic}")
+        await self._execute(EventActivities.publish_event, PaymentEvent.of(payment))
         return payment.announced()
 
     async def withdraw_event(self, payment: Payment) -> Payment:
         """The same payment, its event withdrawn."""
-        with self._view.step("withdraw event"):
-            await execute(
-                RecordActivities.withdraw_event,
-                payment,
-                summary="record that the failure is not published",
-            )
+        await self._execute(RecordActivities.withdraw_event, payment)
         return payment.announced(Announcement.NONE)

@@ -1,7 +1,8 @@
-"""How each step is executed, how long it may take and how it is retried: the one table to tune.
+"""One row for each step: what operators see, how long it may take, and how it is retried.
 
-A step is bounded twice: one try by `start_to_close`, all tries together by `schedule_to_close`.
-Changing a row changes nothing but timing; it needs no new workflow version.
+Two limits hold: one try takes at most `start_to_close`, all tries together `schedule_to_close`.
+Running payments accept a changed row, unless `local_first` changes: that needs a new workflow
+version.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,21 +31,30 @@ QUEUES: Mapping[ErrorCode, str] = MappingProxyType(
         ErrorCode.DATABASE_UNAVAILABLE: TASK_QUEUE,
     }
 )
-"""By the system that a step waits for, its task queue. Each queue has a limit of its own
-(`workflows/queues.py`): a system that hangs holds up no step that does not need it."""
+"""The task queue of a step, by the system that the step waits for. Each queue has its own limit
+(`workflows/queues.py`): a system that hangs delays no step that does not need it."""
 
 
 @dataclass(frozen=True)
 class StepPolicy:
+    """A step; `title` and `summary` are templates, in which `{0}` is the activity's argument."""
+
+    title: str
+    """Its row in the workflow's details, which the Web UI shows."""
+    summary: str
+    """Its line in the workflow's history, which the Web UI shows."""
     unavailable: ErrorCode
-    """What a step is reported as when time runs out and its outcome is unknown."""
+    """The error of a step whose time is over and whose outcome is unknown."""
     start_to_close: timedelta
+    """Time limit of one try."""
     schedule_to_close: timedelta
+    """Time limit of all tries together."""
     retry: RetryPolicy
     heartbeat: timedelta | None = None
+    """Longest time between two heartbeats of a try; None for short steps, which send none."""
     local_first: bool = False
-    """Try once inside the workflow task, which saves a round trip to the server; if that does
-    not succeed, go on as a regular activity, whose tries operators can see."""
+    """Try once inside the workflow task, which saves a round trip to the server. If that fails, go
+    on as a regular activity, whose tries operators can see."""
 
     @property
     def queue(self) -> str:
@@ -55,7 +65,9 @@ def _seconds(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _policy(
+def _policy(  # noqa: PLR0913 (each is a column of the table)
+    title: str,
+    summary: str,
     unavailable: ErrorCode,
     *,
     one_try: float,
@@ -64,9 +76,11 @@ def _policy(
     heartbeat: float | None = None,
     local_first: bool = False,
 ) -> StepPolicy:
-    """A policy in seconds; the pauses between tries grow from the first to the second of two."""
+    """A policy, its times in seconds. Pauses between tries double from the first to the second."""
     initial, maximum = map(_seconds, pauses)
     return StepPolicy(
+        title=title,
+        summary=summary,
         unavailable=unavailable,
         start_to_close=_seconds(one_try),
         schedule_to_close=_seconds(in_all),
@@ -79,74 +93,175 @@ def _policy(
 STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
     {
         VerificationActivities.fetch_order: _policy(
-            ErrorCode.ORDERING_UNAVAILABLE, one_try=3, in_all=20, pauses=(0.1, 2), local_first=True
+            "fetch order",
+            "fetch the order from Ordering",
+            ErrorCode.ORDERING_UNAVAILABLE,
+            one_try=3,
+            in_all=20,
+            pauses=(0.1, 2),
+            local_first=True,
         ),
         VerificationActivities.fetch_reservation: _policy(
-            ErrorCode.INVENTORY_UNAVAILABLE, one_try=3, in_all=20, pauses=(0.1, 2), local_first=True
+            "verify reservation",
+            "fetch the reservation from Inventory",
+            ErrorCode.INVENTORY_UNAVAILABLE,
+            one_try=3,
+            in_all=20,
+            pauses=(0.1, 2),
+            local_first=True,
         ),
         RecordActivities.find_payment: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+            "find payment",
+            "read how the payment is recorded",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=10,
+            in_all=600,
+            pauses=(0.1, 10),
         ),
         RecordActivities.record_pending: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=60, pauses=(0.1, 5), local_first=True
+            "record pending",
+            "claim the order for this payment",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=10,
+            in_all=60,
+            pauses=(0.1, 5),
+            local_first=True,
         ),
         ChargeActivities.charge: _policy(
-            ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=300, pauses=(0.2, 5), heartbeat=5
+            "charge",
+            "charge {0.amount}",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=20,
+            in_all=300,
+            pauses=(0.2, 5),
+            heartbeat=5,
         ),
         ChargeActivities.find_charge: _policy(
-            ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
+            "find charge",
+            "look up what an earlier run has charged",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=10,
+            in_all=600,
+            pauses=(0.5, 30),
         ),
         ChargeActivities.resolve_charge: _policy(
-            ErrorCode.GATEWAY_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.5, 30)
+            "settle charge",
+            "find out what became of the charge",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=10,
+            in_all=600,
+            pauses=(0.5, 30),
         ),
         RecordActivities.record_succeeded: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=6, in_all=12, pauses=(0.1, 5)
+            "record succeeded",
+            "record the success",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=6,
+            in_all=12,
+            pauses=(0.1, 5),
         ),
         RecordActivities.begin_event: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+            "begin event",
+            "record that the success stands",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=10,
+            in_all=600,
+            pauses=(0.1, 10),
         ),
         RecordActivities.record_compensation: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=15, in_all=600, pauses=(0.1, 10)
+            "record compensation",
+            "record that the payment is being undone",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=15,
+            in_all=600,
+            pauses=(0.1, 10),
         ),
         RecordActivities.withdraw_event: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+            "withdraw event",
+            "record that the failure is not published",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=10,
+            in_all=600,
+            pauses=(0.1, 10),
         ),
         EventActivities.publish_event: _policy(
-            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(1, 30)
+            "publish {0.topic}",
+            "publish {0.topic}",
+            ErrorCode.EVENTS_UNAVAILABLE,
+            one_try=20,
+            in_all=600,
+            pauses=(1, 30),
         ),
         ChargeActivities.refund_charge: _policy(
-            ErrorCode.GATEWAY_UNAVAILABLE, one_try=20, in_all=600, pauses=(0.5, 30)
+            "refund",
+            "refund {0.amount}",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=20,
+            in_all=600,
+            pauses=(0.5, 30),
         ),
         RecordActivities.record_failed: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+            "record failed",
+            "record the failure",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=10,
+            in_all=600,
+            pauses=(0.1, 10),
         ),
         RefundActivities.record_refund: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=60, pauses=(0.1, 5), local_first=True
+            "record pending",
+            "set the amount aside",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=10,
+            in_all=60,
+            pauses=(0.1, 5),
+            local_first=True,
         ),
         RefundActivities.make_refund: _policy(
-            ErrorCode.GATEWAY_UNAVAILABLE, one_try=40, in_all=600, pauses=(0.5, 30)
+            "refund",
+            "refund {0.amount}",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=40,
+            in_all=600,
+            pauses=(0.5, 30),
         ),
         RefundActivities.record_refund_ended: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=10, in_all=600, pauses=(0.1, 10)
+            "record {0.status}",
+            "record that it has {0.status}",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=10,
+            in_all=600,
+            pauses=(0.1, 10),
         ),
         RefundActivities.publish_refund: _policy(
-            ErrorCode.EVENTS_UNAVAILABLE, one_try=20, in_all=600, pauses=(1, 30)
+            "publish {0.topic}",
+            "publish {0.topic}",
+            ErrorCode.EVENTS_UNAVAILABLE,
+            one_try=20,
+            in_all=600,
+            pauses=(1, 30),
         ),
         # In all enough for 100,000 starts at 28 a second; a slow server does 70 to 200.
         ReconciliationActivities.resume_payments: _policy(
-            ErrorCode.DATABASE_UNAVAILABLE, one_try=540, in_all=3600, pauses=(1, 60), heartbeat=30
+            "resume payments",
+            "start workflows that were lost",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=540,
+            in_all=3600,
+            pauses=(1, 60),
+            heartbeat=30,
         ),
     }
 )
 
 LOCAL_TRY = _seconds(2)
-"""How long a `local_first` step may hold up the workflow task."""
+"""Time limit of a local try, which keeps the workflow task open. A task may take 10 s."""
 
 CHARGE_TIME = _seconds(20)
-"""How long a reservation must still hold when a charge begins."""
+"""How long a reservation must still hold when a charge begins: as long as one try may take."""
 
 CHARGE_BUDGET = STEPS[ChargeActivities.charge].schedule_to_close
-"""How long a charge is tried; after that the gateway is only asked what became of it."""
+"""How long a charge is tried; after that its outcome is only looked up."""
 
 CHARGEABLE_FOR = timedelta(hours=23)
 """How long after its request a payment may be charged. Gateways know a charge's key for a day:

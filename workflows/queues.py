@@ -1,4 +1,4 @@
-"""The task queues of one worker process, each polled with a limit of its own."""
+"""The task queues of a worker process. Each has its own limit of concurrent activities."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -18,21 +18,21 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         TASK_QUEUE: 100,
     }
 )
-"""How many activities of a queue run at once in a process. Each waits for an answer most of the
-time, and costs some kilobytes. Events have more, because those that are sent in the second before
-a Kafka that hangs is noticed all wait for it. Chosen, not measured."""
+"""How many activities of a queue run at once in a process. Most of the time an activity waits for a
+response, and it needs some kilobytes. The limit for events is higher: when Kafka hangs, all events
+of the first second wait until that is noticed. Chosen, not measured."""
 
 WORKFLOW_TASKS = 200
 LOCAL_ACTIVITIES = 2 * WORKFLOW_TASKS
-"""How many workflow tasks, and local tries in them, run at once. A task waits up to LOCAL_TRY, 2 s,
-for two local tries while Ordering and Inventory hang: with 200, a process still begins 100 payments
-a second then. More would not fit into the 2 s that the SDK allows a task to wait for a thread."""
+"""How many workflow tasks, and local tries, run at once. While Ordering and Inventory hang, a task
+waits for its two local tries, up to LOCAL_TRY (2 s): with 200, a process can still begin 100
+payments a second. With more, a task could wait for a thread longer than the SDK allows (2 s)."""
 
 
 class Workers:
-    """Workers that start and stop as one; the one that runs workflows comes last.
+    """Workers that start and stop together. The one that runs workflows starts last.
 
-    A task of a workflow that runs here is thus never given to a queue that is not polled.
+    So no workflow that runs here schedules an activity on a queue that is not polled yet.
     """
 
     def __init__(self, workers: Sequence[Worker]) -> None:
@@ -52,6 +52,6 @@ class Workers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # All at once: one after the other, each would be given the whole grace period.
+        # At the same time: one after the other, each could take the whole grace period.
         await asyncio.gather(*(worker.shutdown() for worker in self._workers))
         await self._running.__aexit__(error_type, error, traceback)

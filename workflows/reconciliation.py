@@ -1,4 +1,4 @@
-"""The schedule that looks for payments whose workflow was lost, and hands them to a new one."""
+"""The reconciliation: a schedule that starts lost workflows of payments and refunds again."""
 
 from datetime import timedelta
 
@@ -20,38 +20,40 @@ from activities.failures import to_application_error
 from activities.reconciliation import ReconciliationActivities
 from domain import names
 from domain.errors import PaymentError
+from workflows.operator_view import OperatorView
 from workflows.policies import STEPS
 from workflows.steps import execute
 
 EVERY = timedelta(minutes=1)
+"""How long a lost payment waits at most. A round without work costs one query."""
 ABANDONED_AFTER = timedelta(minutes=2)
-"""Age at which an unfinished payment is looked at. Most of them are still running; starting those
-again is refused."""
+"""Age at which an unfinished payment is checked. Most of them are still running, and Temporal
+refuses to start those again."""
 MAX_ROUND = STEPS[ReconciliationActivities.resume_payments].schedule_to_close + EVERY
-"""A round that has not ended by then never will: it is ended, and the next one runs."""
+"""Time limit of a round: one that takes longer hangs. Temporal ends it, and the next one runs."""
 
 
 @workflow.defn
 class ReconciliationWorkflow:
-    """One round; its result is how many payments and refunds were taken up again.
+    """One round. Its result is how many payments and refunds have a workflow again.
 
-    A round that fails ends as failed: the next one looks at everything again.
+    A round that fails ends as failed; the next one starts from the beginning.
     """
 
     @workflow.run
     async def run(self) -> int:
         try:
             return await execute(
+                OperatorView("**Reconciliation**"),
                 ReconciliationActivities.resume_payments,
                 workflow.now() - ABANDONED_AFTER,
-                summary="take up payments that no workflow carries",
             )
         except PaymentError as error:
             raise to_application_error(error) from error
 
 
 async def schedule(client: Client) -> None:
-    """Let a round run every minute. An existing schedule is updated; if paused, it stays paused."""
+    """Run a round every minute. An existing schedule is updated; if it is paused, it stays so."""
     try:
         await client.create_schedule(names.RECONCILIATION, _schedule())
     except ScheduleAlreadyRunningError:
@@ -64,7 +66,7 @@ def _schedule() -> Schedule:
         id=names.RECONCILIATION,
         task_queue=names.TASK_QUEUE,
         execution_timeout=MAX_ROUND,
-        static_summary="look for payments that no workflow carries",
+        static_summary="look for payments without a workflow",
     )
     return Schedule(
         action=action,

@@ -1,4 +1,4 @@
-"""A refund that a caller asked for: set aside, given back, recorded, told."""
+"""The saga of a refund that a caller requested: reserve, refund, record, publish."""
 
 from temporalio import workflow
 
@@ -11,15 +11,15 @@ from workflows.operator_view import OperatorView
 from workflows.steps import execute
 
 REFUSALS = frozenset({ErrorCode.REFUND_TOO_LARGE, ErrorCode.REFUND_REFUSED})
-"""Each is a definite no in any round, for `make_refund` raises the second only if it is: the
-amount was not set aside, or the gateway has given nothing back and will not."""
+"""Final in any round. The first: the payment has not so much left. The second: `make_refund` raises
+it only if the gateway has refunded nothing and will not."""
 
 
 @workflow.defn
 class RefundWorkflow:
-    """Ends with the money given back once, a row and an event; or with nothing given back.
+    """Ends with one refund, its row and its event; or with no refund.
 
-    A refund that was begun is not turned back: a cancellation request changes nothing.
+    A refund that has begun cannot be cancelled.
     """
 
     @workflow.init
@@ -29,11 +29,11 @@ class RefundWorkflow:
 
     @workflow.run
     async def run(self, refund: Refund) -> Refund:  # noqa: ARG002 (see __init__)
-        return await uninterrupted(self._give_back())
+        return await uninterrupted(self._make())
 
-    async def _give_back(self) -> Refund:
+    async def _make(self) -> Refund:
         try:
-            await self._until_done(self._set_aside)
+            await self._until_done(self._reserve)
         except PaymentError as error:
             self._refund = self._refund.failed(error, at=workflow.now())
         else:
@@ -42,15 +42,15 @@ class RefundWorkflow:
         return self._refund
 
     async def _finish(self) -> None:
-        """Go on from where the refund's record says that it is."""
+        """Go on from the state that is recorded."""
         if not self._refund.is_final:
-            self._refund = await self._settled()
+            self._refund = await self._result()
             await self._until_done(self._record_ended)
         if self._refund.status is RefundStatus.SUCCEEDED and not self._refund.is_announced:
             await self._until_done(self._publish)
             self._refund = self._refund.announced()
 
-    async def _settled(self) -> Refund:
+    async def _result(self) -> Refund:
         try:
             await self._until_done(self._refund_at_gateway)
         except PaymentError as error:
@@ -64,11 +64,8 @@ class RefundWorkflow:
 
     # The steps, one method each.
 
-    async def _set_aside(self) -> None:
-        with self._view.step("record pending"):
-            recorded = await execute(
-                RefundActivities.record_refund, self._refund, summary="set the amount aside"
-            )
+    async def _reserve(self) -> None:
+        recorded = await execute(self._view, RefundActivities.record_refund, self._refund)
         is_new = not recorded.is_final and recorded.created_at == self._refund.created_at
         is_unsent = self._refund.is_unsent and is_new
         self._refund = recorded.model_copy(update={"is_unsent": is_unsent})
@@ -76,18 +73,11 @@ class RefundWorkflow:
     async def _refund_at_gateway(self) -> None:
         refund = self._refund
         self._refund = refund.model_copy(update={"is_unsent": False})
-        with self._view.step("refund"):
-            await execute(RefundActivities.make_refund, refund, summary=f"refund {refund.amount}")
+        await execute(self._view, RefundActivities.make_refund, refund)
 
     async def _record_ended(self) -> None:
-        with self._view.step(f"record {self._refund.status}"):
-            await execute(
-                RefundActivities.record_refund_ended,
-                self._refund,
-                summary=f"record that it has {self._refund.status}",
-            )
+        await execute(self._view, RefundActivities.record_refund_ended, self._refund)
 
     async def _publish(self) -> None:
         event = RefundEvent(refund=self._refund)
-        with self._view.step(f"publish {event.topic}"):
-            await execute(RefundActivities.publish_refund, event, summary=f"publish {event.topic}")
+        await execute(self._view, RefundActivities.publish_refund, event)

@@ -1,4 +1,4 @@
-"""Starting the workflow of a payment or a refund: for a caller, or again if it was lost."""
+"""Start the workflow of a payment or a refund: for a caller, or again if it was lost."""
 
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -17,12 +17,13 @@ from workflows.payment import PaymentWorkflow
 from workflows.refund import RefundWorkflow
 
 RPC_TIMEOUT = timedelta(seconds=5)
+"""Of one request to Temporal, which takes milliseconds. Chosen, not measured."""
 
 
 async def start_payment(
     client: Client, instruction: PaymentInstruction
 ) -> WorkflowHandle[PaymentWorkflow, Payment]:
-    """Raises WorkflowAlreadyStartedError while a payment of the order runs, and RPCError."""
+    """Raises WorkflowAlreadyStartedError while a payment of the order is running, and RPCError."""
     return await client.start_workflow(
         PaymentWorkflow.run,
         instruction,
@@ -38,7 +39,7 @@ async def start_payment(
 async def start_refund(
     client: Client, refund: Refund, conflict_policy: WorkflowIDConflictPolicy
 ) -> WorkflowHandle[RefundWorkflow, Refund]:
-    """Raises RPCError, and what `conflict_policy` asks for while the refund is being made."""
+    """Raises RPCError, and what `conflict_policy` says if the refund is running already."""
     return await client.start_workflow(
         RefundWorkflow.run,
         refund,
@@ -65,7 +66,7 @@ class TemporalWorkflowStarter:
 
 
 async def _is_started(starting: Awaitable[object]) -> bool:
-    """False if a workflow of this id runs already. Raises PaymentError(SERVICE_UNAVAILABLE)."""
+    """False if the workflow is running already. Raises PaymentError(SERVICE_UNAVAILABLE)."""
     try:
         await starting
     except WorkflowAlreadyStartedError:

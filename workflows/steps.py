@@ -1,4 +1,4 @@
-"""Executing one step of the saga: by its policy, seen by operators, as PaymentError if it fails."""
+"""Executing one step: by its policy, shown to operators, with PaymentError if it fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,24 +11,36 @@ from temporalio.exceptions import ActivityError, FailureError
 
 from activities.failures import to_payment_error
 from domain.errors import RULES
-from workflows.policies import LOCAL_TRY, STEPS
+from workflows.operator_view import OperatorView
+from workflows.policies import LOCAL_TRY, STEPS, StepPolicy
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 
 async def execute(
+    view: OperatorView,
     activity: Callable[[Any, Argument], Awaitable[Result]],
     argument: Argument,
     *,
-    summary: str,
     within: timedelta | None = None,
 ) -> Result:
-    """Run one activity method by its policy, or `within` a time shorter than the policy's.
+    """Run one activity method by its policy, or `within` a shorter time than the policy's.
 
-    Raises PaymentError, and only that, when the step has failed for good.
+    Raises PaymentError, and nothing else, when the step has failed for good.
     """
     policy = STEPS[activity]
+    with view.step(policy.title.format(argument)):
+        return await _execute(policy, activity, argument, within)
+
+
+async def _execute(
+    policy: StepPolicy,
+    activity: Callable[[Any, Argument], Awaitable[Result]],
+    argument: Argument,
+    within: timedelta | None,
+) -> Result:
+    summary = policy.summary.format(argument)
     try:
         if policy.local_first:
             return await _try_locally(activity, argument, summary)
@@ -54,10 +66,9 @@ async def execute(
 async def _try_locally(
     activity: Callable[[Any, Argument], Awaitable[Result]], argument: Argument, summary: str
 ) -> Result:
-    """Try once inside the workflow task. If the step is cancelled, await the end of the try.
+    """Try once inside the workflow task. If the step is cancelled, wait for the end of the try.
 
-    The local activity itself is not cancelled: if it has just ended, the SDK would warn that it
-    does not know its token.
+    The local activity is not cancelled: if it has just ended, the SDK logs a warning about it.
     """
     trying = workflow.start_local_activity_method(
         activity,

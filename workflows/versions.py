@@ -1,7 +1,7 @@
-"""Changes of the workflows' steps that running payments of an earlier version do not know.
+"""Versions of the workflows' steps. A payment that an earlier version began keeps its steps.
 
-Ask `workflow.patched(...)` only where the steps differ: a payment that takes the usual path then
-has no marker in its history. A payment that was begun by an earlier version goes on by its steps.
+Call `workflow.patched(...)` only where the steps differ, so that a usual payment has no marker in
+its history.
 """
 
 SAGA_2 = "saga-2"

@@ -364,9 +364,9 @@ WORKFLOWS = (
     Bug(
         "gateway key is random",
         "workflows/payment_steps.py",
-        "request = self._instruction.charge_request\n",
-        'key = {"key": str(workflow.uuid4())}\n'
-        "        request = self._instruction.charge_request.model_copy(update=key)\n",
+        "        return await self._execute(ChargeActivities.charge, request,",
+        '        request = request.model_copy(update={"key": f"{request.key} {id(request)}"})\n'
+        "        return await self._execute(ChargeActivities.charge, request,",
         SAGA,
     ),
     Bug(
@@ -386,7 +386,7 @@ WORKFLOWS = (
     Bug(
         "charge is sent again after its key is forgotten",
         "workflows/charging.py",
-        "            self._turn_back_if_too_old()\n",
+        "            self._refuse_if_too_old()\n",
         "",
         RECONCILIATION,
     ),
@@ -430,22 +430,22 @@ WORKFLOWS = (
     Bug(
         "running payments of the former version look before a late failure",
         "workflows/payment.py",
-        "if self._check.is_to_be_repeated_before_failure and workflow.patched(SAGA_2):",
-        "if self._check.is_to_be_repeated_before_failure:",
+        "if self._check.must_be_repeated_before_failure and workflow.patched(SAGA_2):",
+        "if self._check.must_be_repeated_before_failure:",
         REPLAY,
     ),
     Bug(
         "success that a lost run undoes meanwhile is published",
         "workflows/payment.py",
-        "        if recorded.status is PaymentStatus.SUCCEEDED:\n            await self._let",
-        "        if False:\n            await self._let",
+        "        if recorded.status is PaymentStatus.SUCCEEDED:\n            await self._make_irr",
+        "        if False:\n            await self._make_irr",
         LATE_RECORDS,
     ),
     Bug(
         "capture that a lost run undoes meanwhile is published",
         "workflows/payment.py",
-        "resumed and workflow.patched(SAGA_2):\n            await self._let",
-        "resumed and False:\n            await self._let",
+        "resumed and workflow.patched(SAGA_2):\n            await self._make_irr",
+        "resumed and False:\n            await self._make_irr",
         LATE_RECORDS,
     ),
     Bug(
@@ -493,16 +493,16 @@ WORKFLOWS = (
     Bug(
         "run without a row counts as the first",
         "workflows/payment.py",
-        "            self._check.ask()\n            await self._check.verify()\n",
+        "            self._check.start()\n            await self._check.verify()\n",
         '            first = self._instruction.model_copy(update={"resumed": False})\n'
-        "            self._carry(first, self._payment)\n"
-        "            self._check.ask()\n            await self._check.verify()\n",
+        "            self._process(first, self._payment)\n"
+        "            self._check.start()\n            await self._check.verify()\n",
         LATE_RECORDS,
     ),
     Bug(
         "unknown claim keeps the capture of a lost run",
         "workflows/payment.py",
-        "                self._compensations.add(self._refund_unknown_run)\n",
+        "                self._compensations.add(self._refund_lost_run)\n",
         "                pass\n",
         LATE_RECORDS,
     ),
@@ -681,7 +681,7 @@ WORKFLOWS = (
     Bug(
         "failure is published while another payment is pending",
         "workflows/payment.py",
-        "        self._leaves_event = True\n",
+        "        self._event_is_left = True\n",
         "",
         LOST_RUNS,
     ),
@@ -702,7 +702,7 @@ WORKFLOWS = (
     Bug(
         "failure tells what was true hours ago",
         "workflows/payment.py",
-        "if self._check.is_to_be_repeated_before_failure and workflow.patched(SAGA_2):",
+        "if self._check.must_be_repeated_before_failure and workflow.patched(SAGA_2):",
         "if self._check.order_is_pending is None and workflow.patched(SAGA_2):",
         VERIFIED_AGAIN,
     ),
@@ -737,15 +737,15 @@ WORKFLOWS = (
     Bug(
         "unknown outcome is given up",
         "workflows/charging.py",
-        "await until_done(self._steps.settle_charge, on_failure=self._on_failure)",
-        "await self._steps.settle_charge()",
+        "await until_done(self._steps.resolve_charge, on_failure=self._on_failure)",
+        "await self._steps.resolve_charge()",
         SAGA,
     ),
     Bug(
         "void does not say why",
         "workflows/charging.py",
-        "self.answer = settled.explained_by(error)",
-        "self.answer = settled",
+        "self.answer = resolved.explained_by(error)",
+        "self.answer = resolved",
         SAGA,
     ),
     Bug(
@@ -860,14 +860,14 @@ WORKFLOWS = (
     Bug(
         "cancelled payment is charged",
         "workflows/payment.py",
-        "            self._turn_back_if_cancelled()\n            self._compensations.add(",
+        "            self._raise_if_cancelled()\n            self._compensations.add(",
         "            self._compensations.add(",
         CANCELLATION,
     ),
     Bug(
         "cancellation during the charge is overlooked",
         "workflows/payment.py",
-        "        self._check.raise_if_lapsed()\n        self._turn_back_if_cancelled()\n",
+        "        self._check.raise_if_lapsed()\n        self._raise_if_cancelled()\n",
         "        self._check.raise_if_lapsed()\n",
         CANCELLATION,
     ),
@@ -909,8 +909,8 @@ WORKFLOWS = (
     Bug(
         "dead worker is not noticed",
         "workflows/policies.py",
-        "pauses=(0.2, 5), heartbeat=5",
-        "pauses=(0.2, 5)",
+        "            heartbeat=5,\n",
+        "",
         POLICIES,
     ),
     Bug(
@@ -2389,7 +2389,7 @@ REFUNDING = (
     Bug(
         "refund is told before it is made",
         "workflows/refund.py",
-        "            self._refund = await self._settled()\n",
+        "            self._refund = await self._result()\n",
         "            self._refund = self._refund.succeeded(at=workflow.now())\n",
         REFUND_SAGA,
     ),
@@ -2411,8 +2411,8 @@ REFUNDING = (
     Bug(
         "cancellation ends a refund",
         "workflows/refund.py",
-        "return await uninterrupted(self._give_back())",
-        "return await self._give_back()",
+        "return await uninterrupted(self._make())",
+        "return await self._make()",
         REFUND_SAGA,
     ),
     Bug(

@@ -20,7 +20,7 @@ from tests.builders import NOON, a_refund
 from tests.replay.histories import read
 from tests.tokens import AUDIENCE, ISSUER, a_token, key_set
 from tests.unit.fake_resources import CUSTOMER, SUCCEEDED, FakeResources, envelope, problem
-from workflows.history import entries_of
+from workflows.timeline import entries_of
 
 ADDRESS = f"/payments/{SUCCEEDED.id}/timeline"
 

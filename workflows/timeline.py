@@ -1,4 +1,4 @@
-"""What Temporal tells of a payment: every run of its workflow and of its refunds, step by step."""
+"""What Temporal has recorded of a payment: the runs of its workflow and refunds, step by step."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ from domain.payment import Payment
 from domain.refund import Refund
 from domain.timeline import Entry, Source
 
-MOST_RUNS = 50
-"""The newest, which are read for one timeline; chosen, not measured."""
+MAX_RUNS = 50
+"""How many of the newest runs are read for one timeline. Chosen, not measured."""
 LOCAL_ACTIVITY = "core_local_activity"
 _WORKFLOW = {
     "workflow_execution_started_event_attributes": "started",
@@ -38,7 +38,7 @@ _NONE = Failure()
 
 
 class WorkflowTimeline:
-    """Raises RPCError."""
+    """The timeline's source `temporal`. Raises RPCError."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -51,12 +51,12 @@ class WorkflowTimeline:
     async def _runs(
         self, payment: Payment, refunds: Sequence[Refund]
     ) -> AsyncIterator[WorkflowExecution]:
-        """The order's other payments have runs of the same workflow id."""
+        """The runs of this payment and its refunds. Other payments of the order share its id."""
         own = str(payment.id)
         ids = [names.workflow_id(payment.order_id)]
         ids += [names.refund_workflow_id(refund.id) for refund in refunds]
         query = f"WorkflowId IN ({', '.join(map(repr, ids))})"
-        async for run in self._client.list_workflows(query, limit=MOST_RUNS):
+        async for run in self._client.list_workflows(query, limit=MAX_RUNS):
             if (await run.memo()).get(names.MEMO_PAYMENT_ID, own) == own:
                 yield run
 
@@ -66,7 +66,7 @@ class WorkflowTimeline:
 
 
 def entries_of(events: Sequence[HistoryEvent]) -> list[Entry]:
-    """The story of one run: what became of each step, and after how many tries."""
+    """The entries of one run: the result of each step, and after how many tries."""
     steps: dict[int, str] = {}
     tries: dict[int, int] = {}
     entries = []
@@ -77,12 +77,12 @@ def entries_of(events: Sequence[HistoryEvent]) -> list[Entry]:
             steps[event.event_id] = attributes.activity_type.name
         elif kind == "activity_task_started_event_attributes":
             tries[attributes.scheduled_event_id] = attributes.attempt
-        elif told := _told(kind, attributes, steps, tries):
-            entries.append(Entry(event.event_time.ToDatetime(UTC), Source.TEMPORAL, *told))
+        elif shown := _shown(kind, attributes, steps, tries):
+            entries.append(Entry(event.event_time.ToDatetime(UTC), Source.TEMPORAL, *shown))
     return entries
 
 
-def _told(
+def _shown(
     kind: str, attributes: Any, steps: dict[int, str], tries: dict[int, int]
 ) -> tuple[str, str | None] | None:
     if kind in _WORKFLOW:
