@@ -15,8 +15,6 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from api.workflow_client import TemporalWorkflows
-from domain import names
 from domain.payment import Payment, PaymentInstruction
 from tests.builders import a_reservation, an_instruction, an_order
 from tests.fakes import World, ports_of
@@ -25,7 +23,7 @@ from workflows.operator_view import NEEDS_ATTENTION, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
 from workflows.prepare import add_search_attributes
 from workflows.queues import Workers
-from workflows.start import TemporalWorkflowStarter
+from workflows.start import TemporalWorkflowStarter, start_payment
 from workflows.worker import build_worker, payment_activities
 
 TEST_SERVER = Path(sys.executable).with_name("temporal-test-server")
@@ -82,13 +80,8 @@ class Desk:
     async def start(
         self, instruction: PaymentInstruction
     ) -> WorkflowHandle[PaymentWorkflow, Payment]:
-        workflows = TemporalWorkflows(self.client, wait=timedelta(seconds=1))
-        await workflows.start_or_join(instruction)
-        workflow_id = names.workflow_id(instruction.order_id)
-        latest = await self.client.get_workflow_handle(workflow_id).describe()
-        return self.client.get_workflow_handle_for(
-            PaymentWorkflow.run, workflow_id, run_id=latest.run_id
-        )
+        """Its handle lets the server's clock run ahead while the result is awaited."""
+        return await start_payment(self.client, instruction)
 
     async def pay(self, instruction: PaymentInstruction | None = None) -> Payment:
         """The ending of a payment that the world allows, unless the test has changed the world."""
