@@ -145,7 +145,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             pauses=(0.5, 30),
         ),
         ChargeActivities.resolve_charge: _policy(
-            "settle charge",
+            "resolve charge",
             "find out what became of the charge",
             ErrorCode.GATEWAY_UNAVAILABLE,
             one_try=10,
