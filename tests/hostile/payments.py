@@ -41,7 +41,7 @@ from tests.hostile.honest import tell
 from tests.hostile.mutations import mutate
 from tests.invariants import books_of
 from tests.simulation.world import Worlds
-from tests.workflow.conftest import server_time, time_skipping
+from tests.time_skipping import server_time, time_skipping
 from workflows.start import TemporalWorkflowStarter, start_payment, start_refund
 from workflows.worker import build_worker, payment_activities
 

@@ -13,7 +13,7 @@ from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 from api.main import build_app
 from tests.integration.shop import Shop
 from tests.stacks import settings_of
-from tests.workflow.conftest import time_skipping
+from tests.time_skipping import time_skipping
 from workflows import worker
 
 

@@ -3291,10 +3291,17 @@ AUDITING = (
     ),
     Bug(
         "the time-skipping server tries some steps for ever",
-        "tests/whole_seconds.py",
+        "tests/time_skipping.py",
         "+= NEVER_WHOLE",
         "+= timedelta()",
-        "tests/workflow/test_time_limits.py",
+        "tests/workflow/test_time_skipping.py",
+    ),
+    Bug(
+        "a result that takes long is taken for none",
+        "tests/time_skipping.py",
+        "while self._input.wait_new_event and",
+        "while not self._input.wait_new_event and",
+        "tests/workflow/test_time_skipping.py",
     ),
 )
 

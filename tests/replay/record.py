@@ -10,7 +10,8 @@ import sys
 
 from tests.replay.histories import PRESENT, path_of, write
 from tests.replay.scenarios import SCENARIOS
-from tests.workflow.conftest import Desk, server_time, time_skipping
+from tests.time_skipping import server_time, time_skipping
+from tests.workflow.conftest import Desk
 
 
 async def record(name: str) -> None:

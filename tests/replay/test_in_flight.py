@@ -19,7 +19,8 @@ from tests import former
 from tests.fakes import World
 from tests.former import Former
 from tests.invariants import assert_everybody_agrees
-from tests.workflow.conftest import Desk, server_time, time_skipping
+from tests.time_skipping import server_time, time_skipping
+from tests.workflow.conftest import Desk
 from tests.workflow.loss import ending
 
 HOUR = timedelta(hours=1)

@@ -18,7 +18,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 
 from tests.simulation.simulator import INTERCEPTORS, Simulator
 from tests.simulation.world import OUTAGES, FaultyWorld
-from tests.workflow.conftest import server_time, time_skipping
+from tests.time_skipping import server_time, time_skipping
 from workflows.worker import build_worker, payment_activities
 
 PATIENCE = timedelta(minutes=5)

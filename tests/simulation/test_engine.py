@@ -17,7 +17,7 @@ from tests.simulation.engine import clock
 from tests.simulation.engine.server import InProcessServer
 from tests.simulation.engine.worker import InProcessWorker
 from tests.simulation.probe import WHATS, Probe, Probes
-from tests.workflow.conftest import time_skipping
+from tests.time_skipping import time_skipping
 
 NOT_THE_SAME = "has_no_time_for_a_second_try_to_hang"
 """The test server restarts the schedule-to-close time with each try. A real server does not."""

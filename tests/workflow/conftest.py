@@ -1,53 +1,23 @@
 """The real workflow and activities on Temporal's time-skipping server, with the world faked."""
 
 import json
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from uuid import uuid4
 
 import pytest
-from google.protobuf.empty_pb2 import Empty
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.testing import WorkflowEnvironment
 
 from domain.payment import Payment, PaymentInstruction
 from tests.builders import a_reservation, an_instruction, an_order
 from tests.fakes import World, ports_of
-from tests.whole_seconds import KeptTimeLimits
-from workflows.operator_view import NEEDS_ATTENTION, SEARCH_ATTRIBUTES
+from tests.time_skipping import server_time, time_skipping
+from workflows.operator_view import NEEDS_ATTENTION
 from workflows.payment import PaymentWorkflow
-from workflows.prepare import add_search_attributes
 from workflows.queues import Workers
 from workflows.start import TemporalWorkflowStarter, start_payment
 from workflows.worker import build_worker, payment_activities
-
-TEST_SERVER = Path(sys.executable).with_name("temporal-test-server")
-
-
-@asynccontextmanager
-async def time_skipping() -> AsyncIterator[Client]:
-    """A client of a server whose clock runs ahead while nothing happens."""
-    environment = await WorkflowEnvironment.start_time_skipping(
-        data_converter=pydantic_data_converter,
-        identity="tests",
-        interceptors=[KeptTimeLimits()],
-        test_server_existing_path=str(TEST_SERVER),
-        test_server_startup_timeout=timedelta(seconds=30),
-    )
-    async with environment:
-        await add_search_attributes(environment.client, SEARCH_ATTRIBUTES)
-        yield environment.client
-
-
-async def server_time(client: Client) -> datetime:
-    """The time of a server whose clock is ahead of this machine's."""
-    answer = await client.test_service.get_current_time(Empty())
-    return answer.time.ToDatetime(UTC)
 
 
 def attention_flags(history: WorkflowHistory) -> list[bool]:

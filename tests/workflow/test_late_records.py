@@ -15,7 +15,8 @@ from domain.payment import Announcement, Payment, PaymentInstruction, PaymentSta
 from tests.builders import a_reservation, an_order
 from tests.fakes import FakePayments, Fault, World, refusal
 from tests.invariants import assert_everybody_agrees
-from tests.workflow.conftest import Desk, time_skipping
+from tests.time_skipping import time_skipping
+from tests.workflow.conftest import Desk
 from tests.workflow.loss import an_old_instruction, lose_at, resumed
 
 DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")

@@ -16,7 +16,8 @@ from domain.refund import Refund
 from tests.builders import a_payment, an_order
 from tests.fakes import FakeGateway, FakePayments, refusal
 from tests.invariants import assert_everybody_agrees
-from tests.workflow.conftest import Desk, time_skipping
+from tests.time_skipping import time_skipping
+from tests.workflow.conftest import Desk
 from tests.workflow.loss import an_old_instruction, ending, lose_at, reconcile, resumed
 
 DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")

@@ -19,7 +19,8 @@ from tests.builders import UNKNOWN_MONEY, a_payment, an_instruction, an_order
 from tests.fakes import ports_of
 from tests.invariants import assert_everybody_agrees, books_of
 from tests.rounds import DyingPayments, RunningWorkflows
-from tests.workflow.conftest import Desk, attention_flags, time_skipping
+from tests.time_skipping import time_skipping
+from tests.workflow.conftest import Desk, attention_flags
 from tests.workflow.loss import an_old_instruction, ending, lose_at, reconcile
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ABANDONED_AFTER
