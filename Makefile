@@ -74,8 +74,8 @@ format: install ## Format the code, and fix what ruff can fix
 	.venv/bin/ruff format
 
 .PHONY: unit
-unit: install ## Run the tests that start no server except Temporal's test server
-	$(PYTHON) -m pytest tests/unit tests/workflow tests/simulation tests/hostile tests/chaos tests/replay -n 2 $(ARGS)
+unit: install ## Run the tests that start no server
+	$(PYTHON) -m pytest tests/unit -n 2 $(ARGS)
 
 .PHONY: test
 test: install ## Run all tests (ARGS="-k refund" selects some)
@@ -83,7 +83,7 @@ test: install ## Run all tests (ARGS="-k refund" selects some)
 
 .PHONY: contract
 contract: install ## Write docs/openapi.json and docs/asyncapi.json
-	@$(PYTHON) -m tests.contract
+	@$(PYTHON) -m tests.support.contract
 
 .PHONY: lock
 lock: $(UV) ## Pin the dependencies of pyproject.toml (UPGRADE=1 takes the newest)
@@ -95,41 +95,41 @@ lock: $(UV) ## Pin the dependencies of pyproject.toml (UPGRADE=1 takes the newes
 
 .PHONY: simulate
 simulate: install ## Try every pair of faults on simulated services, and RUNS=n random cases
-	$(PYTHON) -m tests.simulation $(if $(RUNS),--runs $(RUNS)) $(ARGS)
+	$(PYTHON) -m tests.proofs.simulation $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 
 .PHONY: hostile
 hostile: install ## Send wrong responses to the adapters (ANSWERS=n), then to PAYMENTS=n payments; from SEED=n on
-	$(PYTHON) -m tests.hostile $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(PAYMENTS),--payments $(PAYMENTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(PYTHON) -m tests.proofs.hostile $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(PAYMENTS),--payments $(PAYMENTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: chaos
 chaos: install ## Pay PAYMENTS=n orders while processes and connections break, then audit
-	$(PYTHON) -m tests.chaos $(if $(PAYMENTS),--payments $(PAYMENTS)) $(ARGS)
+	$(PYTHON) -m tests.proofs.chaos $(if $(PAYMENTS),--payments $(PAYMENTS)) $(ARGS)
 
 .PHONY: fuzz
 fuzz: install ## Send hostile requests (INPUTS=n) and examples made from OpenAPI (EXAMPLES=n), then audit
-	$(PYTHON) -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(ARGS)
+	$(PYTHON) -m tests.proofs.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(ARGS)
 
 .PHONY: overload
 overload: install ## Send ten times the load that the system can serve, and measure what it serves
-	$(PYTHON) -m tests.overload $(ARGS)
+	$(PYTHON) -m tests.proofs.overload $(ARGS)
 
 .PHONY: migrating
 migrating: install ## Migrate a table of ROWS=n rows (a million) under load, and measure how long writers wait
-	@$(PYTHON) -m tests.migrating $(if $(ROWS),--rows $(ROWS))
+	@$(PYTHON) -m tests.proofs.migrating $(if $(ROWS),--rows $(ROWS))
 
 .PHONY: planted
 planted: install ## Plant each known bug in a copy, and check that a test catches it (ARGS="--only refund")
-	@$(PYTHON) -m tests.planted $(ARGS)
+	@$(PYTHON) -m tests.proofs.planted $(ARGS)
 
 ##@ Install what some tests need
 
 .PHONY: browser
 browser: install ## Install Chromium for the browser tests, if it is missing (Debian)
-	@$(PYTHON) -m tests.programs chromium
+	@$(PYTHON) -m tests.support.programs chromium
 
 .PHONY: pgbouncer
 pgbouncer: install ## Install PgBouncer for its tests, if it is missing (Debian)
-	@$(PYTHON) -m tests.programs pgbouncer
+	@$(PYTHON) -m tests.support.programs pgbouncer
 
 # With bytecode: imports without it take seconds, and the environment may forbid writing it later.
 $(INSTALLED): requirements/dev.txt $(UV)

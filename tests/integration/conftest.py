@@ -14,10 +14,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from devstack.stack.ports import Ports
 from devstack.stack.stack import Stack
 from domain import names
-from tests.integration.shop import Shop
-from tests.integration.tab import Tab, chromium, opened
-from tests.integration.topics import Topics, following
-from tests.programs import CHROMIUM
+from tests.support.programs import CHROMIUM
+from tests.support.shop import Shop
+from tests.support.tab import Tab, chromium, opened
+from tests.support.topics import Topics, following
 
 PATIENCE = 60
 

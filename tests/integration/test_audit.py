@@ -16,10 +16,10 @@ from db.audit import AuditQueries
 from db.engine import create_engine
 from db.payments import PaymentStore
 from db.refunds import RefundStore
-from tests.builders import a_payment, a_refund
-from tests.integration.agreement import assert_agreement, books_of
-from tests.integration.shop import Shop
-from tests.stacks import kafka_of, settings_of
+from tests.support.agreement import assert_agreement, books_of
+from tests.support.builders import a_payment, a_refund
+from tests.support.shop import Shop
+from tests.support.stacks import kafka_of, settings_of
 
 HOUR = timedelta(hours=1)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Shop
+from tests.support.agreement import assert_agreement
+from tests.support.shop import Shop
 
 
 async def test_cancelled_payment_is_refunded(shop: Shop) -> None:

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from api.errors import NEW_ORDER
 from audit.invariants import violations
 from devstack.stack.ports import HOST, Ports
-from tests.integration.agreement import assert_agreement, books_of
-from tests.integration.shop import Answer, Order, Shop
+from tests.support.agreement import assert_agreement, books_of
+from tests.support.shop import Answer, Order, Shop
 
 STRANGER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import httpx
 
 from devstack.neighbours.decimal_json import loads_decimal
-from tests.contract import DOCS
-from tests.integration.shop import Shop
+from tests.support.contract import DOCS
+from tests.support.shop import Shop
 
 REQUEST = re.compile(
     r"### (?P<title>.+) → (?P<status>\d+)\n(?:# @name (?P<name>\w+)\n)?"

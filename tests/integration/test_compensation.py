@@ -11,8 +11,8 @@ from aiokafka.partitioner import murmur2
 from activities.adapters.kafka_topics import PARTITIONS
 from api.errors import NEW_ORDER
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Answer, Order, Shop
+from tests.support.agreement import assert_agreement
+from tests.support.shop import Answer, Order, Shop
 
 DEFAULT_MESSAGE_BYTES = 1_048_588
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tests.fuzz.service import fuzz
-from tests.integration.shop import Shop
-from tests.issuer import issuing
-from tests.stacks import another_server
+from tests.proofs.fuzz.service import fuzz
+from tests.support.issuer import issuing
+from tests.support.shop import Shop
+from tests.support.stacks import another_server
 
 
 async def test_service_is_what_its_contract_says(shop: Shop, tmp_path: Path) -> None:

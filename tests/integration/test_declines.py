@@ -4,8 +4,8 @@ import pytest
 
 from api.errors import NEW_ORDER
 from domain.names import TOPIC_FAILED
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Answer, Order, Shop
+from tests.support.agreement import assert_agreement
+from tests.support.shop import Answer, Order, Shop
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 
 from devstack.demo.demonstration import SCENARIOS, run
-from tests.integration.shop import Shop
+from tests.support.shop import Shop
 
 
 async def test_all_five_systems_record_what_the_demonstration_expects(shop: Shop) -> None:

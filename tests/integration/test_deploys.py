@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Shop
+from tests.support.agreement import assert_agreement
+from tests.support.shop import Shop
 
 
 async def test_worker_completes_what_it_runs_and_the_next_one_goes_on(shop: Shop) -> None:

@@ -26,9 +26,10 @@ from devstack.stack.ports import HOST
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.names import TOPICS
-from tests.builders import a_payment
-from tests.integration.shop import Shop
-from tests.integration.tls import (
+from tests.support.builders import a_payment
+from tests.support.shop import Shop
+from tests.support.stacks import settings_of
+from tests.support.tls import (
     PASSWORD,
     USER,
     Authority,
@@ -36,7 +37,6 @@ from tests.integration.tls import (
     encrypting,
     encrypting_postgresql,
 )
-from tests.stacks import settings_of
 
 
 @pytest.fixture(scope="module")

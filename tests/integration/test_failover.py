@@ -19,10 +19,10 @@ from devstack.stack.ports import HOST, Ports
 from devstack.stack.postgres import postgres_program
 from devstack.stack.stack import Stack
 from domain.errors import PaymentError
-from tests.builders import a_payment
-from tests.integration.replica import another_api
-from tests.integration.shop import Shop
-from tests.integration.waiting import eventually
+from tests.support.builders import a_payment
+from tests.support.replica import another_api
+from tests.support.shop import Shop
+from tests.support.waiting import eventually
 
 POOL = 3
 

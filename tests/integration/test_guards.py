@@ -14,9 +14,9 @@ from db.payments import PaymentStore
 from db.reconciliation import ReconciliationRounds
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment, PaymentStatus
-from tests.builders import NOON, a_payment
-from tests.integration.shop import Shop
-from tests.integration.waiting import eventually
+from tests.support.builders import NOON, a_payment
+from tests.support.shop import Shop
+from tests.support.waiting import eventually
 
 BLOCKED = """
     SELECT EXISTS (

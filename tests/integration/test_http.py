@@ -6,7 +6,7 @@ import re
 import pytest
 
 from domain import exact_json
-from tests.integration.shop import Answer, Shop, an_unknown_order
+from tests.support.shop import Answer, Shop, an_unknown_order
 
 ORDER = "3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
 CUSTOMER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"

@@ -3,8 +3,8 @@
 import asyncio
 from uuid import uuid4
 
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Answer, Shop
+from tests.support.agreement import assert_agreement
+from tests.support.shop import Answer, Shop
 
 
 def a_key() -> str:

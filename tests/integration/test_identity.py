@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from domain import exact_json
-from tests.integration.replica import another_api
-from tests.integration.shop import Shop
-from tests.issuer import issuing
-from tests.tokens import a_token
+from tests.support.issuer import issuing
+from tests.support.replica import another_api
+from tests.support.shop import Shop
+from tests.support.tokens import a_token
 
 
 @pytest.fixture

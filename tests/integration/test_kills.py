@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Shop
+from tests.support.agreement import assert_agreement
+from tests.support.shop import Shop
 
 
 async def test_payment_outlives_the_worker_and_the_api(shop: Shop) -> None:

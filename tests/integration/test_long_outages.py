@@ -7,9 +7,9 @@ import pytest
 
 from api.errors import NEW_ORDER
 from domain.names import TOPIC_FAILED
-from tests.integration.agreement import assert_agreement
-from tests.integration.replica import hurrying
-from tests.integration.shop import Shop
+from tests.support.agreement import assert_agreement
+from tests.support.replica import hurrying
+from tests.support.shop import Shop
 
 
 @pytest.fixture

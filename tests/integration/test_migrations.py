@@ -12,8 +12,8 @@ from db import migrate as migrating
 from db.engine import LOCK_TIMEOUT_SECONDS
 from db.migrate import MigrationBlocked, migrate
 from db.tables import metadata
-from tests.integration.waiting import eventually
-from tests.migrating import OLDEST, PATIENT, database, fill, load
+from tests.proofs.migrating import OLDEST, PATIENT, database, fill, load
+from tests.support.waiting import eventually
 
 ROWS = 5_000
 """More than two batches."""

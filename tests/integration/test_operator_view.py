@@ -9,8 +9,8 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from domain import names
-from tests.integration.shop import Order, Shop
-from tests.integration.waiting import eventually
+from tests.support.shop import Order, Shop
+from tests.support.waiting import eventually
 
 STEPS = ["record pending", "fetch order", "verify reservation", "charge", "record succeeded"]
 

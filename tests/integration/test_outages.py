@@ -4,10 +4,10 @@ import asyncio
 import time
 
 from domain.names import TOPIC_FAILED
-from tests.integration.agreement import assert_agreement
-from tests.integration.replica import another_api
-from tests.integration.shop import Answer, Order, Shop
-from tests.integration.waiting import eventually
+from tests.support.agreement import assert_agreement
+from tests.support.replica import another_api
+from tests.support.shop import Answer, Order, Shop
+from tests.support.waiting import eventually
 
 BOUND = 8
 """Seconds after which a caller must know that payments are not accepted."""

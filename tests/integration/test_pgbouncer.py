@@ -15,11 +15,11 @@ from db.migrate import MigrationBlocked, migrate
 from db.payments import PaymentStore
 from devstack.stack.ports import HOST, Ports
 from domain.payment import PaymentStatus
-from tests.builders import NOON, a_payment
-from tests.integration.replica import another_api
-from tests.integration.shop import Shop
-from tests.integration.waiting import eventually
-from tests.programs import PGBOUNCER
+from tests.support.builders import NOON, a_payment
+from tests.support.programs import PGBOUNCER
+from tests.support.replica import another_api
+from tests.support.shop import Shop
+from tests.support.waiting import eventually
 
 SESSIONS = 2
 CLIENTS = 10

@@ -14,12 +14,12 @@ from activities.adapters.kafka_topics import create_topics
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.names import TOPICS
-from tests.builders import NOON, a_payment
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Shop
-from tests.integration.waiting import eventually
-from tests.logged import lines
-from tests.stacks import kafka_of
+from tests.support.agreement import assert_agreement
+from tests.support.builders import NOON, a_payment
+from tests.support.logged import lines
+from tests.support.shop import Shop
+from tests.support.stacks import kafka_of
+from tests.support.waiting import eventually
 
 SECONDS = 0.5
 """How long a step of a publication may take here, instead of the many seconds at work."""

@@ -15,12 +15,12 @@ from domain.errors import ErrorCode, PaymentError
 from domain.events import Event, PaymentEvent, RefundEvent
 from domain.names import TOPIC_FAILED, TOPIC_REFUNDED, TOPIC_SUCCEEDED, TOPICS
 from domain.payment import Payment
-from tests.builders import NOON, a_payment, a_refund
-from tests.fakes import LARGEST_EVENT, FakePublisher, World
-from tests.integration import topics
-from tests.integration.shop import Shop
-from tests.integration.waiting import eventually
-from tests.stacks import kafka_of
+from tests.support import topics
+from tests.support.builders import NOON, a_payment, a_refund
+from tests.support.fakes import LARGEST_EVENT, FakePublisher, World
+from tests.support.shop import Shop
+from tests.support.stacks import kafka_of
+from tests.support.waiting import eventually
 
 MISSING = "nobody-has-made-this-topic"
 DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")

@@ -5,10 +5,10 @@ import re
 import httpx
 import pytest
 
-from tests.integration.agreement import assert_agreement
-from tests.integration.replica import another_api
-from tests.integration.shop import Answer, Shop
-from tests.stacks import another_server
+from tests.support.agreement import assert_agreement
+from tests.support.replica import another_api
+from tests.support.shop import Answer, Shop
+from tests.support.stacks import another_server
 
 LIMIT = 5
 UNKNOWN = "/payments/3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"

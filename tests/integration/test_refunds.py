@@ -11,9 +11,9 @@ import pytest
 
 from audit.invariants import violations
 from domain.names import TOPIC_REFUNDED, TOPIC_SUCCEEDED
-from tests.integration.agreement import books_of
-from tests.integration.shop import Order, Shop
-from tests.integration.waiting import eventually
+from tests.support.agreement import books_of
+from tests.support.shop import Order, Shop
+from tests.support.waiting import eventually
 
 INSERT = """
     INSERT INTO bc_payment.refunds (id, payment_id, amount_minor, status, created_at)

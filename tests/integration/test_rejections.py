@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from domain.names import TOPIC_FAILED
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Answer, Order, Shop, an_unknown_order
+from tests.support.agreement import assert_agreement
+from tests.support.shop import Answer, Order, Shop, an_unknown_order
 
 STRANGER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 

@@ -4,10 +4,10 @@ import asyncio
 from itertools import cycle, islice
 
 from domain.payment import PaymentMethod
-from tests.integration.agreement import assert_agreement
-from tests.integration.replica import another_api
-from tests.integration.shop import Answer, Shop
-from tests.integration.waiting import eventually
+from tests.support.agreement import assert_agreement
+from tests.support.replica import another_api
+from tests.support.shop import Answer, Shop
+from tests.support.waiting import eventually
 
 MANY = 20
 

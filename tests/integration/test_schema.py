@@ -23,8 +23,8 @@ from bootstrap.settings import Settings
 from db.migrate import migrate
 from domain import names
 from domain.names import TOPIC_SUCCEEDED
-from tests.integration.shop import Order, Shop, an_unknown_order
-from tests.stacks import settings_of
+from tests.support.shop import Order, Shop, an_unknown_order
+from tests.support.stacks import settings_of
 from workflows import prepare as preparation
 from workflows.reconciliation import EVERY, MAX_ROUND, schedule
 

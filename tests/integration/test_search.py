@@ -8,8 +8,8 @@ import pytest
 from db.engine import create_engine
 from db.payments import PaymentStore
 from domain.payment import Payment
-from tests.builders import NOON, a_payment
-from tests.integration.shop import Shop
+from tests.support.builders import NOON, a_payment
+from tests.support.shop import Shop
 
 CUSTOMER = uuid4()
 

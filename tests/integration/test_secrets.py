@@ -7,8 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from domain import exact_json, names
-from tests.integration.shop import Order, Shop
-from tests.integration.waiting import eventually
+from tests.support.shop import Order, Shop
+from tests.support.waiting import eventually
 
 CARD = "4929123456781234"
 

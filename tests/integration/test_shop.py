@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Browser, Error, Locator, expect
 
-from tests.integration.agreement import assert_only_payment_agreed
-from tests.integration.shop import Shop
-from tests.integration.tab import Tab, opened
+from tests.support.agreement import assert_only_payment_agreed
+from tests.support.shop import Shop
+from tests.support.tab import Tab, opened
 
 NOBODYS = "3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
 

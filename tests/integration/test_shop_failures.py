@@ -7,10 +7,10 @@ import re
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.integration.agreement import assert_only_payment_agreed
-from tests.integration.replica import another_api, hurrying
-from tests.integration.shop import Answer, Shop
-from tests.integration.tab import Tab
+from tests.support.agreement import assert_only_payment_agreed
+from tests.support.replica import another_api, hurrying
+from tests.support.shop import Answer, Shop
+from tests.support.tab import Tab
 
 NOT_ANSWERING = "The payment service does not answer. Trying again in 5 s."
 RETRY_SOON = {"access-control-expose-headers": "Retry-After", "retry-after": "1"}

@@ -10,8 +10,8 @@ import pytest
 
 from activities.adapters.kafka_topics import broker_hosts
 from devstack.stack.ports import HOST
-from tests.integration.shop import Shop
-from tests.stacks import kafka_of
+from tests.support.shop import Shop
+from tests.support.stacks import kafka_of
 
 NOWHERE = "127.0.0.1:1"
 

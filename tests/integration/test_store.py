@@ -21,9 +21,9 @@ from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.events import PaymentEvent
 from domain.money import MAX_RECORDED_UNITS, Money
 from domain.payment import Announcement, Claim, Payment, PaymentStatus
-from tests.builders import NOON, a_payment, a_refund
-from tests.integration.shop import Shop
-from tests.integration.waiting import eventually
+from tests.support.builders import NOON, a_payment, a_refund
+from tests.support.shop import Shop
+from tests.support.waiting import eventually
 
 DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 

@@ -16,8 +16,8 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
 from domain.reconciliation import Place
 from domain.refund import Refund
-from tests.builders import NOON, a_payment, a_refund
-from tests.fakes import FakePayments, FakeRefunds, World
+from tests.support.builders import NOON, a_payment, a_refund
+from tests.support.fakes import FakePayments, FakeRefunds, World
 
 DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 REFUSAL = PaymentError(ErrorCode.REFUND_REFUSED, "Refused.")

@@ -8,8 +8,8 @@ import pytest
 
 from domain import exact_json
 from domain.names import TOPIC_SUCCEEDED, event_id
-from tests.integration.agreement import assert_agreement
-from tests.integration.shop import Shop
+from tests.support.agreement import assert_agreement
+from tests.support.shop import Shop
 
 MEMBERS = [
     *("id", "orderId", "customerId", "reservationId", "amount", "currency", "paymentMethod"),

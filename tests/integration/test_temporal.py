@@ -10,10 +10,10 @@ import pytest
 from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
 
 from domain import exact_json, names
-from tests.builders import an_instruction
-from tests.integration.shop import JSON, Shop
-from tests.integration.waiting import eventually
-from tests.stacks import another_server
+from tests.support.builders import an_instruction
+from tests.support.shop import JSON, Shop
+from tests.support.stacks import another_server
+from tests.support.waiting import eventually
 from workflows.operator_view import CUSTOMER_ID
 from workflows.payment import PaymentWorkflow
 from workflows.prepare import add_search_attributes

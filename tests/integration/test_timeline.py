@@ -7,9 +7,9 @@ import pytest
 
 from activities.adapters.kafka_timeline import KafkaTimeline
 from domain.payment import Payment
-from tests.builders import an_instruction
-from tests.integration.shop import Shop
-from tests.stacks import kafka_of
+from tests.support.builders import an_instruction
+from tests.support.shop import Shop
+from tests.support.stacks import kafka_of
 
 
 async def story(shop: Shop, payment_id: str) -> dict[str, list[str]]:

@@ -11,8 +11,8 @@ from pydantic import HttpUrl
 from api import server
 from devstack.stack.ports import HOST
 from domain import exact_json
-from tests.integration.shop import Shop
-from tests.stacks import another_server
+from tests.support.shop import Shop
+from tests.support.stacks import another_server
 
 GET = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"POST /payments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"

@@ -24,13 +24,13 @@ from devstack.stack.ports import Ports
 from devstack.stack.process import Process
 from devstack.stack.stack import NEIGHBOURS, SERVERS, Stack
 from domain.names import RECONCILIATION, workflow_id
-from tests import former
-from tests.integration.agreement import assert_agreement
 from tests.integration.conftest import PATIENCE, end
-from tests.integration.shop import Answer, Order, Shop
-from tests.integration.topics import following
-from tests.integration.waiting import eventually
-from tests.stacks import settings_of
+from tests.support import former
+from tests.support.agreement import assert_agreement
+from tests.support.shop import Answer, Order, Shop
+from tests.support.stacks import settings_of
+from tests.support.topics import following
+from tests.support.waiting import eventually
 
 OURS = ("prepare", "worker", "api")
 HEALED_WITHIN = 60

@@ -10,10 +10,10 @@ from temporalio.client import WorkflowHandle
 
 from domain.names import workflow_id
 from domain.payment import Payment, PaymentInstruction
-from tests.builders import an_instruction
-from tests.integration.agreement import assert_agreement
-from tests.integration.replica import hurrying
-from tests.integration.shop import Shop
+from tests.support.agreement import assert_agreement
+from tests.support.builders import an_instruction
+from tests.support.replica import hurrying
+from tests.support.shop import Shop
 from workflows.payment import PaymentWorkflow
 from workflows.start import start_payment
 

@@ -10,7 +10,7 @@ import sys
 
 from tests.replay.histories import PRESENT, path_of, write
 from tests.replay.scenarios import SCENARIOS
-from tests.time_skipping import server_time, time_skipping
+from tests.support.time_skipping import server_time, time_skipping
 from tests.workflow.conftest import Desk
 
 

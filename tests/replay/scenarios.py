@@ -16,10 +16,10 @@ from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Announcement, Payment, PaymentInstruction
 from domain.refund import Refund
-from tests.builders import a_payment, a_reservation, an_order
-from tests.fakes import Fault, refusal
+from tests.support.builders import a_payment, a_reservation, an_order
+from tests.support.fakes import Fault, refusal
+from tests.support.loss import an_old_instruction, ending, reconcile
 from tests.workflow.conftest import Desk
-from tests.workflow.loss import an_old_instruction, ending, reconcile
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.start import start_refund
 

@@ -15,13 +15,13 @@ from domain.gateway import Charge, ChargeRequest, RefundRequest
 from domain.names import TOPIC_SUCCEEDED
 from domain.payment import Payment, PaymentStatus
 from domain.verification import Order, Reservation
-from tests import former
-from tests.fakes import World
-from tests.former import Former
-from tests.invariants import assert_everybody_agrees
-from tests.time_skipping import server_time, time_skipping
+from tests.support import former
+from tests.support.fakes import World
+from tests.support.former import Former
+from tests.support.invariants import assert_everybody_agrees
+from tests.support.loss import ending
+from tests.support.time_skipping import server_time, time_skipping
 from tests.workflow.conftest import Desk
-from tests.workflow.loss import ending
 
 HOUR = timedelta(hours=1)
 VERIFYING = ("fetch_order", "fetch_reservation", "record_pending")

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from api.main import build_app
 from bootstrap.settings import Settings
-from tests.unit.fake_resources import FakeResources
+from tests.support.fake_resources import FakeResources
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
 from domain.payment import Payment, PaymentInstruction
-from tests.builders import a_reservation, an_instruction, an_order
-from tests.fakes import World, ports_of
-from tests.time_skipping import server_time, time_skipping
+from tests.support.builders import a_reservation, an_instruction, an_order
+from tests.support.fakes import World, ports_of
+from tests.support.time_skipping import server_time, time_skipping
 from workflows.operator_view import NEEDS_ATTENTION
 from workflows.payment import PaymentWorkflow
 from workflows.queues import Workers

@@ -9,9 +9,9 @@ from api.workflow_client import TemporalWorkflows
 from domain.errors import ErrorCode, PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import PaymentStatus
-from tests.builders import a_payment
-from tests.fakes import REFUNDED, Fault, refusal
-from tests.invariants import assert_everybody_agrees
+from tests.support.builders import a_payment
+from tests.support.fakes import REFUNDED, Fault, refusal
+from tests.support.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
 
 VERIFICATION = ["fetch_order", "fetch_reservation", "record_pending"]

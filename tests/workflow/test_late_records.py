@@ -12,12 +12,12 @@ from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from domain.payment import Announcement, Payment, PaymentInstruction, PaymentStatus
-from tests.builders import a_reservation, an_order
-from tests.fakes import FakePayments, Fault, World, refusal
-from tests.invariants import assert_everybody_agrees
-from tests.time_skipping import time_skipping
+from tests.support.builders import a_reservation, an_order
+from tests.support.fakes import FakePayments, Fault, World, refusal
+from tests.support.invariants import assert_everybody_agrees
+from tests.support.loss import an_old_instruction, lose_at, resumed
+from tests.support.time_skipping import time_skipping
 from tests.workflow.conftest import Desk
-from tests.workflow.loss import an_old_instruction, lose_at, resumed
 
 DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 

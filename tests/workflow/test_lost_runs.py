@@ -13,12 +13,12 @@ from domain.errors import ErrorCode, PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Announcement, Claim, Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
-from tests.builders import a_payment, an_order
-from tests.fakes import FakeGateway, FakePayments, refusal
-from tests.invariants import assert_everybody_agrees
-from tests.time_skipping import time_skipping
+from tests.support.builders import a_payment, an_order
+from tests.support.fakes import FakeGateway, FakePayments, refusal
+from tests.support.invariants import assert_everybody_agrees
+from tests.support.loss import an_old_instruction, ending, lose_at, reconcile, resumed
+from tests.support.time_skipping import time_skipping
 from tests.workflow.conftest import Desk
-from tests.workflow.loss import an_old_instruction, ending, lose_at, reconcile, resumed
 
 DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 

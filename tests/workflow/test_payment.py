@@ -12,9 +12,9 @@ from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, refund_key
 from domain.payment import Announcement, Payment, PaymentStatus
-from tests.builders import a_payment, a_reservation, an_order
-from tests.fakes import REFUNDED, World, refusal
-from tests.invariants import assert_everybody_agrees
+from tests.support.builders import a_payment, a_reservation, an_order
+from tests.support.fakes import REFUNDED, World, refusal
+from tests.support.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk, attention_flags
 from workflows.policies import STEPS
 

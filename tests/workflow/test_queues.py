@@ -16,8 +16,8 @@ from domain.errors import ErrorCode
 from domain.names import TOPIC_SUCCEEDED
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
-from tests.builders import an_order
-from tests.time_skipping import time_skipping
+from tests.support.builders import an_order
+from tests.support.time_skipping import time_skipping
 from tests.workflow.conftest import Desk
 from workflows import policies, worker
 from workflows.policies import STEPS

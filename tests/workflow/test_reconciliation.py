@@ -15,13 +15,13 @@ from domain.errors import ErrorCode
 from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
-from tests.builders import UNKNOWN_MONEY, a_payment, an_instruction, an_order
-from tests.fakes import ports_of
-from tests.invariants import assert_everybody_agrees, books_of
-from tests.rounds import DyingPayments, RunningWorkflows
-from tests.time_skipping import time_skipping
+from tests.support.builders import UNKNOWN_MONEY, a_payment, an_instruction, an_order
+from tests.support.fakes import ports_of
+from tests.support.invariants import assert_everybody_agrees, books_of
+from tests.support.loss import an_old_instruction, ending, lose_at, reconcile
+from tests.support.rounds import DyingPayments, RunningWorkflows
+from tests.support.time_skipping import time_skipping
 from tests.workflow.conftest import Desk, attention_flags
-from tests.workflow.loss import an_old_instruction, ending, lose_at, reconcile
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ABANDONED_AFTER
 from workflows.refund import RefundWorkflow

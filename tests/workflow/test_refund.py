@@ -13,8 +13,8 @@ from domain.gateway import RefundRequest
 from domain.names import TOPIC_REFUNDED
 from domain.payment import Payment
 from domain.refund import Refund, RefundStatus
-from tests.fakes import refusal
-from tests.invariants import books_of
+from tests.support.fakes import refusal
+from tests.support.invariants import books_of
 from tests.workflow.conftest import Desk, attention_flags
 from workflows.refund import RefundWorkflow
 from workflows.start import start_refund

@@ -1,4 +1,4 @@
-"""The time-skipping server behaves as a real one, as `tests/time_skipping.py` says."""
+"""The time-skipping server behaves as a real one, as `tests/support/time_skipping.py` says."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -7,7 +7,7 @@ from temporalio.api.history.v1 import History, HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryResponse
 from temporalio.client import FetchWorkflowHistoryEventsInput, WorkflowHistoryEventFilterType
 
-from tests.time_skipping import PatientEvents
+from tests.support.time_skipping import PatientEvents
 from tests.workflow.conftest import Desk
 
 

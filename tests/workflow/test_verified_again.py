@@ -9,9 +9,9 @@ from domain.errors import ErrorCode
 from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_FAILED, workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
-from tests.builders import a_payment, a_reservation, an_order
-from tests.fakes import Fault
-from tests.invariants import assert_everybody_agrees
+from tests.support.builders import a_payment, a_reservation, an_order
+from tests.support.fakes import Fault
+from tests.support.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
 
 HOUR = timedelta(hours=1)

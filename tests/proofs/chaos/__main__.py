@@ -1,0 +1,223 @@
+"""Chaos on live processes: `python -m tests.proofs.chaos`.
+
+A system of its own is started, paid at and struck with faults of every kind; besides, each server
+is away for a minute or two at times. Then everything heals, and the audit compares all books, and
+what the customers were told. The exit code is 1 if a promise was broken. A run is repeated by its
+seed, and `--part 2/5` is the second of five parts of it.
+"""
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from random import Random
+from tempfile import mkdtemp
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+import httpx
+import typer
+import uvloop
+from rich.console import Console
+from rich.progress import Progress
+from temporalio.client import Client
+
+from audit.__main__ import read_ended
+from audit.books import ApiResponse, Books
+from audit.invariants import violations
+from devstack.stack.ports import HOST, Ports
+from devstack.stack.stack import Stack
+from tests.proofs.chaos.faults import LINKED, Battlefield
+from tests.proofs.chaos.idle import taken_up_again, until_idle
+from tests.proofs.chaos.links import Link
+from tests.proofs.chaos.nemesis import Nemesis
+from tests.proofs.chaos.outages import Outage, outages
+from tests.proofs.chaos.report import Run, show
+from tests.proofs.chaos.shoppers import SECONDS, Shoppers
+from tests.support.proof import WHOLE, Part, PartOption, commit
+from tests.support.stacks import settings_of
+
+PAGE = Path(".chaos/report.html")
+BEHAVIOUR = {"PAYMENT_WAIT_SECONDS": "10", "GATEWAY_SUCCESS_RATE": "0.95"}
+
+PACE_SECONDS = 2.0
+"""Between two purchases of a customer that are more than were asked for."""
+
+console = Console(highlight=False)
+
+
+class Load(NamedTuple):
+    """How hard the system is tried."""
+
+    payments: int
+    seed: int
+    part: Part
+    at_once: int
+    hands: int
+    outages: int
+    only: str
+
+    @property
+    def dice(self) -> Random:
+        return Random(f"{self.seed}:{self.part}")
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Of the purchases of this part, which are of the seed, however it is split."""
+        return self.part.of(range(self.payments))
+
+    def outages_of_part(self) -> Sequence[Outage]:
+        every = outages(self.outages, Random(self.seed))
+        return [each for each in self.part.of(every) if self.only in str(each)]
+
+
+def main(
+    *,
+    payments: Annotated[int, typer.Option(min=1, help="How many purchases are made.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the faults and the purchases.")] = 1,
+    part: PartOption = WHOLE,
+    at_once: Annotated[int, typer.Option(min=1, help="Customers at the same time.")] = 40,
+    hands: Annotated[int, typer.Option(min=0, help="Faults at the same time.")] = 2,
+    away: Annotated[
+        int, typer.Option(min=0, help="How often each server is away for a minute or two.")
+    ] = 2,
+    only: Annotated[str, typer.Option(help="Only kinds with this in their name.")] = "",
+) -> None:
+    """Strike the running system while customers pay, and compare the books afterwards."""
+    directory = Path(mkdtemp(prefix="chaos-"))
+    load = Load(payments, seed, Part.parse(part), at_once, hands, away, only)
+    run = uvloop.run(_run(directory, load))
+    show(run, PAGE)
+    if run.is_clean:
+        shutil.rmtree(directory)
+    else:
+        console.print(f"What the servers have written is in {directory}.")
+    raise typer.Exit(not run.is_clean)
+
+
+async def _run(directory: Path, load: Load) -> Run:
+    began = datetime.now(UTC)
+    async with (
+        _battlefield(directory, load.dice) as field,
+        _shoppers(field, load.seed) as shoppers,
+    ):
+        kinds = [each for each in field.kinds() if load.only in str(each)]
+        nemesis = Nemesis(field, kinds, load.hands, load.outages_of_part())
+        if not (kinds or nemesis.outages):
+            raise typer.BadParameter(f"No kind of fault has {load.only!r} in its name.")
+        started = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(nemesis.rage())
+            await _shop(shoppers, nemesis, load)
+            seconds = time.monotonic() - started
+            nemesis.stop()
+        healed = time.monotonic()
+        await field.stack.up()
+        with console.status("Waiting until every payment has ended"):
+            is_idle = await until_idle(settings_of(field.stack), field.temporal)
+        idle_after = time.monotonic() - healed if is_idle else float("inf")
+        read = await read_ended(settings_of(field.stack), began, datetime.now(UTC))
+        reconciled = await taken_up_again(field.temporal)
+    books = _with_answers(read, shoppers.answers)
+    return Run(
+        command=" ".join(["python -m tests.proofs.chaos", *sys.argv[1:]]),
+        commit=commit(),
+        seed=load.seed,
+        part=load.part,
+        seconds=seconds,
+        idle_after=idle_after,
+        shoppers=shoppers,
+        struck=nemesis.struck,
+        suffered=nemesis.suffered,
+        reconciled=reconciled,
+        died=nemesis.died,
+        books=books,
+        violations=[violation for each in books for violation in violations(each)],
+    )
+
+
+@asynccontextmanager
+async def _battlefield(directory: Path, dice: Random) -> AsyncIterator[Battlefield]:
+    ports = Ports.free()
+    links = {name: Link(asdict(ports)[name]) for name in LINKED}
+    stack = Stack(directory, ports, ephemeral=True)
+    async with AsyncExitStack() as opened:
+        for link in links.values():
+            await opened.enter_async_context(link.opened())
+        try:
+            await stack.up(environment=BEHAVIOUR | _through(links))
+            temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
+            yield Battlefield(stack, links, temporal, dice)
+        finally:
+            await stack.down()
+
+
+def _through(links: Mapping[str, Link]) -> dict[str, str]:
+    """The settings by which our processes reach all others through links."""
+    address = {name: f"{HOST}:{link.port}" for name, link in links.items()}
+    return {
+        "DATABASE_URL": f"postgresql://payments:payments@{address['postgres']}/payments",
+        "REDIS_URL": f"redis://{address['valkey']}/0",
+        "TEMPORAL_ADDRESS": address["temporal"],
+        "ORDERING_URL": f"http://{address['ordering']}",
+        "INVENTORY_URL": f"http://{address['inventory']}",
+        "GATEWAY_URL": f"http://{address['gateway']}",
+    }
+
+
+@asynccontextmanager
+async def _shoppers(field: Battlefield, seed: int) -> AsyncIterator[Shoppers]:
+    limits = httpx.Limits(max_connections=None)
+    async with (
+        httpx.AsyncClient(
+            base_url=f"http://{HOST}:{field.links['api'].port}",
+            timeout=SECONDS,
+            limits=limits,
+            trust_env=False,
+        ) as api,
+        httpx.AsyncClient(timeout=SECONDS, limits=limits, trust_env=False) as neighbours,
+    ):
+        yield Shoppers(api, neighbours, field.stack.environment(), seed)
+
+
+async def _shop(shoppers: Shoppers, nemesis: Nemesis, load: Load) -> None:
+    """Make all purchases; then more of them, but fewer at once, while servers are still away."""
+    numbers = iter(load.numbers)
+    more = count(load.payments)
+    with Progress(console=console) as progress:
+        task = progress.add_task("Paying", total=len(load.numbers))
+
+        async def buy(number: int) -> None:
+            await shoppers.buy(number)
+            told = f"Paying, {len(nemesis.struck)} faults, {len(nemesis.suffered)} outages"
+            progress.update(task, completed=shoppers.purchases, description=told)
+
+        async def queue() -> None:
+            for number in numbers:
+                await buy(number)
+            while not nemesis.outages_over.is_set():
+                await asyncio.sleep(PACE_SECONDS)
+                await buy(next(more))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(load.at_once):
+                group.create_task(queue())
+
+
+def _with_answers(
+    read: Sequence[Books], answers: Mapping[UUID, Sequence[ApiResponse]]
+) -> Sequence[Books]:
+    books: dict[UUID | None, Books] = {each.order_id: each for each in read}
+    for order_id, told in answers.items():
+        books.setdefault(order_id, Books(order_id)).responses = list(told)
+    return list(books.values())
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,76 @@
+"""Hostile neighbours as a command: `python -m tests.proofs.hostile`.
+
+Answers one by one through the adapters, then whole payments. Both are made of seeds: a long run can
+be split into several, and what went wrong is run again by its seed.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from functools import reduce
+from operator import add
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from tests.proofs.hostile.answers import Tally, attempt
+from tests.proofs.hostile.payments import Finding, hostility
+from tests.support.proof import commit
+
+PORTION = 1000
+"""How many answers one seed makes."""
+AT_ONCE = 100
+"""Payments that share a server; the server is new for the next ones."""
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def main(
+    answers: Annotated[int, typer.Option(min=0, help="Answers through the adapters.")] = 100_000,
+    payments: Annotated[int, typer.Option(min=0, help="Whole payments.")] = 5_000,
+    seed: Annotated[int, typer.Option(help="Of the first thousand answers and payment.")] = 1,
+) -> None:
+    """Change the answers of other systems, and check what the service concludes."""
+    logging.disable(logging.CRITICAL)  # each odd answer would be a line
+    console.print(f"Commit {commit()}, from seed {seed} on")
+    is_clean = _read_answers(answers, seed) if answers else True
+    if payments:
+        is_clean &= _make_payments(payments, seed)
+    raise typer.Exit(not is_clean)
+
+
+def _read_answers(count: int, seed: int) -> bool:
+    portions = range(seed, seed + -(-count // PORTION))
+    done = (asyncio.run(attempt(each, PORTION)) for each in portions)
+    tally = reduce(add, track(done, "Answers", len(portions), console=console), Tally())
+    for outcome, times in sorted(tally.outcomes.items()):
+        console.print(f"{times:>9,} x {outcome}", markup=False)
+    console.print(f"{tally.answers:,} answers, {len(tally.wrong)} misunderstood")
+    console.print("\n".join(tally.wrong), markup=False)
+    return not tally.wrong
+
+
+def _make_payments(count: int, seed: int) -> bool:
+    findings: list[Finding] = []
+    for first in track(range(seed, seed + count, AT_ONCE), "Payments", console=console):
+        last = min(first + AT_ONCE, seed + count)
+        findings += asyncio.run(_some(range(first, last)))
+    for ending, times in Counter(each.ending for each in findings).most_common():
+        console.print(f"{times:>9,} x {ending}", markup=False)
+    broken = [each for each in findings if each.violations]
+    for each in broken:
+        console.print(f"seed {each.seed}: {each.ending}: {each.violations}", markup=False)
+    mutated = sum(each.mutated for each in findings)
+    console.print(f"{len(findings):,} cases, {mutated:,} hostile answers, {len(broken)} broken")
+    return not broken
+
+
+async def _some(seeds: range) -> list[Finding]:
+    async with hostility() as hostile:
+        return [await hostile.run(seed) for seed in seeds]
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,131 @@
+"""The fakes' world over HTTP, as an honest gateway, Ordering and Inventory would answer."""
+
+import json
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from domain.errors import ErrorCode, PaymentError
+from domain.gateway import ChargeRequest, ChargeState, RefundRequest, RefundState
+from domain.money import Money
+from tests.proofs.hostile.mutations import Told
+from tests.support.fakes import FakeGateway, FakeInventory, FakeOrdering, World
+
+STATUSES = {ChargeState.CAPTURED: 201, ChargeState.DECLINED: 402, ChargeState.VOIDED: 409}
+REFUSALS = {ErrorCode.REFUND_REFUSED: "REFUND_TOO_LARGE", ErrorCode.PROCESSOR_ERROR: "KEY_REUSED"}
+
+
+class Gateway(FakeGateway):
+    """The fake, whose charges also tell their amounts."""
+
+    def charge_body(self, key: str) -> dict[str, Any] | None:
+        charge = self._world.charges.get(key)
+        if charge is None:
+            return None
+        refunded = [each.amount.amount for each in self._world.refunds if each.charge_key == key]
+        captured = (each.amount for each in self._world.captures if each.key == key)
+        amount = next(captured, None)
+        amounts = {"amount": str(amount.amount), "currency": amount.currency} if amount else {}
+        return {
+            "key": key,
+            "state": charge.state,
+            "isSimulated": charge.is_simulated,
+            "transactionId": charge.transaction_id,
+            "code": charge.error_code,
+            "message": charge.message,
+            "response": charge.simulated_response,
+            **amounts,
+            **({"refundedAmount": str(sum(refunded, Decimal(0)))} if refunded else {}),
+        }
+
+
+async def tell(world: World, request: httpx.Request) -> Told:
+    """Have the request's effect, and answer it."""
+    _, kind, *rest = request.url.path.split("/")
+    answers: dict[tuple[str, str], Callable[[], Awaitable[Told]]] = {
+        ("GET", "orders"): lambda: _order(world, UUID(rest[0])),
+        ("GET", "reservations"): lambda: _reservation(world, UUID(rest[0])),
+        ("POST", "charges"): lambda: _charge(world, request, rest),
+        ("GET", "charges"): lambda: _stands(world, rest[0]),
+        ("POST", "refunds"): lambda: _refund(world, request),
+        ("GET", "refunds"): lambda: _refund_stands(world, rest[0]),
+    }
+    return await answers[request.method, kind]()
+
+
+async def _order(world: World, order_id: UUID) -> Told:
+    try:
+        order = await FakeOrdering(world).fetch_order(order_id)
+    except PaymentError:
+        return Told(404, {"error": "no such order"})
+    body = {"id": str(order.id), "userId": order.customer_id, "status": order.state}
+    return Told(200, body | {"totalAmount": str(order.total), "currency": order.currency})
+
+
+async def _reservation(world: World, reservation_id: UUID) -> Told:
+    try:
+        held = await FakeInventory(world).fetch_reservation(reservation_id)
+    except PaymentError:
+        return Told(404, {"error": "no such reservation"})
+    body = {"id": held.id, "orderId": held.order_id, "customerId": held.customer_id}
+    told = {name: str(value) for name, value in body.items() if value}
+    ends = held.expires_at.isoformat() if held.expires_at else None
+    return Told(200, told | {"status": held.status, "expiresAt": ends})
+
+
+async def _charge(world: World, request: httpx.Request, rest: list[str]) -> Told:
+    gateway = Gateway(world)
+    if rest:
+        key = rest[0]
+        await world.perform("void_charge", lambda: gateway._void(key, None))
+        return Told(200, gateway.charge_body(key))
+    key, asked = request.headers["idempotency-key"], json.loads(request.content, parse_float=str)
+    wanted = ChargeRequest(
+        key=key,
+        payment_id=asked["paymentId"],
+        order_id=asked["orderId"],
+        amount=Money.parse(asked["amount"], asked["currency"]),
+        payment_method=asked["paymentMethod"],
+    )
+    try:
+        charge = await gateway.charge(wanted)
+    except PaymentError as refusal:
+        return _refusal(422, REFUSALS[refusal.code], key)
+    body = {**(gateway.charge_body(key) or {}), "state": charge.state, "refundedAmount": None}
+    return Told(STATUSES[charge.state], body)
+
+
+async def _stands(world: World, key: str) -> Told:
+    body = await world.perform("find_charge", lambda: Gateway(world).charge_body(key))
+    return Told(200, body) if body else _refusal(404, "CHARGE_NOT_FOUND", key)
+
+
+async def _refund(world: World, request: httpx.Request) -> Told:
+    key, asked = request.headers["idempotency-key"], json.loads(request.content, parse_float=str)
+    amount = Money.parse(asked["amount"], asked["currency"])
+    wanted = RefundRequest(key=key, charge_key=asked["chargeKey"], amount=amount)
+    try:
+        state = await FakeGateway(world).refund(wanted)
+    except PaymentError as refusal:
+        return _refusal(422, REFUSALS[refusal.code], key)
+    return Told(201, _refund_body(wanted, state))
+
+
+async def _refund_stands(world: World, key: str) -> Told:
+    found = {each.key: each for each in world.refunds}.get(key)
+    await world.perform("find_refund", lambda: None)
+    if found is None:
+        return _refusal(404, "REFUND_NOT_FOUND", key)
+    return Told(200, _refund_body(found, RefundState.SUCCEEDED))
+
+
+def _refund_body(request: RefundRequest, state: RefundState) -> dict[str, Any]:
+    amount = {"amount": str(request.amount.amount), "currency": request.amount.currency}
+    return {"key": request.key, "chargeKey": request.charge_key, "state": state, **amount}
+
+
+def _refusal(status: int, code: str, key: str) -> Told:
+    return Told(status, {"error": "in words", "code": code, "key": key})

@@ -1,0 +1,154 @@
+"""What may be concluded from an answer, read from its raw bytes in another way than the product."""
+
+import json
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from domain.errors import ErrorCode, PaymentError
+from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
+from domain.verification import Order, Reservation
+from tests.proofs.hostile.mutations import Told
+
+REFUSED = {
+    ErrorCode.PROCESSOR_ERROR: {(400, "INVALID_REQUEST"), (422, "KEY_REUSED")},
+    ErrorCode.REFUND_REFUSED: {(409, "NOT_CAPTURED"), (422, "REFUND_TOO_LARGE")},
+}
+
+
+class Said:
+    """The members of an answer's body; none, if it is not one JSON object."""
+
+    def __init__(self, told: Told) -> None:
+        self.status = told.status
+        self._members = _members(told.content)
+
+    def text(self, name: str) -> str | None:
+        value = self._members.get(name)
+        if not isinstance(value, str):
+            return None
+        shown = "".join(
+            each for each in value if unicodedata.category(each) != "Cc" or each in WHITE
+        )
+        return " ".join("".join(each for each in shown if each not in TURNING).split()) or None
+
+    def number(self, name: str) -> Decimal | None:
+        try:
+            return Decimal(self.text(name) or "?")
+        except InvalidOperation:
+            return None
+
+    def ids(self, *names: str) -> set[UUID | None]:
+        return {_uuid(text) for name in names if (text := self.text(name))} - {UUID(int=0)}
+
+    def is_about(self, request: ChargeRequest | RefundRequest) -> bool:
+        amount = (self.number("amount"), (self.text("currency") or "").upper())
+        exact = (request.amount.amount, request.amount.currency)
+        return self.text("key") == request.key and amount == exact
+
+
+WHITE = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85"
+TURNING = {*map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]), *"\u061c\u200e\u200f\ufeff"}
+
+
+def _members(content: bytes) -> Mapping[str, Any]:
+    try:
+        if content[:2] == b"\x1f\x8b":
+            content = zlib.decompressobj(31).decompress(content)
+        body = json.loads(
+            content.decode("utf-8-sig"), parse_int=str, parse_float=str, parse_constant=str
+        )
+    except (ValueError, RecursionError, zlib.error):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def objections(outcome: object, said: Said, request: Any) -> Iterator[str]:
+    """What is wrong with what the product made of an answer to `request`."""
+    match outcome:
+        case PaymentError():
+            yield from _of_error(outcome, said, request)
+        case Charge():
+            yield from _of_charge(outcome, said, request)
+        case RefundState():
+            yield from _of_refund(outcome, said, request)
+        case Order():
+            yield from _of_order(outcome, said)
+        case Reservation():
+            yield from _of_reservation(outcome, said, request)
+        case None if said.status != 404 or said.text("key") != request.key:
+            yield "not there, which it does not say of this key"
+
+
+def _of_error(error: PaymentError, said: Said, request: Any) -> Iterator[str]:
+    if error.code in REFUSED:
+        refusal = (said.status, said.text("code"))
+        if said.text("key") != request.key or refusal not in REFUSED[error.code]:
+            yield f"{error.code}, which it does not say of this key"
+    elif error.code in {ErrorCode.ORDER_NOT_FOUND, ErrorCode.RESERVATION_NOT_ACTIVE}:
+        if said.status != 404:
+            yield f"{error.code} by HTTP {said.status}"
+    elif not error.code.endswith("_UNAVAILABLE"):
+        yield f"ends as {error.code}"
+
+
+def _of_refund(state: RefundState, said: Said, request: RefundRequest) -> Iterator[str]:
+    if not said.is_about(request) or said.text("chargeKey") != request.charge_key:
+        yield "about another refund"
+    if state is RefundState.PENDING:
+        return
+    if said.text("state") != state or said.status not in {200, 201}:
+        yield f"{state}, by HTTP {said.status} {said.text('state')}"
+
+
+def _of_charge(charge: Charge, said: Said, request: ChargeRequest) -> Iterator[str]:
+    if charge.state not in {ChargeState.CAPTURED, ChargeState.REFUNDED}:
+        if said.text("key") != request.key or said.text("state") != charge.state:
+            yield f"{charge.state}, which it does not say of this key"
+        return
+    if not said.is_about(request) or said.text("state") != charge.state:
+        yield f"{charge.state}, which it does not say of this charge"
+    if said.status not in {200, 201}:
+        yield f"{charge.state} by HTTP {said.status}"
+    kept = said.number("refundedAmount") in {None, Decimal(0)}
+    if kept is (charge.state is ChargeState.REFUNDED):
+        yield f"{charge.state}, and refunded {said.number('refundedAmount')}"
+
+
+def _of_order(order: Order, said: Said) -> Iterator[str]:
+    ids = said.ids("id", "orderId")
+    if said.status != 200 or (ids and order.id not in ids):
+        yield "another order's"
+    if order.total not in {said.number(name) for name in ("totalAmount", "total", "price")}:
+        yield f"costs {order.total}"
+    if order.state and order.state not in {_lower(said, "state"), _lower(said, "status")}:
+        yield f"in state {order.state}"
+    owners = said.ids("userId", "customerId", "customerEmail")
+    if order.customer_id and _uuid(order.customer_id) not in {*owners, None}:
+        yield f"owned by {order.customer_id}"
+
+
+def _of_reservation(held: Reservation, said: Said, order_id: UUID) -> Iterator[str]:
+    if said.status != 200 or said.ids("id", "reservationId") - {held.id}:
+        yield "another reservation's"
+    if held.status != _lower(said, "status"):
+        yield f"is {held.status}"
+    if held.may_be_released(order_id) and said.ids("orderId") != {order_id}:
+        yield "would be freed, and may be another's"
+
+
+def _lower(said: Said, name: str) -> str | None:
+    """A state as it is kept: it may be shown to people."""
+    text = re.sub("[\ud800-\udfff]", "\ufffd", said.text(name) or "")
+    return text[:255].lower() or None

@@ -1,0 +1,73 @@
+"""What each run has seen of its order, and whether it acts on what it has seen last.
+
+An order may change in the moment after the last look, and nobody can see that. So the rule is not
+that no changed order is ever paid: it is that no run acts against its own latest look, and that a
+run looks again after a charge that was slow, or that an earlier run has made.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from temporalio import activity
+
+from domain.events import PaymentEvent
+from domain.names import TOPIC_FAILED
+from domain.verification import PENDING, UNSOLD
+from tests.support.fakes import Result
+
+if TYPE_CHECKING:
+    from tests.support.fakes import World
+
+CHARGING = frozenset({"charge", "find_charge", "void_charge"})
+
+
+class Looks:
+    """`broken` are the sentences that say what a run did against what it had seen."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._answers: dict[tuple[str, str], Any] = {}
+        self._calls: dict[str, list[str]] = defaultdict(list)
+        self.broken: list[str] = []
+
+    def noting(self, operation: str, effect: Callable[[], Result]) -> Callable[[], Result]:
+        """Wrap the effect: check it against this run's latest responses, and keep the new one."""
+        if not activity.in_activity():
+            return effect
+        run = activity.info().workflow_run_id or ""
+        self._calls[run].append(operation)
+
+        is_success = operation == "record_succeeded"
+        broken = list(self._broken_by_success(run)) if is_success else []
+
+        def judged() -> Result:
+            result = effect()
+            self.broken += broken
+            self._answers[run, operation] = result
+            return result
+
+        return judged
+
+    def judge_event(self, event: PaymentEvent) -> None:
+        """Judge an event of which nobody has heard before."""
+        run = activity.info().workflow_run_id or ""
+        if event.topic != TOPIC_FAILED:
+            return
+        order = self._answers.get((run, "fetch_order"))
+        if order is not None and order.state != PENDING:
+            self.broken.append(f"a failure was published of an order seen to be {order.state}")
+        held = self._answers.get((run, "fetch_reservation"))
+        if event.reservation_id and held is not None and held.status not in UNSOLD:
+            self.broken.append(f"seats were freed of a reservation seen to be {held.status}")
+
+    def _broken_by_success(self, run: str) -> Iterator[str]:
+        order = self._answers.get((run, "fetch_order"))
+        if order is not None and order.state != PENDING:
+            yield f"a success was recorded of an order seen to be {order.state}"
+        calls = self._calls[run]
+        charges = [place for place, call in enumerate(calls) if call in CHARGING]
+        looks = [place for place, call in enumerate(calls) if call == "fetch_order"]
+        was_slow = len(charges) > 1 or any(calls[place] != "charge" for place in charges)
+        if was_slow and not (looks and looks[-1] > charges[-1]):
+            yield "a success was recorded after a slow charge, without another look"

@@ -1,0 +1,28 @@
+"""Kafka in the simulation: a log, and the consumers that read it."""
+
+from typing import TYPE_CHECKING
+
+from activities.ports import EventPublisher
+from domain.events import Event, PaymentEvent
+
+if TYPE_CHECKING:
+    from tests.proofs.simulation.world import FaultyWorld
+
+
+class HeardPublisher(EventPublisher):
+    def __init__(self, world: "FaultyWorld") -> None:
+        self._world = world
+
+    async def publish(self, event: Event) -> None:
+        await self._world.perform(event.topic, lambda: self._append(event))
+
+    def _append(self, event: Event) -> None:
+        if not isinstance(event, PaymentEvent):
+            raise TypeError("This is no event of a payment.")
+        if all(
+            (each.subject, each.topic) != (event.subject, event.topic)
+            for each in self._world.events
+        ):
+            self._world.looks.judge_event(event)
+        self._world.events.append(event)
+        self._world.consumers.tell(event)

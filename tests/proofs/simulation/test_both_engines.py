@@ -1,0 +1,88 @@
+"""The in-process engine gives the same results as Temporal's time-skipping server."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.proofs.simulation.cases import singles
+from tests.proofs.simulation.faults import OPERATIONS, TERMINATIONS, Case, Kind, Scenario
+from tests.proofs.simulation.in_process import simulate
+from tests.proofs.simulation.on_server import simulating_on_server
+from tests.proofs.simulation.simulator import Finding
+from tests.proofs.simulation.world import OUTAGES
+
+PARTS = 8
+CONCURRENT = frozenset({"fetch_order", "fetch_reservation"})
+"""Requests that run at the same time as the claim."""
+
+
+def is_comparable(case: Case) -> bool:
+    """Not if a workflow is lost while a system is away for hours.
+
+    The server's clock then leaps ten years over the time limit of the lost run (see `ShortRuns`).
+    """
+    kinds = {each.kind for each in case.faults}
+    return not (kinds & TERMINATIONS and kinds & set(OUTAGES))
+
+
+def sample() -> Iterator[Case]:
+    """One case of each operation of each scenario, every time with another fault."""
+    comparable = filter(is_comparable, singles())
+    of_operations = groupby(comparable, lambda case: (case.scenario, case.faults[-1].operation))
+    for number, (_, cases) in enumerate(of_operations):
+        choice = list(cases)
+        yield choice[number % len(choice)]
+
+
+SAMPLE = list(sample())
+
+
+class Ending(NamedTuple):
+    """The results that both engines must share. The order of concurrent calls may differ."""
+
+    struck: list[Any]
+    violated: list[str]
+    statuses: list[str]
+    calls: dict[str, int]
+
+    @classmethod
+    def of(cls, finding: Finding) -> "Ending":
+        # How often a system is asked in vain depends on where the clock stands when it goes away.
+        away = {each.operation for each in finding.case.faults if each.kind in OUTAGES}
+        calls = Counter(each for each in finding.calls if each in set(OPERATIONS) - away)
+        # A claim that ends the payment stops what is asked beside it, at once or one call later.
+        asked = dict.fromkeys(CONCURRENT & set(calls), 1)
+        return cls(
+            finding.struck,
+            [each.invariant for each in finding.violations],
+            sorted(finding.statuses),
+            {**calls, **asked},
+        )
+
+
+async def on_server(cases: Sequence[Case], *, remembers: bool) -> list[Finding]:
+    async with simulating_on_server(remembers=remembers) as simulator:
+        return [await simulator.run(case) for case in cases]
+
+
+@pytest.mark.timeout(900)  # some seconds on a quiet machine
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_both_engines_come_to_the_same_ending(part: int) -> None:
+    cases = SAMPLE[part::PARTS]
+    remembers = part % 3 > 0
+
+    theirs = await on_server(cases, remembers=remembers)
+    ours = await asyncio.to_thread(simulate, cases, remembers=remembers)
+
+    endings = {str(each.case): Ending.of(each) for each in ours}
+    assert endings == {str(each.case): Ending.of(each) for each in theirs}
+
+
+def test_the_sample_has_everything() -> None:
+    assert {fault.kind for case in SAMPLE for fault in case.faults} == set(Kind)
+    assert {fault.operation for case in SAMPLE for fault in case.faults} == set(OPERATIONS)
+    assert {case.scenario for case in SAMPLE} == set(Scenario)

@@ -1,0 +1,182 @@
+"""What must hold once payments have ended: everybody tells the same story, to the minor unit."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from audit.__main__ import open_sources
+from audit.books import Books
+from audit.sources import read_books
+from domain.errors import NEVER_PUBLISHED
+from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, event_id
+from domain.payment import UNANNOUNCED
+from tests.support.shop import Answer, Order, Shop
+from tests.support.stacks import settings_of
+from tests.support.waiting import eventually
+
+Row = dict[str, Any]
+HOUR = timedelta(hours=1)
+
+HISTORIES = (
+    ["pending", "succeeded"],
+    ["pending", "failed"],
+    ["pending", "succeeded", "failed"],
+    ["failed"],  # it never held the order, which another failure had closed
+)
+
+
+async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:
+    """Answer, rows, gateway, events and Ordering agree about every payment of the order."""
+    rows = await eventually("every event is out", lambda: _rows_when_published(shop, order))
+    shown = answer.body["payment"]
+    if shown is not None:
+        assert _parsed(shown) in [_answered(row) for row in rows]
+        assert (await shop.get(f"/payments/{shown['id']}")).payment == shown
+    assert [row["status"] for row in rows].count("succeeded") <= 1
+    for row in rows:
+        assert await shop.transitions(row["id"]) in HISTORIES
+    await _assert_money(shop, order, rows)
+    await _assert_events(shop, order, rows)
+    await _assert_order(shop, order, rows)
+
+
+async def _rows_when_published(shop: Shop, order: Order) -> list[Row] | None:
+    """The rows of the order, once no event is on its way: callers do not wait for Kafka."""
+    rows = await shop.rows(order)
+    return None if any(row["announcement"] in UNANNOUNCED for row in rows) else rows
+
+
+async def assert_only_payment_agreed(shop: Shop, order: Order) -> Row:
+    """Everybody agrees about the order's only payment, which is returned."""
+    [row] = await shop.rows(order)
+    await assert_agreement(shop, order, await shop.get(f"/payments/{row['id']}"))
+    return row
+
+
+async def books_of(shop: Shop, order: Order) -> Books:
+    """The order's books as the audit reads them."""
+    async with open_sources(settings_of(shop.stack)) as sources:
+        since = datetime.now(UTC) - HOUR
+        books = {each.order_id: each async for each in read_books(sources, since)}
+        return books[UUID(order.id)]
+
+
+async def _assert_money(shop: Shop, order: Order, rows: list[Row]) -> None:
+    """The gateway keeps what the succeeded payment says, and nothing else."""
+    charges = {charge["key"]: charge for charge in await shop.charges(order)}
+    for row in rows:
+        charge = charges.pop(charge_key(row["id"]), None)
+        kept = row["amount_minor"] if row["status"] == "succeeded" else 0
+        assert _kept(charge, row["currency_exponent"]) == kept
+        assert row["transaction_id"] == (charge.get("transactionId") if charge else None)
+        assert row["simulated_response"] == (charge["response"] if charge else None)
+    assert not charges, "charges of no payment"
+
+
+def _kept(charge: dict[str, Any] | None, exponent: int) -> Decimal:
+    if charge is None or charge["state"] not in {"captured", "refunded"}:
+        return Decimal(0)
+    kept: Decimal = charge["amount"] - (charge["refundedAmount"] or 0)
+    return kept.scaleb(exponent)
+
+
+async def _assert_events(shop: Shop, order: Order, rows: list[Row]) -> None:
+    """Each payment's one event, however often it was published, in the same bytes every time."""
+    records = await shop.events(order)
+    distinct = set(map(str, records))
+    expected = {_event_id(row): row for row in rows if _is_told(row)}
+    assert {record.id for record in records} == set(expected)
+    assert len(distinct) == len(expected), "copies of an event differ"
+    for record in records:
+        row = expected[record.id]
+        assert (record.topic, record.key) == (_topic(row), order.id)
+        assert _parsed(record.body) == _published(row) | _released(record.body, row)
+
+
+async def _assert_order(shop: Shop, order: Order, rows: list[Row]) -> None:
+    """Ordering comes to know the ending, and never hears what contradicts it."""
+    paid_by = [str(row["id"]) for row in rows if row["status"] == "succeeded"]
+    cancelled = any(map(_is_told, rows)) and not paid_by
+    expected = ("paid", *paid_by) if paid_by else ("cancelled" if cancelled else order.status, None)
+
+    async def knows() -> bool:
+        told = await shop.ordered(order) or {"status": None, "paymentId": None}
+        return (told["status"], told["paymentId"]) == expected
+
+    await eventually(f"Ordering has order {order.id} as {expected}", knows)
+    outcomes = await shop.outcomes(order)
+    assert outcomes.count("applied") == sum(map(_is_told, rows))
+    assert set(outcomes) <= {"applied", "repeated"}
+
+
+def _is_told(row: Row) -> bool:
+    return row["error_code"] not in NEVER_PUBLISHED
+
+
+def _topic(row: Row) -> str:
+    return TOPIC_SUCCEEDED if row["status"] == "succeeded" else TOPIC_FAILED
+
+
+def _event_id(row: Row) -> str:
+    return str(event_id(row["id"], _topic(row)))
+
+
+def _parsed(members: dict[str, Any]) -> dict[str, Any]:
+    """The members with their times as times."""
+    times = {name for name in members if name.endswith("At") and members[name]}
+    return members | {name: datetime.fromisoformat(members[name]) for name in times}
+
+
+def _answered(row: Row) -> dict[str, Any]:
+    """The row as the service must answer it."""
+    return _identity(row) | {
+        "id": str(row["id"]),
+        "reservationId": _text(row["reservation_id"]),
+        "errorCode": row["error_code"],
+        "errorMessage": row["error_message"],
+        "failureReason": row["failure_reason"],
+        "createdAt": row["created_at"],
+        "processedAt": row["processed_at"],
+        "isSimulated": row["is_simulated"],
+        "simulatedResponse": row["simulated_response"],
+    }
+
+
+def _published(row: Row) -> dict[str, Any]:
+    """The row as its event must tell it, but for the reservation of a failed payment."""
+    if row["status"] == "succeeded":
+        own = {
+            "reservationId": _text(row["reservation_id"]),
+            "transactionId": row["transaction_id"],
+            "processedAt": row["processed_at"],
+        }
+    else:
+        own = {
+            "failureReason": row["failure_reason"],
+            "errorCode": row["error_code"],
+            "errorMessage": row["error_message"],
+            "attemptedAt": row["processed_at"],
+        }
+    members = _identity(row) | {"paymentId": str(row["id"])} | own
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _released(body: dict[str, Any], row: Row) -> dict[str, Any]:
+    """A failed payment's event may name the reservation that the request named."""
+    return {"reservationId": _text(row["reservation_id"])} if "reservationId" in body else {}
+
+
+def _identity(row: Row) -> dict[str, Any]:
+    return {
+        "orderId": str(row["order_id"]),
+        "customerId": str(row["customer_id"]),
+        "amount": Decimal(row["amount_minor"]).scaleb(-row["currency_exponent"]),
+        "currency": row["currency"],
+        "paymentMethod": row["payment_method"],
+        "status": row["status"],
+    }
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value is not None else None

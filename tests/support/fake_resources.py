@@ -1,0 +1,252 @@
+"""Fakes of what the routes use, and what every response must have."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from api.admission import ConcurrencyLimit
+from api.dependencies import Resources
+from api.errors import STATUSES
+from api.identity import TRUSTING, Identity
+from api.pay import CancelPayment, FindPayment, PayOrder
+from api.ports import (
+    Allowance,
+    IdempotencyKeys,
+    PaymentCache,
+    PaymentList,
+    Payments,
+    PaymentWorkflows,
+    RateLimit,
+    Refunds,
+    RefundWorkflows,
+    RunningPayment,
+)
+from api.readiness import Check, Readiness, WarningCheck
+from api.refund import MakeRefund
+from api.request_errors import RequestErrorCode
+from api.schemas import PaymentProblem
+from api.timeline import ReadSource, Timeline
+from db.idempotency import KeyClaim
+from db.search import Search
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.refund import Refund
+from domain.timeline import Source
+from tests.support.builders import NOON, a_payment
+
+ORDER, CUSTOMER, STRANGER = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "123")
+BODY = f'{{"orderId":"{ORDER}","customerId":"{CUSTOMER}","amount":150.00}}'
+PROBLEM = {"type", "title", "status", "detail", "instance", "code"}
+ENVELOPE = {"success", "errorMessage", "payment"}
+
+PENDING = a_payment(id=UUID(int=9), order_id=UUID(ORDER), customer_id=UUID(CUSTOMER))
+SUCCEEDED = PENDING.succeeded(at=NOON).announced()
+ALLOWANCE = Allowance(False, requests=120, seconds=60, left=119, reset_seconds=60)
+
+
+def failed(code: ErrorCode) -> Payment:
+    return PENDING.failed(PaymentError(code, f"It is {code}."), at=NOON)
+
+
+@dataclass
+class State:
+    """What the fakes hold and have been asked for, as a test sets and reads it."""
+
+    recorded: list[Payment] = field(default_factory=list)
+    cached: dict[UUID, Payment] = field(default_factory=dict)
+    outcome: Payment | None = None
+    """How every payment ends that is started; None while it runs."""
+    is_endless: bool = False
+    """Whether the workflow runs for as long as the API waits."""
+    failure: Exception | None = None
+    """What every read of a payment raises."""
+    allowance: Allowance = ALLOWANCE
+    counted: list[str] = field(default_factory=list)
+    """The callers whose requests were counted."""
+    started: list[PaymentInstruction] = field(default_factory=list)
+    searches: list[Search] = field(default_factory=list)
+    cancelled: list[Payment] = field(default_factory=list)
+    recorded_refunds: list[Refund] = field(default_factory=list)
+    requested_refunds: list[Refund] = field(default_factory=list)
+    refunded: Refund | None = None
+    """How every refund ends that is requested; None while it runs."""
+    claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
+
+
+@dataclass
+class FakePayments(Payments, PaymentList):
+    state: State
+
+    async def find(self, payment_id: UUID) -> Payment | None:
+        self._fail()
+        return next((each for each in self.state.recorded if each.id == payment_id), None)
+
+    async def find_live(self, order_id: UUID) -> Payment | None:
+        self._fail()
+        live = (each for each in self._of(order_id) if each.status is not PaymentStatus.FAILED)
+        return next(live, None)
+
+    async def find_closing(self, order_id: UUID) -> Payment | None:
+        if await self.find_live(order_id) is not None:
+            return None
+        return next((each for each in self._of(order_id) if each.closes_its_order), None)
+
+    async def page(self, wanted: Search, limit: int) -> list[Payment]:
+        self.state.searches.append(wanted)
+        return self.state.recorded[:limit]
+
+    def _of(self, order_id: UUID) -> list[Payment]:
+        return [each for each in self.state.recorded if each.order_id == order_id]
+
+    def _fail(self) -> None:
+        if self.state.failure:
+            raise self.state.failure
+
+
+@dataclass
+class FakeRefunds(Refunds):
+    state: State
+
+    async def find(self, refund_id: UUID) -> Refund | None:
+        return next((each for each in self.state.recorded_refunds if each.id == refund_id), None)
+
+    async def of_payment(self, payment_id: UUID) -> list[Refund]:
+        return [each for each in self.state.recorded_refunds if each.payment_id == payment_id]
+
+
+@dataclass
+class FakeKeys(IdempotencyKeys):
+    state: State
+
+    async def claim(self, wanted: KeyClaim) -> KeyClaim:
+        return self.state.claims.setdefault((wanted.caller, wanted.key), wanted)
+
+    async def reassign(self, claim: KeyClaim, payment_id: UUID) -> None:
+        self.state.claims[claim.caller, claim.key] = claim._replace(payment_id=payment_id)
+
+
+@dataclass
+class FakeWorkflows(PaymentWorkflows, RefundWorkflows):
+    state: State
+
+    async def start_or_join(self, instruction: PaymentInstruction) -> RunningPayment:
+        self.state.started.append(instruction)
+        return RunningPayment(PENDING.id, self.ended)
+
+    async def ended(self) -> Payment | None:
+        if self.state.is_endless:
+            await asyncio.Event().wait()
+        return self.state.outcome
+
+    async def cancel(self, payment: Payment) -> None:
+        self.state.cancelled.append(payment)
+
+    async def refund(self, refund: Refund) -> Refund | None:
+        self.state.requested_refunds.append(refund)
+        return self.state.refunded
+
+
+@dataclass
+class FakeCache(PaymentCache):
+    state: State
+
+    async def get(self, payment_id: UUID) -> Payment | None:
+        return self.state.cached.get(payment_id)
+
+    async def put(self, payment: Payment) -> None:
+        self.state.cached[payment.id] = payment
+
+
+@dataclass
+class FakeRateLimit(RateLimit):
+    state: State
+
+    async def count(self, caller: str) -> Allowance:
+        self.state.counted.append(caller)
+        return self.state.allowance
+
+
+@dataclass
+class FakeResources(State):
+    """The fakes, with their common state."""
+
+    identity: Identity = TRUSTING
+    concurrency_limit: ConcurrencyLimit = field(
+        default_factory=lambda: ConcurrencyLimit(20, slow_after_seconds=5)
+    )
+    sources: dict[Source, ReadSource] = field(default_factory=dict)
+    """The sources of the timeline."""
+    down: tuple[str, ...] = ()
+    """The dependencies that do not respond."""
+    warnings: dict[str, str | Exception | None] = field(default_factory=dict)
+    """What the checks `one`, `two` and `three` find."""
+
+    def __post_init__(self) -> None:
+        self.payments = FakePayments(self)
+        self.keys = FakeKeys(self)
+        self.workflows = FakeWorkflows(self)
+
+    def build(self) -> Resources:
+        cache, refunds = FakeCache(self), FakeRefunds(self)
+        return Resources(
+            pay_order=PayOrder(self.payments, self.keys, self.workflows, cache),
+            find_payment=FindPayment(self.payments, cache),
+            cancel_payment=CancelPayment(self.payments, self.workflows),
+            make_refund=MakeRefund(refunds, self.workflows),
+            payment_list=self.payments,
+            refunds=refunds,
+            timeline=Timeline(self.sources),
+            rate_limit=FakeRateLimit(self),
+            identity=self.identity,
+            concurrency_limit=self.concurrency_limit,
+            readiness=Readiness(
+                {"postgresql": self._check("postgresql")},
+                {"redis": self._check("redis")},
+                {name: self._warning(name) for name in ("one", "two", "three")},
+            ),
+        )
+
+    def _warning(self, name: str) -> WarningCheck:
+        async def look() -> str | None:
+            found = self.warnings.get(name)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        return look
+
+    def _check(self, name: str) -> Check:
+        async def check() -> None:
+            if name in self.down:
+                raise ConnectionError
+
+        return check
+
+
+def envelope(answer: httpx.Response, status: int) -> Any:
+    """The body of a response that has the expected status and the contract's members."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    body = json.loads(answer.text)
+    assert body.keys() >= ENVELOPE
+    return body
+
+
+def problem(
+    answer: httpx.Response, code: ErrorCode | RequestErrorCode, status: int | None = None
+) -> Any:
+    """The body of an error, which has the members of RFC 9457 and those of the contract."""
+    body = envelope(answer, status or STATUSES[code])
+    assert body.keys() - {"errors"} == PROBLEM | ENVELOPE
+    PaymentProblem.model_validate_json(answer.content)
+    assert (body["code"], body["success"]) == (code, False)
+    assert body["status"] == answer.status_code
+    assert body["detail"] == body["errorMessage"] != ""
+    assert body["type"].startswith("urn:payment-service:problem:")
+    request_id = answer.headers["x-request-id"]
+    assert body["instance"] in {f"/payments/{PENDING.id}", f"urn:uuid:{request_id}"}
+    return body

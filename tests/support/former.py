@@ -1,0 +1,72 @@
+"""The version before this one, as Git keeps it: unpacked, and loaded beside this one."""
+
+import importlib
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+COMMIT = "e52f56de6356dca83640073a0c435497e51ad421"
+PACKAGES = frozenset({"activities", "api", "audit", "bootstrap", "db", "domain", "workflows"})
+
+
+def unpack(directory: Path) -> Path:
+    """Write the former version's tree into the directory, and return it."""
+    archive = subprocess.run(["git", "archive", COMMIT], cwd=ROOT, capture_output=True, check=False)
+    assert archive.returncode == 0, (
+        f"The former version, commit {COMMIT}, is not in this clone: "
+        f"{archive.stderr.decode().strip()} Fetch the whole history: git fetch --unshallow"
+    )
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as tree:
+        tree.extractall(directory, filter="data")
+    return directory
+
+
+@dataclass(frozen=True)
+class Former:
+    """Modules of the former version; their names lead to that version's modules only."""
+
+    desk: Any
+    errors: Any
+    fakes: Any
+    workflow: Any
+
+
+def load(tree: Path) -> Former:
+    with _only_from(tree):
+        return Former(
+            desk=importlib.import_module("tests.workflow.conftest"),
+            errors=importlib.import_module("domain.errors"),
+            fakes=importlib.import_module("tests.fakes"),
+            workflow=importlib.import_module("workflows.worker"),
+        )
+
+
+@contextmanager
+def _only_from(tree: Path) -> Iterator[None]:
+    """Import our packages from this tree, and forget them afterwards."""
+    ours = _loaded()
+    for name in ours:
+        del sys.modules[name]
+    sys.path.insert(0, str(tree))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(tree))
+        for name in _loaded():
+            del sys.modules[name]
+        sys.modules.update(ours)
+
+
+def _loaded() -> dict[str, Any]:
+    return {
+        name: module
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] in {*PACKAGES, "tests", "devstack"}
+    }

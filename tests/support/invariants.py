@@ -1,0 +1,39 @@
+"""The books of a faked world, checked by the invariants that production is audited with."""
+
+from uuid import UUID
+
+from activities.audit_ports import Effect, Movement, Record
+from audit.books import Books, WorkflowRun
+from audit.invariants import COMPLETED, violations
+from domain import exact_json
+from domain.payment import Payment
+from tests.support.fakes import World
+
+
+def assert_everybody_agrees(world: World, payment: Payment) -> None:
+    """The gateway's money, the row, the events and the answer tell the same story."""
+    books = books_of(world, payment.order_id)
+    books.runs.append(WorkflowRun("the test's", COMPLETED, payment))
+    assert payment in books.payments
+    assert violations(books) == []
+
+
+def books_of(world: World, order_id: UUID) -> Books:
+    return Books(
+        order_id,
+        payments=[each for each in world.payments.values() if each.order_id == order_id],
+        refunds=[each for each in world.asked_refunds.values() if each.order_id == order_id],
+        transitions=world.transitions,
+        effects=[
+            *(Effect(Movement.CAPTURE, each.key, each.key, each.amount) for each in world.captures),
+            *(
+                Effect(Movement.REFUND, each.key, each.charge_key, each.amount)
+                for each in world.refunds
+            ),
+        ],
+        records=[
+            Record(str(each.id), each.topic, each.key, exact_json.dumps(each.value))
+            for each in world.events
+            if each.key == str(order_id)
+        ],
+    )

@@ -1,0 +1,29 @@
+"""An issuer of bearer tokens that answers over HTTP."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from domain import exact_json
+from tests.support.tokens import key_set
+
+
+class _Issuer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        is_known = self.path in {"/.well-known/jwks.json", "/keys?set=1"}
+        self.send_response(200 if is_known else 404)
+        self.end_headers()
+        self.wfile.write(exact_json.dumps(key_set() if is_known else {}))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def issuing() -> Iterator[str]:
+    """The issuer's address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Issuer) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

@@ -1,0 +1,98 @@
+"""Programs that a few tests need and no Python package has: found here, or installed from Debian.
+
+`python -m tests.support.programs chromium`, or `pgbouncer`.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+REQUIRED = "REQUIRE_PROGRAMS"
+"""Environment variable that .ci/run sets, so that none of its tests is skipped."""
+SYSTEM = "/usr/sbin"
+"""Where Debian puts servers, which is not on everybody's PATH."""
+
+
+class Program(NamedTuple):
+    title: str
+    package: str
+    names: tuple[str, ...]
+    target: str
+
+    @property
+    def absent(self) -> str:
+        return (
+            f"{self.title} is no Python package, and is not installed on this machine. "
+            f"`make {self.target}` installs it; .ci/run does so, and fails if it is missing."
+        )
+
+    @property
+    def by_hand(self) -> str:
+        return f"Install {self.title}, so that the PATH has one of {', '.join(self.names)}."
+
+    def find(self) -> str | None:
+        """The first on the PATH that runs; on Ubuntu one may only point to a snap."""
+        path = f"{os.environ['PATH']}:{SYSTEM}"
+        found = (shutil.which(name, path=path) for name in self.names)
+        return next((each for each in found if each and _runs(each)), None)
+
+    def require(self) -> str:
+        """The path of the program, for a test. Without the program the test is skipped, or fails if
+        REQUIRED is set in the environment."""
+        if found := self.find():
+            return found
+        if os.environ.get(REQUIRED):
+            pytest.fail(self.absent)
+        pytest.skip(self.absent)
+
+    def install(self) -> None:
+        """Ends the process with a sentence that says what to do if it cannot."""
+        apt = shutil.which("apt-get")
+        if apt is None:
+            sys.exit(f"There is no apt-get here. {self.by_hand}")
+        for arguments in (
+            ["update"],
+            ["install", "--yes", "--no-install-recommends", self.package],
+        ):
+            command = [*self._as_root(), apt, *arguments]
+            if subprocess.run(command, check=False).returncode:
+                sys.exit(f"`{' '.join(command)}` has failed. {self.by_hand}")
+
+    def _as_root(self) -> list[str]:
+        if os.geteuid() == 0:
+            return []
+        if sudo := shutil.which("sudo"):
+            return [sudo]
+        sys.exit(f"Only root may install packages, and there is no sudo here. {self.by_hand}")
+
+
+CHROMIUM = Program(
+    "Chromium",
+    "chromium",
+    ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    "browser",
+)
+PGBOUNCER = Program("PgBouncer", "pgbouncer", ("pgbouncer",), "pgbouncer")
+PROGRAMS = {program.package: program for program in (CHROMIUM, PGBOUNCER)}
+
+
+def _runs(path: str) -> bool:
+    return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
+
+
+def main(package: str) -> None:
+    program = PROGRAMS[package]
+    if program.find() is None:
+        program.install()
+    found = program.find()
+    if found is None:
+        sys.exit(f"What was installed does not run. {program.by_hand}")
+    print(found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,51 @@
+"""More deployments on the same servers: another API, and one whose clock need not be waited for."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from ipaddress import IPv6Address
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
+
+from api.main import build_app
+from tests.support.shop import Shop
+from tests.support.stacks import settings_of
+from tests.support.time_skipping import time_skipping
+from workflows import worker
+
+
+@asynccontextmanager
+async def another_api(shop: Shop, **changes: Any) -> AsyncIterator[Shop]:
+    """The shop as it sees another replica of the API, made with other settings, in this process.
+
+    To this replica the shop is a caller whom it has not met before.
+    """
+    app = build_app(settings_of(shop.stack, **changes))
+    caller = str(IPv6Address(uuid4().int))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(caller, 1))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://replica") as api,
+    ):
+        yield replace(shop, api=api)
+
+
+@asynccontextmanager
+async def hurrying(shop: Shop) -> AsyncIterator[Shop]:
+    """The shop as it sees an API and a worker on a Temporal server that skips idle time.
+
+    Everything else is the same and real, so a step that is given up after minutes costs none.
+    """
+    async with time_skipping() as client, AsyncExitStack() as stack:
+        address = client.service_client.config.target_host
+        settings = settings_of(shop.stack, temporal_address=address)
+        activities = await worker._activities(settings, client, stack)
+        await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+        async with (
+            worker.build_worker(client, activities),
+            another_api(shop, temporal_address=address) as hurried,
+        ):
+            yield replace(hurried, temporal=client)

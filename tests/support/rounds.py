@@ -1,0 +1,39 @@
+"""What stops a round of the reconciliation half-way."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment
+from domain.reconciliation import Place
+from tests.support.fakes import FakePayments, FakeWorkflowStarter, World
+
+
+class DyingPayments(FakePayments):
+    """PostgreSQL goes away when two pages of the unpublished payments were read."""
+
+    is_dying = True
+
+    async def unpublished_before(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Payment]]:
+        pages = 0
+        async for page in super().unpublished_before(moment, after):
+            if self.is_dying and pages == 2:
+                raise PaymentError(ErrorCode.DATABASE_UNAVAILABLE, "It does not answer.")
+            pages += 1
+            yield page
+
+
+class RunningWorkflows(FakeWorkflowStarter):
+    """Workflows that all run, apart from those that Temporal refuses to start."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.refused: Payment | None = None
+
+    async def resume(self, payment: Payment) -> bool:
+        if payment == self.refused:
+            raise PaymentError(ErrorCode.SERVICE_UNAVAILABLE, "Temporal refuses to start it.")
+        await super().resume(payment)
+        return False

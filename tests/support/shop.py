@@ -1,0 +1,242 @@
+"""A shop on the running system: it takes orders, holds seats and pays, and looks into the books."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from devstack.neighbours.decimal_json import loads_decimal
+from devstack.stack.stack import Stack
+from domain import exact_json, names
+from domain.payment import UNANNOUNCED
+from tests.support.topics import Event, Topics
+from tests.support.waiting import eventually
+
+JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order as it was placed. Its status is None if Ordering has never heard of it."""
+
+    id: str
+    customer_id: str
+    amount: Decimal
+    currency: str
+    status: str | None
+
+    def request(self, **changes: Any) -> dict[str, Any]:
+        """What a client posts to pay it: right in every member but the changed ones."""
+        return {
+            "orderId": self.id,
+            "customerId": self.customer_id,
+            "amount": self.amount,
+            "currency": self.currency,
+            "paymentMethod": "credit_card",
+            **changes,
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = loads_decimal(self.text)
+        return body
+
+    @property
+    def payment(self) -> dict[str, Any]:
+        """The payment that the answer shows. Fails the test if it shows none."""
+        payment = self.body["payment"]
+        assert payment is not None, self.text
+        shown: dict[str, Any] = payment
+        return shown
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One customer of everything. Its orders are new, so tests never meet."""
+
+    stack: Stack
+    api: httpx.AsyncClient
+    neighbours: httpx.AsyncClient
+    database: "asyncpg.Pool[asyncpg.Record]"
+    topics: Topics
+    temporal: Client
+
+    def url(self, name: str) -> str:
+        return self.stack.environment()[f"{name.upper()}_URL"]
+
+    # What a shop does.
+
+    async def an_order(self, amount: str = "150.00", **members: Any) -> Order:
+        """A new order at Ordering; `members` are `id`, `currency` or `status`."""
+        order = replace(an_unknown_order(amount), status="pending")
+        order = replace(order, **members)
+        body = {"id": order.id, "customerId": order.customer_id, "totalAmount": order.amount}
+        body |= {"currency": order.currency, "status": order.status}
+        await self._tell("POST", f"{self.url('ordering')}/orders", body)
+        return order
+
+    async def a_seat(self, order: Order, **members: Any) -> str:
+        """The id of a hold on a seat, which is the order's and active unless `members` differ."""
+        body = {"id": str(uuid4()), "orderId": order.id, "customerId": order.customer_id}
+        await self._tell("POST", f"{self.url('inventory')}/reservations", body | members)
+        return body["id"]
+
+    async def pay(self, order: Order, key: str | None = None, **changes: Any) -> Answer:
+        """Post the order's request, under an Idempotency-Key if one is given."""
+        headers = {"idempotency-key": key} if key else {}
+        return await self.post(exact_json.dumps(order.request(**changes)), **headers)
+
+    async def refund(self, payment_id: str, amount: str | None, key: str) -> Answer:
+        """Post a refund of the payment; without an amount, of all of it."""
+        body = {} if amount is None else {"amount": Decimal(amount)}
+        address = f"/payments/{payment_id}/refunds"
+        return await self.post(exact_json.dumps(body), address, **{"idempotency-key": key})
+
+    async def post(self, content: bytes, path: str = "/payments", **headers: str) -> Answer:
+        return await self.send("POST", path, content=content, headers=JSON | headers)
+
+    async def get(self, path: str) -> Answer:
+        return await self.send("GET", path)
+
+    async def send(self, method: str, path: str, **options: Any) -> Answer:
+        answer = await self.api.request(method, path, **options)
+        return Answer(answer.status_code, answer.headers, answer.text)
+
+    @asynccontextmanager
+    async def gateway(self, **behaviour: Any) -> AsyncIterator[None]:
+        """A gateway that behaves otherwise: `latencyMs`, `successRate`."""
+        settings = f"{self.url('gateway')}/settings"
+        await self._tell("PUT", settings, behaviour)
+        try:
+            yield
+        finally:
+            await self._tell("PUT", settings, {"latencyMs": 0, "successRate": 1})
+
+    @asynccontextmanager
+    async def without(self, *parts: str, killed: bool = False) -> AsyncIterator[None]:
+        """A system in which some parts do not run, because they were stopped or killed."""
+        end = self.stack.kill if killed else self.stack.stop
+        await asyncio.gather(*map(end, parts))
+        try:
+            yield
+        finally:
+            await self.stack.up(parts)
+
+    @contextmanager
+    def frozen(self, part: str) -> Iterator[None]:
+        """A part that takes calls and answers none."""
+        self.stack.suspend(part)
+        try:
+            yield
+        finally:
+            self.stack.resume(part)
+
+    # What others have written down.
+
+    async def rows(self, order: Order) -> list[dict[str, Any]]:
+        query = "SELECT * FROM bc_payment.payments WHERE order_id = $1 ORDER BY created_at"
+        return [dict(row) for row in await self.database.fetch(query, order.id)]
+
+    async def transitions(self, payment_id: Any) -> list[str]:
+        query = """SELECT to_status FROM bc_payment.payment_transitions
+            WHERE payment_id = $1 ORDER BY recorded_at"""
+        return [row["to_status"] for row in await self.database.fetch(query, payment_id)]
+
+    async def charges(self, order: Order) -> list[dict[str, Any]]:
+        return await self._ask(f"{self.url('gateway')}/charges?orderId={order.id}")
+
+    async def events(self, order: Order) -> list[Event]:
+        """The order's records in Kafka, once every event that is due for it is there."""
+        await self.until_published(order)
+        return await self.topics.of(order.id)
+
+    async def outcomes(self, order: Order) -> list[str]:
+        """What Ordering made of each record that named the order."""
+        heard = await self._ask(f"{self.url('ordering')}/events?orderId={order.id}")
+        return [each["outcome"] for each in heard]
+
+    async def ordered(self, order: Order) -> dict[str, Any] | None:
+        """The order as Ordering tells it; None if there is none."""
+        answer = await self.neighbours.get(f"{self.url('ordering')}/orders/{order.id}")
+        return None if answer.is_client_error else loads_decimal(answer.text)
+
+    async def until_captured(self, order: Order) -> None:
+        await eventually(f"the gateway has charged {order.id}", lambda: self.charges(order))
+
+    async def until_announced(self, order: Order, announcement: str) -> None:
+        """Wait until a payment of the order has succeeded, and its event is `begun` or `made`."""
+
+        async def is_announced() -> bool:
+            return ("succeeded", announcement) in [
+                (row["status"], row["announcement"]) for row in await self.rows(order)
+            ]
+
+        what = f"the event of the success of {order.id} is {announcement}"
+        await eventually(what, is_announced, seconds=60)
+
+    async def until_published(self, order: Order) -> None:
+        """Wait until Kafka, which may have been away, has every event of the order."""
+
+        async def published() -> bool:
+            return not any(row["announcement"] in UNANNOUNCED for row in await self.rows(order))
+
+        await eventually(f"the events of {order.id} are out", published, seconds=60)
+
+    async def until_ended(self, order: Order) -> None:
+        """Wait for the end of the workflow, which callers do not wait for."""
+        await self.temporal.get_workflow_handle(names.workflow_id(UUID(order.id))).result()
+
+    async def until_retried(self, order: Order, step: str) -> None:
+        """Wait until this step of the order's payment has failed and is being tried again."""
+
+        async def is_retried() -> bool:
+            tries = {each.activity_type.name: each.attempt for each in await self._steps(order)}
+            return tries.get(step, 0) > 1
+
+        await eventually(f"{step} of {order.id} is tried again", is_retried)
+
+    async def until_accepted(self, order: Order) -> Answer:
+        """Pay until the answer is that the order is paid."""
+
+        async def accepted() -> Answer | None:
+            answer = await self.pay(order)
+            return answer if answer.status == HTTPStatus.OK else None
+
+        return await eventually(f"order {order.id} can be paid", accepted)
+
+    async def _steps(self, order: Order) -> Sequence[PendingActivityInfo]:
+        workflow = self.temporal.get_workflow_handle(names.workflow_id(UUID(order.id)))
+        try:
+            return (await workflow.describe()).raw_description.pending_activities
+        except RPCError:
+            return ()  # it has not been started yet
+
+    async def _ask(self, url: str) -> list[dict[str, Any]]:
+        answer: list[dict[str, Any]] = loads_decimal((await self.neighbours.get(url)).text)
+        return answer
+
+    async def _tell(self, method: str, url: str, body: dict[str, Any]) -> None:
+        content = exact_json.dumps(body)
+        answer = await self.neighbours.request(method, url, content=content, headers=JSON)
+        answer.raise_for_status()
+
+
+def an_unknown_order(amount: str = "150.00") -> Order:
+    return Order(str(uuid4()), str(uuid4()), Decimal(amount), "USD", status=None)

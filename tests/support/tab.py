@@ -1,0 +1,128 @@
+"""A tab of headless Chromium that looks at the shop, and notes whatever a good page does not do."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Playwright, Request, expect
+
+from tests.support.shop import Order, Shop, an_unknown_order
+
+PATIENCE_MS = 20_000
+QUIETLY = (
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+REFUSED = "Failed to load resource"
+"""What Chromium itself writes about every answer that is no success."""
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@asynccontextmanager
+async def chromium(playwright: Playwright, executable: str) -> AsyncIterator[Browser]:
+    browser = await playwright.chromium.launch(executable_path=executable, args=QUIETLY)
+    yield browser
+    await browser.close()
+
+
+@dataclass(frozen=True)
+class Tab:
+    """What a person sees and does. `faults` are errors of scripts and requests to strangers."""
+
+    page: Page
+    shop: Shop
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> Locator:
+        return self.page.get_by_role("status")
+
+    @property
+    def trouble(self) -> Locator:
+        return self.page.get_by_role("alert")
+
+    @property
+    def steps(self) -> Locator:
+        return self.page.get_by_role("log", name="Steps").get_by_role("listitem")
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name)
+
+    async def open(self, path: str = "/") -> None:
+        await self.page.goto(f"{self.shop.url('shop')}{path}")
+
+    async def order(self, title: str = "Ticket with a seat", *, slowly: bool = False) -> None:
+        """Pick an order at the checkout and press the button that pays it."""
+        await self.open()
+        await self.page.get_by_role("radio", name=title).check()
+        await self.page.get_by_role("checkbox").set_checked(slowly)
+        await self.button("Pay").click()
+        await self.page.wait_for_url("**/payment?order=*")
+
+    async def told(self) -> list[str]:
+        """The steps that are listed, without their times and details."""
+        rows = await self.steps.all_inner_texts()
+        return [" ".join(row.split("\n")[1:3]) for row in rows]
+
+    async def ordered(self) -> Order:
+        """The order of the payment that is looked at, as Ordering knows it."""
+        [order_id] = parse_qs(urlsplit(self.page.url).query)["order"]
+        named = replace(an_unknown_order(), id=order_id)
+        order = await self.shop.ordered(named)
+        assert order is not None
+        return replace(
+            named,
+            customer_id=order["customerId"],
+            amount=order["totalAmount"],
+            currency=order["currency"],
+            status=order["status"],
+        )
+
+    async def assert_accessible(self) -> None:
+        """By all rules of axe-core in light colours, and by those of contrast in dark ones."""
+        await self._assert_no_violation({"resultTypes": ["violations"]})
+        await self.page.emulate_media(color_scheme="dark")
+        await self._assert_no_violation({"runOnly": ["color-contrast"]})
+        await self.page.emulate_media(color_scheme="light")
+
+    async def _assert_no_violation(self, options: dict[str, list[str]]) -> None:
+        found = (await Axe().run(self.page, options=options)).response["violations"]
+        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+
+    def watch(self) -> None:
+        """Begin to note faults."""
+        known = {urlsplit(self.shop.url(name)).netloc for name in ("shop", "payment_api")}
+
+        def requested(request: Request) -> None:
+            if urlsplit(request.url).netloc not in known:
+                self.faults.append(f"requested {request.url}")
+
+        def written(message: ConsoleMessage) -> None:
+            if message.type in {"error", "warning"} and not self._is_of_api(message):
+                self.faults.append(f"{message.type} {message.text} {message.location}")
+
+        self.page.on("request", requested)
+        self.page.on("console", written)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def _is_of_api(self, message: ConsoleMessage) -> bool:
+        address = self.shop.url("payment_api")
+        return message.text.startswith(REFUSED) and message.location["url"].startswith(address)
+
+
+@asynccontextmanager
+async def opened(browser: Browser, shop: Shop, **options: Any) -> AsyncIterator[Tab]:
+    """A tab of a browser that has never been here. Fails the test if there were faults."""
+    context = await browser.new_context(reduced_motion="reduce", **options)
+    tab = Tab(await context.new_page(), shop)
+    tab.watch()
+    yield tab
+    await context.close()
+    assert tab.faults == []

@@ -1,0 +1,402 @@
+"""What the gateway answers over HTTP: it counts only if it is about this very request."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from activities.adapters.gateway import HttpGateway
+from domain.errors import ErrorCode, PaymentError
+from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
+from domain.money import Money
+from tests.unit.activities.test_adapters import ORDER, UNUSABLE, Answers, Handler, neighbour
+
+KEY = "pay_1_charge"
+CHARGE = ChargeRequest(
+    key=KEY,
+    payment_id=UUID(int=1),
+    order_id=ORDER,
+    amount=Money.parse("9999999999999.90", "USD"),
+    payment_method="wallet",
+)
+REFUND = RefundRequest(key="pay_1_refund", charge_key=KEY, amount=Money.parse("150.00", "USD"))
+TOLD = {"amount": "9999999999999.90", "currency": "USD"}
+
+
+def gateway(handler: Handler, *, accept_simulated: bool = True) -> HttpGateway:
+    asked = neighbour(handler, ErrorCode.GATEWAY_UNAVAILABLE)
+    return HttpGateway(asked, accept_simulated=accept_simulated)
+
+
+async def code_of(asking: Awaitable[object]) -> ErrorCode:
+    with pytest.raises(PaymentError) as caught:
+        await asking
+    return caught.value.code
+
+
+def a_charge(**members: Any) -> dict[str, Any]:
+    return {"key": KEY, "state": "captured", "isSimulated": True, **TOLD, **members}
+
+
+def a_refund(**members: Any) -> dict[str, Any]:
+    amount = {"amount": "150.00", "currency": "USD"}
+    keys = {"key": REFUND.key, "chargeKey": KEY}
+    return {**keys, **amount, "state": "succeeded", **members}
+
+
+def a_refusal(code: str, key: str = KEY) -> dict[str, Any]:
+    return {"error": "in words", "code": code, "key": key}
+
+
+SUCCESS = a_charge(transactionId="txn_1", response="Success - TransactionId: txn_1")
+DECLINE = a_charge(
+    state="declined",
+    code="INSUFFICIENT_FUNDS",
+    message="Not enough.",
+    response="Failed - INSUFFICIENT_FUNDS: Not enough.",
+)
+REFUNDED = a_charge(state="refunded", refundedAmount="9999999999999.90")
+VOIDED = {"key": KEY, "state": "voided", "isSimulated": True}
+
+
+# Charging.
+
+
+@pytest.mark.parametrize("status", [200, 201])
+@pytest.mark.parametrize("told", [{}, {"currency": "usd"}, {"amount": "9999999999999.9000"}])
+async def test_a_capture_is_an_answer(status: int, told: dict[str, str]) -> None:
+    assert await gateway(Answers({**SUCCESS, **told}, status)).charge(CHARGE) == Charge(
+        key=KEY,
+        state=ChargeState.CAPTURED,
+        transaction_id="txn_1",
+        is_simulated=True,
+        simulated_response="Success - TransactionId: txn_1",
+    )
+
+
+async def test_a_decline_is_an_answer() -> None:
+    assert await gateway(Answers(DECLINE, 402)).charge(CHARGE) == Charge(
+        key=KEY,
+        state=ChargeState.DECLINED,
+        error_code=ErrorCode.INSUFFICIENT_FUNDS,
+        message="Not enough.",
+        is_simulated=True,
+        simulated_response="Failed - INSUFFICIENT_FUNDS: Not enough.",
+    )
+
+
+@pytest.mark.parametrize("code", ["LOST_CARD", "insufficient_funds"])
+async def test_a_decline_with_a_foreign_code_is_a_processor_error(code: str) -> None:
+    charge = await gateway(Answers({**DECLINE, "code": code}, 402)).charge(CHARGE)
+
+    assert charge.error_code is ErrorCode.PROCESSOR_ERROR
+
+
+async def test_a_decline_says_no_more_than_can_be_kept() -> None:
+    message = "Declined\x00. " + "x" * 240_000
+
+    charge = await gateway(Answers({**DECLINE, "message": message}, 402)).charge(CHARGE)
+
+    assert charge.message == ("Declined. " + "x" * 240_000)[:255]
+
+
+async def test_a_voided_key_is_an_answer() -> None:
+    charge = await gateway(Answers(VOIDED, 409)).charge(CHARGE)
+
+    assert charge.state is ChargeState.VOIDED
+
+
+async def test_a_charge_that_was_given_back_since_is_an_answer() -> None:
+    assert (await gateway(Answers(REFUNDED)).charge(CHARGE)).state is ChargeState.REFUNDED
+
+
+async def test_a_real_gateways_response_is_not_called_simulated() -> None:
+    charge = await gateway(Answers({**SUCCESS, "isSimulated": False})).charge(CHARGE)
+
+    assert (charge.is_simulated, charge.simulated_response) == (False, None)
+
+
+async def test_a_charge_is_sent_once_and_exactly() -> None:
+    answers = Answers(SUCCESS)
+
+    await gateway(answers).charge(CHARGE)
+
+    request = answers.request
+    assert (request.method, request.url.path) == ("POST", "/base/charges")
+    assert request.headers["idempotency-key"] == KEY
+    assert request.headers["content-type"] == "application/json"
+    assert request.content.decode() == (
+        f'{{"paymentId":"{UUID(int=1)}","orderId":"{ORDER}","amount":9999999999999.90,'
+        '"currency":"USD","paymentMethod":"wallet"}'
+    )
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "INVALID_REQUEST"), (422, "KEY_REUSED")])
+async def test_only_the_gateway_itself_refuses_a_charge(status: int, code: str) -> None:
+    ours, others = a_refusal(code), a_refusal(code, "pay_2_charge")
+
+    assert await code_of(gateway(Answers(ours, status)).charge(CHARGE)) is ErrorCode.PROCESSOR_ERROR
+    for body in (others, {"error": "mismatch"}, a_refusal("OTHER"), {}, "<html>"):
+        charging = gateway(Answers(body, status)).charge(CHARGE)
+        assert await code_of(charging) is ErrorCode.GATEWAY_UNAVAILABLE
+
+
+ODD_STATUSES = [202, 204, 302, 401, 403, 404, 405, 408, 409, 410, 422, 425, 429, 500, 503]
+
+
+@pytest.mark.parametrize("status", [*ODD_STATUSES, 402])
+@pytest.mark.parametrize(
+    "body", [SUCCESS, REFUNDED, a_refusal("IN_PROGRESS"), {"error": "no"}, b"<html>"]
+)
+async def test_no_other_status_says_what_became_of_a_charge(status: int, body: Any) -> None:
+    charging = gateway(Answers(body, status)).charge(CHARGE)
+
+    assert await code_of(charging) is ErrorCode.GATEWAY_UNAVAILABLE
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 400, 401, 403, 409, 422])
+async def test_only_402_declines(status: int) -> None:
+    for body in (DECLINE, {**DECLINE, "key": "pay_2_charge"}):
+        charging = gateway(Answers(body, status)).charge(CHARGE)
+        assert await code_of(charging) is ErrorCode.GATEWAY_UNAVAILABLE
+
+
+ANOTHER_AMOUNT: dict[str, dict[str, Any]] = {
+    "partial approval": {"amount": "1.00"},
+    "more": {"amount": "99999999999999.90"},
+    "cents": {"amount": "999999999999990"},
+    "not a number": {"amount": "NaN"},
+    "no amount": {"amount": None},
+    "other currency": {"currency": "JPY"},
+    "no currency": {"currency": None},
+    "partly refunded": {"refundedAmount": "0.01"},
+    "refunded": {"refundedAmount": "9999999999999.90"},
+    "odd refund": {"refundedAmount": "-1"},
+    "refunded of what": {"state": "refunded"},
+    "refunded a part": {"state": "refunded", "refundedAmount": "9999999999999.89"},
+    "declined another": {"state": "declined", "amount": "1.00"},
+    "voided another": {"state": "voided", "currency": "EUR"},
+    "voided and refunded": {"state": "voided", "refundedAmount": "1"},
+}
+NO_CHARGE: dict[str, Handler] = {
+    **{name: UNUSABLE[name] for name in ("429", "500", "504", "refused", "timeout", "cut")},
+    "truncated": Answers(json.dumps(SUCCESS)[:-5], 201),
+    "array": Answers("[]", 201),
+    "no key": Answers({"state": "captured", "isSimulated": True, **TOLD}, 201),
+    "no state": Answers({"key": KEY, "isSimulated": True, **TOLD}, 201),
+    "foreign state": Answers(a_charge(state="settling"), 201),
+    "another's key": Answers(a_charge(key="pay_2_charge"), 201),
+    **{name: Answers(a_charge(**told), 200) for name, told in ANOTHER_AMOUNT.items()},
+}
+
+
+@pytest.mark.parametrize("handler", NO_CHARGE.values(), ids=NO_CHARGE)
+@pytest.mark.parametrize("operation", ["charge", "find", "void"])
+async def test_an_unclear_answer_leaves_the_outcome_open(handler: Handler, operation: str) -> None:
+    ask = gateway(handler)
+    operations: dict[str, Callable[[], Awaitable[object]]] = {
+        "charge": lambda: ask.charge(CHARGE),
+        "find": lambda: ask.find_charge(KEY, CHARGE.amount),
+        "void": lambda: ask.void_charge(KEY, CHARGE.amount),
+    }
+
+    assert await code_of(operations[operation]()) is ErrorCode.GATEWAY_UNAVAILABLE
+
+
+async def test_a_charge_is_looked_up_by_its_key() -> None:
+    answers = Answers(SUCCESS)
+
+    charge = await gateway(answers).find_charge(KEY, CHARGE.amount)
+
+    assert charge is not None
+    assert charge.state is ChargeState.CAPTURED
+    assert (answers.request.method, answers.request.url.path) == ("GET", f"/base/charges/{KEY}")
+
+
+async def test_a_key_that_the_gateway_has_not_seen_has_no_charge() -> None:
+    unknown = Answers(a_refusal("CHARGE_NOT_FOUND"), 404)
+
+    assert await gateway(unknown).find_charge(KEY, CHARGE.amount) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"error": "no such page"}, "", "<html>", {"key": KEY}, [], SUCCESS),
+        *(a_refusal("CHARGE_NOT_FOUND", "pay_2_charge"), a_refusal("REFUND_NOT_FOUND")),
+    ],
+    ids=str,
+)
+async def test_a_404_of_somebody_else_says_nothing(body: Any) -> None:
+    ask = gateway(Answers(body, 404))
+    findings: list[Awaitable[object]] = [
+        ask.find_charge(KEY, CHARGE.amount),
+        ask.find_refund(REFUND),
+    ]
+    for finding in findings:
+        assert await code_of(finding) is ErrorCode.GATEWAY_UNAVAILABLE
+
+
+@pytest.mark.parametrize("status", [201, 202, 302, 400, 401, 402, 403, 404, 409])
+async def test_a_refused_look_up_leaves_the_outcome_open(status: int) -> None:
+    for body in ({"error": "no"}, SUCCESS, DECLINE):
+        ask = gateway(Answers(body, status))
+        findings: list[Awaitable[object]] = [
+            ask.find_charge(KEY, CHARGE.amount),
+            ask.void_charge(KEY, CHARGE.amount),
+            ask.has_left(REFUND),
+        ]
+        for finding in findings:
+            assert await code_of(finding) is ErrorCode.GATEWAY_UNAVAILABLE
+
+
+@pytest.mark.parametrize("body", [SUCCESS, DECLINE, REFUNDED, VOIDED], ids=lambda it: it["state"])
+@pytest.mark.parametrize("amount", [CHARGE.amount, None])
+async def test_a_void_answers_how_the_charge_finally_stands(
+    body: dict[str, Any], amount: Money | None
+) -> None:
+    answers = Answers(body)
+
+    assert (await gateway(answers).void_charge(KEY, amount)).state == body["state"]
+    assert answers.request.method == "POST"
+    assert answers.request.url.path == f"/base/charges/{KEY}/void"
+
+
+# Production.
+
+
+@pytest.mark.parametrize("status_and_body", [(201, SUCCESS), (402, DECLINE), (409, VOIDED)])
+async def test_a_simulator_takes_no_money_in_production(
+    status_and_body: tuple[int, dict[str, Any]],
+) -> None:
+    status, body = status_and_body
+    charged = await gateway(Answers(body, status), accept_simulated=False).charge(CHARGE)
+    looked_up = gateway(Answers(body), accept_simulated=False)
+
+    for charge in (
+        charged,
+        await looked_up.find_charge(KEY, CHARGE.amount),
+        await looked_up.void_charge(KEY, CHARGE.amount),
+    ):
+        assert charge is not None
+        assert (charge.state, charge.error_code) == ("declined", ErrorCode.GATEWAY_SIMULATED)
+
+
+async def test_real_money_is_taken_in_production() -> None:
+    real = Answers({**SUCCESS, "isSimulated": False})
+
+    charge = await gateway(real, accept_simulated=False).charge(CHARGE)
+
+    assert charge.state is ChargeState.CAPTURED
+
+
+# Refunds.
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "read"),
+    [
+        *((200, "succeeded", "succeeded"), (201, "succeeded", "succeeded")),
+        *((201, "pending", "pending"), (202, "pending", "pending"), (202, "succeeded", "pending")),
+        (201, "failed", "failed"),
+    ],
+)
+async def test_a_refund_is_sent_once_and_exactly(status: int, state: str, read: str) -> None:
+    answers = Answers(a_refund(state=state), status)
+
+    assert await gateway(answers).refund(REFUND) == read
+
+    assert answers.request.url.path == "/base/refunds"
+    assert answers.request.headers["idempotency-key"] == "pay_1_refund"
+    assert (
+        answers.request.content == b'{"chargeKey":"pay_1_charge","amount":150.00,"currency":"USD"}'
+    )
+
+
+NO_REFUND: dict[str, Any] = {
+    "ok": {"status": "ok"},
+    "array": [],
+    "page": b"<html>",
+    "empty": b"",
+    "another's": a_refund(key="pay_2_refund"),
+    "of another charge": a_refund(chargeKey="pay_2_charge"),
+    "of no charge": a_refund(chargeKey=None),
+    "of another amount": a_refund(amount="15.00"),
+    "of no amount": a_refund(amount=None),
+    "in another currency": a_refund(currency="EUR"),
+    "in no currency": a_refund(currency=""),
+    "in no state": a_refund(state=None),
+    "in a foreign state": a_refund(state="done"),
+}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+@pytest.mark.parametrize("body", NO_REFUND.values(), ids=NO_REFUND)
+async def test_a_refund_is_made_only_by_its_own_answer(body: Any, status: int) -> None:
+    ask = gateway(Answers(body, status))
+
+    assert await code_of(ask.refund(REFUND)) is ErrorCode.GATEWAY_UNAVAILABLE
+    assert await code_of(ask.find_refund(REFUND)) is ErrorCode.GATEWAY_UNAVAILABLE
+
+
+@pytest.mark.parametrize("status", [*ODD_STATUSES[1:], 400, 402])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(a_refund(), a_refund(state="failed"), {"error": "invalid credentials"}, {}, b"<html>"),
+        *(a_refusal("IN_PROGRESS", REFUND.key), a_refusal("KEY_REUSED", REFUND.key)),
+        *(a_refusal("NOT_CAPTURED"), a_refusal("REFUND_TOO_LARGE")),
+    ],
+    ids=str,
+)
+async def test_no_other_answer_says_what_became_of_a_refund(body: Any, status: int) -> None:
+    refunding = gateway(Answers(body, status)).refund(REFUND)
+
+    assert await code_of(refunding) is ErrorCode.GATEWAY_UNAVAILABLE
+
+
+@pytest.mark.parametrize(("status", "code"), [(409, "NOT_CAPTURED"), (422, "REFUND_TOO_LARGE")])
+async def test_the_gateway_refuses_a_refund(status: int, code: str) -> None:
+    refunding = gateway(Answers(a_refusal(code, REFUND.key), status)).refund(REFUND)
+
+    assert await code_of(refunding) is ErrorCode.REFUND_REFUSED
+
+
+@pytest.mark.parametrize("state", RefundState)
+async def test_a_refund_is_looked_up(state: RefundState) -> None:
+    answers = Answers(a_refund(state=state))
+
+    assert await gateway(answers).find_refund(REFUND) is state
+    assert answers.request.url.path == "/base/refunds/pay_1_refund"
+
+
+async def test_a_refund_that_the_gateway_does_not_know_is_none() -> None:
+    unknown = Answers(a_refusal("REFUND_NOT_FOUND", REFUND.key), 404)
+
+    assert await gateway(unknown).find_refund(REFUND) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "has_left"),
+    [
+        *(({"amount": "150.00"}, True), ({"amount": "149.99"}, False)),
+        *(({"refundedAmount": refunded}, True) for refunded in ("9999999999849.90", "0", None)),
+        ({"refundedAmount": "9999999999849.91"}, False),
+        ({"state": "refunded", "refundedAmount": "9999999999999.90"}, False),
+        *(({"state": "declined"}, False), ({"state": "voided"}, False)),
+    ],
+    ids=str,
+)
+async def test_what_is_left_of_a_charge_is_told(told: dict[str, Any], has_left: bool) -> None:
+    assert await gateway(Answers(a_charge(**told))).has_left(REFUND) is has_left
+
+
+@pytest.mark.parametrize(
+    "told", [{"amount": None}, {"currency": "EUR"}, {"key": "pay_2_charge"}, {"state": "odd"}]
+)
+async def test_what_is_left_is_not_guessed(told: dict[str, Any]) -> None:
+    asking = gateway(Answers(a_charge(**told))).has_left(REFUND)
+
+    assert await code_of(asking) is ErrorCode.GATEWAY_UNAVAILABLE

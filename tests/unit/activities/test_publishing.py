@@ -1,0 +1,157 @@
+"""What is noted of an event while it is published, and when a refusal is final."""
+
+import asyncio
+import dataclasses
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities import events
+from activities.events import EventActivities
+from domain.errors import ErrorCode, PaymentError
+from domain.events import PaymentEvent
+from domain.payment import Announcement, Payment
+from tests.support.builders import NOON, a_payment
+from tests.support.fakes import FakePayments, FakePublisher, World, refusal
+
+PAYMENT = a_payment().succeeded(at=NOON)
+EVENT = PaymentEvent.of(PAYMENT)
+
+
+class Payments(FakePayments):
+    """Remembers each announcement that is noted."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.noted: list[Announcement] = []
+        self.changed = asyncio.Event()
+
+    async def record_announcement(self, payment: Payment) -> None:
+        await super().record_announcement(payment)
+        self.noted.append(payment.announcement)
+        self.changed.set()
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.payments[PAYMENT.id] = PAYMENT
+    return world
+
+
+@pytest.fixture
+def payments(world: World) -> Payments:
+    return Payments(world)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "BEGUN_AFTER_SECONDS", 0.01)
+
+
+def publishing(world: World, payments: Payments, *, attempt: int = 1) -> "asyncio.Task[None]":
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, attempt=attempt)
+    activities = EventActivities(FakePublisher(world), payments)
+    return asyncio.create_task(environment.run(activities.publish_event, EVENT))
+
+
+async def test_an_event_that_is_out_at_once_is_noted_once(world: World, payments: Payments) -> None:
+    await publishing(world, payments)
+
+    assert payments.noted == [Announcement.MADE]
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_an_event_that_takes_long_is_begun_and_then_made(
+    world: World, payments: Payments
+) -> None:
+    accepted = asyncio.Event()
+
+    async def wait() -> None:
+        await accepted.wait()
+
+    world.before[EVENT.topic] = wait
+
+    publication = publishing(world, payments)
+    await payments.changed.wait()
+    meanwhile = list(payments.noted)
+    accepted.set()
+    await publication
+
+    assert meanwhile == [Announcement.BEGUN]
+    assert payments.noted == [Announcement.BEGUN, Announcement.MADE]
+    assert [each.id for each in world.events] == [EVENT.id]
+
+
+async def test_a_refusal_of_the_first_try_is_final(world: World, payments: Payments) -> None:
+    world.before[EVENT.topic] = refusal(ErrorCode.EVENT_REFUSED)
+
+    assert await failure(publishing(world, payments)) is ErrorCode.EVENT_REFUSED
+    assert payments.noted == []
+
+
+async def test_a_refusal_of_a_later_try_is_not(world: World, payments: Payments) -> None:
+    world.before[EVENT.topic] = refusal(ErrorCode.EVENT_REFUSED)
+
+    assert await failure(publishing(world, payments, attempt=2)) is ErrorCode.EVENTS_UNAVAILABLE
+    assert payments.noted == [Announcement.BEGUN]
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("database", ["up", "down"])
+async def test_a_refusal_after_the_event_was_begun_is_not(
+    world: World, payments: Payments, database: str
+) -> None:
+    tried = asyncio.Event()
+
+    async def refuse_late() -> None:
+        await tried.wait()
+        await refusal(ErrorCode.EVENT_REFUSED)()
+
+    async def note() -> None:
+        tried.set()
+        if database == "down":
+            await world.down("record_announcement")()
+
+    world.before[EVENT.topic] = refuse_late
+    world.before["record_announcement"] = world.times(1, note)
+
+    assert await failure(publishing(world, payments)) is ErrorCode.EVENTS_UNAVAILABLE
+    assert payments.noted[-1] is Announcement.BEGUN
+
+
+async def test_kafka_that_is_known_to_be_down_undoes_nothing(
+    world: World, payments: Payments
+) -> None:
+    world.before[EVENT.topic] = world.down(EVENT.topic)
+
+    assert await failure(publishing(world, payments)) is ErrorCode.EVENTS_UNAVAILABLE
+    assert payments.noted == [Announcement.BEGUN]
+
+
+async def test_a_stopped_worker_stops_publishing(world: World, payments: Payments) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    world.before[EVENT.topic] = wait
+    publication = publishing(world, payments)
+    await begun.wait()
+
+    publication.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await publication
+    await ended.wait()
+
+
+async def failure(publication: "asyncio.Task[None]") -> ErrorCode:
+    with pytest.raises(PaymentError) as caught:
+        await publication
+    return caught.value.code

@@ -1,0 +1,163 @@
+"""The timeline: every source in one order, and none that holds up the others."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api import timeline
+from api.identity import READ, Identity, IssuerKeys
+from api.timeline import ReadSource
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import Payment
+from domain.refund import Refund
+from domain.timeline import Entry, Source
+from tests.replay.histories import read
+from tests.support.builders import NOON, a_refund
+from tests.support.fake_resources import CUSTOMER, SUCCEEDED, FakeResources, envelope, problem
+from tests.support.tokens import AUDIENCE, ISSUER, a_token, key_set
+from workflows.timeline import entries_of
+
+ADDRESS = f"/payments/{SUCCEEDED.id}/timeline"
+
+
+def telling(*entries: Entry) -> ReadSource:
+    async def tell(_: Payment, __: Sequence[Refund]) -> Sequence[Entry]:
+        return entries
+
+    return tell
+
+
+def at(seconds: int, source: Source) -> Entry:
+    return Entry(NOON + timedelta(seconds=seconds), source, f"event {seconds}")
+
+
+async def fall_silent(_: Payment, __: Sequence[Refund]) -> NoReturn:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def fail(_: Payment, __: Sequence[Refund]) -> NoReturn:
+    raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "The gateway is not available.")
+
+
+async def must_not_be_asked(_: Payment, __: Sequence[Refund]) -> NoReturn:
+    raise AssertionError
+
+
+async def test_all_sources_are_told_in_one_order(
+    http: httpx.AsyncClient, resources: FakeResources
+) -> None:
+    resources.recorded = [SUCCEEDED]
+    resources.sources |= {
+        Source.KAFKA: telling(at(3, Source.KAFKA)),
+        Source.POSTGRESQL: telling(at(4, Source.POSTGRESQL), at(1, Source.POSTGRESQL)),
+    }
+
+    body = envelope(await http.get(ADDRESS), 200)
+
+    assert [each["event"] for each in body["timeline"]] == ["event 1", "event 3", "event 4"]
+    assert body["timeline"][1]["source"] == "kafka"
+    assert body["silent"] == []
+
+
+async def test_who_does_not_answer_is_named(
+    http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "SOURCE_TIMEOUT_SECONDS", 0.01)
+    resources.recorded = [SUCCEEDED]
+    resources.sources |= {
+        Source.TEMPORAL: fall_silent,
+        Source.GATEWAY: fail,
+        Source.KAFKA: telling(at(1, Source.KAFKA)),
+    }
+
+    body = envelope(await http.get(ADDRESS), 200)
+
+    assert body["silent"] == ["gateway", "temporal"]
+    assert [each["event"] for each in body["timeline"]] == ["event 1"]
+
+
+async def test_whole_timelines_are_put_together_one_at_a_time(
+    http: httpx.AsyncClient, resources: FakeResources
+) -> None:
+    resources.recorded = [SUCCEEDED]
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def tell_later(_: Payment, __: Sequence[Refund]) -> Sequence[Entry]:
+        asked.set()
+        await answers.wait()
+        return ()
+
+    resources.sources[Source.KAFKA] = tell_later
+    first = asyncio.create_task(http.get(ADDRESS))
+    await asked.wait()
+    second = await http.get(ADDRESS)
+    answers.set()
+
+    assert problem(second, ErrorCode.SERVICE_UNAVAILABLE)
+    assert int(second.headers["retry-after"]) > 0
+    envelope(await first, 200)
+    envelope(await http.get(ADDRESS), 200)
+
+
+async def test_customer_is_told_what_is_not_our_insides(
+    http: httpx.AsyncClient, resources: FakeResources, app: FastAPI
+) -> None:
+    async def fetch() -> Any:
+        return key_set()
+
+    resources.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    app.state.resources = resources.build()
+    resources.recorded = [SUCCEEDED]
+    resources.sources |= {
+        Source.POSTGRESQL: telling(at(1, Source.POSTGRESQL)),
+        Source.GATEWAY: telling(at(2, Source.GATEWAY)),
+        Source.KAFKA: must_not_be_asked,
+        Source.TEMPORAL: must_not_be_asked,
+    }
+    customer = {"authorization": f"Bearer {a_token(sub=CUSTOMER, scope=READ)}"}
+
+    body = envelope(await http.get(ADDRESS, headers=customer), 200)
+
+    assert [each["source"] for each in body["timeline"]] == ["postgresql", "gateway"]
+    assert body["silent"] == []
+
+
+async def test_newest_refunds_are_told_of(
+    http: httpx.AsyncClient, resources: FakeResources
+) -> None:
+    asked: list[Refund] = []
+
+    async def tell(_: Payment, refunds: Sequence[Refund]) -> Sequence[Entry]:
+        asked.extend(refunds)
+        return ()
+
+    resources.recorded = [SUCCEEDED]
+    resources.recorded_refunds += [a_refund(SUCCEEDED, "0.01", str(each)) for each in range(30)]
+    resources.sources[Source.GATEWAY] = tell
+
+    await http.get(ADDRESS)
+
+    assert asked == resources.recorded_refunds[-timeline.MAX_REFUNDS :]
+
+
+def test_a_run_tells_its_steps_and_their_tries() -> None:
+    told = [(each.event, each.detail) for each in entries_of(read("0.1.0/refunded").events)]
+
+    assert told[0] == ("workflow started", None)
+    assert {("fetch_order done", None), ("charge done", None)} < set(told)
+    assert ("record_succeeded failed", "Refused: RECORD_REFUSED.") in told
+    assert ("refund_charge done", None) in told
+    assert told[-1] == ("workflow completed", None)
+
+
+def test_a_step_tells_how_often_it_was_tried() -> None:
+    told = {each.event: each.detail for each in entries_of(read("0.1.0/refund-on-request").events)}
+
+    assert (told["make_refund failed"] or "").startswith("refund does not answer. (after ")
+    assert told["make_refund done"] is None

@@ -1,0 +1,27 @@
+"""The table of planted bugs still fits the code: each can be planted, and its tests exist."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.proofs.planted.bugs import BUGS, Bug
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_bug_can_be_planted(bug: Bug) -> None:
+    assert (ROOT / bug.file).read_text().count(bug.before) == 1
+    assert bug.after != bug.before
+
+
+@pytest.mark.parametrize("selection", sorted({bug.caught_by for bug in BUGS}))
+def test_what_must_catch_a_bug_exists(selection: str) -> None:
+    file, _, test = selection.partition("::")
+
+    assert f"def {test.partition('[')[0]}" in (ROOT / file).read_text()
+
+
+def test_every_bug_has_a_name_of_its_own() -> None:
+    assert max(Counter(bug.name for bug in BUGS).values()) == 1

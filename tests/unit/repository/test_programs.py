@@ -1,0 +1,84 @@
+"""Programs for the tests: what is there is used, what is not is installed or asked for."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import programs
+from tests.support.programs import CHROMIUM
+
+
+class Machine:
+    """A machine with no other programs than those that are put on its PATH."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+
+    def has(self, name: str, *commands: str) -> str:
+        program = self._programs / name
+        program.write_text("\n".join(("#!/bin/sh", *commands)))
+        program.chmod(0o755)
+        return str(program)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(programs, "SYSTEM", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    return Machine(tmp_path)
+
+
+def test_a_browser_that_is_there_is_used(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chrome = machine.has("google-chrome")
+    machine.has("apt-get", "exit 1")
+
+    programs.main("chromium")
+
+    assert capsys.readouterr().out == f"{chrome}\n"
+
+
+def test_a_browser_that_does_not_run_is_none(machine: Machine) -> None:
+    machine.has("chromium-browser", "exit 1")
+
+    assert CHROMIUM.find() is None
+
+
+def test_a_browser_that_is_not_there_is_installed(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    browser = tmp_path / "chromium"
+    install = f"{{ echo '#!/bin/sh' >{browser}; /bin/chmod +x {browser}; }}"
+    machine.has("apt-get", f'[ "$1" = update ] || {install}')
+
+    programs.main("chromium")
+
+    assert capsys.readouterr().out == f"{browser}\n"
+
+
+@pytest.mark.parametrize(
+    ("apt", "reason"),
+    [(None, "no apt-get here"), ("exit 1", "has failed"), ("exit 0", "does not run")],
+)
+def test_who_cannot_install_it_is_told_what_to_do(
+    machine: Machine, apt: str | None, reason: str
+) -> None:
+    if apt:
+        machine.has("apt-get", apt)
+
+    with pytest.raises(SystemExit, match=reason) as told:
+        programs.main("chromium")
+
+    assert CHROMIUM.by_hand in str(told.value)
+
+
+def test_only_root_and_those_with_sudo_install(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    machine.has("apt-get")
+
+    with pytest.raises(SystemExit, match="no sudo here"):
+        programs.main("chromium")

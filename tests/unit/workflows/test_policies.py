@@ -1,0 +1,147 @@
+"""Every activity has a name, a policy and a place in the worker; and the times fit each other."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio import activity
+
+import activities
+from activities.adapters import kafka
+from activities.charges import HEARTBEAT_INTERVAL, ChargeActivities
+from activities.events import EventActivities
+from activities.records import RecordActivities
+from activities.refunds import RefundActivities
+from activities.verification import VerificationActivities
+from db.engine import CONNECT_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS
+from domain.errors import RULES
+from tests.support.fakes import World, ports_of
+from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, LOCAL_TRY, STEPS
+from workflows.worker import GATEWAY_SECONDS, GRACE, READ_SECONDS, payment_activities
+
+WORKFLOW_TASK_TIMEOUT = timedelta(seconds=10)
+SHORTEST_HOLD = timedelta(minutes=1)
+GATEWAY_KEY_LIFETIME = timedelta(hours=24)
+
+
+def activity_methods() -> Iterator[Callable[..., Any]]:
+    for module in pkgutil.iter_modules(activities.__path__, "activities."):
+        if not module.ispkg:
+            for _, each in inspect.getmembers(
+                importlib.import_module(module.name), inspect.isclass
+            ):
+                if each.__module__ == module.name:
+                    yield from filter(activity._Definition.from_callable, vars(each).values())
+
+
+def name_of(method: Callable[..., Any]) -> str | None:
+    return activity._Definition.must_from_callable(method).name
+
+
+def test_activities_are_known_by_these_names() -> None:
+    assert {name_of(each) for each in activity_methods()} == {
+        "fetch_order",
+        "fetch_reservation",
+        "begin_event",
+        "find_payment",
+        "record_pending",
+        "record_compensation",
+        "withdraw_event",
+        "charge",
+        "find_charge",
+        "settle_charge",
+        "refund_charge",
+        "record_succeeded",
+        "record_failed",
+        "publish_event",
+        "record_refund",
+        "make_refund",
+        "record_refund_ended",
+        "publish_refund",
+        "resume_payments",
+    }
+
+
+def test_every_activity_has_a_policy() -> None:
+    assert set(STEPS) == set(activity_methods())
+
+
+def test_the_worker_runs_every_activity() -> None:
+    run = payment_activities(ports_of(World()))
+
+    assert sorted(map(str, map(name_of, run))) == sorted(map(str, map(name_of, STEPS)))
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+def test_a_step_is_tried_again_for_as_long_as_its_time_lasts(step: Callable[..., Any]) -> None:
+    policy = STEPS[step]
+
+    assert policy.start_to_close < policy.schedule_to_close
+    assert policy.retry.maximum_attempts == 0
+    assert policy.retry.non_retryable_error_types is None
+    assert policy.retry.maximum_interval is not None
+    assert policy.retry.initial_interval < policy.retry.maximum_interval
+    assert RULES[policy.unavailable].retryable
+
+
+LONGEST_STATEMENT = CONNECT_TIMEOUT_SECONDS + STATEMENT_TIMEOUT_SECONDS
+LONGEST_PUBLISH = (
+    kafka.START_TIMEOUT_SECONDS
+    + 2 * kafka.TOPIC_TIMEOUT_SECONDS
+    + kafka.SEND_TIMEOUT_SECONDS
+    + kafka.STOP_TIMEOUT_SECONDS
+)
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds"),
+    [
+        (VerificationActivities.fetch_order, READ_SECONDS),
+        (VerificationActivities.fetch_reservation, READ_SECONDS),
+        (ChargeActivities.charge, GATEWAY_SECONDS),
+        (ChargeActivities.charge, 2 * GATEWAY_SECONDS),
+        (ChargeActivities.find_charge, GATEWAY_SECONDS),
+        (ChargeActivities.resolve_charge, GATEWAY_SECONDS),
+        (ChargeActivities.refund_charge, 2 * GATEWAY_SECONDS),
+        (RefundActivities.make_refund, 4 * GATEWAY_SECONDS),
+        (RecordActivities.record_pending, LONGEST_STATEMENT),
+        (RecordActivities.record_succeeded, LONGEST_STATEMENT),
+        (RecordActivities.record_failed, LONGEST_STATEMENT),
+        (RecordActivities.record_compensation, 2 * LONGEST_STATEMENT),
+        (RecordActivities.find_payment, LONGEST_STATEMENT),
+        (RecordActivities.withdraw_event, LONGEST_STATEMENT),
+        (EventActivities.publish_event, LONGEST_PUBLISH),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_step_ends_by_itself_before_it_is_given_up(
+    step: Callable[..., Any], seconds: float
+) -> None:
+    assert STEPS[step].start_to_close > timedelta(seconds=seconds)
+
+
+def test_a_stopping_worker_completes_its_charges() -> None:
+    assert STEPS[ChargeActivities.charge].start_to_close <= GRACE
+
+
+def test_a_dead_worker_is_noticed_before_the_try_is_over() -> None:
+    policy = STEPS[ChargeActivities.charge]
+
+    assert policy.heartbeat is not None
+    assert 2 * HEARTBEAT_INTERVAL < policy.heartbeat < policy.start_to_close
+
+
+def test_a_charge_is_over_long_before_the_gateway_forgets_its_key() -> None:
+    assert CHARGE_BUDGET <= GATEWAY_KEY_LIFETIME / 2
+
+
+def test_a_reservation_outlives_a_try_of_the_charge_and_can_be_had() -> None:
+    assert STEPS[ChargeActivities.charge].start_to_close <= CHARGE_TIME < SHORTEST_HOLD
+
+
+def test_a_local_try_leaves_time_for_the_workflow_task() -> None:
+    assert LOCAL_TRY < WORKFLOW_TASK_TIMEOUT / 2
