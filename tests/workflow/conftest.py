@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
+from domain.names import TOPIC_SUCCEEDED
 from domain.payment import Payment, PaymentInstruction
 from tests.support.builders import a_reservation, an_instruction, an_order
 from tests.support.fakes import World, ports_of
@@ -18,6 +19,17 @@ from workflows.payment import PaymentWorkflow
 from workflows.queues import Workers
 from workflows.start import TemporalWorkflowStarter, start_payment
 from workflows.worker import build_worker, payment_activities
+
+FORWARD = [
+    "fetch_order",
+    "fetch_reservation",
+    "record_pending",
+    "charge",
+    "record_succeeded",
+    TOPIC_SUCCEEDED,
+    "record_announcement",
+]
+"""The calls of a payment that succeeds, in their order."""
 
 
 def attention_flags(history: WorkflowHistory) -> list[bool]:

@@ -15,7 +15,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.refund import Refund
 from tests.support.builders import NOON, a_payment, a_refund
 from tests.support.fakes import FakePublisher, FakeRefunds, World
-from tests.unit.activities.test_gateway_answers import gateway
+from tests.support.gateway_responses import gateway
 
 PAYMENT = a_payment().succeeded(NOON).announced()
 REFUND = a_refund(PAYMENT, "150.00")

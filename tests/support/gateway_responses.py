@@ -1,0 +1,42 @@
+"""Responses of the gateway, and its adapter with a handler in place of the gateway."""
+
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+
+from activities.adapters.gateway import HttpGateway
+from domain.errors import ErrorCode, PaymentError
+from domain.gateway import RefundRequest
+from domain.money import Money
+from tests.unit.activities.test_adapters import Handler, neighbour
+
+KEY = "pay_1_charge"
+
+
+REFUND = RefundRequest(key="pay_1_refund", charge_key=KEY, amount=Money.parse("150.00", "USD"))
+
+
+TOLD = {"amount": "9999999999999.90", "currency": "USD"}
+
+
+def gateway(handler: Handler, *, accept_simulated: bool = True) -> HttpGateway:
+    asked = neighbour(handler, ErrorCode.GATEWAY_UNAVAILABLE)
+    return HttpGateway(asked, accept_simulated=accept_simulated)
+
+
+async def code_of(asking: Awaitable[object]) -> ErrorCode:
+    with pytest.raises(PaymentError) as caught:
+        await asking
+    return caught.value.code
+
+
+def a_charge(**members: Any) -> dict[str, Any]:
+    return {"key": KEY, "state": "captured", "isSimulated": True, **TOLD, **members}
+
+
+def a_refusal(code: str, key: str = KEY) -> dict[str, Any]:
+    return {"error": "in words", "code": code, "key": key}
+
+
+ODD_STATUSES = [202, 204, 302, 401, 403, 404, 405, 408, 409, 410, 422, 425, 429, 500, 503]
