@@ -1,4 +1,6 @@
-"""What the audit reads from the gateway, Ordering and Kafka; the modules in `adapters/` read it.
+"""Interfaces through which the audit reads the gateway, Ordering and Kafka.
+
+The modules in `adapters/` implement them.
 
 Every method may raise any error of its client library: the audit then stops and names the source.
 """
@@ -30,6 +32,7 @@ class Effect(NamedTuple):
 
     @property
     def sign(self) -> int:
+        """1 for a capture, -1 for a refund."""
         return 1 if self.movement is Movement.CAPTURE else -1
 
 
@@ -91,6 +94,6 @@ class EventRecords(Protocol):
     async def find(self, since: datetime, wanted: Collection[str]) -> FoundRecords:
         """All records from `since` on, and the older ones with the same keys or `wanted` keys.
 
-        Other old records are not kept, because old topics are larger than memory.
+        Other old records are not kept, because a topic may be larger than memory.
         """
         ...

@@ -60,9 +60,9 @@ class ChargeActivities:
 
     @activity.defn
     async def refund_charge(self, request: RefundRequest) -> Charge:
-        """Refund the whole charge. It succeeds too if nothing was captured.
+        """Refund the whole charge. Also succeeds if nothing was captured.
 
-        Raises PaymentError also as `require_made` does.
+        Also raises PaymentError as `require_made` does.
         """
         charge = await self._gateway.void_charge(request.charge_key, request.amount)
         if charge.state is not ChargeState.CAPTURED:

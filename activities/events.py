@@ -11,8 +11,8 @@ from domain.events import PaymentEvent
 from domain.payment import Announcement
 
 BEGUN_AFTER_SECONDS = 1.5
-"""After this time, the row says that the event may have been published. The payment then counts as
-ended, so that a caller, who gets a response within 3 s, does not wait for Kafka. Chosen, not
+"""Wait for the broker before the row says `begun`: the event may be published. From then on the
+payment counts as ended, so a caller gets the response within 3 s even if Kafka is slow. Chosen, not
 measured: a healthy broker takes some milliseconds."""
 
 
@@ -25,16 +25,17 @@ class EventActivities:
 
     @activity.defn
     async def publish_event(self, event: PaymentEvent) -> None:
-        """Publish the event, and record that it is published.
+        """Publish the event, and record that it is published (`made`).
 
-        After BEGUN_AFTER_SECONDS, it is recorded that the event may be published. Raises
-        PaymentError: EVENT_REFUSED on the first try and before that time, which ends the retries;
-        else EVENTS_UNAVAILABLE, because consumers may have the event, so the ending is final.
+        If that takes longer than BEGUN_AFTER_SECONDS, or fails, it records `begun`. Raises
+        PaymentError(EVENTS_UNAVAILABLE), which is retried: consumers may have the event, so the
+        ending is final. The exception is a refusal on the first try and before that time: it is not
+        recorded, and raises PaymentError(EVENT_REFUSED), which is not retried.
         """
         is_begun = False
         publishing = asyncio.create_task(self._publisher.publish(event))
         try:
-            is_begun = await self._begun_if_slow(event, publishing)
+            is_begun = await self._record_if_slow(event, publishing)
             await publishing
         except PaymentError as error:
             is_first = activity.info().attempt == 1 and not is_begun
@@ -46,12 +47,12 @@ class EventActivities:
             publishing.cancel()
         await self._record(event, Announcement.MADE)
 
-    async def _begun_if_slow(self, event: PaymentEvent, publishing: asyncio.Task[None]) -> bool:
-        """Wait a short time for the broker. True if the row may say that publishing has begun."""
+    async def _record_if_slow(self, event: PaymentEvent, publishing: asyncio.Task[None]) -> bool:
+        """Wait for the broker; record `begun` if it is slow. True if the row may say `begun`."""
         done, _ = await asyncio.wait({publishing}, timeout=BEGUN_AFTER_SECONDS)
         if done:
             return False
-        with suppress(PaymentError):  # the statement may have been executed all the same
+        with suppress(PaymentError):  # even then, the statement may have been executed
             await self._record(event, Announcement.BEGUN)
         return True
 

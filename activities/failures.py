@@ -42,7 +42,7 @@ class _PaymentErrorInbound(ActivityInboundInterceptor):
 
 
 def _delay(asked: timedelta, info: activity.Info) -> timedelta | None:
-    """The wait that `Retry-After` asks for, cut so that one more try still fits into the time."""
+    """The wait that `Retry-After` asks for, shortened so that there is time for one more try."""
     if not (info.schedule_to_close_timeout and info.start_to_close_timeout):
         return None
     ends_at = info.scheduled_time + info.schedule_to_close_timeout
@@ -69,7 +69,7 @@ def to_payment_error(error: FailureError, unavailable: ErrorCode) -> PaymentErro
 
     Its code is `unavailable` if the outcome is unknown: after a timeout, or if the worker died.
     """
-    # Temporal wraps the error of a regular activity in an ActivityError, that of a local one not.
+    # Temporal wraps the error of an activity in an ActivityError, but not of a local activity.
     cause: BaseException | None = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, TemporalTimeoutError) and cause.cause is not None:
         cause = cause.cause  # the error of the last try says more than the timeout

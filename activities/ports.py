@@ -41,10 +41,10 @@ class PaymentGateway(Protocol):
     """
 
     async def charge(self, request: ChargeRequest) -> Charge:
-        """Capture the amount once. The same key gets the same charge again, and moves no money.
+        """Capture the amount once. A repeated request with the same key returns the same charge.
 
         Raises PaymentError(PROCESSOR_ERROR) if the gateway refuses the request. An earlier request
-        with the same key may have captured: `void_charge` finds out.
+        with the same key may have captured even so; `void_charge` returns the final state.
         """
         ...
 
@@ -66,7 +66,7 @@ class PaymentGateway(Protocol):
         ...
 
     async def refund(self, request: RefundRequest) -> RefundState:
-        """Refund an amount of a captured charge once. The same key gets the same refund again.
+        """Refund an amount of a captured charge once. A repeated request returns the same refund.
 
         Raises PaymentError(REFUND_REFUSED) if the gateway refuses this request. An earlier request
         with the same key may still refund.
@@ -96,10 +96,10 @@ class Payments(Protocol):
     async def record_pending(self, payment: Payment) -> Claim:
         """Claim the order for this payment.
 
-        Returns the recorded payment, or the success that paid the order before. Raises
+        Returns the recorded payment, or the earlier payment that paid the order. Raises
         PaymentError: PAYMENT_IN_PROGRESS while another payment holds the order, ORDER_NOT_PENDING
-        if a published failure closes the order, CUSTOMER_MISMATCH if that failure is another
-        customer's.
+        if a published failure closes the order, CUSTOMER_MISMATCH if that failure is of another
+        customer.
         """
         ...
 
@@ -120,17 +120,17 @@ class Payments(Protocol):
         ...
 
     async def record_announcement(self, payment: Payment) -> None:
-        """Record whether the event is published, and the reservation in it (`announcement`).
+        """Record the payment's `announcement` and `released_reservation_id`.
 
-        Does nothing if the recorded status is another one, if the payment is being undone, or if
-        its event is recorded as published.
+        Does nothing if the recorded status differs, if the payment is being undone, or if its event
+        is already recorded as published.
         """
         ...
 
     def pending_before(
         self, moment: datetime, after: Place | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
-        """Pages of the pending payments created before `moment`, oldest first, beyond `after`."""
+        """Pages of the pending payments created before `moment`, oldest first, after `after`."""
         ...
 
     def unpublished_before(
@@ -173,19 +173,19 @@ class Rounds(Protocol):
     """The record of the reconciliation's rounds."""
 
     async def record_completed(self) -> None:
-        """Record that a round has looked at everything unfinished."""
+        """Record that a round has looked at every unfinished payment and refund."""
         ...
 
 
 class WorkflowStarter(Protocol):
-    """False if a workflow carries the payment, or the refund, already."""
+    """Starts new workflows for lost ones. Both methods return False if a workflow is running."""
 
     async def resume(self, payment: Payment) -> bool:
-        """Take the payment up again."""
+        """Start a workflow that finishes the payment, unless one is running."""
         ...
 
     async def resume_refund(self, refund: Refund) -> bool:
-        """Take the refund up again."""
+        """Start a workflow that finishes the refund, unless one is running."""
         ...
 
 
@@ -200,7 +200,7 @@ class EventPublisher(Protocol):
 
 
 class Ports(NamedTuple):
-    """All interfaces, as one process uses them."""
+    """The implementations of all interfaces that one process uses."""
 
     ordering: Ordering
     inventory: Inventory

@@ -34,10 +34,10 @@ class RefundActivities:
 
     @activity.defn
     async def make_refund(self, refund: Refund) -> None:
-        """Refund, unless the gateway has made this refund before.
+        """Refund once. Does nothing if the gateway has already made this refund.
 
         It is looked up first, because a gateway forgets idempotency keys after a time. Raises
-        PaymentError(REFUND_REFUSED) only if no request under this key has refunded or still can.
+        PaymentError(REFUND_REFUSED) only if no request with this key has refunded, and none will.
         """
         request = refund.request
         state = await self._gateway.find_refund(request)
@@ -55,10 +55,11 @@ class RefundActivities:
             return await self._state_after(error, request)
 
     async def _state_after(self, refusal: PaymentError, request: RefundRequest) -> RefundState:
-        """The state of a refund that is refused now, although an earlier request may have made it.
+        """Find out whether an earlier request made the refund that is refused now.
 
-        The amount that is left of a charge never grows. If too little was left while the refund
-        was not found, then no earlier request that is still on its way can make it.
+        Returns the state of that refund. Raises the refusal only if it is final: too little is left
+        to refund, and the amount that is left never grows, so an earlier request that arrives late
+        is refused too. Otherwise raises PaymentError(GATEWAY_UNAVAILABLE).
         """
         has_left = await self._gateway.has_left(request)
         state = await self._gateway.find_refund(request)
@@ -74,7 +75,10 @@ class RefundActivities:
 
     @activity.defn
     async def publish_refund(self, event: RefundEvent) -> None:
-        """Publish the event and record that. Retried even if Kafka refuses it: money has moved."""
+        """Publish the event, and record that it is published.
+
+        It is retried even if Kafka refuses the event, because the money has moved.
+        """
         try:
             await self._publisher.publish(event)
         except PaymentError as error:

@@ -73,9 +73,9 @@ class ChargeResponse(AmountResponse):
     response: Text | None = None
 
     def is_for(self, amount: Money | None) -> bool:
-        """Whether exactly `amount` was captured and all of it is kept or refunded, or nothing was.
+        """True if exactly `amount` was captured, and none of it or all of it was refunded.
 
-        If `amount` is None, any captured amount counts.
+        Also True if nothing was captured. If `amount` is None, any captured amount counts.
         """
         refunded = {ChargeState.CAPTURED: Decimal(0), ChargeState.REFUNDED: self.amount}
         if self.state in refunded:

@@ -21,7 +21,7 @@ SHOWN_STATES: Mapping[str, str] = {ChargeState.REFUNDED: ChargeState.CAPTURED}
 
 
 class MovementResponse(ResponseBody):
-    """What charges and refunds have in common."""
+    """The members that charges and refunds have in common."""
 
     key: str
     state: Text
@@ -36,7 +36,7 @@ class MovementResponse(ResponseBody):
 
 
 class GatewayTimeline:
-    """Raises only PaymentError(GATEWAY_UNAVAILABLE)."""
+    """Reads the payment's charge and its refunds. Raises only PaymentError(GATEWAY_UNAVAILABLE)."""
 
     def __init__(self, client: JsonClient) -> None:
         self._client = client
@@ -62,7 +62,7 @@ class GatewayTimeline:
         try:
             movement = MovementResponse.model_validate(body)
         except ValidationError as error:
-            raise self._client.unavailable("the response is no charge or refund") from error
+            raise self._client.unavailable("the response is not a charge or refund") from error
         if movement.key != key:
             raise self._client.unavailable("the response is about another charge or refund")
         return movement

@@ -35,7 +35,7 @@ class ReservationResponse(ResponseBody):
 
     @model_validator(mode="after")
     def _has_a_comparable_owner(self) -> Self:
-        """A customer who is not named by a UUID cannot be compared: then the order is needed."""
+        """Raise ValueError if neither the order nor the customer can be compared by UUID."""
         if self.customer and not self.customer_id and not self.order_id:
             raise ValueError("names neither its order nor its customer by an id")
         return self

@@ -1,4 +1,4 @@
-"""A client for one external service that speaks JSON: limited time and size, errors as codes."""
+"""A JSON client for one external service. It limits time and size; errors become error codes."""
 
 import asyncio
 import codecs
@@ -42,7 +42,7 @@ def create_client(base_url: str) -> httpx.AsyncClient:
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """One for all clients, because reading the system's certificates is slow."""
+    """One SSL context for all clients, because reading the system's certificates is slow."""
     return ssl.create_default_context()
 
 

@@ -38,8 +38,8 @@ STOP_TIMEOUT_SECONDS = 2
 """Time limit for a producer to deliver what it holds, and to stop. Chosen, not measured."""
 
 SLOW_SECONDS = 1.25
-"""When one event takes longer, other events are not sent but fail at once. Chosen, not measured: a
-healthy broker takes some milliseconds."""
+"""While one event takes longer than this, other events fail without being sent. Chosen, not
+measured: a healthy broker takes some milliseconds."""
 RETRY_PAUSE_SECONDS = 1
 """Time between two tries while Kafka is down. Chosen, not measured."""
 
@@ -188,7 +188,7 @@ async def _end(producer: AIOKafkaProducer) -> None:
 
     `stop()` delivers first, and waits for ever if a broker does not respond.
     """
-    producer._closed = True  # noqa: SLF001 - or aiokafka warns of a producer that was not stopped
+    producer._closed = True  # noqa: SLF001 - else aiokafka warns of a producer that was not stopped
     tasks = _tasks_of(producer)
     for task in tasks:
         task.cancel()

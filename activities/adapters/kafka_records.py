@@ -13,11 +13,12 @@ from activities.audit_ports import FoundRecords, Record
 from domain import names
 
 MAX_POLL_RECORDS = 1000
-"""Records that one poll returns at most. Chosen, not measured."""
+"""Most records that one poll returns. Chosen, not measured."""
 POLL_MILLISECONDS = 200
 """How long a poll waits for records. Chosen, not measured."""
 FETCH_WAIT_MILLISECONDS = 50
-"""How long a broker waits for new records: a read ends at the present end. Chosen, not measured."""
+"""How long a broker waits for new records. Short, because only records that exist already are read.
+Chosen, not measured."""
 
 Offsets = Mapping[TopicPartition, int]
 
@@ -28,8 +29,8 @@ async def open_consumer(
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of all topics that is in no group and commits nothing. Raises KafkaError.
 
-    `auto_offset_reset` (`earliest` or `latest`) says where a partition is read before the first
-    seek, and where if the records of its offset have been deleted.
+    `auto_offset_reset` (`earliest` or `latest`) is the position before the first seek, and the one
+    to use if the records at the requested offset have been deleted.
     """
     async with AIOKafkaConsumer(
         *names.TOPICS,
@@ -42,7 +43,7 @@ async def open_consumer(
 
 
 async def offsets_at(consumer: AIOKafkaConsumer, moment: datetime, ends: Offsets) -> Offsets:
-    """Each partition's offset of the first record at `moment` or later; without one, its end."""
+    """Each partition's first offset at `moment` or later; its end offset if there is none."""
     times = dict.fromkeys(ends, milliseconds(moment))
     found = await consumer.offsets_for_times(times) if times else {}
     return {
@@ -62,7 +63,7 @@ async def poll(
 
 
 def milliseconds(moment: datetime) -> int:
-    """The time as Kafka counts it, since 1970."""
+    """The time in milliseconds since 1970, as Kafka's records have it."""
     return int(moment.timestamp() * 1000)
 
 
@@ -71,7 +72,7 @@ def headers_of(record: Any) -> dict[str, str]:
 
 
 def text_of(value: bytes | None) -> str:
-    """Bytes that anybody may have written, as text."""
+    """Decode the bytes, which may be invalid UTF-8: other producers may have written them."""
     return (value or b"").decode(errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""Kafka's part of a payment's timeline: the records of its events, found by time, key, subject."""
+"""Kafka's part of a payment's timeline: its events, found by time, key and subject."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,12 +20,13 @@ from domain.refund import Refund
 from domain.timeline import Entry, Source
 
 CLOCK_MARGIN = timedelta(minutes=5)
-"""How far a record's time may be from the payment's, since they come from different clocks. Chosen,
-not measured."""
+"""How much a record's time may differ from the payment's, because their clocks differ. Chosen, not
+measured."""
 MAX_RECORDS = 20_000
-"""Records read for one timeline at most, so that the process stays free. Chosen, not measured."""
+"""Most records that are read for one timeline, so that one request does not keep the process busy.
+Chosen, not measured."""
 MAY_HAVE_RECORD = (Announcement.BEGUN, Announcement.MADE)
-"""With these announcements, a payment's event may be in Kafka."""
+"""If a payment has one of these announcements, its event may be in Kafka."""
 
 
 class Window(NamedTuple):
@@ -34,7 +35,7 @@ class Window(NamedTuple):
     start: datetime
     end: datetime
     awaited: set[str]
-    """Subjects that should have a record. While one is missing, reading goes on after the end."""
+    """Subjects that should have a record. While one is missing, reading continues after `end`."""
 
 
 class KafkaTimeline:
@@ -67,6 +68,7 @@ class _WindowReader:
         self._count = 0
 
     async def read(self, window: Window) -> None:
+        """Keep the window's records. Raises KafkaError after more than `MAX_RECORDS` in all."""
         ends = await self._consumer.end_offsets(self._consumer.assignment())
         starts = await offsets_at(self._consumer, window.start, ends)
         for partition, start in starts.items():
@@ -86,7 +88,10 @@ class _WindowReader:
                 raise KafkaError(f"There are more than {MAX_RECORDS} records to read.")
 
     def _keep(self, record: Any) -> str:
-        """Keep the record if it has our key and subject. Return its subject if it has our key."""
+        """Keep the record if it has our key and one of our subjects.
+
+        Returns its subject; an empty text if it has another key.
+        """
         if record.key != self._key:
             return ""
         subject = headers_of(record).get("ce_subject", "")

@@ -14,17 +14,17 @@ from activities.adapters.kafka import Connection
 from domain.errors import ErrorCode, PaymentError
 
 PARTITIONS = 6
-"""So many consumers of one group can share a topic. Chosen, not measured."""
+"""Partitions of a topic, and so the most consumers of one group. Chosen, not measured."""
 REPLICAS = 3
 """Every event is still there if one replica is lost while another restarts."""
 MIN_INSYNC = "min.insync.replicas"
 MIN_INSYNC_REPLICAS = 2
-"""Replicas that store an event before it counts as published: one may be lost at once."""
+"""Replicas that store an event before it counts as published, so that one of them may be lost."""
 CREATED = {0, TopicAlreadyExistsError.errno}
 """Error codes after which the topic exists: another process may have created it first."""
 MAX_LOOKS, LOOK_PAUSE_SECONDS = 50, 0.2
-"""How often and after what pause to look for a topic that was just created: 10 s in all. Chosen,
-not measured."""
+"""How often to look for a topic that was just created, and the pause in between: 10 s in all.
+Chosen, not measured."""
 
 NO_REASON = "no reason is given"
 
@@ -130,7 +130,7 @@ async def _check(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> None:
 
 
 async def _insync_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
-    """`min.insync.replicas` by topic; without topics whose settings we may not read."""
+    """`min.insync.replicas` by topic. Topics whose settings we may not read are left out."""
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, {MIN_INSYNC: ""}) for name in topics]
     return {
         name: int(entry[1])

@@ -1,4 +1,4 @@
-"""Reads orders from Ordering over HTTP. The names of their members differ between deployments."""
+"""Reads orders from Ordering over HTTP. The names of JSON members differ between deployments."""
 
 from decimal import Decimal
 from http import HTTPStatus
@@ -14,15 +14,15 @@ from domain.text import Lower, Upper
 from domain.verification import PENDING, Order
 
 
-def _one_spelling(owner: str) -> str:
+def _with_one_uuid_form(owner: str) -> str:
     return str(read_uuid(owner) or owner)
 
 
-Owner = Annotated[Lower, AfterValidator(_one_spelling)]
+Owner = Annotated[Lower, AfterValidator(_with_one_uuid_form)]
 
 
 class OrderResponse(ResponseBody):
-    """The members that we read. An alias is the name that some deployment uses."""
+    """The members of an order that we read. Each alias is the name in some deployment."""
 
     id: str | None = None
     order_id: str | None = Field(default=None, validation_alias="orderId")

@@ -12,7 +12,7 @@ from domain.text import readable
 
 NIL_UUID = UUID(int=0)
 MAX_DIGITS = 30
-"""Of an amount in a response: more than any amount that we record has. Chosen, not measured."""
+"""Most digits of an amount in a response. Our own amounts have fewer. Chosen, not measured."""
 ZERO_TIME = "0001-01-01T00:00:00"
 """What Go and .NET write for a time that was never set."""
 _UUID = re.compile(
@@ -25,7 +25,7 @@ _ZONE_NAME = re.compile(r"\[[^\[\]]*\]$")
 """What Java's ZonedDateTime adds after the offset: `Z[UTC]`."""
 
 
-def _with_minutes(time: object) -> object:
+def _normalized_time(time: object) -> object:
     if not isinstance(time, str):
         return time
     if time.startswith(ZERO_TIME):
@@ -34,7 +34,7 @@ def _with_minutes(time: object) -> object:
 
 
 def in_utc(time: datetime) -> datetime:
-    """A time without a zone is in UTC, as all times of the services' contract are."""
+    """Set UTC if the time has no zone, because the services' contract has all times in UTC."""
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
@@ -42,12 +42,12 @@ def _in_utc_if_set(time: datetime | None) -> datetime | None:
     return in_utc(time) if time else None
 
 
-Time = Annotated[datetime | None, BeforeValidator(_with_minutes), AfterValidator(_in_utc_if_set)]
-"""A time in any of these spellings; None for the zero time."""
+Time = Annotated[datetime | None, BeforeValidator(_normalized_time), AfterValidator(_in_utc_if_set)]
+"""A time in ISO 8601 or in one of the forms above; None for the zero time."""
 
 
 class ResponseBody(BaseModel):
-    """Base of the models of response bodies: text in one line, without control characters.
+    """Base of the models of response bodies. Reads text as one line without control characters.
 
     A member that is null, empty or the nil UUID counts as absent.
     """
@@ -77,6 +77,6 @@ def read_uuid(text: object) -> UUID | None:
 
 
 def is_about(requested: UUID, *ids: str | None) -> bool:
-    """Whether a response with these ids is about the requested one. It may leave all ids out."""
+    """True if one of the response's ids is the requested one, or if the response has no id."""
     found = [read_uuid(each) for each in ids if each is not None]
     return not found or requested in found
