@@ -16,7 +16,7 @@ DEFINITE = frozenset(
         HTTPStatus.UNPROCESSABLE_ENTITY,
     }
 )
-"""Statuses of responses that say how a payment ended. After others, the caller asks again."""
+"""Statuses of responses that say how a payment ended. After any other, the caller asks again."""
 
 
 def is_definite(response: ApiResponse) -> bool:
@@ -39,7 +39,7 @@ def responses_were_true(books: Books) -> Iterator[str]:
 
 
 def responses_stay_true(books: Books) -> Iterator[str]:
-    """After a response showed a success or a published failure, no later request gets another."""
+    """After a response showed a success or a published failure, no later one contradicts it."""
     recorded = {payment.id: payment for payment in books.payments}
     for first in books.responses:
         ended = recorded.get(first.payment_id) if first.payment_id else None
@@ -52,12 +52,12 @@ def responses_stay_true(books: Books) -> Iterator[str]:
 
 
 def _closes_the_order(payment: Payment) -> bool:
-    """Whether no other payment of the order may succeed any more."""
+    """Whether no other payment of the order may succeed after this one."""
     return payment.status is PaymentStatus.SUCCEEDED or payment.closes_its_order
 
 
 def _agrees(response: ApiResponse, ended: Payment) -> bool:
-    """Whether a response after the payment ended is not definite, or names the same ending."""
+    """True if a later response is not definite, or names the same ending of the payment."""
     if not is_definite(response):
         return True
     if (response.payment_id, response.payment_status) == (ended.id, ended.status):

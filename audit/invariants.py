@@ -158,7 +158,7 @@ def _failures_are_published_if_allowed(books: Books) -> Iterator[str]:
 
 
 def _is_open(books: Books) -> bool:
-    """Whether a failure had to be published: not if the order was paid or is not pending."""
+    """Whether a failure had to be published: only if the order is unpaid and still pending."""
     is_paid = any(each.status is SUCCEEDED for each in books.payments)
     return not is_paid and (books.order is None or books.order.status == PENDING)
 

@@ -11,7 +11,7 @@ from activities.audit_ports import Effect, LedgerEntry, UnreadableEntry
 
 @dataclass
 class Ledger:
-    """Every capture and refund by order, and the orders for which any was recent."""
+    """Every capture and refund by order, and the orders that have a recent one."""
 
     effects: dict[UUID, list[Effect]] = field(default_factory=lambda: defaultdict(list))
     recent_orders: set[UUID] = field(default_factory=set)

@@ -29,7 +29,7 @@ WELL_ENDED = frozenset(
 )
 """An old run with one of these statuses is read only if its workflow id is in `wanted`."""
 BATCH_SIZE = 1000
-"""Runs that are in memory before their results are read. Chosen, not measured."""
+"""Runs whose results are read together. Chosen, not measured."""
 
 
 async def read_runs(

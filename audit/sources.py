@@ -49,11 +49,12 @@ async def read_books(
 ) -> AsyncIterator[Books]:
     """The books of every order that is unfinished or has an entry in any source from `since` on.
 
-    The service's own books come last. Payments and refunds that are younger than `until` are left
-    out. Raises UnreadableError, which names the source.
+    The service's own books, which belong to no order, come last. Payments and refunds that were
+    created or ended at `until` or later are left out. Raises UnreadableError, which names the
+    source.
     """
     reader = _Reader(sources, since)
-    await reader.read_all_but_rows()
+    await reader.find_orders()
     orders = iter(reader.orders)
     while batch := list(islice(orders, BATCH_SIZE)):
         for books in await reader.read_batch(batch):
@@ -70,13 +71,14 @@ async def read_books(
 class _Reader:
     """Finds the orders to compare in every source, then reads their rows and Ordering.
 
-    PostgreSQL is read last, so that it has a row for everything that the other sources have.
+    The rows are read after the ledger, Kafka and Temporal: PostgreSQL then has a row for everything
+    that those sources have.
     """
 
     def __init__(self, sources: Sources, since: datetime) -> None:
         self.orders: set[UUID] = set()
         self.unfinished: set[UUID] = set()
-        """Payments and refunds that had not ended when the reading began."""
+        """Payments and refunds that were unfinished when the audit began to read."""
         self._sources = sources
         self._since = since
         self._own = Books(None)
@@ -84,7 +86,7 @@ class _Reader:
         self._records = FoundRecords({}, has_all=True)
         self._runs: dict[UUID, list[WorkflowRun]] = defaultdict(list)
 
-    async def read_all_but_rows(self) -> None:
+    async def find_orders(self) -> None:
         await _reading("PostgreSQL", self._read_orders())
         await _reading("the gateway's ledger", self._read_ledger())
         await _reading("PostgreSQL", self._assign_refunds_without_capture())
@@ -98,6 +100,7 @@ class _Reader:
         return books
 
     async def own_books(self) -> Books:
+        """The last round of the reconciliation, and everything that belongs to no known order."""
         database = self._sources.database
         completed_at = await _reading("PostgreSQL", database.last_completed_round())
         self._own.reconciliation = Reconciliation(completed_at, datetime.now(UTC))
@@ -116,7 +119,10 @@ class _Reader:
         self.orders |= self._ledger.recent_orders
 
     async def _assign_refunds_without_capture(self) -> None:
-        """Find the order of a refund by the payment in its key, or give it to the own books."""
+        """Find the order of each refund by the payment that is named in the key of its charge.
+
+        A refund of no known payment goes to the service's own books.
+        """
         effects = self._ledger.without_capture
         payments = {names.payment_of(each.charge_key) for each in effects} - {None}
         known = [each for each in payments if each]
@@ -189,12 +195,12 @@ class _Reader:
 
 
 async def _reading(source: str, read: Awaitable[Result]) -> Result:
-    """The result of `read`. Raises UnreadableError, whatever error a source or its library has."""
+    """The result of `read`. Raises UnreadableError for every error of the source or its library."""
     try:
         async with asyncio.timeout(SOURCE_TIMEOUT_SECONDS):
             return await read
     except Exception as error:
-        why = f"{source} cannot be read ({type(error).__name__}): see whether it is up."
+        why = f"{source} cannot be read ({type(error).__name__}): check that it is running."
         raise UnreadableError(why) from error
 
 

@@ -11,11 +11,11 @@ from domain.refund import Refund, RefundStatus
 
 
 def leave_out_young(books: Books, until: datetime, unfinished: AbstractSet[UUID]) -> None:
-    """Leave out payments and refunds that are young, with all that belongs to them.
+    """Leave out young payments and refunds, with their effects, records and workflow runs.
 
-    Young is what was created or ended at `until` or later, or ended while the books were read:
-    `unfinished` are those that had not ended before. An old payment that has not ended stays in
-    the books, even if the customer pays the same order again.
+    Young means: created or ended at `until` or later, or ended while the books were read.
+    `unfinished` has the ids of those that had not ended when the audit began to read. An old
+    payment that has not ended stays in the books, even if the customer pays the order again.
     """
     subjects: list[Payment | Refund] = [*books.payments, *books.refunds]
     young = {
@@ -24,7 +24,7 @@ def leave_out_young(books: Books, until: datetime, unfinished: AbstractSet[UUID]
         if _is_young(each, until) or (each.id in unfinished and not is_unfinished(each))
     }
     if any(payment.id in young for payment in books.payments):
-        books.order = None  # its state may come from the young payment
+        books.order = None  # its state may be due to the young payment
     keys, events = _keys(books, young), _events(young)
     books.effects = [each for each in books.effects if not keys & {each.key, each.charge_key}]
     books.records = [each for each in books.records if each.id not in events]
