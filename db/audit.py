@@ -18,7 +18,7 @@ from domain.payment import UNANNOUNCED, Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
 
 PAGE_SIZE = 5000
-"""Rows per statement, which has three seconds. Chosen, not measured."""
+"""Rows per statement: few enough for its time limit of 3 s. Chosen, not measured."""
 
 _PAYMENT = select(payments.c.order_id, payments.c.id, payments.c.created_at)
 _REFUND = select(payments.c.order_id, refunds.c.id, refunds.c.created_at).join_from(
@@ -66,13 +66,13 @@ class UnreadableRow(NamedTuple):
 
 
 class AuditQueries:
-    """Raises only PaymentError(DATABASE_UNAVAILABLE)."""
+    """Reads rows for the audit. Raises only PaymentError(DATABASE_UNAVAILABLE)."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def orders_since(self, moment: datetime) -> set[UUID]:
-        """The orders of payments created, and of refunds created or ended, since then."""
+        """The orders of payments created, and of refunds created or ended, at `moment` or later."""
         values = {"moment": moment}
         orders = {row["order_id"] async for row in self._rows(_PAYMENTS_SINCE, payments, values)}
         return orders | {
@@ -80,7 +80,7 @@ class AuditQueries:
         }
 
     async def unfinished(self) -> Unfinished:
-        """Everything unfinished, however old it is."""
+        """All unfinished payments and refunds, however old they are."""
         found = Unfinished(set(), set())
         for query, table in ((_UNFINISHED_PAYMENTS, payments), (_UNFINISHED_REFUNDS, refunds)):
             async for row in self._rows(query, table, {}):
@@ -135,7 +135,7 @@ class AuditQueries:
 
 
 def _read(read: Callable[[Row], Read], row: Row, kind: str) -> Read | UnreadableRow:
-    """An invalid row is returned as such, so that the others are read."""
+    """Convert the row. An invalid one becomes an UnreadableRow, and the others are still read."""
     try:
         return read(row)
     except (ValueError, TypeError, KeyError, ArithmeticError) as error:

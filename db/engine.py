@@ -19,14 +19,15 @@ STATEMENT_TIMEOUT_SECONDS = 3
 """Time limit of a statement, which takes milliseconds if the server is not busy. Chosen, not
 measured."""
 POOL_TIMEOUT_SECONDS = 2
-"""How long a statement waits for a connection when all are in use. Chosen, not measured."""
+"""How long a statement waits for a free connection of the pool. Chosen, not measured."""
 LOCK_TIMEOUT_SECONDS = 1
 """Lock timeout of a migration. Statements that need the same table wait behind it. It is a third of
 STATEMENT_TIMEOUT_SECONDS, so that these statements do not time out."""
 
 UNUSABLE = ("08", "57P", "25006")
-"""SQLSTATEs, or their beginnings, after which a connection is closed: it failed, its server shuts
-down, or is read-only, as an old primary is after a failover (PostgreSQL manual, appendix A)."""
+"""SQLSTATEs, or their first characters, after which a connection is closed: it failed, its server
+shuts down, or the server is read-only, as the old primary is after a failover (PostgreSQL manual,
+appendix A)."""
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 
@@ -62,7 +63,7 @@ def create_engine(
 
 
 def _pooled(target: DatabaseUrl, application_name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Arguments for a PgBouncer that gives us another session for each transaction.
+    """Arguments for a PgBouncer that may use another session for each transaction.
 
     It refuses session settings. Without a cache, asyncpg's prepared statements have no name, and
     are used only in the transaction that prepares them.
@@ -94,7 +95,7 @@ def _connector(
     name = target.application_name or application_name
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
-        """Try the hosts, each with its own time limit, beginning with the last that worked."""
+        """Try the hosts, each with its own time limit. The last one that worked comes first."""
         failure: Exception | None = None
         for host in tuple(hosts):
             try:

@@ -1,4 +1,4 @@
-"""Idempotency keys of callers, and the payment of each. They are kept as long as payments."""
+"""Callers' idempotency keys, each with its payment. They are kept as long as payments are."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -44,14 +44,14 @@ class IdempotencyKeys:
         self._engine = engine
 
     async def claim(self, wanted: KeyClaim) -> KeyClaim:
-        """Claim the key, unless it is claimed. Returns the claim that the key has then."""
+        """Claim the key if it is free. Returns its claim: this one, or the earlier one."""
         if await execute(self._engine, _CLAIM, wanted._asdict()) == 1:
             return wanted
         row = await fetch(self._engine, _FIND, {"its_caller": wanted.caller, "its_key": wanted.key})
         return KeyClaim(*(row[name] for name in _CLAIMED)) if row else wanted
 
     async def reassign(self, claim: KeyClaim, payment_id: UUID) -> None:
-        """Give the key another payment, unless another request has done so before."""
+        """Assign the key to another payment, unless another request has already done so."""
         await execute(
             self._engine,
             _REASSIGN,

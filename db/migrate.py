@@ -1,6 +1,6 @@
-"""Runs the migrations while payments go on. Several processes may try at the same time.
+"""Runs the migrations while payments are processed. Several processes may start it together.
 
-docs/development.md says how a migration is written so that no statement waits long for it.
+docs/development.md says how to write a migration so that no statement waits long for it.
 """
 
 import asyncio
@@ -20,17 +20,18 @@ from domain.names import DATABASE_SCHEMA
 
 MAX_LOCK_TRIES = 60
 LOCK_RETRY_PAUSE_SECONDS = 2
-"""Between two tries, so that statements that waited behind the first are executed. All tries take
-three minutes: longer than a transaction such as a report. Chosen, not measured."""
+"""Pause between two tries, in which the statements that waited for the first one are executed. All
+tries together take three minutes: longer than most transactions, even of a report. Chosen, not
+measured."""
 TURN_POLL_SECONDS = 0.5
-"""Between two tries to get the lock of the migrating process. Chosen, not measured."""
+"""Pause between two tries to get the lock of the migrating process. Chosen, not measured."""
 
 LOCK_FAILURES = frozenset({"55P03", "40P01"})
 """SQLSTATEs of a lock timeout and of a deadlock: the next try of the migration may succeed."""
 
 BEHIND_A_POOLER = (
     "Migrations need a session of their own, but DATABASE_URL leads to a connection pooler, which"
-    " gives none. For workflows.prepare, set it to the address of PostgreSQL itself."
+    " does not give one. For workflows.prepare, set it to the address of PostgreSQL itself."
 )
 
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtext('bc_payment migrations'))")
@@ -56,12 +57,13 @@ async def migrate(database_url: str, revision: str = "head") -> None:
     try:
         await _refuse_pooler(connection)
         await _wait_for_turn(connection)
-        await _upgrade_patiently(connection, revision)
+        await _upgrade_with_retries(connection, revision)
     finally:
         await connection.close()
 
 
 async def _refuse_pooler(connection: AsyncConnection) -> None:
+    """Raise MigrationBlocked if the session lacks our settings, because a pooler removed them."""
     if await connection.scalar(text("SHOW lock_timeout")) != f"{LOCK_TIMEOUT_SECONDS}s":
         raise MigrationBlocked(BEHIND_A_POOLER)
 
@@ -69,9 +71,9 @@ async def _refuse_pooler(connection: AsyncConnection) -> None:
 async def _wait_for_turn(connection: AsyncConnection) -> None:
     """Wait for the lock that only one migrating process has at a time.
 
-    PostgreSQL releases it with the session, even if this process is killed. It is not waited for
-    inside a statement: the snapshot of that statement would block the CREATE INDEX CONCURRENTLY of
-    the other process.
+    PostgreSQL releases it with the session, even if this process is killed. No statement waits for
+    it, because the snapshot of that statement would block the CREATE INDEX CONCURRENTLY of the
+    other process.
     """
     while not await connection.scalar(_TRY_LOCK):
         await connection.commit()
@@ -79,7 +81,7 @@ async def _wait_for_turn(connection: AsyncConnection) -> None:
     await connection.commit()
 
 
-async def _upgrade_patiently(connection: AsyncConnection, revision: str) -> None:
+async def _upgrade_with_retries(connection: AsyncConnection, revision: str) -> None:
     """Run the migrations. After a lock timeout, retry from the migration that failed."""
     for number in range(1, MAX_LOCK_TRIES + 1):
         try:

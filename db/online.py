@@ -48,7 +48,7 @@ def add_check(table: str, name: str, condition: str) -> None:
 
 def update_in_batches(table: str, assignments: str, condition: str) -> None:
     """Update all rows that meet the condition. The table's primary key is a UUID named `id`."""
-    ids = f"SELECT id FROM {table} WHERE id >= :first"  # noqa: S608 (our own SQL, as the next)
+    ids = f"SELECT id FROM {table} WHERE id >= :first"  # noqa: S608 (our own SQL, as is the next one)
     batch = text(f"{ids} ORDER BY id LIMIT 1 OFFSET {BATCH_ROWS}")
     change = f"UPDATE {table} SET {assignments} WHERE ({condition}) AND id >= :first"  # noqa: S608
     with op.get_context().autocommit_block():
@@ -63,7 +63,7 @@ def update_in_batches(table: str, assignments: str, condition: str) -> None:
 
 @contextmanager
 def _without_lock_timeout() -> Iterator[None]:
-    """Without a transaction. Only for statements that block no writer while they wait."""
+    """Leave the transaction. For statements that block no writer while they wait for a lock."""
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")
         yield

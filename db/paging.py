@@ -29,9 +29,9 @@ async def pages(
     size: int = PAGE_SIZE,
     after: Place | None = None,
 ) -> AsyncIterator[Sequence[Row]]:
-    """Run the query page by page, ordered by creation time and id, beginning beyond `after`.
+    """Run the query page by page, ordered by creation time and id, after the position `after`.
 
-    Each page is a statement of its own.
+    Each page is a statement of its own. `size` is the number of rows per page.
     """
     place = tuple_(table.c.created_at, table.c.id)
     ordered = query.order_by(table.c.created_at, table.c.id).limit(size)

@@ -134,8 +134,8 @@ class PaymentStore:
     async def find_closing(self, order_id: UUID) -> Payment | None:
         """The latest published failure of the order, if it closes the order.
 
-        None if a payment holds the order. None too if the setting allows another attempt: one may
-        have begun that has no row yet.
+        None if a payment holds the order. Also None if `reattempt_after` is set: another
+        attempt may have begun that has no row yet.
         """
         if self._reattempt_after_seconds is not None or await self.find_live(order_id):
             return None
@@ -177,7 +177,7 @@ class PaymentStore:
             raise closing.refusal_for(payment.customer_id)
 
     async def _holder(self, payment: Payment) -> Payment:
-        """The payment that holds the order: another one, or `payment` after an earlier try."""
+        """The payment that holds the order: another one, or `payment` from an earlier try."""
         holder = await self.find_live(payment.order_id) or await self.find(payment.id)
         if holder is None:
             raise PaymentError(

@@ -14,7 +14,7 @@ from db.tables import payments
 from domain.payment import Announcement, Payment, PaymentStatus
 
 _columns = payments.c
-_PLACE = tuple_(_columns.created_at, _columns.id)
+_POSITION = tuple_(_columns.created_at, _columns.id)
 _SHOWN_STATUS = case(
     (
         (_columns.status == PaymentStatus.SUCCEEDED) & (_columns.announcement == Announcement.DUE),
@@ -22,18 +22,22 @@ _SHOWN_STATUS = case(
     ),
     else_=_columns.status,
 )
-"""As `Payment.as_answered` shows it: a success that may still be undone is pending."""
+"""The status that callers see (`Payment.as_answered`): pending while a success may be undone."""
 
 
 class Position(NamedTuple):
-    """A payment's place in the list. Newer payments do not change it."""
+    """The position of a payment in the list. New payments do not change it."""
 
     created_at: datetime
     id: UUID
 
 
 class Search(NamedTuple):
-    """The filters of a search. None filters nothing."""
+    """The filters of a search. A filter that is None is not applied.
+
+    `owner_id` is the customer that the caller acts for; `customer_id` is what the caller asked for.
+    The period is from `created_from` on, and before `created_before`.
+    """
 
     owner_id: UUID | None = None
     order_id: UUID | None = None
@@ -45,7 +49,7 @@ class Search(NamedTuple):
 
 
 class PaymentSearch:
-    """Raises only PaymentError(DATABASE_UNAVAILABLE)."""
+    """Searches the payments. Raises only PaymentError(DATABASE_UNAVAILABLE)."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -75,4 +79,4 @@ def _conditions(wanted: Search) -> Iterator[ColumnElement[bool]]:
     if wanted.created_before is not None:
         yield _columns.created_at < wanted.created_before
     if wanted.after is not None:
-        yield tuple_(*wanted.after) > _PLACE
+        yield tuple_(*wanted.after) > _POSITION

@@ -21,7 +21,7 @@ async def execute(engine: AsyncEngine, statement: Executable, values: Values) ->
 
 
 async def fetch(engine: AsyncEngine, query: Executable, values: Values) -> Row | None:
-    """The only row that the query finds, or None."""
+    """The only row of the result, or None."""
     with as_payment_errors():
         async with engine.begin() as connection:
             row = (await connection.execute(query, values)).mappings().one_or_none()
@@ -36,7 +36,7 @@ async def fetch_all(engine: AsyncEngine, query: Executable, values: Values) -> S
 
 
 def _plain(row: RowMapping) -> Row:
-    """Convert the driver's own UUID class, which has no JSON form."""
+    """Convert the driver's own UUID class, which cannot be written as JSON, to `uuid.UUID`."""
     return {
         str(name): UUID(int=value.int) if isinstance(value, UUID) else value
         for name, value in row.items()

@@ -1,4 +1,4 @@
-"""The tables of the schema `bc_payment` for statements. The migrations create them."""
+"""The tables of the schema `bc_payment`, for writing statements. The migrations create them."""
 
 from sqlalchemy import (
     BigInteger,

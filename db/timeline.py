@@ -17,7 +17,7 @@ _TRANSITIONS = select(payment_transitions).where(
 
 
 class DatabaseTimeline:
-    """Raises only PaymentError(DATABASE_UNAVAILABLE)."""
+    """Reads the recorded statuses. Raises only PaymentError(DATABASE_UNAVAILABLE)."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -11,7 +11,7 @@ MAX_CONNECT_SECONDS = 60
 KNOWN = frozenset(
     """host port dbname user password passfile service application_name options krbsrvname gsslib
     sslmode sslcert sslkey sslrootcert sslcrl sslpassword sslnegotiation ssl_min_protocol_version
-    ssl_max_protocol_version target_session_attrs""".split()  # noqa: SIM905 (as one reads a list)
+    ssl_max_protocol_version target_session_attrs""".split()  # noqa: SIM905 (easier to read than quoted names)
 )
 """Parameters that the driver reads as libpq does."""
 
@@ -19,7 +19,7 @@ REMOVED = frozenset(
     {"fallback_application_name", "tcp_user_timeout", "keepalives"}
     | {f"keepalives_{each}" for each in ("idle", "interval", "count")}
 )
-"""Parameters that are removed: they find dead connections, but every statement has a time limit."""
+"""Parameters that are removed. They detect dead connections; our statement timeout does, too."""
 
 ACCEPTED_VALUES: Mapping[str, frozenset[str]] = {
     "sslmode": SSL_MODES,
@@ -31,12 +31,12 @@ ACCEPTED_VALUES: Mapping[str, frozenset[str]] = {
     "client_encoding": frozenset({"UTF8", "utf8", "auto"}),
     "connect_timeout": frozenset(map(str, range(1, MAX_CONNECT_SECONDS + 1))),
 }
-"""Parameters with their accepted values. The driver cannot do what the other values ask for, or a
-service that writes cannot use it."""
+"""Parameters with their accepted values. With other values, the driver cannot do what they ask for,
+or a service that writes cannot work."""
 
 
 class DatabaseUrl(NamedTuple):
-    """The address of PostgreSQL: for each host a URL that the driver reads as libpq would."""
+    """The address of PostgreSQL: one URL per host, which the driver reads as libpq does."""
 
     hosts: tuple[str, ...]
     connect_seconds: int | None
@@ -85,7 +85,7 @@ def _check(parameters: Mapping[str, str], *, has_host: bool) -> None:
     for name, value in parameters.items():
         if name not in KNOWN | REMOVED | ACCEPTED_VALUES.keys():
             raise ValueError(
-                f"one without the parameter {_shown(name)}, which the driver does not know"
+                f"one without {_shown(name)}, which the driver does not know"
                 " (settings of PostgreSQL go into options=-c%20name=value)"
             )
         if name in ACCEPTED_VALUES and value not in ACCEPTED_VALUES[name]:
@@ -109,5 +109,6 @@ def _choice(values: frozenset[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    """A text that is not a parameter's name may be half of a password: it is not shown."""
-    return name if name.isidentifier() and name.islower() else "that is none"
+    """Name a parameter in a message. Other text is not shown: it may be half of a password."""
+    is_name = name.isidentifier() and name.islower()
+    return f"the parameter {name}" if is_name else "a parameter that is not a name"

@@ -1667,8 +1667,8 @@ DB = (
     Bug(
         "part of a password is shown",
         "db/urls.py",
-        'return name if name.isidentifier() and name.islower() else "that is none"',
-        "return name",
+        'return f"the parameter {name}" if is_name else "a parameter that is not a name"',
+        'return f"the parameter {name}"',
         URLS,
     ),
     Bug(
@@ -1936,7 +1936,7 @@ API = (
     Bug(
         "pages are chained by time alone",
         "db/search.py",
-        "yield tuple_(*wanted.after) > _PLACE",
+        "yield tuple_(*wanted.after) > _POSITION",
         "yield wanted.after.created_at > _columns.created_at",
         "tests/integration/test_search.py",
     ),
@@ -3292,7 +3292,7 @@ AUDITING = (
     Bug(
         "the time-skipping server tries some steps for ever",
         "tests/support/time_skipping.py",
-        "+= NEVER_WHOLE",
+        "+= OFF_WHOLE_SECOND",
         "+= timedelta()",
         "tests/workflow/test_time_skipping.py",
     ),

@@ -75,7 +75,7 @@ def test_of_several_hosts_the_one_that_writes_is_meant() -> None:
         ("host=elsewhere", "host"),
         ("port=1", "port"),
         ("hunter2", "name=value"),
-        ("Hunter2=hunter2", "none"),
+        ("Hunter2=hunter2", "not a name"),
     ],
 )
 def test_what_would_not_work_is_refused_by_name(query: str, name: str) -> None:
