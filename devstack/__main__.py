@@ -153,7 +153,7 @@ def _print_addresses(stack: Stack) -> None:
 
 
 def _has_own_line(component: ComponentStatus) -> bool:
-    """True if the lines above the list already show it; the worker has no address to show."""
+    """True if it has a line of its own above the list, or no address to show, as the worker has."""
     return component.name in {"shop", "api", "worker", "temporal"}
 
 

@@ -35,8 +35,8 @@ class Scenario:
     http_status: int
     books: Books
     amount: str = "150.00"
-    seat: timedelta | None = None
-    """How long the order's seat is still reserved; None for an order without a seat."""
+    hold: timedelta | None = None
+    """How long the seat is still reserved; negative if that is over, None without a seat."""
     by_another_customer: bool = False
     is_repeated: bool = False
     """The same request is sent twice; both responses must be equal."""
@@ -54,13 +54,13 @@ def _failed(code: str, charge: str) -> Books:
 
 
 SCENARIOS = (
-    Scenario("paid, with a seat", 200, _paid("150.00"), seat=timedelta(minutes=15)),
+    Scenario("paid, with a seat", 200, _paid("150.00"), hold=timedelta(minutes=15)),
     Scenario("declined by gateway", 422, _failed("CARD_DECLINED", "declined"), amount="150.13"),
     Scenario(
         "reservation lapsed",
         400,
         _failed("RESERVATION_NOT_ACTIVE", "none"),
-        seat=timedelta(minutes=-1),
+        hold=timedelta(minutes=-1),
     ),
     Scenario(
         "somebody else's order",
@@ -93,7 +93,7 @@ async def run(environment: Mapping[str, str], console: Console) -> bool:
             attempt = await _pay(environment, client, scenario)
             _print_attempt(console, attempt, environment["TEMPORAL_UI_URL"])
             attempts.append(attempt)
-    console.print("\n[bold]Who says what[/bold] (✗ marks what is not as it must be)\n")
+    console.print("\n[bold]What each system has recorded[/bold] (✗ marks a difference)\n")
     found = await _read_until_expected(environment, attempts)
     _print_books(console, attempts, found)
     _print_next_steps(console, environment)
@@ -129,10 +129,10 @@ async def _place_order(
     await _post(client, f"{environment['ORDERING_URL']}/orders", order)
     payer = uuid4() if scenario.by_another_customer else customer
     body: dict[str, object] = {"orderId": order_id, "customerId": payer, "amount": amount}
-    if scenario.seat is not None:
+    if scenario.hold is not None:
         body["reservationId"] = uuid4()
         seat = {"id": body["reservationId"], "orderId": order_id, "customerId": customer}
-        seat["expiresAt"] = datetime.now(UTC) + scenario.seat
+        seat["expiresAt"] = datetime.now(UTC) + scenario.hold
         await _post(client, f"{environment['INVENTORY_URL']}/reservations", seat)
     return order_id, body
 
@@ -165,14 +165,14 @@ async def _unrecordable(database_url: str, order_id: UUID, wanted: bool) -> Asyn
         await connection.close()
 
 
-def _print_attempt(console: Console, attempt: Attempt, ui: str) -> None:
+def _print_attempt(console: Console, attempt: Attempt, ui_url: str) -> None:
     is_expected = attempt.http_status == attempt.scenario.http_status
     mark = "[green]✓[/green]" if is_expected else "[red]✗[/red]"
     console.print(
         f"  {mark} {attempt.scenario.title:<22} {attempt.http_status}  {attempt.response:<23}"
         f"{attempt.milliseconds:>6.0f} ms"
     )
-    link = f"{ui}/namespaces/default/workflows/{workflow_id(attempt.order_id)}"
+    link = f"{ui_url}/namespaces/default/workflows/{workflow_id(attempt.order_id)}"
     console.print(f"    [dim]{link}[/dim]")
 
 
@@ -202,7 +202,7 @@ def _print_books(console: Console, attempts: list[Attempt], found: list[Books]) 
     for attempt, books in zip(attempts, found, strict=True):
         console.print(_columns(attempt.scenario.title, *_cells(books)))
         if books != attempt.scenario.books:
-            expected = _columns("  ✗ must be", *_cells(attempt.scenario.books))
+            expected = _columns("  ✗ expected", *_cells(attempt.scenario.books))
             console.print(f"[red]{expected}[/red]")
 
 
@@ -235,8 +235,8 @@ def _print_next_steps(console: Console, environment: Mapping[str, str]) -> None:
 
 
 def main() -> None:
-    """Run the demonstration on the stack of the environment; exit with 1 if anything differs."""
+    """Run the demonstration on the running stack. Exits with 1 if a record is not as expected."""
     console = Console(highlight=False, soft_wrap=True)
     if not asyncio.run(run(os.environ, console)):
-        console.print("\n[red]Not everybody agrees.[/red] `make logs` may tell why.")
+        console.print("\n[red]The systems do not agree.[/red] `make logs` may show why.")
         sys.exit(1)

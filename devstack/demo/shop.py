@@ -1,6 +1,6 @@
-"""The demonstration's shop: serves its pages, places their orders: `python -m devstack.demo.shop`.
+"""The shop of the demonstration: `python -m devstack.demo.shop`. It serves pages and places orders.
 
-The browser itself sends the payment to the payment API; the shop never does.
+The browser sends the payment request to the payment API. The shop never does.
 """
 
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,9 @@ _PAGES = Path(__file__).parent / "pages"
 _SLOW_LATENCY_MS = 2000
 """Latency of the gateway for an order whose steps the user wants to watch. Chosen, not measured."""
 _HOLD = timedelta(minutes=15)
+"""How long a seat is reserved. Chosen, not measured."""
 _EXPIRED_HOLD = timedelta(minutes=-1)
+"""A reservation that has already expired."""
 
 
 class ShopSettings(NeighbourSettings):
@@ -119,7 +121,7 @@ async def payment_page() -> Response:
 
 @router.get("/addresses")
 async def addresses(request: Request) -> Response:
-    """The addresses of the payment API and of the workflows in the Web UI, null without one."""
+    """The addresses of the payment API and of the Web UI's workflows (null without a Web UI)."""
     settings = _settings(request)
     ui = settings.temporal_ui_url
     workflows = f"{ui}/namespaces/{settings.temporal_namespace}/workflows" if ui else None
@@ -143,7 +145,7 @@ async def place_order(request: Request) -> Response:
 
 
 async def _place(offer: Offer, form: OrderForm, settings: ShopSettings) -> PaymentBody:
-    """Raises ApiError with 503 if another service does not answer with success."""
+    """Create the order and the reservation. Raises ApiError with 503 if a service fails."""
     order_id, customer_id, seat_id = (str(uuid4()) for _ in range(3))
     amount, currency = offer.price.amount, offer.price.currency
     order = {"id": order_id, "customerId": customer_id}
@@ -160,7 +162,7 @@ async def _place(offer: Offer, form: OrderForm, settings: ShopSettings) -> Payme
             {**seat, "expiresAt": utc_now() + offer.hold},
         )
         if form.slowly:
-            # For this order only, so that nobody has to change it back.
+            # For this order only, so that the setting need not be changed back.
             url = f"{settings.gateway_url}/settings/{order_id}"
             await _send(client.put, url, {"latencyMs": _SLOW_LATENCY_MS})
     return PaymentBody(

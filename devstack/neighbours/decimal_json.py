@@ -1,4 +1,4 @@
-"""Parse JSON so that no number loses a digit and every number differs from a text."""
+"""Parses JSON without losing digits of numbers, and without confusing numbers with strings."""
 
 import json
 from decimal import Decimal

@@ -24,8 +24,8 @@ from devstack.neighbours.json_http import ApiError
 class GatewayLedger:
     """Captures at most once per idempotency key, also after a restart.
 
-    Charge and void do not wait between the look at a key and the write. So if both arrive
-    together, one of them is first, and the other one finds its result.
+    `charge` and `void` do not await anything between reading a key and writing it. So if both
+    arrive together, one of them writes first, and the other one finds its result.
     """
 
     def __init__(self, path: Path, behaviour: Behaviour, seed: int = 0) -> None:
@@ -65,7 +65,7 @@ class GatewayLedger:
         """Charge once per key. Returns the charge, and True if it was made by an earlier request.
 
         Half the latency passes before the charge is made and half after it. A charge that has
-        begun goes on when the caller is cancelled. Raises ApiError with 422 if an earlier request
+        begun continues when the caller is cancelled. Raises ApiError with 422 if an earlier request
         with this key had other parameters.
         """
         latency_ms = self._behaviour_of(request.order_id).latency_ms
@@ -83,7 +83,7 @@ class GatewayLedger:
         return self._refunds.get(key)
 
     def charges(self) -> Iterator[Charge]:
-        """Every charge that has an order, oldest first: not a void before any charge."""
+        """Every charge that has an order, oldest first. A key that was only voided has no order."""
         return (self._with_refunds(charge) for charge in self._charges.values() if charge.order_id)
 
     def void(self, key: str) -> Charge:

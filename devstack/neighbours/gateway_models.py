@@ -11,9 +11,9 @@ from domain.money import CurrencyCode, RecordedCurrency
 
 
 class Behaviour(JsonModel):
-    """How charges go: the share that succeeds (0 to 1) and the time that each takes.
+    """The share of charges that succeed (0 to 1), and the time that each charge takes.
 
-    The success rate does not hold for magic amounts.
+    Magic amounts are declined, whatever the success rate is.
     """
 
     success_rate: float = Field(default=1.0, ge=0, le=1)
@@ -90,7 +90,7 @@ _MAGIC_FRACTIONS = {
         "PROCESSOR_TIMEOUT", "timeout", "The processor did not answer in time."
     ),
 }
-"""By the fraction of the amount: a caller can ask for a failure, as with a test card number."""
+"""Declines by the fraction of the amount. They work as test card numbers do at real gateways."""
 
 
 def magic_decline(amount: Decimal) -> Decline | None:

@@ -66,7 +66,7 @@ class ConsumedEvent(JsonModel):
 
     @property
     def order_id(self) -> str | None:
-        """From the value; a rejected one has none that can be trusted, so from the key."""
+        """The order id in the value; the key if the event was rejected: its value may be wrong."""
         order_id: str | None = self.key if self.outcome == "rejected" else self.value["orderId"]
         return order_id
 
@@ -81,7 +81,7 @@ _ALLOWED_STATUSES = {
 
 
 class _ListedEvent(NamedTuple):
-    """A consumed event as JSON, with what it can be searched by."""
+    """A consumed event as JSON, with the values by which it can be searched."""
 
     order_id: str | None
     outcome: Outcome

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 _RETRY_PAUSE_SECONDS = 0.5
 """Pause before another try when Kafka is down. Chosen, not measured."""
 _TOPIC_REFRESH_MS = 1000
-"""Ordering may start before the topics exist, and should find them soon. Chosen, not measured."""
+"""How soon new topics are found: Ordering may start before they exist. Chosen, not measured."""
 _POLL_TIMEOUT_MS = 1000
 """Longest wait for events. Chosen, not measured."""
 _MAX_BATCH_SIZE = 200
@@ -49,7 +49,7 @@ class Event(BaseModel):
 
     @property
     def subject_id(self) -> str:
-        """Two events of one topic with the same id tell the same thing twice."""
+        """The id of the payment or refund. A second event of a topic with the same id is a copy."""
         return self.payment_id
 
 
@@ -111,7 +111,7 @@ async def consume_events(servers: str, apply: Callable[[ConsumerRecord], None]) 
             await _consume_until_error(servers, apply)
         except (KafkaError, OSError):
             await asyncio.sleep(_RETRY_PAUSE_SECONDS)
-        except Exception:  # noqa: BLE001 - if the consumer ended, events would seem to be lost
+        except Exception:  # noqa: BLE001 - if the consumer ended, no more events would be applied
             _log.exception("an event could not be applied; trying again")
             await asyncio.sleep(_RETRY_PAUSE_SECONDS)
 

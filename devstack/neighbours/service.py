@@ -24,7 +24,7 @@ _KEEP_ALIVE_SECONDS = 75
 If the server closed it first, a request that is sent at that moment would fail.
 """
 _SHUTDOWN_SECONDS = 1
-"""For requests under way when the process is told to stop. Chosen, not measured."""
+"""Time for running requests to end after the stop signal. Chosen, not measured."""
 
 
 def create_service(

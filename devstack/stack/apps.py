@@ -63,11 +63,11 @@ class API(_WebApp):
     name = "api"
     title = "Payment API"
     module = "api.main"
-    # It does not depend on the preparation, so that both start together. Nobody pays before `up`
-    # has returned, which waits for both.
+    # It does not depend on the preparation, so that both start together. `up` waits for both, and
+    # no payment is made before it returns.
     depends_on = frozenset({"postgres", "valkey", "kafka", "temporal"})
     stop_timeout_seconds = 15.0
-    """Requests under way may end first. Chosen, not measured."""
+    """Time for running requests to end. Chosen, not measured."""
 
     async def wait_until_payments_are_accepted(self) -> None:
         """Wait until `GET /ready` returns 200. Raises ComponentError if that takes too long."""
@@ -83,7 +83,7 @@ class Worker(Component):
     """Each probe starts a process, so it is made less often. Chosen, not measured."""
     depends_on = frozenset({"prepare"})
     stop_timeout_seconds = 30.0
-    """The worker itself gives running steps 25 s to complete."""
+    """More than the 25 s that the worker gives its running steps to complete."""
 
     @property
     def ports(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from devstack.stack.site import SERVER_VARIABLES, Site
 Probe = Callable[[], Awaitable[None]]
 
 _PROBE_TIMEOUT_SECONDS = 5.0
-"""For one probe. Chosen, not measured."""
+"""Time limit of one probe. Chosen, not measured."""
 _SHOWN_BYTES = 2000
 """How much of an unexpected response body an error shows. Chosen, not measured."""
 
@@ -34,7 +34,7 @@ class Component(ABC):
     """Names of the components that must be ready before this one is started."""
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     stop_timeout_seconds: ClassVar[float] = 5.0
-    """After this time it is killed. Chosen, not measured."""
+    """After this time the process is killed. Chosen, not measured."""
     start_timeout_seconds: ClassVar[float] = 60.0
     """After this time the start fails. Long, because all components start at once.
 

@@ -53,7 +53,7 @@ class Ports:
 
 
 def is_free(port: int) -> bool:
-    """Try to bind the port."""
+    """True if the port can be bound."""
     with socket.socket() as probe:
         # As the servers do: a port whose old connections are still closing counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -14,12 +14,12 @@ from devstack.stack.errors import ComponentError, NotReadyError
 from devstack.stack.ports import HOST
 
 _MAX_CONNECTIONS = 200
-"""For the pools of the API and the worker and for the tests' own connections.
+"""Enough for the pools of the API and the worker, and for the tests' own connections.
 
 Chosen, not measured.
 """
 _EXIT_TIMEOUT_SECONDS = 2
-"""For the processes of a killed server. Chosen, not measured."""
+"""How long the processes of a killed server may take to end. Chosen, not measured."""
 _ROLE_AND_DATABASE = (
     b"CREATE ROLE payments LOGIN PASSWORD 'payments';\nCREATE DATABASE payments OWNER payments;\n"
 )
@@ -57,7 +57,7 @@ class PostgreSQL(Component):
         return [*postgres_program("postgres"), "-D", str(self._cluster), *flags]
 
     async def probe(self) -> None:
-        import asyncpg  # noqa: PLC0415 - takes a sixth of a second, which `status` saves
+        import asyncpg  # noqa: PLC0415 - takes a sixth of a second, and `status` does not need it
 
         try:
             connection = await asyncpg.connect(self.address)
@@ -71,7 +71,7 @@ class PostgreSQL(Component):
         return self.site.data / "postgres-18"
 
     def _create_cluster(self) -> None:
-        """Create it under another name, then rename it: a directory of that name is complete."""
+        """Create it under another name, then rename it, so that no half-made one has its name."""
         draft = self._cluster.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
         password = draft.with_suffix(".password")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 _POLL_SECONDS = 0.02
 """Pause between two looks at a process that is ending. Chosen, not measured."""
 _START_TIME_TOLERANCE_SECONDS = 2.0
-"""Linux knows the start of the machine, from which start times are counted, to the second."""
+"""Start times are counted from the start of the machine, which Linux knows only to the second."""
 
 
 class Process:
@@ -140,7 +140,7 @@ class Process:
         return None
 
     def _collect_exit_code(self) -> None:
-        """Let the system forget our child if it has ended; until then it is a zombie."""
+        """Collect the exit code of our child if it has ended; until then it is a zombie."""
         if self._child:
             self._child.poll()
 
@@ -152,7 +152,7 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 async def _wait_until_gone(processes: Sequence[psutil.Process]) -> None:
-    while not all(map(_is_gone, processes)):  # noqa: ASYNC110 - not always children of ours
+    while not all(map(_is_gone, processes)):  # noqa: ASYNC110 - they are not always our children
         await asyncio.sleep(_POLL_SECONDS)
 
 

@@ -68,9 +68,9 @@ class Stack:
     ) -> None:
         """Start the named components that are not running; return when all of them are ready.
 
-        The processes get `environment` on top of `environment()`. It also holds for later calls,
-        until one of them gives another. Raises StackError; what this call has started is stopped
-        before.
+        The processes get `environment` in addition to `environment()`. It is kept for later calls,
+        until one of them passes another. Raises StackError after it has stopped what this call had
+        started.
         """
         if environment is not None:
             self._settings = environment
@@ -109,7 +109,7 @@ class Stack:
         self._components[name].process.resume()
 
     async def restart(self, name: str, *, environment: Mapping[str, str] | None = None) -> None:
-        """Stop one component and start it again. `environment`, and what it raises: as `up`."""
+        """Stop one component and start it again. `environment` and errors are as in `up`."""
         await self.stop(name)
         await self.up([name], environment=environment)
 
@@ -118,7 +118,7 @@ class Stack:
         return [_status(each) for each in self._components.values()]
 
     def log(self, name: str) -> Path:
-        """The log of a component's latest run. The run before it has `<name>.log.1`."""
+        """The log of a component's latest run. That of the run before is `<name>.log.1`."""
         return self._preparation.log if name == PREPARE else self._components[name].process.log
 
     async def _stop(self, names: Iterable[str], progress: Progress) -> None:

@@ -23,7 +23,7 @@ _PREPARE_DEPENDS_ON = frozenset({"postgres", "kafka", "temporal"})
 
 @dataclass(frozen=True)
 class Startup:
-    """Starts the chosen components that are not running; `started` gets their names."""
+    """Starts the chosen components that are not running, and adds their names to `started`."""
 
     components: Mapping[str, Component]
     preparation: Process

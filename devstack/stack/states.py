@@ -1,4 +1,4 @@
-"""The state of a component, and how a caller is told of a new one."""
+"""The state of a component, and the callback that reports a new state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
