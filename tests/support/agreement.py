@@ -1,4 +1,4 @@
-"""What must hold once payments have ended: everybody tells the same story, to the minor unit."""
+"""Checks that all systems agree about the ended payments of an order, to the minor unit."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,37 +18,37 @@ from tests.support.waiting import eventually
 Row = dict[str, Any]
 HOUR = timedelta(hours=1)
 
-HISTORIES = (
+STATUS_PATHS = (
     ["pending", "succeeded"],
     ["pending", "failed"],
     ["pending", "succeeded", "failed"],
-    ["failed"],  # it never held the order, which another failure had closed
+    ["failed"],  # it never held the order, because another failure had closed it
 )
 
 
 async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:
-    """Answer, rows, gateway, events and Ordering agree about every payment of the order."""
-    rows = await eventually("every event is out", lambda: _rows_when_published(shop, order))
+    """The response, rows, gateway, events and Ordering agree about all payments of the order."""
+    rows = await eventually("every event is published", lambda: _rows_when_published(shop, order))
     shown = answer.body["payment"]
     if shown is not None:
-        assert _parsed(shown) in [_answered(row) for row in rows]
+        assert _parsed(shown) in [_in_response(row) for row in rows]
         assert (await shop.get(f"/payments/{shown['id']}")).payment == shown
     assert [row["status"] for row in rows].count("succeeded") <= 1
     for row in rows:
-        assert await shop.transitions(row["id"]) in HISTORIES
+        assert await shop.transitions(row["id"]) in STATUS_PATHS
     await _assert_money(shop, order, rows)
     await _assert_events(shop, order, rows)
     await _assert_order(shop, order, rows)
 
 
 async def _rows_when_published(shop: Shop, order: Order) -> list[Row] | None:
-    """The rows of the order, once no event is on its way: callers do not wait for Kafka."""
+    """The rows of the order; None while an event is unpublished. Callers do not wait for it."""
     rows = await shop.rows(order)
     return None if any(row["announcement"] in UNANNOUNCED for row in rows) else rows
 
 
 async def assert_only_payment_agreed(shop: Shop, order: Order) -> Row:
-    """Everybody agrees about the order's only payment, which is returned."""
+    """All systems agree about the order's only payment. Returns its row."""
     [row] = await shop.rows(order)
     await assert_agreement(shop, order, await shop.get(f"/payments/{row['id']}"))
     return row
@@ -63,7 +63,7 @@ async def books_of(shop: Shop, order: Order) -> Books:
 
 
 async def _assert_money(shop: Shop, order: Order, rows: list[Row]) -> None:
-    """The gateway keeps what the succeeded payment says, and nothing else."""
+    """The gateway keeps the amount of the succeeded payment, and nothing else."""
     charges = {charge["key"]: charge for charge in await shop.charges(order)}
     for row in rows:
         charge = charges.pop(charge_key(row["id"]), None)
@@ -71,7 +71,7 @@ async def _assert_money(shop: Shop, order: Order, rows: list[Row]) -> None:
         assert _kept(charge, row["currency_exponent"]) == kept
         assert row["transaction_id"] == (charge.get("transactionId") if charge else None)
         assert row["simulated_response"] == (charge["response"] if charge else None)
-    assert not charges, "charges of no payment"
+    assert not charges, "there are charges without a payment"
 
 
 def _kept(charge: dict[str, Any] | None, exponent: int) -> Decimal:
@@ -82,35 +82,35 @@ def _kept(charge: dict[str, Any] | None, exponent: int) -> Decimal:
 
 
 async def _assert_events(shop: Shop, order: Order, rows: list[Row]) -> None:
-    """Each payment's one event, however often it was published, in the same bytes every time."""
+    """Each payment has one event. All published copies of it have the same bytes."""
     records = await shop.events(order)
     distinct = set(map(str, records))
-    expected = {_event_id(row): row for row in rows if _is_told(row)}
+    expected = {_event_id(row): row for row in rows if _has_event(row)}
     assert {record.id for record in records} == set(expected)
     assert len(distinct) == len(expected), "copies of an event differ"
     for record in records:
         row = expected[record.id]
         assert (record.topic, record.key) == (_topic(row), order.id)
-        assert _parsed(record.body) == _published(row) | _released(record.body, row)
+        assert _parsed(record.body) == _in_event(row) | _released(record.body, row)
 
 
 async def _assert_order(shop: Shop, order: Order, rows: list[Row]) -> None:
-    """Ordering comes to know the ending, and never hears what contradicts it."""
+    """Ordering gets to know the ending, and receives no event that contradicts it."""
     paid_by = [str(row["id"]) for row in rows if row["status"] == "succeeded"]
-    cancelled = any(map(_is_told, rows)) and not paid_by
+    cancelled = any(map(_has_event, rows)) and not paid_by
     expected = ("paid", *paid_by) if paid_by else ("cancelled" if cancelled else order.status, None)
 
     async def knows() -> bool:
-        told = await shop.ordered(order) or {"status": None, "paymentId": None}
-        return (told["status"], told["paymentId"]) == expected
+        found = await shop.ordered(order) or {"status": None, "paymentId": None}
+        return (found["status"], found["paymentId"]) == expected
 
     await eventually(f"Ordering has order {order.id} as {expected}", knows)
     outcomes = await shop.outcomes(order)
-    assert outcomes.count("applied") == sum(map(_is_told, rows))
+    assert outcomes.count("applied") == sum(map(_has_event, rows))
     assert set(outcomes) <= {"applied", "repeated"}
 
 
-def _is_told(row: Row) -> bool:
+def _has_event(row: Row) -> bool:
     return row["error_code"] not in NEVER_PUBLISHED
 
 
@@ -123,13 +123,13 @@ def _event_id(row: Row) -> str:
 
 
 def _parsed(members: dict[str, Any]) -> dict[str, Any]:
-    """The members with their times as times."""
+    """The members, with each time as a datetime."""
     times = {name for name in members if name.endswith("At") and members[name]}
     return members | {name: datetime.fromisoformat(members[name]) for name in times}
 
 
-def _answered(row: Row) -> dict[str, Any]:
-    """The row as the service must answer it."""
+def _in_response(row: Row) -> dict[str, Any]:
+    """The row as a response of the API must show it."""
     return _identity(row) | {
         "id": str(row["id"]),
         "reservationId": _text(row["reservation_id"]),
@@ -143,8 +143,8 @@ def _answered(row: Row) -> dict[str, Any]:
     }
 
 
-def _published(row: Row) -> dict[str, Any]:
-    """The row as its event must tell it, but for the reservation of a failed payment."""
+def _in_event(row: Row) -> dict[str, Any]:
+    """The row as its event must show it, except the reservation of a failed payment."""
     if row["status"] == "succeeded":
         own = {
             "reservationId": _text(row["reservation_id"]),

@@ -1,4 +1,4 @@
-"""Values for tests: right in every respect but the one that a test names."""
+"""Builds valid values for tests. A test passes the members that it wants to differ."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -34,7 +34,7 @@ def a_payment(**changes: Any) -> Payment:
 
 
 def a_refund(payment: Payment, amount: str = "50.00", key: str = "key", **changes: Any) -> Refund:
-    """A refund of a payment that has succeeded for good."""
+    """A pending refund of the payment, whose success is irrevocable."""
     money = payment.amount.parse_same(amount)
     return Refund.pending(payment, money, key, NOON).model_copy(update=changes)
 
@@ -54,7 +54,7 @@ def an_order(instruction: PaymentInstruction, **changes: Any) -> Order:
 
 
 def a_reservation(instruction: PaymentInstruction, **changes: Any) -> Reservation:
-    """An active hold for the instruction's order that never lapses."""
+    """An active reservation of the instruction's order, without an expiry time."""
     return Reservation(
         **{
             "id": instruction.reservation_id,

@@ -1,10 +1,10 @@
-"""A change of the world that comes with a fault."""
+"""A fault that also changes the fake world."""
 
 from tests.support.fakes import Fault
 
 
 def then(fault: Fault | None, change: object) -> Fault:
-    """As the fault, after the change was made."""
+    """A fault that first calls `change`, then `fault` if there is one."""
 
     async def change_and_fail() -> None:
         assert callable(change)

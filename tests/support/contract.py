@@ -1,4 +1,4 @@
-"""The contracts as files: `python -m tests.support.contract` writes them to `docs/`."""
+"""The published contracts: `python -m tests.support.contract` writes them to `docs/`."""
 
 import json
 from pathlib import Path
@@ -31,12 +31,12 @@ HEADERS = {
 
 
 def openapi() -> dict[str, Any]:
-    """What the running service serves at `/openapi.json`."""
+    """The OpenAPI document that the running service serves at `/openapi.json`."""
     return build_app(Settings.model_construct()).openapi()
 
 
 def asyncapi() -> dict[str, Any]:
-    """AsyncAPI 3.0: the topics, and what is in the records of each."""
+    """The AsyncAPI 3.0 document: each topic, and the headers and body of its records."""
     _, schemas = models_json_schema(
         [(body, "serialization") for body in BODIES.values()],
         ref_template="#/components/schemas/{model}",
@@ -76,7 +76,7 @@ def _message(topic: str) -> dict[str, Any]:
 
 
 def event_validator(topic: str) -> Validator:
-    """Checks the body of a record by the published schema."""
+    """A validator of record bodies, made from the published schema."""
     contract = asyncapi()
     schema = contract["components"]["messages"][topic]["payload"]
     return validator_for({**schema, "components": contract["components"]}, validate_formats=True)

@@ -1,4 +1,4 @@
-"""Fakes of what the routes use, and what every response must have."""
+"""Fakes of the resources that the routes use, and checks of the members of responses."""
 
 import asyncio
 import json
@@ -54,16 +54,16 @@ def failed(code: ErrorCode) -> Payment:
 
 @dataclass
 class State:
-    """What the fakes hold and have been asked for, as a test sets and reads it."""
+    """The data of the fakes, and the calls that they got. Tests set it and read it."""
 
     recorded: list[Payment] = field(default_factory=list)
     cached: dict[UUID, Payment] = field(default_factory=dict)
     outcome: Payment | None = None
-    """How every payment ends that is started; None while it runs."""
+    """How each payment that is started ends; None: it is still running."""
     is_endless: bool = False
-    """Whether the workflow runs for as long as the API waits."""
+    """Whether the workflow runs longer than the API waits."""
     failure: Exception | None = None
-    """What every read of a payment raises."""
+    """The error that each read of a payment raises."""
     allowance: Allowance = ALLOWANCE
     counted: list[str] = field(default_factory=list)
     """The callers whose requests were counted."""
@@ -73,7 +73,7 @@ class State:
     recorded_refunds: list[Refund] = field(default_factory=list)
     requested_refunds: list[Refund] = field(default_factory=list)
     refunded: Refund | None = None
-    """How every refund ends that is requested; None while it runs."""
+    """How each refund that is requested ends; None: it is still running."""
     claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
 
 
@@ -172,7 +172,7 @@ class FakeRateLimit(RateLimit):
 
 @dataclass
 class FakeResources(State):
-    """The fakes, with their common state."""
+    """All fakes, with the state that they share."""
 
     identity: Identity = TRUSTING
     concurrency_limit: ConcurrencyLimit = field(
@@ -183,7 +183,7 @@ class FakeResources(State):
     down: tuple[str, ...] = ()
     """The dependencies that do not respond."""
     warnings: dict[str, str | Exception | None] = field(default_factory=dict)
-    """What the checks `one`, `two` and `three` find."""
+    """The results of the checks `one`, `two` and `three`."""
 
     def __post_init__(self) -> None:
         self.payments = FakePayments(self)
@@ -228,7 +228,7 @@ class FakeResources(State):
 
 
 def envelope(answer: httpx.Response, status: int) -> Any:
-    """The body of a response that has the expected status and the contract's members."""
+    """The body of a response. Checks its status and that it has the contract's members."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     body = json.loads(answer.text)
@@ -239,7 +239,7 @@ def envelope(answer: httpx.Response, status: int) -> Any:
 def problem(
     answer: httpx.Response, code: ErrorCode | RequestErrorCode, status: int | None = None
 ) -> Any:
-    """The body of an error, which has the members of RFC 9457 and those of the contract."""
+    """The body of an error response. Checks the members of RFC 9457 and of the contract."""
     body = envelope(answer, status or STATUSES[code])
     assert body.keys() - {"errors"} == PROBLEM | ENVELOPE
     PaymentProblem.model_validate_json(answer.content)

@@ -1,7 +1,7 @@
-"""The outside world of a payment in memory: real rules, a log of every effect, faults at will.
+"""Fakes of all ports, in memory. They keep the rules of the real systems, and can be made to fail.
 
-Each fake records its calls in `World.calls`. A fault for an operation is a callable that is
-awaited before the effect (`before`) or after it (`after`); raising there is the fault.
+Each fake adds the operation to `World.calls`. To make an operation fail, a test sets a callable
+that raises: in `World.before` it is awaited before the effect, in `World.after` after it.
 """
 
 from collections import defaultdict
@@ -42,7 +42,7 @@ from domain.refund import Refund, RefundStatus
 from domain.verification import Order, Reservation
 
 LARGEST_EVENT = 1_048_000
-"""In bytes. A producer of aiokafka sends no more than 1 MiB at a time, headers and all."""
+"""In bytes. A producer of aiokafka sends at most 1 MiB at a time, including the headers."""
 
 Fault = Callable[[], Awaitable[None]]
 Result = TypeVar("Result")
@@ -85,7 +85,7 @@ UNAVAILABLE = {
 
 
 class World:
-    """Everything outside the saga, and what has been done to it."""
+    """The state of all fakes, and the calls that they got."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -95,12 +95,13 @@ class World:
         self.reservations: dict[UUID, Reservation] = {}
         self.charges: dict[str, Charge] = {}
         self.forgotten_keys: set[str] = set()
-        """Charges that can be looked up, and would be made a second time if sent again."""
+        """Idempotency keys that the gateway has forgotten. The charge can still be looked up, but a
+        repeated request captures again."""
         self.captures: list[ChargeRequest] = []
         self.refunds: list[RefundRequest] = []
-        """What the gateway has given back."""
+        """The refunds that the gateway has made."""
         self.asked_refunds: dict[UUID, Refund] = {}
-        """What callers have asked for, as it is recorded."""
+        """The refunds that callers requested, as they are recorded."""
         self.payments: dict[UUID, Payment] = {}
         self.transitions: dict[UUID, list[PaymentStatus]] = defaultdict(list)
         self.events: list[Event] = []
@@ -109,12 +110,12 @@ class World:
         self.decline: Charge | None = None
         self.unrecordable = False
         self.replays_first_answer = True
-        """Whether a charge that is sent again is answered as the first time, or as it stands."""
+        """Whether a repeated charge request gets the first response again, or the present state."""
         self.allows_another_attempt = False
-        """Whether an order may be paid anew when a failure of it was published."""
+        """Whether an order may be paid after a failure of it was published."""
 
     async def perform(self, operation: str, effect: Callable[[], Result]) -> Result:
-        """Have the effect, unless a fault of the operation prevents it or loses its answer."""
+        """Run the effect. A fault may prevent it, or lose its response."""
         self.calls.append(operation)
         if fault := self.before.get(operation):
             await fault()
@@ -124,14 +125,14 @@ class World:
         return result
 
     def lose_after_capture(self, instruction: PaymentInstruction) -> None:
-        """Leave what a run leaves that is terminated when it has charged."""
+        """Set the state that a run leaves if it is terminated after the charge."""
         self.payments[instruction.payment_id] = Payment.pending(instruction)
         charge = instruction.charge_request
         self.charges[charge.key] = CAPTURED.model_copy(update={"key": charge.key})
         self.captures.append(charge)
 
     def lose_after_success(self, instruction: PaymentInstruction) -> None:
-        """Leave what a run leaves that is terminated when it has recorded the success."""
+        """Set the state that a run leaves if it is terminated after recording the success."""
         self.lose_after_capture(instruction)
         payment = self.payments[instruction.payment_id].charged(CAPTURED)
         success = payment.succeeded(instruction.requested_at)
@@ -140,7 +141,7 @@ class World:
 
     @property
     def net_minor_units(self) -> int:
-        """What was captured and not given back."""
+        """The captured amount minus the refunded amount."""
         return _sum(self.captures) - _sum(self.refunds)
 
     @property
@@ -149,7 +150,7 @@ class World:
         return list({event.id: event.topic for event in self.events}.values())
 
     def down(self, operation: str) -> Fault:
-        """The operation fails as an unreachable neighbour does: nobody knows the outcome."""
+        """A fault: the operation fails with an unknown outcome, as if its system were down."""
 
         async def fail() -> None:
             raise PaymentError(UNAVAILABLE[operation], f"{operation} does not answer.")
@@ -157,13 +158,13 @@ class World:
         return fail
 
     def down_for(self, operation: str, outage: timedelta) -> Fault:
-        """As `down`, until `outage` has passed on the server's clock since the first try."""
+        """As `down`, until `outage` has passed since the first try, by the server's clock."""
         ends_at: datetime | None = None
         fail = self.down(operation)
 
         async def fail_until_then() -> None:
             nonlocal ends_at
-            if activity.info().is_local:  # which knows this machine's time, not the server's
+            if activity.info().is_local:  # it has no times of the server's clock
                 await fail()
             ends_at = ends_at or activity.info().started_time + outage
             if activity.info().started_time < ends_at:
@@ -172,16 +173,16 @@ class World:
         return fail_until_then
 
     def times(self, count: int, fault: Fault) -> Fault:
-        """The fault, the first `count` times only."""
+        """The fault, but only the first `count` times."""
         left = count
 
-        async def fail_so_often() -> None:
+        async def fail_at_first() -> None:
             nonlocal left
             if left > 0:
                 left -= 1
                 await fault()
 
-        return fail_so_often
+        return fail_at_first
 
 
 def refusal(code: ErrorCode) -> Fault:
@@ -229,13 +230,13 @@ class FakeGateway(PaymentGateway):
         return await self._world.perform("charge", lambda: self._capture(request))
 
     async def find_charge(self, key: str, amount: Money) -> Charge | None:
-        return await self._world.perform("find_charge", lambda: self._as_it_stands(key, amount))
+        return await self._world.perform("find_charge", lambda: self._present_state(key, amount))
 
     async def void_charge(self, key: str, amount: Money | None) -> Charge:
         return await self._world.perform("void_charge", lambda: self._void(key, amount))
 
     async def refund(self, request: RefundRequest) -> RefundState:
-        return await self._world.perform("refund", lambda: self._give_back(request))
+        return await self._world.perform("refund", lambda: self._make_refund(request))
 
     async def find_refund(self, request: RefundRequest) -> RefundState | None:
         return await self._world.perform("find_refund", lambda: self._refund(request))
@@ -243,8 +244,8 @@ class FakeGateway(PaymentGateway):
     async def has_left(self, request: RefundRequest) -> bool:
         return await self._world.perform("has_left", lambda: self._has_left(request))
 
-    def _as_it_stands(self, key: str, amount: Money | None) -> Charge | None:
-        """As the adapter reads it: another amount, or one that is partly refunded, is no answer."""
+    def _present_state(self, key: str, amount: Money | None) -> Charge | None:
+        """The charge, as the adapter reads it: another amount or a partial refund is an error."""
         captured = {each.amount for each in self._world.captures if each.key == key}
         charge = self._world.charges.get(key)
         is_kept = charge is not None and charge.state is ChargeState.CAPTURED
@@ -255,7 +256,7 @@ class FakeGateway(PaymentGateway):
 
     def _void(self, key: str, amount: Money | None) -> Charge:
         self._world.charges.setdefault(key, Charge(key=key, state=ChargeState.VOIDED))
-        charge = self._as_it_stands(key, amount)
+        charge = self._present_state(key, amount)
         assert charge is not None
         return charge
 
@@ -264,14 +265,14 @@ class FakeGateway(PaymentGateway):
         if known is not None and request.key not in self._world.forgotten_keys:
             if any(each.key == request.key and each != request for each in self._world.captures):
                 raise PaymentError(ErrorCode.PROCESSOR_ERROR, "The key is another charge's.")
-            return self._first_answer(known)
+            return self._first_response(known)
         charge = self._world.charges[request.key] = self._decide(request)
         if charge.state is ChargeState.CAPTURED:
             self._world.captures.append(request)
         return charge
 
-    def _first_answer(self, charge: Charge) -> Charge:
-        """A replayed answer does not know of a refund; only a look-up does."""
+    def _first_response(self, charge: Charge) -> Charge:
+        """The response to a repeated request, which may not show the refund. A look-up does."""
         is_changed = charge.state is ChargeState.REFUNDED
         if not (is_changed and self._world.replays_first_answer):
             return charge
@@ -293,19 +294,19 @@ class FakeGateway(PaymentGateway):
         captured = [each for each in self._world.captures if each.key == request.charge_key]
         return _sum(captured[:1]) - _sum(refunded) >= request.amount.minor_units
 
-    def _give_back(self, request: RefundRequest) -> RefundState:
+    def _make_refund(self, request: RefundRequest) -> RefundState:
         if known := self._refund(request):
             return known
         if request.charge_key not in self._world.charges or not self._has_left(request):
-            raise PaymentError(ErrorCode.REFUND_REFUSED, "There is not so much to give back.")
+            raise PaymentError(ErrorCode.REFUND_REFUSED, "Too little is left to refund.")
         self._world.refunds.append(request)
         charge = self._world.charges[request.charge_key]
-        if self._is_given_back(request.charge_key):
+        if self._is_refunded(request.charge_key):
             charge = charge.model_copy(update={"state": ChargeState.REFUNDED})
         self._world.charges[request.charge_key] = charge
         return RefundState.SUCCEEDED
 
-    def _is_given_back(self, key: str) -> bool:
+    def _is_refunded(self, key: str) -> bool:
         captured = (each for each in self._world.captures if each.key == key)
         refunded = (each for each in self._world.refunds if each.charge_key == key)
         return _sum(captured) == _sum(refunded)
@@ -362,8 +363,8 @@ class FakePayments(Payments):
         if payment.id in self._world.payments:
             return Claim.of(self._world.payments[payment.id], is_new=False)
         for other in of_the_order:
-            is_told = other.announcement is Announcement.MADE
-            if other.closes_its_order and not (is_told and self._world.allows_another_attempt):
+            is_published = other.announcement is Announcement.MADE
+            if other.closes_its_order and not (is_published and self._world.allows_another_attempt):
                 is_own = other.customer_id == payment.customer_id
                 code = ErrorCode.ORDER_NOT_PENDING if is_own else ErrorCode.CUSTOMER_MISMATCH
                 raise PaymentError(code, "A failure has closed the order.")
@@ -394,7 +395,7 @@ class FakePayments(Payments):
             if is_undone and payment.status is PaymentStatus.SUCCEEDED:
                 raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment is being undone.")
             if payment.status not in TRANSITIONS[recorded.status] or recorded.is_irrevocable:
-                raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment cannot go there.")
+                raise PaymentError(ErrorCode.RECORD_REFUSED, "This transition is not allowed.")
         self._world.payments[payment.id] = payment
         self._world.transitions[payment.id].append(payment.status)
         return payment
@@ -416,7 +417,7 @@ class FakeRefunds(Refunds):
         self._world = world
 
     async def record_pending(self, refund: Refund) -> Refund:
-        return await self._world.perform("record_refund", lambda: self._set_aside(refund))
+        return await self._world.perform("record_refund", lambda: self._reserve(refund))
 
     async def record_ended(self, refund: Refund) -> None:
         await self._world.perform("record_refund_ended", lambda: self._end(refund))
@@ -435,7 +436,7 @@ class FakeRefunds(Refunds):
         for page in _pages(unfinished, moment, after):
             yield page
 
-    def _set_aside(self, refund: Refund) -> Refund:
+    def _reserve(self, refund: Refund) -> Refund:
         asked = self._world.asked_refunds
         others = (
             each.amount.minor_units
@@ -466,7 +467,7 @@ class FakeRefunds(Refunds):
 def _pages(
     unfinished: Iterable[Unfinished], moment: datetime, after: Place | None
 ) -> Iterator[Sequence[Unfinished]]:
-    """The oldest first, two at a time."""
+    """Pages of two, oldest first."""
     places = {Place(each.created_at, each.id): each for each in unfinished}
     wanted = [
         places[place]
@@ -478,7 +479,7 @@ def _pages(
 
 
 class FakeWorkflowStarter(WorkflowStarter):
-    """Counts what would be taken up again."""
+    """Records the payments and refunds that are resumed."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -1,4 +1,4 @@
-"""The version before this one, as Git keeps it: unpacked, and loaded beside this one."""
+"""Loads the previous version from Git into this process, beside the present one."""
 
 import importlib
 import subprocess
@@ -13,11 +13,12 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "e52f56de6356dca83640073a0c435497e51ad421"
+"""The commit of the previous version."""
 PACKAGES = frozenset({"activities", "api", "audit", "bootstrap", "db", "domain", "workflows"})
 
 
 def unpack(directory: Path) -> Path:
-    """Write the former version's tree into the directory, and return it."""
+    """Write the previous version's files into the directory, and return the directory."""
     archive = subprocess.run(["git", "archive", COMMIT], cwd=ROOT, capture_output=True, check=False)
     assert archive.returncode == 0, (
         f"The former version, commit {COMMIT}, is not in this clone: "
@@ -30,7 +31,7 @@ def unpack(directory: Path) -> Path:
 
 @dataclass(frozen=True)
 class Former:
-    """Modules of the former version; their names lead to that version's modules only."""
+    """Modules of the previous version. What they import of ours is of that version, too."""
 
     desk: Any
     errors: Any
@@ -50,7 +51,7 @@ def load(tree: Path) -> Former:
 
 @contextmanager
 def _only_from(tree: Path) -> Iterator[None]:
-    """Import our packages from this tree, and forget them afterwards."""
+    """In the block, import our packages from this tree. Afterwards, restore the present ones."""
     ours = _loaded()
     for name in ours:
         del sys.modules[name]

@@ -1,4 +1,4 @@
-"""Responses of the gateway, and its adapter with a handler in place of the gateway."""
+"""Responses of the gateway, and the adapter with a handler instead of a real gateway."""
 
 from collections.abc import Awaitable
 from typing import Any
@@ -13,11 +13,10 @@ from tests.unit.activities.test_adapters import Handler, neighbour
 
 KEY = "pay_1_charge"
 
-
 REFUND = RefundRequest(key="pay_1_refund", charge_key=KEY, amount=Money.parse("150.00", "USD"))
 
-
 TOLD = {"amount": "9999999999999.90", "currency": "USD"}
+"""The members of every response about a charge that say its amount."""
 
 
 def gateway(handler: Handler, *, accept_simulated: bool = True) -> HttpGateway:
@@ -40,3 +39,4 @@ def a_refusal(code: str, key: str = KEY) -> dict[str, Any]:
 
 
 ODD_STATUSES = [202, 204, 302, 401, 403, 404, 405, 408, 409, 410, 422, 425, 429, 500, 503]
+"""HTTP statuses that do not say how a request ended."""

@@ -1,4 +1,4 @@
-"""The books of a faked world, checked by the invariants that production is audited with."""
+"""Checks the books of the fakes by the same invariants as the audit of production."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from tests.support.fakes import World
 
 
 def assert_everybody_agrees(world: World, payment: Payment) -> None:
-    """The gateway's money, the row, the events and the answer tell the same story."""
+    """The gateway, the row, the events and the workflow's result agree."""
     books = books_of(world, payment.order_id)
     books.runs.append(WorkflowRun("the test's", COMPLETED, payment))
     assert payment in books.payments

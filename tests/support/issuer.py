@@ -1,4 +1,4 @@
-"""An issuer of bearer tokens that answers over HTTP."""
+"""An HTTP server with the public keys of the tests' token issuer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ class _Issuer(BaseHTTPRequestHandler):
 
 @contextmanager
 def issuing() -> Iterator[str]:
-    """The issuer's address."""
+    """Run the server. Yields its address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Issuer) as server:
         Thread(target=server.serve_forever).start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""The log records of one module: other code in the process may log during the test, too."""
+"""The log records of one module, since other code in the process may log during the test."""
 
 import logging
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""Losing a payment's workflow at a chosen operation, and what takes it up again."""
+"""Loses a payment's workflow at a chosen operation, and resumes it by the reconciliation."""
 
 from uuid import uuid4
 
@@ -15,13 +15,13 @@ from workflows.reconciliation import ABANDONED_AFTER, ReconciliationWorkflow
 
 
 def an_old_instruction(desk: Desk) -> PaymentInstruction:
-    """Old enough for the reconciliation to look at."""
+    """An instruction that is old enough for the reconciliation."""
     asked_at = desk.opened_at - 2 * ABANDONED_AFTER
     return desk.an_instruction().model_copy(update={"requested_at": asked_at})
 
 
 async def lose_at(desk: Desk, instruction: PaymentInstruction, operation: str) -> None:
-    """Pay, and terminate the workflow before the operation has its effect."""
+    """Start a payment, and terminate its workflow before the operation has its effect."""
     world = desk.world
     handle = await desk.start(instruction)
 
@@ -37,13 +37,14 @@ async def lose_at(desk: Desk, instruction: PaymentInstruction, operation: str) -
 
 
 async def reconcile(desk: Desk) -> int:
+    """Run a round of the reconciliation. Returns how many workflows it started."""
     return await desk.client.execute_workflow(
         ReconciliationWorkflow.run, id=str(uuid4()), task_queue=names.TASK_QUEUE
     )
 
 
 async def ending(desk: Desk, instruction: PaymentInstruction) -> Payment:
-    """How the latest run of the order's workflow ends."""
+    """The result of the latest run of the order's workflow. Skips time while it runs."""
     handle: WorkflowHandle[PaymentWorkflow, Payment] = desk.client.get_workflow_handle_for(
         PaymentWorkflow.run, workflow_id(instruction.order_id)
     )
@@ -55,6 +56,6 @@ async def ending(desk: Desk, instruction: PaymentInstruction) -> Payment:
 
 
 async def resumed(desk: Desk, instruction: PaymentInstruction) -> Payment:
-    """How the payment ends once a round of the reconciliation has taken it up."""
+    """Run a round of the reconciliation that resumes the payment. Returns how the payment ends."""
     assert await reconcile(desk) == 1
     return await ending(desk, instruction)

@@ -1,6 +1,6 @@
-"""Programs that a few tests need and no Python package has: found here, or installed from Debian.
+"""Programs that some tests need and that no Python package contains. Finds or installs them.
 
-`python -m tests.support.programs chromium`, or `pgbouncer`.
+`python -m tests.support.programs chromium` installs one with apt-get; `pgbouncer` is the other.
 """
 
 import os
@@ -12,9 +12,9 @@ from typing import NamedTuple
 import pytest
 
 REQUIRED = "REQUIRE_PROGRAMS"
-"""Environment variable that .ci/run sets, so that none of its tests is skipped."""
+"""Environment variable. .ci/run sets it, so that a missing program fails a test."""
 SYSTEM = "/usr/sbin"
-"""Where Debian puts servers, which is not on everybody's PATH."""
+"""The directory in which Debian installs servers. It is not on every user's PATH."""
 
 
 class Program(NamedTuple):
@@ -26,23 +26,25 @@ class Program(NamedTuple):
     @property
     def absent(self) -> str:
         return (
-            f"{self.title} is no Python package, and is not installed on this machine. "
+            f"{self.title} is not installed on this machine, and no Python package contains it. "
             f"`make {self.target}` installs it; .ci/run does so, and fails if it is missing."
         )
 
     @property
     def by_hand(self) -> str:
-        return f"Install {self.title}, so that the PATH has one of {', '.join(self.names)}."
+        return f"Install {self.title}, so that the PATH has {', '.join(self.names)}."
 
     def find(self) -> str | None:
-        """The first on the PATH that runs; on Ubuntu one may only point to a snap."""
+        """The first program on the PATH that runs. On Ubuntu, one may only point to a snap."""
         path = f"{os.environ['PATH']}:{SYSTEM}"
         found = (shutil.which(name, path=path) for name in self.names)
         return next((each for each in found if each and _runs(each)), None)
 
     def require(self) -> str:
-        """The path of the program, for a test. Without the program the test is skipped, or fails if
-        REQUIRED is set in the environment."""
+        """The path of the program. If it is missing, the test is skipped.
+
+        The test fails instead if the environment variable REQUIRED is set.
+        """
         if found := self.find():
             return found
         if os.environ.get(REQUIRED):
@@ -50,7 +52,7 @@ class Program(NamedTuple):
         pytest.skip(self.absent)
 
     def install(self) -> None:
-        """Ends the process with a sentence that says what to do if it cannot."""
+        """Install with apt-get. If that fails, exit with a message that says what to do."""
         apt = shutil.which("apt-get")
         if apt is None:
             sys.exit(f"There is no apt-get here. {self.by_hand}")
@@ -90,7 +92,7 @@ def main(package: str) -> None:
         program.install()
     found = program.find()
     if found is None:
-        sys.exit(f"What was installed does not run. {program.by_hand}")
+        sys.exit(f"The installed program does not run. {program.by_hand}")
     print(found)
 
 

@@ -1,4 +1,4 @@
-"""What every long proof tells of itself, and how it is split into parts that can be run anew."""
+"""Splits a long proof into parts that can be run separately, and names the proved commit."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 
 class Part(NamedTuple):
-    """One of so many parts, counted from 1. All parts together are the whole proof."""
+    """Part `number` of `parts`, counted from 1. All parts together are the whole proof."""
 
     number: int = 1
     parts: int = 1
@@ -29,7 +29,7 @@ class Part(NamedTuple):
         return cls(int(found[1]), int(found[2]))
 
     def of(self, items: Sequence[Item]) -> Sequence[Item]:
-        """This part of the items, the same each time; slow ones are shared out among the parts."""
+        """This part of the items, the same every time. Slow items are spread over the parts."""
         mixed = Random(0).sample(items, len(items)) if self.parts > 1 else items
         return mixed[self.number - 1 :: self.parts]
 

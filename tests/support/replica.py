@@ -1,4 +1,4 @@
-"""More deployments on the same servers: another API, and one whose clock need not be waited for."""
+"""More deployments on the same servers: another API, and one on a server that skips time."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,9 +19,9 @@ from workflows import worker
 
 @asynccontextmanager
 async def another_api(shop: Shop, **changes: Any) -> AsyncIterator[Shop]:
-    """The shop as it sees another replica of the API, made with other settings, in this process.
+    """The shop, with another API that runs in this process with changed settings.
 
-    To this replica the shop is a caller whom it has not met before.
+    The shop has a new IP address there, so the rate limit takes it for a new caller.
     """
     app = build_app(settings_of(shop.stack, **changes))
     caller = str(IPv6Address(uuid4().int))
@@ -35,9 +35,10 @@ async def another_api(shop: Shop, **changes: Any) -> AsyncIterator[Shop]:
 
 @asynccontextmanager
 async def hurrying(shop: Shop) -> AsyncIterator[Shop]:
-    """The shop as it sees an API and a worker on a Temporal server that skips idle time.
+    """The shop, with an API and a worker on a Temporal server that skips idle time.
 
-    Everything else is the same and real, so a step that is given up after minutes costs none.
+    All other servers are the same, real ones. A step that fails after minutes of retries takes no
+    such time.
     """
     async with time_skipping() as client, AsyncExitStack() as stack:
         address = client.service_client.config.target_host

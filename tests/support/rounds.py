@@ -1,4 +1,4 @@
-"""What stops a round of the reconciliation half-way."""
+"""Fakes that stop a round of the reconciliation half-way."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from tests.support.fakes import FakePayments, FakeWorkflowStarter, World
 
 
 class DyingPayments(FakePayments):
-    """PostgreSQL goes away when two pages of the unpublished payments were read."""
+    """PostgreSQL becomes unavailable after two pages of the unpublished payments were read."""
 
     is_dying = True
 
@@ -26,7 +26,7 @@ class DyingPayments(FakePayments):
 
 
 class RunningWorkflows(FakeWorkflowStarter):
-    """Workflows that all run, apart from those that Temporal refuses to start."""
+    """All workflows are running already, except `refused`, which Temporal refuses to start."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

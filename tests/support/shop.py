@@ -1,4 +1,4 @@
-"""A shop on the running system: it takes orders, holds seats and pays, and looks into the books."""
+"""A client of the running system: it places orders, reserves seats, pays, and reads all records."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ JSON = {"content-type": "application/json"}
 
 @dataclass(frozen=True)
 class Order:
-    """An order as it was placed. Its status is None if Ordering has never heard of it."""
+    """An order as it was placed. Its status is None if Ordering does not have it."""
 
     id: str
     customer_id: str
@@ -36,7 +36,7 @@ class Order:
     status: str | None
 
     def request(self, **changes: Any) -> dict[str, Any]:
-        """What a client posts to pay it: right in every member but the changed ones."""
+        """A valid payment request for the order, with these members changed."""
         return {
             "orderId": self.id,
             "customerId": self.customer_id,
@@ -49,6 +49,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Answer:
+    """A response of the API."""
+
     status: int
     headers: Mapping[str, str]
     text: str
@@ -60,7 +62,7 @@ class Answer:
 
     @property
     def payment(self) -> dict[str, Any]:
-        """The payment that the answer shows. Fails the test if it shows none."""
+        """The payment in the response. Fails the test if there is none."""
         payment = self.body["payment"]
         assert payment is not None, self.text
         shown: dict[str, Any] = payment
@@ -69,7 +71,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Shop:
-    """One customer of everything. Its orders are new, so tests never meet."""
+    """The running system as tests use it. Every order is new, so tests do not affect each other."""
 
     stack: Stack
     api: httpx.AsyncClient
@@ -81,30 +83,30 @@ class Shop:
     def url(self, name: str) -> str:
         return self.stack.environment()[f"{name.upper()}_URL"]
 
-    # What a shop does.
+    # Requests, and changes of the running system.
 
     async def an_order(self, amount: str = "150.00", **members: Any) -> Order:
-        """A new order at Ordering; `members` are `id`, `currency` or `status`."""
+        """A new order in Ordering. `members` may be `id`, `currency` or `status`."""
         order = replace(an_unknown_order(amount), status="pending")
         order = replace(order, **members)
         body = {"id": order.id, "customerId": order.customer_id, "totalAmount": order.amount}
         body |= {"currency": order.currency, "status": order.status}
-        await self._tell("POST", f"{self.url('ordering')}/orders", body)
+        await self._send_json("POST", f"{self.url('ordering')}/orders", body)
         return order
 
     async def a_seat(self, order: Order, **members: Any) -> str:
-        """The id of a hold on a seat, which is the order's and active unless `members` differ."""
+        """Reserve a seat for the order; `members` change the request. Returns the id."""
         body = {"id": str(uuid4()), "orderId": order.id, "customerId": order.customer_id}
-        await self._tell("POST", f"{self.url('inventory')}/reservations", body | members)
+        await self._send_json("POST", f"{self.url('inventory')}/reservations", body | members)
         return body["id"]
 
     async def pay(self, order: Order, key: str | None = None, **changes: Any) -> Answer:
-        """Post the order's request, under an Idempotency-Key if one is given."""
+        """Post the order's payment request, with `key` as Idempotency-Key if it is given."""
         headers = {"idempotency-key": key} if key else {}
         return await self.post(exact_json.dumps(order.request(**changes)), **headers)
 
     async def refund(self, payment_id: str, amount: str | None, key: str) -> Answer:
-        """Post a refund of the payment; without an amount, of all of it."""
+        """Post a refund of the payment; of the whole amount if `amount` is None."""
         body = {} if amount is None else {"amount": Decimal(amount)}
         address = f"/payments/{payment_id}/refunds"
         return await self.post(exact_json.dumps(body), address, **{"idempotency-key": key})
@@ -121,17 +123,17 @@ class Shop:
 
     @asynccontextmanager
     async def gateway(self, **behaviour: Any) -> AsyncIterator[None]:
-        """A gateway that behaves otherwise: `latencyMs`, `successRate`."""
+        """In the block, the gateway has another `latencyMs` or `successRate`."""
         settings = f"{self.url('gateway')}/settings"
-        await self._tell("PUT", settings, behaviour)
+        await self._send_json("PUT", settings, behaviour)
         try:
             yield
         finally:
-            await self._tell("PUT", settings, {"latencyMs": 0, "successRate": 1})
+            await self._send_json("PUT", settings, {"latencyMs": 0, "successRate": 1})
 
     @asynccontextmanager
     async def without(self, *parts: str, killed: bool = False) -> AsyncIterator[None]:
-        """A system in which some parts do not run, because they were stopped or killed."""
+        """In the block, these components are stopped, or killed."""
         end = self.stack.kill if killed else self.stack.stop
         await asyncio.gather(*map(end, parts))
         try:
@@ -141,14 +143,14 @@ class Shop:
 
     @contextmanager
     def frozen(self, part: str) -> Iterator[None]:
-        """A part that takes calls and answers none."""
+        """In the block, this component accepts connections and does not respond."""
         self.stack.suspend(part)
         try:
             yield
         finally:
             self.stack.resume(part)
 
-    # What others have written down.
+    # What the systems have recorded.
 
     async def rows(self, order: Order) -> list[dict[str, Any]]:
         query = "SELECT * FROM bc_payment.payments WHERE order_id = $1 ORDER BY created_at"
@@ -160,20 +162,20 @@ class Shop:
         return [row["to_status"] for row in await self.database.fetch(query, payment_id)]
 
     async def charges(self, order: Order) -> list[dict[str, Any]]:
-        return await self._ask(f"{self.url('gateway')}/charges?orderId={order.id}")
+        return await self._get_list(f"{self.url('gateway')}/charges?orderId={order.id}")
 
     async def events(self, order: Order) -> list[Event]:
-        """The order's records in Kafka, once every event that is due for it is there."""
+        """The order's records in Kafka. Waits until all of its events are published."""
         await self.until_published(order)
         return await self.topics.of(order.id)
 
     async def outcomes(self, order: Order) -> list[str]:
-        """What Ordering made of each record that named the order."""
-        heard = await self._ask(f"{self.url('ordering')}/events?orderId={order.id}")
-        return [each["outcome"] for each in heard]
+        """The outcome of each event of the order that Ordering consumed."""
+        events = await self._get_list(f"{self.url('ordering')}/events?orderId={order.id}")
+        return [each["outcome"] for each in events]
 
     async def ordered(self, order: Order) -> dict[str, Any] | None:
-        """The order as Ordering tells it; None if there is none."""
+        """The order as Ordering has it; None if there is none."""
         answer = await self.neighbours.get(f"{self.url('ordering')}/orders/{order.id}")
         return None if answer.is_client_error else loads_decimal(answer.text)
 
@@ -192,15 +194,15 @@ class Shop:
         await eventually(what, is_announced, seconds=60)
 
     async def until_published(self, order: Order) -> None:
-        """Wait until Kafka, which may have been away, has every event of the order."""
+        """Wait until every event of the order is published. Kafka may have been down before."""
 
         async def published() -> bool:
             return not any(row["announcement"] in UNANNOUNCED for row in await self.rows(order))
 
-        await eventually(f"the events of {order.id} are out", published, seconds=60)
+        await eventually(f"the events of {order.id} are published", published, seconds=60)
 
     async def until_ended(self, order: Order) -> None:
-        """Wait for the end of the workflow, which callers do not wait for."""
+        """Wait for the end of the workflow. The API may respond before that."""
         await self.temporal.get_workflow_handle(names.workflow_id(UUID(order.id))).result()
 
     async def until_retried(self, order: Order, step: str) -> None:
@@ -213,7 +215,7 @@ class Shop:
         await eventually(f"{step} of {order.id} is tried again", is_retried)
 
     async def until_accepted(self, order: Order) -> Answer:
-        """Pay until the answer is that the order is paid."""
+        """Repeat the payment request until the order is paid. Returns the last response."""
 
         async def accepted() -> Answer | None:
             answer = await self.pay(order)
@@ -228,11 +230,11 @@ class Shop:
         except RPCError:
             return ()  # it has not been started yet
 
-    async def _ask(self, url: str) -> list[dict[str, Any]]:
+    async def _get_list(self, url: str) -> list[dict[str, Any]]:
         answer: list[dict[str, Any]] = loads_decimal((await self.neighbours.get(url)).text)
         return answer
 
-    async def _tell(self, method: str, url: str, body: dict[str, Any]) -> None:
+    async def _send_json(self, method: str, url: str, body: dict[str, Any]) -> None:
         content = exact_json.dumps(body)
         answer = await self.neighbours.request(method, url, content=content, headers=JSON)
         answer.raise_for_status()

@@ -1,4 +1,4 @@
-"""Running stacks as tests reach them: straight, without the environment of this process."""
+"""Settings for running stacks. They do not depend on the environment of this process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ def kafka_of(stack: Stack) -> dict[str, Any]:
 
 @asynccontextmanager
 async def another_server(stack: Stack, **changes: Any) -> AsyncIterator[str]:
-    """The address of another API of the stack, served from this process with other settings."""
+    """Run another API of the stack in this process, with changed settings. Yields its address."""
     port = Ports.free().api
     async with create_server(settings_of(stack, api_port=port, **changes)) as server:
         serving = asyncio.create_task(server.serve())

@@ -1,4 +1,4 @@
-"""A tab of headless Chromium that looks at the shop, and notes whatever a good page does not do."""
+"""A tab of headless Chromium on the shop's pages. It records script errors and foreign requests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,30 +11,31 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Playwri
 
 from tests.support.shop import Order, Shop, an_unknown_order
 
-PATIENCE_MS = 20_000
-QUIETLY = (
+_TIMEOUT_MS = 20_000
+"""How long to wait for an element of a page. Chosen, not measured."""
+_ARGUMENTS = (
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
 )
-REFUSED = "Failed to load resource"
-"""What Chromium itself writes about every answer that is no success."""
+_NO_SUCCESS = "Failed to load resource"
+"""How Chromium's message about a response begins whose status is not a success."""
 
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=_TIMEOUT_MS)
 
 
 @asynccontextmanager
 async def chromium(playwright: Playwright, executable: str) -> AsyncIterator[Browser]:
-    browser = await playwright.chromium.launch(executable_path=executable, args=QUIETLY)
+    browser = await playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
     yield browser
     await browser.close()
 
 
 @dataclass(frozen=True)
 class Tab:
-    """What a person sees and does. `faults` are errors of scripts and requests to strangers."""
+    """What a person sees and does. `faults`: script errors, and requests to unknown hosts."""
 
     page: Page
     shop: Shop
@@ -72,7 +73,7 @@ class Tab:
         return [" ".join(row.split("\n")[1:3]) for row in rows]
 
     async def ordered(self) -> Order:
-        """The order of the payment that is looked at, as Ordering knows it."""
+        """The order of the payment on the page, as Ordering has it."""
         [order_id] = parse_qs(urlsplit(self.page.url).query)["order"]
         named = replace(an_unknown_order(), id=order_id)
         order = await self.shop.ordered(named)
@@ -86,7 +87,7 @@ class Tab:
         )
 
     async def assert_accessible(self) -> None:
-        """By all rules of axe-core in light colours, and by those of contrast in dark ones."""
+        """Check all rules of axe-core in light colours, and the contrast rule in dark colours."""
         await self._assert_no_violation({"resultTypes": ["violations"]})
         await self.page.emulate_media(color_scheme="dark")
         await self._assert_no_violation({"runOnly": ["color-contrast"]})
@@ -97,7 +98,7 @@ class Tab:
         assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
 
     def watch(self) -> None:
-        """Begin to note faults."""
+        """Start to record faults."""
         known = {urlsplit(self.shop.url(name)).netloc for name in ("shop", "payment_api")}
 
         def requested(request: Request) -> None:
@@ -114,12 +115,12 @@ class Tab:
 
     def _is_of_api(self, message: ConsoleMessage) -> bool:
         address = self.shop.url("payment_api")
-        return message.text.startswith(REFUSED) and message.location["url"].startswith(address)
+        return message.text.startswith(_NO_SUCCESS) and message.location["url"].startswith(address)
 
 
 @asynccontextmanager
 async def opened(browser: Browser, shop: Shop, **options: Any) -> AsyncIterator[Tab]:
-    """A tab of a browser that has never been here. Fails the test if there were faults."""
+    """A tab without cookies or storage. Fails the test if it recorded faults."""
     context = await browser.new_context(reduced_motion="reduce", **options)
     tab = Tab(await context.new_page(), shop)
     tab.watch()

@@ -1,11 +1,11 @@
-"""Temporal's time-skipping server, with two of its defects mended.
+"""Temporal's time-skipping server, with workarounds for two of its defects.
 
-It ignores the time limit of all tries of an activity if the limit ends at a whole second: it takes
-a time without nanoseconds for none (`TestServiceRetryState.getBackoffIntervalInSeconds` of the Java
-SDK). One activity in a thousand is tried for ever then.
+The server ignores an activity's schedule-to-close timeout if it ends at a whole second, because it
+reads a time with 0 nanoseconds as no time (`TestServiceRetryState.getBackoffIntervalInSeconds` of
+the Java SDK). So one activity in a thousand would be retried for ever.
 
-A request that waits for the end of a workflow gets an empty response after 20 s of this machine's
-time (`TestWorkflowService.getWorkflowExecutionHistory`), which the Python SDK takes for the end.
+A request that waits for the end of a workflow gets an empty response after 20 s of real time
+(`TestWorkflowService.getWorkflowExecutionHistory`). The Python SDK reads that as the last page.
 """
 
 import sys
@@ -24,17 +24,18 @@ from workflows.operator_view import SEARCH_ATTRIBUTES
 from workflows.prepare import add_search_attributes
 
 TEST_SERVER = Path(sys.executable).with_name("temporal-test-server")
-NEVER_WHOLE = timedelta(microseconds=1)
-"""Less than the millisecond in which the server counts."""
+OFF_WHOLE_SECOND = timedelta(microseconds=1)
+"""Added to each timeout, so that none ends at a whole second. The server counts in milliseconds, so
+a microsecond changes nothing else."""
 
 
 @asynccontextmanager
 async def time_skipping() -> AsyncIterator[client.Client]:
-    """A client of a server whose clock runs ahead while nothing happens."""
+    """A client of a new server, whose clock jumps ahead while it would only wait."""
     environment = await WorkflowEnvironment.start_time_skipping(
         data_converter=pydantic_data_converter,
         identity="tests",
-        interceptors=[Mended()],
+        interceptors=[_Workarounds()],
         test_server_existing_path=str(TEST_SERVER),
         test_server_startup_timeout=timedelta(seconds=30),
     )
@@ -44,13 +45,13 @@ async def time_skipping() -> AsyncIterator[client.Client]:
 
 
 async def server_time(temporal: client.Client) -> datetime:
-    """The time of a server whose clock is ahead of this machine's."""
-    answer = await temporal.test_service.get_current_time(Empty())
-    return answer.time.ToDatetime(UTC)
+    """The server's current time. Its clock may be ahead of this machine's."""
+    response = await temporal.test_service.get_current_time(Empty())
+    return response.time.ToDatetime(UTC)
 
 
-class Mended(client.Interceptor, worker.Interceptor):
-    """For a client and all of its workers."""
+class _Workarounds(client.Interceptor, worker.Interceptor):
+    """Works around both defects in a client and in all of its workers."""
 
     def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:  # noqa: A002
         return _Outbound(next)
@@ -72,7 +73,7 @@ class _Outbound(client.OutboundInterceptor):
 
 
 class PatientEvents(client.WorkflowHistoryEventAsyncIterator):
-    """Repeats a request that waits for events and gets none."""
+    """Repeats a request for new events while its response is empty."""
 
     async def fetch_next_page(self, *, page_size: int | None = None) -> None:
         await super().fetch_next_page(page_size=page_size)
@@ -91,5 +92,5 @@ class _WorkflowOutbound(worker.WorkflowOutboundInterceptor):
         input: worker.StartActivityInput,  # noqa: A002
     ) -> ActivityHandle[object]:
         if input.schedule_to_close_timeout is not None:
-            input.schedule_to_close_timeout += NEVER_WHOLE
+            input.schedule_to_close_timeout += OFF_WHOLE_SECOND
         return self.next.start_activity(input)

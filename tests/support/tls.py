@@ -1,4 +1,4 @@
-"""Certificates of an authority that nobody else knows, and servers that speak TLS with them."""
+"""A private certificate authority, and servers that use TLS with its certificates."""
 
 import asyncio
 import os
@@ -17,6 +17,7 @@ from devstack.stack.site import Site
 SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)
 """What a client of PostgreSQL sends first when it wants TLS (PostgreSQL manual, section 54.7)."""
 CHUNK = 65536
+"""Most bytes that one read returns. Chosen, not measured."""
 USER, PASSWORD = "payments", "hunter2"
 _SECURE = """
 listeners=PLAINTEXT://{host}:{ports.kafka},CONTROLLER://{host}:{ports.kafka_controller},\
@@ -32,7 +33,7 @@ org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{p
 
 
 class Authority:
-    """Issues the servers' certificates; `file` is what a client needs in order to trust them."""
+    """Issues the servers' certificates. Clients need `file`, its own certificate, to trust them."""
 
     def __init__(self, directory: Path) -> None:
         authority = trustme.CA()
@@ -49,7 +50,7 @@ class Authority:
         return context
 
     def _java_key(self) -> bytes:
-        """Java reads private keys in no other format."""
+        """The private key in PKCS #8, the only format that Java reads."""
         key = serialization.load_pem_private_key(self._issued.private_key_pem.bytes(), None)
         return key.private_bytes(
             serialization.Encoding.PEM,
@@ -62,7 +63,7 @@ class Authority:
 
 
 class SecureKafka(Kafka):
-    """Listens with TLS and asks for a password at `secure_address` too."""
+    """A broker that also listens at `secure_address`, with TLS and a password."""
 
     def __init__(self, directory: Path, authority: Authority) -> None:
         super().__init__(Site(directory, Ports.free()))
@@ -75,7 +76,7 @@ class SecureKafka(Kafka):
         return command
 
     def _listen_with_tls(self, settings: Path) -> None:
-        """By lines at the end of the settings: the last one of a property counts."""
+        """Append settings to the file. If a property is there twice, the last line counts."""
         values = {"keystore": self._authority.key_store, "user": USER, "password": PASSWORD}
         ours = _SECURE.format(host=HOST, ports=self.site.ports, **values)
         settings.write_text(settings.read_text() + ours)
@@ -92,7 +93,7 @@ class SecureKafka(Kafka):
 
 @asynccontextmanager
 async def encrypting(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
-    """A port with TLS, behind which is the server at `port`, which has none."""
+    """A proxy with TLS to the server at `port`, which has no TLS. Yields the proxy's port."""
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _carry(reader, writer, port)
@@ -103,7 +104,7 @@ async def encrypting(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def encrypting_postgresql(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
-    """The same for PostgreSQL, whose clients ask for TLS first; those who do not are sent away."""
+    """As `encrypting`, for PostgreSQL. It disconnects clients that do not ask for TLS first."""
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError), _closing(writer):

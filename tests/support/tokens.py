@@ -1,4 +1,4 @@
-"""An issuer of bearer tokens: its keys, their public halves, and tokens signed with them."""
+"""An issuer of bearer tokens: its private keys, its public keys, and tokens signed with them."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""All topics of the real broker, read from their beginning by one consumer."""
+"""Reads all topics of the real broker from the beginning, with one consumer."""
 
 import asyncio
 import json
@@ -14,7 +14,8 @@ from domain.names import TOPICS
 from tests.support.contract import event_validator
 
 VALIDATORS = {topic: event_validator(topic) for topic in TOPICS}
-_SECONDS = 20
+_TIMEOUT_SECONDS = 20
+"""Time limit for reading up to the present end. Chosen, not measured."""
 
 
 class Event(NamedTuple):
@@ -34,7 +35,7 @@ class Event(NamedTuple):
 
 
 class Topics:
-    """Every record of all topics, by its key, which is the order's id."""
+    """All records of all topics, by key. The key is the order's id."""
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
@@ -42,8 +43,8 @@ class Topics:
         self._reading = asyncio.Lock()
 
     async def of(self, order_id: str) -> list[Event]:
-        """The order's records: all that Kafka held when this was called, repetitions included."""
-        async with self._reading, asyncio.timeout(_SECONDS):
+        """All records of the order that Kafka has now, including copies of an event."""
+        async with self._reading, asyncio.timeout(_TIMEOUT_SECONDS):
             ends = await self._consumer.end_offsets(self._consumer.assignment())
             while new := [each for each, end in ends.items() if await self._is_before(each, end)]:
                 self._consumer.resume(*new)
@@ -72,7 +73,8 @@ async def following(servers: str) -> AsyncIterator[Topics]:
         fetch_max_wait_ms=50,
     )
     await consumer.start()
-    # It fetches what is known to be there: the broker answers nothing else while a fetch waits.
+    # Paused, so that it fetches only records that exist: while a fetch waits for new records, the
+    # broker does not respond to other requests.
     consumer.pause(*consumer.assignment())
     try:
         yield Topics(consumer)

@@ -1,4 +1,4 @@
-"""Waiting for what will be true soon: asked again and again, and never beyond a deadline."""
+"""Polls until something is true. Fails the test if it is not true in time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,16 +6,20 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-_PAUSE = 0.02
+_POLL_SECONDS = 0.02
+"""Pause between two calls. Chosen, not measured."""
 
 
 async def eventually(
     what: str, ask: Callable[[], Awaitable[Found | None]], *, seconds: float = 20
 ) -> Found:
-    """The first truthy answer. When there is none in time, the test fails and says `what`."""
+    """Call `ask` until its result is truthy, and return that.
+
+    Raises AssertionError with the text `what` after `seconds`.
+    """
     deadline = asyncio.get_running_loop().time() + seconds
     while not (found := await ask()):
         if asyncio.get_running_loop().time() > deadline:
-            raise AssertionError(f"After {seconds:g} s it is still not so: {what}.")
-        await asyncio.sleep(_PAUSE)
+            raise AssertionError(f"Not true after {seconds:g} s: {what}.")
+        await asyncio.sleep(_POLL_SECONDS)
     return found
