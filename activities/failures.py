@@ -41,13 +41,13 @@ class _PaymentErrorInbound(ActivityInboundInterceptor):
             raise to_application_error(error, delay) from None  # the cause may quote the input
 
 
-def _delay(asked: timedelta, info: activity.Info) -> timedelta | None:
+def _delay(requested: timedelta, info: activity.Info) -> timedelta | None:
     """The wait that `Retry-After` asks for, shortened so that there is time for one more try."""
     if not (info.schedule_to_close_timeout and info.start_to_close_timeout):
         return None
     ends_at = info.scheduled_time + info.schedule_to_close_timeout
     left = ends_at - info.started_time - 2 * info.start_to_close_timeout
-    return min(asked, left) if left > timedelta() else None
+    return min(requested, left) if left > timedelta() else None
 
 
 def to_application_error(error: PaymentError, delay: timedelta | None = None) -> ApplicationError:

@@ -47,7 +47,7 @@ async def read_runs(
 
     batch = []
     async for execution in temporal.list_workflows(f"{EVERY_PAYMENT} OR {EVERY_REFUND}"):
-        if execution.id in wanted or _matters(execution, since):
+        if execution.id in wanted or _must_be_read(execution, since):
             batch.append(read(execution))
         if len(batch) >= BATCH_SIZE:
             await in_parallel(batch)
@@ -56,7 +56,8 @@ async def read_runs(
     return runs
 
 
-def _matters(run: WorkflowExecution, since: datetime) -> bool:
+def _must_be_read(run: WorkflowExecution, since: datetime) -> bool:
+    """True if the run is recent, running or failed."""
     is_recent = run.start_time >= since or (run.close_time is not None and run.close_time >= since)
     return is_recent or run.status not in WELL_ENDED
 

@@ -34,7 +34,7 @@ class ReservationResponse(ResponseBody):
     expires_at: Time = Field(default=None, validation_alias="expiresAt")
 
     @model_validator(mode="after")
-    def _has_a_comparable_owner(self) -> Self:
+    def _require_a_comparable_owner(self) -> Self:
         """Raise ValueError if neither the order nor the customer can be compared by UUID."""
         if self.customer and not self.customer_id and not self.order_id:
             raise ValueError("names neither its order nor its customer by an id")

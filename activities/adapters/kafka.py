@@ -116,7 +116,7 @@ class KafkaPublisher:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
                 await producer.start()
         except (KafkaError, TimeoutError, OSError) as error:
-            await _end(producer)
+            await _stop_without_delivery(producer)
             raise _unavailable(error) from error
         return producer
 
@@ -125,7 +125,7 @@ class KafkaPublisher:
         current = self._producer
         if current is not None and current.done() and current.result() is producer:
             self._producer = None
-            await _end(producer)
+            await _stop_without_delivery(producer)
 
 
 def headers(event: Event) -> Sequence[tuple[str, bytes]]:
@@ -180,10 +180,10 @@ async def _stop(producer: AIOKafkaProducer) -> None:
             await producer.stop()
     except (KafkaError, TimeoutError) as error:
         log.warning("a Kafka producer did not stop cleanly: %s", type(error).__name__)
-        await _end(producer)
+        await _stop_without_delivery(producer)
 
 
-async def _end(producer: AIOKafkaProducer) -> None:
+async def _stop_without_delivery(producer: AIOKafkaProducer) -> None:
     """Stop the producer without delivering what it still holds, and cancel all its tasks.
 
     `stop()` delivers first, and waits for ever if a broker does not respond.
@@ -210,10 +210,11 @@ def _tasks_of(producer: AIOKafkaProducer) -> list[asyncio.Task[Any]]:
         producer._message_accumulator,  # noqa: SLF001 - as above
         producer.client,
     )
-    return [task for task in asyncio.all_tasks() if any(_self(task) is each for each in owners)]
+    return [task for task in asyncio.all_tasks() if any(_owner_of(task) is each for each in owners)]
 
 
-def _self(task: asyncio.Task[Any]) -> object:
+def _owner_of(task: asyncio.Task[Any]) -> object:
+    """The object whose method the task runs; None if it runs something else."""
     coroutine = task.get_coro()
     if not inspect.iscoroutine(coroutine):
         return None

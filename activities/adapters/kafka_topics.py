@@ -131,10 +131,10 @@ async def _check(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> None:
 
 async def _insync_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
     """`min.insync.replicas` by topic. Topics whose settings we may not read are left out."""
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {MIN_INSYNC: ""}) for name in topics]
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {MIN_INSYNC: ""}) for name in topics]
     return {
         name: int(entry[1])
-        for response in await admin.describe_configs(asked)
+        for response in await admin.describe_configs(wanted)
         for code, _, _, name, entries in response.resources
         if code == 0
         for entry in entries

@@ -7,7 +7,7 @@ TAIL_LINES = 20
 
 
 class StackError(Exception):
-    """The stack cannot do what it was told to do. The text says why, and what the user can do."""
+    """A command to the stack failed. The text says why, and what the user can do."""
 
 
 class ComponentError(StackError):

@@ -39,6 +39,6 @@ class Valkey(Component):
             reply = await reader.readline()
         finally:
             writer.close()
-        # -NOAUTH: a server that wants a password. It is running, and the apps have the password.
+        # -NOAUTH means that the server is running and requires a password, which the apps have.
         if not reply.startswith((b"+PONG", b"-NOAUTH")):
             raise NotReadyError(reply.decode(errors="replace"))

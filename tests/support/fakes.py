@@ -437,10 +437,10 @@ class FakeRefunds(Refunds):
             yield page
 
     def _reserve(self, refund: Refund) -> Refund:
-        asked = self._world.asked_refunds
+        requested = self._world.asked_refunds
         others = (
             each.amount.minor_units
-            for each in asked.values()
+            for each in requested.values()
             if each.payment_id == refund.payment_id
             and each.id != refund.id
             and each.status is not RefundStatus.FAILED
@@ -450,7 +450,7 @@ class FakeRefunds(Refunds):
         captured = payment.amount.minor_units if is_kept else 0
         if sum(others) + refund.amount.minor_units > captured:
             raise PaymentError(ErrorCode.REFUND_TOO_LARGE, "The refund is more than what is left.")
-        return asked.setdefault(refund.id, refund.model_copy(update={"is_unsent": False}))
+        return requested.setdefault(refund.id, refund.model_copy(update={"is_unsent": False}))
 
     def _end(self, refund: Refund) -> None:
         recorded = self._world.asked_refunds[refund.id]

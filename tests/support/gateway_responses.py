@@ -20,13 +20,14 @@ TOLD = {"amount": "9999999999999.90", "currency": "USD"}
 
 
 def gateway(handler: Handler, *, accept_simulated: bool = True) -> HttpGateway:
-    asked = neighbour(handler, ErrorCode.GATEWAY_UNAVAILABLE)
-    return HttpGateway(asked, accept_simulated=accept_simulated)
+    client = neighbour(handler, ErrorCode.GATEWAY_UNAVAILABLE)
+    return HttpGateway(client, accept_simulated=accept_simulated)
 
 
-async def code_of(asking: Awaitable[object]) -> ErrorCode:
+async def code_of(call: Awaitable[object]) -> ErrorCode:
+    """The code of the PaymentError that the call raises."""
     with pytest.raises(PaymentError) as caught:
-        await asking
+        await call
     return caught.value.code
 
 

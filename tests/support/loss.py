@@ -16,8 +16,8 @@ from workflows.reconciliation import ABANDONED_AFTER, ReconciliationWorkflow
 
 def an_old_instruction(desk: Desk) -> PaymentInstruction:
     """An instruction that is old enough for the reconciliation."""
-    asked_at = desk.opened_at - 2 * ABANDONED_AFTER
-    return desk.an_instruction().model_copy(update={"requested_at": asked_at})
+    requested_at = desk.opened_at - 2 * ABANDONED_AFTER
+    return desk.an_instruction().model_copy(update={"requested_at": requested_at})
 
 
 async def lose_at(desk: Desk, instruction: PaymentInstruction, operation: str) -> None:

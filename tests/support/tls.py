@@ -96,7 +96,7 @@ async def encrypting(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
     """A proxy with TLS to the server at `port`, which has no TLS. Yields the proxy's port."""
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _carry(reader, writer, port)
+        await _forward(reader, writer, port)
 
     async with await asyncio.start_server(connect, HOST, 0, ssl=context) as server:
         yield server.sockets[0].getsockname()[1]
@@ -111,13 +111,14 @@ async def encrypting_postgresql(port: int, context: ssl.SSLContext) -> AsyncIter
             if await reader.readexactly(len(SSL_REQUEST)) == SSL_REQUEST:
                 writer.write(b"S")
                 await writer.start_tls(context)
-                await _carry(reader, writer, port)
+                await _forward(reader, writer, port)
 
     async with await asyncio.start_server(connect, HOST, 0) as server:
         yield server.sockets[0].getsockname()[1]
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    """Copy bytes between a client and the server at `port`, until one of them disconnects."""
     server, to_server = await asyncio.open_connection(HOST, port)
     with _closing(writer), _closing(to_server):
         ways = [

@@ -32,8 +32,8 @@ export function showState(kind, title, why = "") {
 }
 
 /**
- * Shows the payment. `orderState`, used if it has failed: `closed` and `open` (the order can no longer,
- * or still, be paid), `unanswered` (the request is under way), `unknown` (it was sent elsewhere).
+ * Shows the payment. `orderState` is used if it has failed. `open`: the order can still be paid;
+ * `closed`: it cannot; `unanswered`: the request has no response yet; `unknown`: it was sent elsewhere.
  */
 export function showPayment(payment, refunds, orderState) {
   const money = `${payment.amount} ${payment.currency}`;
@@ -59,8 +59,8 @@ export function showWorkflow(address) {
 }
 
 /**
- * Shows the timeline. Steps of silent sources, which did not answer now, stay as they are. Returns the
- * number of new steps.
+ * Shows the timeline. A silent source did not respond this time: its steps stay as they are. Returns
+ * the number of new steps.
  */
 export function showSteps(timeline, silent) {
   const current = new Set(timeline.map(keyOf));

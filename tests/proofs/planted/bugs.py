@@ -1452,8 +1452,8 @@ ADAPTER = (
     Bug(
         "retry-after uses up the step's time",
         "activities/failures.py",
-        "return min(asked, left) if left > timedelta() else None",
-        "return asked",
+        "return min(requested, left) if left > timedelta() else None",
+        "return requested",
         FAILURES,
     ),
     Bug(
