@@ -35,8 +35,8 @@ class Position(NamedTuple):
 class Search(NamedTuple):
     """The filters of a search. A filter that is None is not applied.
 
-    `owner_id` is the customer that the caller acts for; `customer_id` is what the caller asked for.
-    The period is from `created_from` on, and before `created_before`.
+    `owner_id` is the only customer whose payments the caller may see; `customer_id` is a filter
+    that the caller chose. `created_from` is inclusive, `created_before` is exclusive.
     """
 
     owner_id: UUID | None = None

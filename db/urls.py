@@ -19,7 +19,7 @@ REMOVED = frozenset(
     {"fallback_application_name", "tcp_user_timeout", "keepalives"}
     | {f"keepalives_{each}" for each in ("idle", "interval", "count")}
 )
-"""Parameters that are removed. They detect dead connections; our statement timeout does, too."""
+"""Removed parameters: they detect dead connections, but every statement has a time limit."""
 
 ACCEPTED_VALUES: Mapping[str, frozenset[str]] = {
     "sslmode": SSL_MODES,

@@ -74,7 +74,7 @@ OFFERS = (
     Offer(
         name="insufficient",
         title="Ticket, too little money",
-        note="It finds insufficient funds for amounts that end in .66.",
+        note="The simulated gateway finds insufficient funds for amounts that end in .66.",
         price=Money.parse("150.66", "USD"),
     ),
     Offer(
