@@ -35,7 +35,7 @@ class ReservationResponse(ResponseBody):
 
     @model_validator(mode="after")
     def _require_a_comparable_owner(self) -> Self:
-        """Raise ValueError if neither the order nor the customer can be compared by UUID."""
+        """Raise ValueError if the customer is named without a UUID and the order is not named."""
         if self.customer and not self.customer_id and not self.order_id:
             raise ValueError("names neither its order nor its customer by an id")
         return self

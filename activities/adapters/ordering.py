@@ -14,11 +14,11 @@ from domain.text import Lower, Upper
 from domain.verification import PENDING, Order
 
 
-def _with_one_uuid_form(owner: str) -> str:
+def _normalized_owner(owner: str) -> str:
     return str(read_uuid(owner) or owner)
 
 
-Owner = Annotated[Lower, AfterValidator(_with_one_uuid_form)]
+Owner = Annotated[Lower, AfterValidator(_normalized_owner)]
 
 
 class OrderResponse(ResponseBody):
