@@ -547,7 +547,7 @@ WORKFLOWS = (
         "workflows/payment.py",
         "was_slow = self._check.is_old or self._charge.was_slow",
         "was_slow = self._charge.was_slow",
-        VERIFIED_AGAIN,
+        "tests/workflow/test_verified_before_recording.py",
     ),
     Bug(
         "success is recorded once, or never",
