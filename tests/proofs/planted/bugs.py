@@ -2846,9 +2846,9 @@ CONFIGURATION = (
         SETTINGS,
     ),
     Bug(
-        "an origin may name the usual port",
+        "an origin may name the default port",
         "bootstrap/forms.py",
-        '(match["port"] is None or match["port"] != usual)',
+        '(match["port"] is None or match["port"] != default)',
         "True",
         SETTINGS,
     ),
