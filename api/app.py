@@ -62,14 +62,14 @@ def create_app(
 
 
 def _bare_app(*, is_production: bool, **options: Any) -> FastAPI:
-    """In production without its documentation, which would help attackers."""
+    """FastAPI's application. In production it has no documentation, which would help attackers."""
     if is_production:
         return FastAPI(openapi_url=None, **options)
     return FastAPIOffline(**options)
 
 
 def _add_middleware(app: FastAPI, cors_origins: tuple[str, ...]) -> None:
-    """The last one that is added is the first that sees a request."""
+    """Add the middleware. What is added last gets a request first."""
     app.add_middleware(AnyCasePaths)
     app.add_middleware(CatchBugs)
     app.add_middleware(
@@ -112,7 +112,10 @@ def _handle_errors(app: FastAPI) -> None:
 
 
 def _methods_at(path: str) -> str:
-    """The value of `Allow` (RFC 9110 section 10.2.1). Starlette's has only the first route's."""
+    """The value of `Allow` (RFC 9110 section 10.2.1): the methods of all routes with this path.
+
+    Starlette names only those of the first route.
+    """
     here = (
         each
         for router in ROUTERS
@@ -124,7 +127,7 @@ def _methods_at(path: str) -> str:
 
 
 def _field_error(error: dict[str, Any]) -> dict[str, str]:
-    """Where and what is wrong; never the input, which may be a secret, or have no JSON form."""
+    """The field and what is wrong with it. Never the input: it may be a secret, or not fit JSON."""
     names = [each for each in error["loc"][1:] if isinstance(each, str)]
     message = str(error["msg"]).removeprefix("Value error, ")
     return {"field": ".".join(names) or "body", "message": message}

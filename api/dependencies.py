@@ -22,7 +22,8 @@ from api.timeline import Timeline
 from domain.errors import ErrorCode, PaymentError
 
 CUSTOMER_BITS = 64
-"""Of an IPv6 address: providers give each customer at least a /64 (RFC 6177 section 2)."""
+"""How many bits of an IPv6 address identify a customer: providers give each at least a /64 (RFC
+6177 section 2)."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ async def count_request(request: Request, rate_limit: RateLimit) -> None:
 
 
 def refuse_if_full(limit: ConcurrencyLimit) -> None:
-    """Raises PaymentError(SERVICE_UNAVAILABLE) if the limit is full: no request waits here."""
+    """Raises PaymentError(SERVICE_UNAVAILABLE) if the limit is full. Requests never wait here."""
     if limit.is_full:
         raise PaymentError(
             ErrorCode.SERVICE_UNAVAILABLE,

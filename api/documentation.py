@@ -36,53 +36,55 @@ PENDING = Payment.pending(
 )
 PAID = PENDING.succeeded(NOON).announced()
 REFUND = Refund.pending(PAID, Money.parse("50.00", "USD"), "refund-1", NOON)
+"""The payments and the refund of the examples."""
 
 INSTANCE = "urn:uuid:9b2d7c1e-5f3a-4c0b-8f6e-2a1d0c9b8e7f"
 HEADERS: Mapping[str, dict[str, Any]] = MappingProxyType(
     {
         "X-Request-Id": {
-            "description": "The request's id, also in the logs: the caller's own if it is a UUID.",
+            "description": "The request's id, also in the logs: the one that the caller has sent, "
+            "if it is a UUID.",
             "schema": {"type": "string", "format": "uuid"},
         },
         "RateLimit-Policy": {
-            "description": "How many requests `q` a caller may send in `w` seconds.",
+            "description": "A caller may send `q` requests in `w` seconds.",
             "schema": {"type": "string"},
             "example": '"caller";q=120;w=60',
         },
         "RateLimit": {
-            "description": "How many requests are left, `r`, and in how many seconds there are "
-            "more, `t`.",
+            "description": "The caller may send `r` more requests. The limit is reset after `t` "
+            "seconds.",
             "schema": {"type": "string"},
             "example": '"caller";r=119;t=60',
         },
         "ETag": {
-            "description": "Names this very answer: for `If-None-Match`.",
+            "description": "Identifies this version of the response. Send it in `If-None-Match`.",
             "schema": {"type": "string"},
             "example": '"6a2f41a3c54c4ce89d570ab59e6fbd11"',
         },
         "Location": {
-            "description": "Where the payment or the refund is read.",
+            "description": "The address of the payment or the refund.",
             "schema": {"type": "string"},
         },
         "Retry-After": {
-            "description": "After how many seconds to come back.",
+            "description": "How many seconds to wait before the next request.",
             "schema": {"type": "integer", "minimum": 1},
         },
         "Idempotent-Replayed": {
-            "description": "The answer was given before, for the same `Idempotency-Key`.",
+            "description": "The response was sent before, for the same `Idempotency-Key`.",
             "schema": {"const": "true"},
         },
     }
 )
 COMMON_HEADERS = ("X-Request-Id", "RateLimit-Policy", "RateLimit")
-BARE = "[!#-~]([ !#-~]{0,253}[!#-~])?"
-QUOTED = r'"([ !#-\[\]-~]|\\["\\]){1,255}"'
+BARE_KEY = "[!#-~]([ !#-~]{0,253}[!#-~])?"
+QUOTED_KEY = r'"([ !#-\[\]-~]|\\["\\]){1,255}"'
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "1 to 255 printable ASCII characters, quoted or bare. A request that is "
-    "repeated with its key gets the same answer.",
-    "schema": {"type": "string", "pattern": f"^({BARE}|{QUOTED})$"},
+    "description": "1 to 255 printable ASCII characters, with or without quotes. A request that is "
+    "repeated with the same key gets the same response.",
+    "schema": {"type": "string", "pattern": f"^({BARE_KEY}|{QUOTED_KEY})$"},
     "example": "order-6a2f41a3",
 }
 
@@ -92,15 +94,15 @@ def operation_id(route: APIRoute) -> str:
 
 
 def with_examples(description: dict[str, Any]) -> dict[str, Any]:
-    """The description with every example as the JSON that is sent."""
+    """Parse the JSON text of every example, and return the description."""
     for operations in description["paths"].values():
         for operation in operations.values():
             for response in operation["responses"].values():
-                _read_examples(response.get("content", {}).get("application/json", {}))
+                _parse_examples(response.get("content", {}).get("application/json", {}))
     return description
 
 
-def _read_examples(content: dict[str, Any]) -> None:
+def _parse_examples(content: dict[str, Any]) -> None:
     if "example" in content:
         content["example"] = json.loads(content["example"])
     for example in content.get("examples", {}).values():
@@ -109,17 +111,17 @@ def _read_examples(content: dict[str, Any]) -> None:
 
 def payment_responses() -> Responses:
     """The responses 200 and 202 of a payment."""
-    leads_to = {
+    links = {
         name: {"operationId": name, "parameters": {"paymentId": "$response.body#/payment/id"}}
         for name in ("get_payment", "get_timeline", "cancel_payment", "create_refund")
     }
     paid = PaymentEnvelope.of(PAID, None)
     running = PaymentEnvelope.of(PENDING, "The payment is still being processed.")
     return {
-        200: _success("The order is paid.", paid, ("Idempotent-Replayed",), leads_to),
+        200: _success("The order is paid.", paid, ("Idempotent-Replayed",), links),
         202: {
             "model": PaymentEnvelope,
-            **_success("It is still running.", running, ("Location", "Retry-After"), {}),
+            **_success("The payment is running.", running, ("Location", "Retry-After"), {}),
         },
     }
 
@@ -128,7 +130,10 @@ def read_responses() -> Responses:
     """The responses 200 and 304 of a GET."""
     return {
         200: {"headers": _headers("ETag")},
-        304: {"description": "`If-None-Match` names what is here.", "headers": _headers("ETag")},
+        304: {
+            "description": "The response is the one that `If-None-Match` identifies.",
+            "headers": _headers("ETag"),
+        },
     }
 
 
@@ -138,14 +143,14 @@ def refund_responses() -> Responses:
         "paymentId": "$response.body#/payment/id",
         "refundId": "$response.body#/refund/id",
     }
-    leads_to = {"get_refund": {"operationId": "get_refund", "parameters": parameters}}
+    links = {"get_refund": {"operationId": "get_refund", "parameters": parameters}}
     made = RefundEnvelope.about(REFUND.succeeded(NOON), PAID, None)
     running = RefundEnvelope.about(REFUND, PAID, "The refund is still being made.")
     return {
-        201: _success("The money is given back.", made, ("Location",), leads_to),
+        201: _success("The money is refunded.", made, ("Location",), links),
         202: {
             "model": RefundEnvelope,
-            **_success("It is still running.", running, ("Location", "Retry-After"), {}),
+            **_success("The refund is running.", running, ("Location", "Retry-After"), {}),
         },
     }
 
@@ -161,7 +166,7 @@ def failures(*codes: ErrorCode | RequestErrorCode) -> Responses:
 
 
 def payment_failures(*codes: ErrorCode | RequestErrorCode) -> Responses:
-    """The error responses of a payment, which also say what follows for the order."""
+    """The error responses of a payment. Their descriptions say what they mean for the order."""
     responses = failures(*codes)
     for status, words in FAILED_PAYMENT.items():
         responses[status]["description"] = f"{status.phrase}: {words}"
@@ -209,5 +214,8 @@ def _field_errors(code: ErrorCode | RequestErrorCode) -> Iterator[tuple[str, Any
 
 
 def _text(body: Any) -> str:
-    """Examples are text until `with_examples`: FastAPI leaves out what is null."""
+    """The JSON text of an example: from an object, FastAPI would remove the members that are null.
+
+    `with_examples` parses it.
+    """
     return exact_json.dumps(body).decode()

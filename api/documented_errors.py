@@ -63,11 +63,11 @@ PUBLISHED = frozenset(
         ErrorCode.EVENT_REFUSED,
     }
 )
-"""Failures of payments whose order has been verified: they are published, which closes it."""
+"""Failures that are published, because the order has been verified. This closes the order."""
 FAILED_PAYMENT: Mapping[HTTPStatus, str] = MappingProxyType(
     {
-        HTTPStatus.BAD_REQUEST: "the request is not valid, or the order cannot be paid by it. An "
-        "order is closed once `payment-failed` is published: place a new one.",
+        HTTPStatus.BAD_REQUEST: "the request is not valid, or it does not fit the order. An order "
+        "is closed once `payment-failed` is published: place a new one.",
         HTTPStatus.UNPROCESSABLE_ENTITY: "the payment has failed and no money was kept. "
         "`payment-failed` is published, which closes the order: place a new one. Or the "
         "`Idempotency-Key` came with another request.",
@@ -75,7 +75,7 @@ FAILED_PAYMENT: Mapping[HTTPStatus, str] = MappingProxyType(
         "This does not close the order: send the same request again after `Retry-After`.",
     }
 )
-"""What follows for the order, by the status of the response."""
+"""What an error means for the order, by the status of the response."""
 COMMON_CODES = (
     RequestErrorCode.INVALID_REQUEST,
     RequestErrorCode.UNAUTHENTICATED,

@@ -1,4 +1,4 @@
-"""Failures as callers see them: RFC 9457 problems that also have the members of the contract.
+"""Error responses: RFC 9457 problems that also have the members of the wire contract.
 
 `STATUSES` has the HTTP status of every code. A failure is sent as `application/json`, which
 existing callers can parse, unless `Accept` names `application/problem+json`.
@@ -19,7 +19,7 @@ from domain.payment import Payment
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_LATER = {"retry-after": "5"}
-"""When to send the request again, in seconds. Chosen, not measured."""
+"""How many seconds a caller waits before it sends the request again. Chosen, not measured."""
 NEW_ORDER = "The order is closed by this failure: place a new order."
 
 STATUSES: Mapping[ErrorCode | RequestErrorCode, HTTPStatus] = MappingProxyType(
@@ -80,8 +80,8 @@ def problem(
 ) -> Response:
     """The response for an error; `members` are added to the body.
 
-    Its `instance` is the request's id, unless another is given: never the requested path, which is
-    the caller's input. A failure that was published is final: its status is never 503.
+    Without `instance`, the body has the request's id there, not the requested path, which is the
+    caller's input. A published failure is final, so its status is never 503.
     """
     status, message = STATUSES[error.code], error.message
     if payment is not None and payment.closes_its_order:
@@ -121,7 +121,7 @@ def problem_body(
 
 
 def instance_of(request_id: str) -> str:
-    """The URI of a request that failed."""
+    """The URI that identifies a failed request."""
     return f"urn:uuid:{request_id}"
 
 
@@ -131,7 +131,7 @@ def _media_type(request: Request) -> str:
 
 
 def _headers(status: HTTPStatus) -> dict[str, str]:
-    if status is HTTPStatus.UNAUTHORIZED:  # RFC 9110 section 11.6.1 asks for it
+    if status is HTTPStatus.UNAUTHORIZED:  # RFC 9110 section 11.6.1 requires it
         return {"www-authenticate": 'Bearer error="invalid_token"'}
     if status is HTTPStatus.FORBIDDEN:
         return {"www-authenticate": 'Bearer error="insufficient_scope"'}

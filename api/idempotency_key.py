@@ -11,6 +11,7 @@ from api.request_errors import RequestError, RequestErrorCode
 
 HEADER = "idempotency-key"
 REPLAYED = {"idempotent-replayed": "true"}
+"""The header of a response that was sent before for the same key."""
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -26,7 +27,7 @@ def idempotency_key(request: Request) -> str | None:
     if len(values) > 1 or not _KEY.fullmatch(key) or (not quoted and '"' in key):
         raise RequestError(
             RequestErrorCode.INVALID_REQUEST,
-            "Idempotency-Key must be sent once: 1 to 255 printable ASCII characters, "
-            "quoted or bare.",
+            "Send one Idempotency-Key: 1 to 255 printable ASCII characters, with or without "
+            "quotes.",
         )
     return key

@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens (RFC 6750, claims of RFC 9068), checked with their issuer's keys."""
+"""Identify the caller by a bearer token (RFC 6750, RFC 9068), checked with its issuer's keys."""
 
 import asyncio
 import logging
@@ -14,9 +14,12 @@ from domain.errors import ErrorCode, PaymentError
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 LEEWAY_SECONDS = 30
+"""How far the issuer's clock may differ from ours. Chosen, not measured."""
 FRESH_SECONDS = 600
+"""How long a known key is used before the keys are read again. Chosen, not measured."""
 PAUSE_SECONDS = 30
-"""Between two questions to the issuer, however many tokens name unknown keys."""
+"""Shortest time between two requests to the issuer, however many tokens name unknown keys. Chosen,
+not measured."""
 WRITE = "payments:write"
 READ = "payments:read"
 REFUND = "payments:refund"
@@ -50,7 +53,7 @@ ANYBODY = Principal(None, frozenset({WRITE, READ, REFUND}))
 
 
 class IssuerKeys:
-    """The issuer's public keys. While it does not answer, the last ones count."""
+    """The issuer's public keys. While it does not respond, the last known keys are used."""
 
     def __init__(self, fetch: FetchKeys) -> None:
         self._fetch = fetch
@@ -59,9 +62,9 @@ class IssuerKeys:
         self._asking = asyncio.Lock()
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
-        """The key of this id, which is empty if the token names none.
+        """The key with this id; the id is empty if the token names none.
 
-        Where the issuer has one key only, tokens or the key itself need no id.
+        If the issuer has only one key, an id may be missing: in the token, or in the key itself.
 
         Raises PaymentError(SERVICE_UNAVAILABLE) if no keys are known at all.
         """
@@ -92,7 +95,7 @@ class IssuerKeys:
             keys = _usable(jwt.PyJWKSet.from_dict(await self._fetch()).keys)
             self._keys = {key.key_id or "": key for key in keys} or self._keys
         except (PaymentError, jwt.PyJWTError, AttributeError):
-            log.warning("the issuer's keys cannot be read; the last ones count")
+            log.warning("the issuer's keys cannot be read; the last known keys are used")
         finally:
             self._asked_at = time.monotonic()
 
@@ -113,7 +116,7 @@ def _usable(keys: Sequence[jwt.PyJWK]) -> Sequence[jwt.PyJWK]:
 
 
 class Identity:
-    """The principal of a token; without keys to check tokens with, everybody is trusted."""
+    """Finds the principal of a token. Without keys to check tokens, every caller is trusted."""
 
     def __init__(
         self,
@@ -130,7 +133,7 @@ class Identity:
     async def principal(self, token: str | None) -> Principal:
         """The caller that the token names.
 
-        Raises RequestError(UNAUTHENTICATED) unless the token is right in every respect.
+        Raises RequestError(UNAUTHENTICATED) unless the token is valid.
         """
         if self._keys is None:
             return ANYBODY
@@ -161,14 +164,17 @@ class Identity:
 
 
 def _principal(claims: Mapping[str, Any]) -> Principal:
-    """Raises jwt.InvalidTokenError for claims that say nothing certain."""
+    """The principal of valid claims. Raises jwt.InvalidTokenError without a subject or scopes."""
     if not claims["sub"]:
         raise jwt.InvalidTokenError
     return Principal(_customer_id(claims), _scopes(claims.get("scope", "")))
 
 
 def _customer_id(claims: Mapping[str, Any]) -> UUID | None:
-    """RFC 9068 section 2.2: what acts for itself has its client id as its subject."""
+    """The customer that the token is for; None for a service.
+
+    The subject of a service's token is its own client id (RFC 9068 section 2.2).
+    """
     if claims.get("client_id") == claims["sub"]:
         return None
     try:
@@ -178,7 +184,10 @@ def _customer_id(claims: Mapping[str, Any]) -> UUID | None:
 
 
 def _scopes(scope: object) -> frozenset[str]:
-    """A text with spaces between (RFC 8693 section 4.2), or a list, which some issuers send."""
+    """Parse the scopes: a text separated by spaces (RFC 8693 section 4.2), or a list.
+
+    Some issuers send a list. Raises jwt.InvalidTokenError for anything else.
+    """
     listed = scope.split() if isinstance(scope, str) else scope
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
         raise jwt.InvalidTokenError
@@ -186,4 +195,4 @@ def _scopes(scope: object) -> frozenset[str]:
 
 
 TRUSTING = Identity(None, issuer="", audience="")
-"""For a service that only trusted callers can reach."""
+"""Trusts every caller: for a service that only trusted callers can reach."""

@@ -1,4 +1,4 @@
-"""The route class of payments and refunds: limited JSON requests with exact numbers."""
+"""The route class of payments and refunds. It limits requests and reads JSON with exact numbers."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
@@ -31,10 +31,10 @@ class _ExactRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """Counts the request of its caller, and reads a small JSON body without making floats.
+    """Counts the caller's request, limits its size, and reads its JSON with exact numbers.
 
-    Where `admit` is a dependency and the concurrency limit is full, it responds 503 before it
-    reads the body: reading costs more than refusing.
+    If the route depends on `admit` and the concurrency limit is full, it responds 503 before it
+    reads the body, because reading costs more than refusing.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

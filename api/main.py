@@ -42,9 +42,10 @@ from domain.timeline import Source
 from workflows.timeline import WorkflowTimeline
 
 EVERY_ADDRESS = ""
-"""asyncio's name for all of IPv4 and IPv6: its `::` would be IPv6 alone."""
+"""For asyncio, this means every IPv4 and IPv6 address; `::` would mean IPv6 only."""
 ISSUER_TIMEOUT_SECONDS = 3.0
-"""For the keys of the issuer; callers wait for them after a start. Chosen, not measured."""
+"""Time limit of a request for the issuer's keys. After a start, callers wait for it. Chosen, not
+measured."""
 
 
 @asynccontextmanager
@@ -151,9 +152,10 @@ def build_app(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def create_server(settings: Settings) -> AsyncIterator[uvicorn.Server]:
-    """A server whose application has its resources.
+    """A server whose application has its resources already.
 
-    They are built before it runs, because uvicorn would report an error as a traceback.
+    They are opened before the server runs: if uvicorn opened them, it would report an error as a
+    traceback.
     """
     app = build_app(settings)
     config = uvicorn.Config(

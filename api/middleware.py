@@ -1,4 +1,4 @@
-"""Middleware of every request: its id, HEAD, paths in any case, a response even to our bugs."""
+"""Middleware for every request: request ids, HEAD, paths in any case, a response after a bug."""
 
 import logging
 from uuid import UUID, uuid4
@@ -21,8 +21,8 @@ _ID: TypeAdapter[UUID] = TypeAdapter(Id)
 class RequestIds:
     """Adds the request's id to the response and to every log line: the caller's, if it is a UUID.
 
-    Other text is not used: a caller could write anything into the logs. Headers that are put into
-    `request.state.headers` are added to the response too, whether it is an error or not.
+    Other text is not used, because a caller could write anything into the logs. Headers in
+    `request.state.headers` are added to every response, also to an error.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -77,7 +77,7 @@ class AnyCasePaths:
 
 
 class CatchBugs:
-    """Responds 500 to a bug and keeps the connection, on which other requests may wait."""
+    """Responds 500 after a bug. The connection stays open, since other requests may wait on it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

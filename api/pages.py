@@ -1,4 +1,4 @@
-"""Lists of payments over HTTP: what may be asked, and how a page and its cursor look."""
+"""Lists of payments over HTTP: the query, the page and its cursor."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ from api.schemas import Id, PaymentBody
 from db.search import Position, Search
 from domain.payment import Payment, PaymentStatus
 
-FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-"""Times that every part of the system can represent, in every zone."""
+MIN_TIME, MAX_TIME = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""Every part of the system can represent the times between these, in every time zone."""
 
 
 def _position(text: object) -> Position:
     try:
         return _decoded(str(text))
     except (ValueError, TypeError):
-        raise ValueError("must be the nextCursor of the page before") from None
+        raise ValueError("must be the nextCursor of another page") from None
 
 
 def _decoded(cursor: str) -> Position:
     moment, _, payment_id = urlsafe_b64decode(cursor).decode().partition(" ")
     created_at = datetime.fromisoformat(moment)
-    if not FIRST <= created_at < LAST:
+    if not MIN_TIME <= created_at < MAX_TIME:
         raise ValueError("out of range")
     return Position(created_at, UUID(payment_id))
 
@@ -36,12 +36,12 @@ def _cursor(payment: Payment) -> str:
     return urlsafe_b64encode(f"{payment.created_at.isoformat()} {payment.id}".encode()).decode()
 
 
-Time = Annotated[AwareDatetime, Field(ge=FIRST, lt=LAST)]
+Time = Annotated[AwareDatetime, Field(ge=MIN_TIME, lt=MAX_TIME)]
 Cursor = Annotated[Position, BeforeValidator(_position), WithJsonSchema({"type": "string"})]
 
 
 class PaymentQuery(BaseModel):
-    """Which payments are listed. Parameters that are not named here are ignored."""
+    """Which payments are listed. Other parameters are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
@@ -66,7 +66,10 @@ class PaymentQuery(BaseModel):
 
 
 class PaymentPage(BaseModel):
-    """The newest payments first. `nextCursor` asks for those that follow; null at the end."""
+    """Payments, the newest first.
+
+    Send `nextCursor` as `cursor` to get the next page. It is null on the last page.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
 
@@ -77,7 +80,7 @@ class PaymentPage(BaseModel):
 
     @classmethod
     def of(cls, found: Sequence[Payment], limit: int) -> dict[str, Any]:
-        """The page of at most `limit` payments, of which one more shows that others follow."""
+        """The page with the first `limit` payments. If more are found, there is a next page."""
         shown = found[:limit]
         page = cls(
             payments=[PaymentBody.of(payment.as_answered) for payment in shown],

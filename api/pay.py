@@ -15,11 +15,12 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentInstruction
 
 FIRST_READ_SECONDS = 1.0
-"""Longer than most payments take, so that the row is rarely read. If Kafka is down, the row says by
-then that publishing has begun, so that callers get a response within three seconds. With 2 s, 32
-callers got 76 % of the usual rate while Kafka was away: each of them waited for most of it."""
+"""How long only the workflow is awaited; after that, the row is read too. Most payments take less,
+so the row is rarely read. If Kafka is down, the row says by then that publishing has begun, and
+callers get a response within 3 s. With 2 s, 32 callers completed only 76 % of the usual payments
+per second while Kafka was down, because each waited for most of the 2 s."""
 READ_PAUSE_SECONDS = 1.0
-"""Between two reads of a payment that takes long. Chosen, not measured."""
+"""Pause between two reads of the row of a slow payment. Chosen, not measured."""
 
 
 class Outcome(NamedTuple):
@@ -28,12 +29,12 @@ class Outcome(NamedTuple):
     payment: Payment
     replayed: bool = False
     is_recorded: bool = True
-    """Whether it can be read by now; if not, nothing has happened yet that costs money."""
+    """Whether it has a row already. If not, nothing was charged yet."""
 
 
 @dataclass(frozen=True)
 class PayOrder:
-    """Pay an order, or repeat the response that its key or its order has got before."""
+    """Pay an order, or repeat an earlier response for the same key or the same order."""
 
     payments: Payments
     keys: IdempotencyKeys
@@ -43,8 +44,9 @@ class PayOrder:
     async def __call__(self, instruction: PaymentInstruction, key: str | None) -> Outcome:
         """Pay the order under the caller's `Idempotency-Key`, if it has sent one.
 
-        Raises PaymentError if a different payment of the order runs (PAYMENT_IN_PROGRESS), if the
-        key came with another request before (IDEMPOTENCY_KEY_REUSED), or if a dependency is down.
+        Raises PaymentError: PAYMENT_IN_PROGRESS if a different payment of the order is running,
+        IDEMPOTENCY_KEY_REUSED if the key came with a different request before, and the codes of
+        the ports while a dependency is down.
         """
         if key is None:
             return await self._pay(instruction)
@@ -59,19 +61,22 @@ class PayOrder:
         else:
             outcome = await self._repeat(instruction, claim)
         if outcome.payment.id != claim.payment_id:
-            with suppress(PaymentError):  # the response is right, whatever the key stands for
+            with suppress(PaymentError):  # the response is right even if this fails
                 await self.keys.reassign(claim, outcome.payment.id)
         return outcome
 
     async def _repeat(self, instruction: PaymentInstruction, claim: KeyClaim) -> Outcome:
-        """Respond to a key that came before: with the order's success, else as before."""
+        """The outcome for a key that came before.
+
+        If the order is paid, its success. Otherwise the recorded outcome, or that of a new try.
+        """
         paid = await self._success_of(instruction.order_id)
         if paid is not None:
             return Outcome(paid, replayed=paid.id == claim.payment_id)
         earlier = await self.payments.find(claim.payment_id)
         if earlier is not None and _is_replayed(earlier):
             return Outcome(earlier, replayed=True)
-        if earlier is None:  # its workflow may have been lost
+        if earlier is None:  # its workflow may have been lost before it had recorded the payment
             again = {"payment_id": claim.payment_id, "resumed": True}
             instruction = instruction.model_copy(update=again)
         elif not earlier.is_final:
@@ -83,7 +88,7 @@ class PayOrder:
         return Outcome(paid) if paid is not None else await self._start(instruction)
 
     async def _success_of(self, order_id: UUID) -> Payment | None:
-        """The success that has paid the order, once it can no longer be undone."""
+        """The payment that has paid the order; None while it can still be undone."""
         live = await self.payments.find_live(order_id)
         return live if live is not None and live.is_irrevocable else None
 
@@ -105,7 +110,7 @@ class PayOrder:
     async def _explained(
         self, refusal: PaymentError, instruction: PaymentInstruction
     ) -> PaymentError:
-        """The refusal; or, if the payment in progress has failed, that it closes the order."""
+        """The refusal; if the payment in progress has failed and closes the order, that error."""
         if refusal.code is not ErrorCode.PAYMENT_IN_PROGRESS:
             return refusal
         with suppress(PaymentError):
@@ -115,11 +120,11 @@ class PayOrder:
         return refusal
 
     async def _ended(self, running: RunningPayment, order_id: UUID) -> Payment | None:
-        """The payment once its workflow has ended, or once its record says that it cannot change.
+        """Wait until the workflow has ended, or until the row has an irrevocable ending.
 
-        The event may still be on its way then: callers do not wait for Kafka. A failure without an
-        event is waited for: its workflow ends at once, and the order can be paid only after that.
-        None if neither is so within the time that the API waits.
+        Callers do not wait until Kafka has the event. But if the payment has failed without an
+        event, they wait for the workflow: it ends at once, and the order cannot be paid before.
+        Returns None if the API's waiting time ends first.
         """
         workflow = asyncio.ensure_future(running.ended())
         try:
@@ -136,7 +141,7 @@ class PayOrder:
     async def _recorded(self, payment_id: UUID, order_id: UUID) -> Payment | None:
         """The payment that the workflow processes: its own, or the success that holds the order.
 
-        Also None while the database does not respond.
+        None if there is none, or while the database does not respond.
         """
         with suppress(PaymentError):
             own = await self.payments.find(payment_id)
@@ -155,26 +160,26 @@ class FindPayment:
     async def __call__(self, payment_id: UUID, caller: Principal) -> Payment:
         """The payment as it is recorded.
 
-        Raises PaymentError(PAYMENT_NOT_FOUND) also for a payment of somebody else, so that nobody
-        learns of it.
+        Raises PaymentError(PAYMENT_NOT_FOUND) also for another customer's payment, so that callers
+        cannot learn that it exists.
         """
         return _owned(caller, await self.payments.find(payment_id))
 
     async def cached(self, payment_id: UUID, caller: Principal) -> Payment:
-        """The payment from the cache, which has only payments that can no longer change."""
+        """The payment from the cache, which holds only payments that can no longer change."""
         found = await self.cache.get(payment_id) or await self.payments.find(payment_id)
         return _owned(caller, found)
 
 
 @dataclass(frozen=True)
 class CancelPayment:
-    """Request that a payment is undone."""
+    """Request to cancel a payment."""
 
     payments: Payments
     workflows: PaymentWorkflows
 
     async def __call__(self, payment: Payment) -> None:
-        """Request it. The payment's final status shows whether it took effect.
+        """Request to cancel it. The payment's final status shows whether it was cancelled.
 
         Raises PaymentError(PAYMENT_ENDED) if the payment can no longer be cancelled.
         """
@@ -182,7 +187,7 @@ class CancelPayment:
         try:
             await self.workflows.cancel(payment)
         except PaymentError:
-            _refuse_if_ended(await self.payments.find(payment.id))  # meanwhile
+            _refuse_if_ended(await self.payments.find(payment.id))  # it may have ended by now
             raise
 
 

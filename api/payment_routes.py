@@ -35,7 +35,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
 
 STILL_RUNNING = "The payment is still being processed. Read it at the address in Location."
-ACCEPTED = "The payment has been accepted, but not begun. Send the same request again."
+ACCEPTED = "The payment has been accepted, but not started. Send the same request again."
 
 payments = APIRouter(prefix="/payments", tags=["payments"], route_class=JsonRoute)
 
@@ -87,7 +87,7 @@ async def list_payments(
 async def get_payment(
     payment_id: Annotated[Id, Path(alias="paymentId")], find_payment: FindPaymentDep, caller: Reader
 ) -> Response:
-    """Read a payment as it stands; `success` says whether the payment succeeded."""
+    """Read a payment; `success` says whether the payment has succeeded."""
     payment = await find_payment.cached(payment_id, caller)
     return json_response(PaymentEnvelope.of(payment.as_answered, payment.error_message))
 
@@ -106,7 +106,8 @@ async def get_timeline(
 ) -> Response:
     """What PostgreSQL, the gateway, Temporal and Kafka have recorded of a payment, by time.
 
-    Customers see what the first two have recorded. Of refunds, the newest 20 are in it.
+    Customers see only what PostgreSQL and the gateway have recorded. Of the payment's refunds, the
+    newest 20 are shown.
     """
     payment = await find_payment(payment_id, caller)
     made = await refunds.of_payment(payment.id)

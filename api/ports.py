@@ -1,7 +1,7 @@
-"""What the use cases of the API need from PostgreSQL, Redis and Temporal; tests replace it.
+"""The interfaces of the use cases to PostgreSQL, Redis and Temporal. Tests use fakes instead.
 
-Every method raises PaymentError, and nothing else, for what can be expected to go wrong:
-DATABASE_UNAVAILABLE while PostgreSQL, SERVICE_UNAVAILABLE while Temporal does not respond.
+For an expected error, every method raises PaymentError: DATABASE_UNAVAILABLE while PostgreSQL does
+not respond, SERVICE_UNAVAILABLE while Temporal does not respond.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ class RunningPayment(NamedTuple):
 
     payment_id: UUID
     ended: Callable[[], Awaitable[Payment | None]]
-    """The payment at its end; None if that takes too long or cannot be learned now."""
+    """Waits for the end of the payment. Returns None if that takes too long or cannot be read."""
 
 
 class Payments(Protocol):
@@ -28,11 +28,11 @@ class Payments(Protocol):
     async def find(self, payment_id: UUID) -> Payment | None: ...
 
     async def find_live(self, order_id: UUID) -> Payment | None:
-        """The payment of the order that is pending or has succeeded."""
+        """The payment of the order that is pending or has succeeded; None if there is none."""
         ...
 
     async def find_closing(self, order_id: UUID) -> Payment | None:
-        """The failed payment that closes the order."""
+        """The failed payment that closes the order; None if there is none."""
         ...
 
 
@@ -50,24 +50,27 @@ class PaymentList(Protocol):
     """Lists of payments."""
 
     async def page(self, wanted: Search, limit: int) -> Sequence[Payment]:
-        """At most `limit` payments that fit, the newest first."""
+        """At most `limit` payments that match, the newest first."""
         ...
 
 
 class IdempotencyKeys(Protocol):
-    """Which payment each `Idempotency-Key` of a caller stands for."""
+    """Which payment belongs to each `Idempotency-Key` of a caller."""
 
     async def claim(self, wanted: KeyClaim) -> KeyClaim:
-        """The claim that holds for the key: `wanted`, or that of an earlier request."""
+        """Record the claim, unless an earlier request has claimed the key.
+
+        Returns the claim that is recorded: `wanted`, or the earlier one.
+        """
         ...
 
     async def reassign(self, claim: KeyClaim, payment_id: UUID) -> None:
-        """Let the key stand for another payment."""
+        """Record that the key now belongs to another payment."""
         ...
 
 
 class PaymentCache(Protocol):
-    """Payments that can no longer change. Raises nothing."""
+    """A cache of payments that can no longer change. Its methods raise nothing."""
 
     async def get(self, payment_id: UUID) -> Payment | None: ...
 
@@ -85,7 +88,7 @@ class Allowance(NamedTuple):
     left: int
     """How many requests are left."""
     reset_seconds: int
-    """Seconds until there are more; at least 1."""
+    """Seconds until the window ends; at least 1."""
 
 
 class RateLimit(Protocol):
@@ -100,14 +103,14 @@ class PaymentWorkflows(Protocol):
     """The workflows of payments."""
 
     async def start_or_join(self, instruction: PaymentInstruction) -> RunningPayment:
-        """Start the payment; if the same payment of this order is running already, that one.
+        """Start the payment. If the same payment of this order is running already, join that one.
 
         Raises PaymentError(PAYMENT_IN_PROGRESS) if a different payment of the order is running.
         """
         ...
 
     async def cancel(self, payment: Payment) -> None:
-        """Request that this payment is undone, if it still can be, and no other of its order."""
+        """Request to cancel this payment. Another payment of the same order is not cancelled."""
         ...
 
 
@@ -115,5 +118,8 @@ class RefundWorkflows(Protocol):
     """The workflows of refunds."""
 
     async def refund(self, refund: Refund) -> Refund | None:
-        """Make the refund, or join it. As it has ended; None if that cannot be learned now."""
+        """Make the refund, or join it, and wait for its end.
+
+        Returns None if that takes too long or cannot be read.
+        """
         ...

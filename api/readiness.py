@@ -8,11 +8,12 @@ from typing import NamedTuple
 CHECK_SECONDS = 2
 """Time limit of one check; chosen, not measured."""
 FRESH_SECONDS = 1.0
-"""How long a report is given again: however many ask, the dependencies are asked once a second."""
+"""How long a report is reused: the dependencies are checked at most once a second, however many
+requests come. Chosen, not measured."""
 
 Check = Callable[[], Awaitable[object]]
 WarningCheck = Callable[[], Awaitable[str | None]]
-"""Looks for something that a person should see to: the sentence that says what, or None."""
+"""Returns a sentence about a problem that a person should solve; None if there is no problem."""
 
 
 class Report(NamedTuple):
@@ -21,11 +22,11 @@ class Report(NamedTuple):
     dependencies: Mapping[str, str]
     """`up` or `down` by dependency name."""
     warnings: list[str]
-    """What a person should see to although payments are accepted."""
+    """Problems that a person should solve, although payments are accepted."""
 
 
 class Readiness:
-    """Checks by dependency name. Without a `required` one no payment can be accepted at all."""
+    """Checks, by dependency name. While a `required` one is down, no payment can be accepted."""
 
     def __init__(
         self,
@@ -40,19 +41,19 @@ class Readiness:
         self._reported_at = 0.0
 
     async def report(self) -> Report:
-        """How everything is, or was less than `FRESH_SECONDS` ago."""
+        """The report of now, or of less than `FRESH_SECONDS` ago."""
         if self._report is None or self._is_stale(self._report):
-            self._report = asyncio.create_task(self._look())
+            self._report = asyncio.create_task(self._check_all())
         return await asyncio.shield(self._report)
 
     def _is_stale(self, report: asyncio.Task[Report]) -> bool:
         return report.done() and time.monotonic() >= self._reported_at + FRESH_SECONDS
 
-    async def _look(self) -> Report:
+    async def _check_all(self) -> Report:
         checks = {**self._required, **self._others}
         states, warnings = await asyncio.gather(
             asyncio.gather(*map(_state, checks.values())),
-            asyncio.gather(*(_warning(name, look) for name, look in self._warnings.items())),
+            asyncio.gather(*(_warning(name, check) for name, check in self._warnings.items())),
         )
         self._reported_at = time.monotonic()
         by_name = dict(zip(checks, states, strict=True))
@@ -69,9 +70,9 @@ async def _state(check: Check) -> str:
     return "up"
 
 
-async def _warning(name: str, look: WarningCheck) -> str | None:
+async def _warning(name: str, check: WarningCheck) -> str | None:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            return await look()
-    except Exception as error:  # noqa: BLE001 (whatever it is, nothing is known)
+            return await check()
+    except Exception as error:  # noqa: BLE001 (after any error, the result is unknown)
         return f"{name} cannot be checked ({type(error).__name__})."

@@ -1,4 +1,4 @@
-"""Redis counts requests and caches payments. It decides nothing, and its loss costs nothing.
+"""Redis counts requests and caches payments. Nothing depends on it, and its data may be lost.
 
 Every call may take `BUDGET_SECONDS`; after a failure there is no call for `PAUSE_SECONDS`.
 """
@@ -20,9 +20,9 @@ from api.ports import Allowance
 from domain.payment import Payment
 
 BUDGET_SECONDS = 0.05
-"""Time-out of a call: a Redis that hangs delays a payment by no more. Chosen, not measured."""
+"""Time limit of a call: a Redis that hangs delays a payment by no more. Chosen, not measured."""
 PAUSE_SECONDS = 1.0
-"""Between a failure and the next call. Chosen, not measured."""
+"""Pause between a failure and the next call. Chosen, not measured."""
 CACHED_SECONDS = 3600
 """How long a payment is cached: it is mostly read again soon. Chosen, not measured."""
 
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 class BestEffort:
-    """Calls whose result is not needed: they may fail, be slow or be left out."""
+    """Makes calls whose result is not needed: they may fail, time out or be left out."""
 
     def __init__(self) -> None:
         self._paused_until = 0.0

@@ -1,4 +1,4 @@
-"""The use case of refunds: the caller's key names the refund, so a repetition is the same one."""
+"""The use case of refunds. The caller's key identifies the refund: a repetition is the same one."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,12 +14,12 @@ class RefundOutcome(NamedTuple):
     refund: Refund
     replayed: bool = False
     is_recorded: bool = True
-    """Whether it can be read by now."""
+    """Whether it has a row already."""
 
 
 @dataclass(frozen=True)
 class MakeRefund:
-    """Make a refund, or repeat the response that its key has got before."""
+    """Make a refund, or repeat an earlier response for the same key."""
 
     refunds: Refunds
     workflows: RefundWorkflows

@@ -31,10 +31,10 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from domain.refund import Refund, RefundStatus
 
-ACCEPTED = "The refund has been accepted, but not begun. Send the same request again."
+ACCEPTED = "The refund has been accepted, but not started. Send the same request again."
 STILL_RUNNING = "The refund is still being made. Read it at the address in Location."
 
-ALL_OF_IT = RefundRequest()
+FULL_REFUND = RefundRequest()
 
 refunds = APIRouter(prefix="/payments/{paymentId}/refunds", tags=["refunds"], route_class=JsonRoute)
 PaymentId = Annotated[Id, Path(alias="paymentId")]
@@ -57,11 +57,11 @@ async def create_refund(
     find_payment: FindPaymentDep,
     make_refund: MakeRefundDep,
     caller: Refunder,
-    body: RefundRequest = ALL_OF_IT,
+    body: RefundRequest = FULL_REFUND,
 ) -> Response:
-    """Refund part of a payment; without a body, or with `{}`, all that was paid.
+    """Refund a payment or a part of it. Without a body, or with `{}`, everything is refunded.
 
-    Every refund has its own `Idempotency-Key`.
+    Every refund needs its own `Idempotency-Key`.
     """
     _refuse_query(request)
     key = _required_key(request)
@@ -82,11 +82,11 @@ async def create_refund(
     responses={**read_responses(), **failures(ErrorCode.PAYMENT_NOT_FOUND)},
 )
 async def list_refunds(
-    payment_id: PaymentId, find_payment: FindPaymentDep, made: RefundsDep, caller: Reader
+    payment_id: PaymentId, find_payment: FindPaymentDep, recorded: RefundsDep, caller: Reader
 ) -> Response:
     """List the refunds of a payment, the oldest first."""
     payment = await find_payment(payment_id, caller)
-    found = await made.of_payment(payment.id)
+    found = await recorded.of_payment(payment.id)
     return json_response(RefundList.of_payment(payment.as_answered, found))
 
 
@@ -102,12 +102,12 @@ async def get_refund(
     payment_id: PaymentId,
     refund_id: Annotated[Id, Path(alias="refundId")],
     find_payment: FindPaymentDep,
-    made: RefundsDep,
+    recorded: RefundsDep,
     caller: Reader,
 ) -> Response:
-    """Read a refund as it stands; `success` says whether it was made."""
+    """Read a refund; `success` says whether the refund has succeeded."""
     payment = await find_payment(payment_id, caller)
-    found = await made.find(refund_id)
+    found = await recorded.find(refund_id)
     if found is None or found.payment_id != payment.id:
         raise PaymentError(ErrorCode.REFUND_NOT_FOUND, "There is no such refund.")
     return json_response(RefundEnvelope.about(found, payment.as_answered, found.error_message))
@@ -118,13 +118,13 @@ def _required_key(request: Request) -> str:
     if key is None:
         raise RequestError(
             RequestErrorCode.INVALID_REQUEST,
-            "Send an Idempotency-Key: a repetition could not be told from a second refund.",
+            "Send an Idempotency-Key: without it, a repeated request would be a second refund.",
         )
     return key
 
 
 def _refuse_query(request: Request) -> None:
-    """Refuse an amount in the query: it would not be read, and everything would be refunded."""
+    """Refuse any query: an amount in it would be ignored, and everything would be refunded."""
     if request.url.query:
         raise RequestError(RequestErrorCode.INVALID_REQUEST, "Send the amount in the body.")
 
@@ -136,13 +136,13 @@ def _requested(body: RefundRequest, payment: Payment, key: str) -> Refund:
         raise RequestValidationError([{"loc": ("body", "amount"), "msg": str(error)}]) from error
 
 
-def _response(request: Request, made: Refund, payment: Payment) -> Response:
-    if made.error_code is not None:
-        error = PaymentError.recorded(made.error_code, made.error_message)
+def _response(request: Request, refund: Refund, payment: Payment) -> Response:
+    if refund.error_code is not None:
+        error = PaymentError.recorded(refund.error_code, refund.error_message)
         return problem(request, error, payment=payment)
-    address = {"location": f"/payments/{payment.id}/refunds/{made.id}"}
-    if made.status is RefundStatus.SUCCEEDED:
-        body = RefundEnvelope.about(made, payment, None)
+    address = {"location": f"/payments/{payment.id}/refunds/{refund.id}"}
+    if refund.status is RefundStatus.SUCCEEDED:
+        body = RefundEnvelope.about(refund, payment, None)
         return json_response(body, HTTPStatus.CREATED, address)
-    body = RefundEnvelope.about(made, payment, STILL_RUNNING)
+    body = RefundEnvelope.about(refund, payment, STILL_RUNNING)
     return json_response(body, HTTPStatus.ACCEPTED, address | RETRY_LATER)

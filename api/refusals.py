@@ -1,4 +1,4 @@
-"""Why Temporal refuses: in the log once a minute for each kind of refusal, not once a request."""
+"""Log why Temporal refuses requests: once a minute for each kind of refusal, not every time."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Refusals:
-    """A kind is a gRPC status. Temporal's message names what is wrong, such as an attribute."""
+    """Logs refusals. Their kind is the gRPC status; Temporal's message names what is wrong."""
 
     def __init__(self) -> None:
         self._logged_at: dict[str, float] = {}

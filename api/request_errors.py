@@ -1,4 +1,4 @@
-"""What can be wrong with a request itself, whatever it asks for; also a bug of ours."""
+"""The error codes of a request itself, whatever it asks for, and that of a bug of ours."""
 
 from enum import StrEnum
 

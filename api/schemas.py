@@ -1,4 +1,4 @@
-"""HTTP bodies of payments and refunds, and how they become objects of the domain and back."""
+"""HTTP bodies of payments and refunds, and their conversion to and from objects of the domain."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -42,14 +42,14 @@ def _not_nil(value: UUID) -> UUID:
 
 
 def _canonical_uuid(value: object) -> object:
-    """Only the 36-character form: `uuid.UUID` would also take braces, URNs and bare digits."""
+    """Accept only the 36-character form: `uuid.UUID` also accepts braces, URNs and plain digits."""
     if not isinstance(value, str) or len(value) != UUID_LENGTH:
         raise ValueError("must be a UUID such as 3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10")
     return value
 
 
 def _method(value: object) -> object:
-    """Spellings that callers use for one method: `CreditCard`, `credit-card`, `CREDIT CARD`."""
+    """Accept every spelling that callers use: `CreditCard`, `credit-card`, `CREDIT CARD`."""
     if not isinstance(value, str):
         return value
     letters = "".join(character for character in value.lower() if character.isalpha())
@@ -57,7 +57,7 @@ def _method(value: object) -> object:
 
 
 def _money(value: object, fields: ValidationInfo) -> Money:
-    """Amounts arrive as the text of a JSON number, or as a string of the same form."""
+    """Parse an amount: the text of a JSON number, or a JSON string of the same form."""
     return Money.parse(_number_text(value), fields.data.get("currency", DEFAULT_CURRENCY))
 
 
@@ -83,7 +83,7 @@ CurrencyText = WithJsonSchema({"type": "string", "examples": ["USD"]})
 
 
 class PaymentRequest(BaseModel):
-    """What a caller sends. Members that are not named here are ignored."""
+    """The body of a request to pay an order. Other members are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
@@ -97,7 +97,7 @@ class PaymentRequest(BaseModel):
     ] = PaymentMethod.CREDIT_CARD
 
     def to_instruction(self, requested_at: datetime) -> PaymentInstruction:
-        """The instruction for a new payment, with the id that it will have for ever."""
+        """The instruction for a new payment, with a new payment id, which never changes."""
         return PaymentInstruction(
             payment_id=uuid4(),
             order_id=self.order_id,
@@ -110,9 +110,9 @@ class PaymentRequest(BaseModel):
 
 
 class RefundRequest(BaseModel):
-    """How much is given back, in the payment's currency; without an amount, all of it.
+    """The amount to refund, in the payment's currency. Without an amount, everything is refunded.
 
-    Nothing else may be in it: an amount whose name is misspelt would refund everything.
+    Other members are refused: if `amount` were misspelt and ignored, everything would be refunded.
     """
 
     model_config = ConfigDict(
@@ -128,16 +128,20 @@ class RefundRequest(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _unmistakable(cls, body: object) -> object:
+    def _refuse_ambiguous(cls, body: object) -> object:
         if isinstance(body, dict):
             if not body.keys() <= cls.model_fields.keys():
-                raise ValueError(f"may have the members {' and '.join(cls.model_fields)} only")
+                raise ValueError(f"may have only the members {' and '.join(cls.model_fields)}")
             if "currency" in body and "amount" not in body:
-                raise ValueError("must have an amount where it names a currency")
+                raise ValueError("must have an amount if it has a currency")
         return body
 
     def to_refund(self, payment: Payment, key: str, requested_at: datetime) -> Refund:
-        """Raises ValueError for no amount of the payment's currency, and PaymentError."""
+        """The refund that is requested.
+
+        Raises ValueError if the amount or the currency does not fit the payment, and
+        PaymentError(PAYMENT_NOT_REFUNDABLE).
+        """
         amount = payment.amount
         if self.currency not in {None, amount.currency}:
             raise ValueError(f"must be in the payment's currency, {amount.currency}")
@@ -147,7 +151,7 @@ class RefundRequest(BaseModel):
 
 
 class PaymentBody(BaseModel):
-    """A payment as callers read it. Times are UTC; `amount` has all places of its currency."""
+    """A payment. Times are in UTC; `amount` has all decimal places of its currency."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
 
@@ -174,7 +178,7 @@ class PaymentBody(BaseModel):
 
 
 class PaymentEnvelope(BaseModel):
-    """Every answer about a payment, successful or not, has these members."""
+    """The members of every response about a payment, successful or not."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
 
@@ -193,7 +197,7 @@ class PaymentEnvelope(BaseModel):
 
 
 class RefundBody(BaseModel):
-    """A refund as callers read it."""
+    """A refund. Times are in UTC; `amount` has all decimal places of its currency."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
 
@@ -214,7 +218,7 @@ class RefundBody(BaseModel):
 
 
 class RefundEnvelope(PaymentEnvelope):
-    """An answer about a refund; `success` says whether the money was given back."""
+    """A response about a refund; `success` says whether the refund has succeeded."""
 
     refund: RefundBody
 
@@ -244,14 +248,14 @@ class RefundList(PaymentEnvelope):
 
 
 class FieldError(BaseModel):
-    """What is wrong with one member of the request. The member itself is never repeated."""
+    """What is wrong with one member of the request. The value of the member is never repeated."""
 
     field: str
     message: str
 
 
 class PaymentProblem(PaymentEnvelope):
-    """A failure: the members of RFC 9457, and those that every answer has."""
+    """An error: the members of RFC 9457, and those of every response about a payment."""
 
     type: str = Field(examples=["urn:payment-service:problem:card-declined"])
     title: str = Field(examples=["Unprocessable Entity"])
@@ -262,5 +266,5 @@ class PaymentProblem(PaymentEnvelope):
     )
     code: ErrorCode | RequestErrorCode
     errors: list[FieldError] = Field(
-        default=[], description="One for each member that is not right; left out elsewhere."
+        default=[], description="One for each wrong member of the request; absent if there is none."
     )

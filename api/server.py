@@ -1,7 +1,7 @@
 """The HTTP server: uvicorn with limits for the size, the time and the form of a request.
 
-uvicorn limits neither time nor headers. Every wait here has an end, which is a problem response
-of its own.
+uvicorn limits neither time nor headers. Here both are limited, and a request that is refused gets a
+problem response.
 """
 
 import asyncio
@@ -22,27 +22,27 @@ from domain import exact_json
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16_384
-"""Of all headers and the request line. Both limits are those of common servers; a browser behind
-proxies sends some 30 headers and 2 KiB."""
+"""For all headers and the request line together. Common servers have the same two limits; a browser
+behind proxies sends about 30 headers with 2 KiB."""
 RECEIVE_SECONDS = 10.0
-"""For a whole request, from its first byte to its last (RFC 9110 section 15.5.9). A phone with a
-bad connection needs a few. Chosen, not measured."""
+"""Time limit for receiving a request, from its first byte to its last (RFC 9110 section 15.5.9). A
+phone with a bad connection needs a few seconds. Chosen, not measured."""
 DISCARD_SECONDS = 2.0
-"""How long after a refusal what still arrives is discarded. Chosen, not measured."""
+"""How long the rest of a refused request is received and discarded. Chosen, not measured."""
 HOSTS = {"1.1": (1,), "1.0": (0, 1)}
-"""How many `Host` headers a version of HTTP asks for; RFC 9112 section 3.2."""
+"""How many `Host` headers a request may have, by HTTP version (RFC 9112 section 3.2)."""
 FIELD_OVERHEAD = 4
-"""Colon, space and line end, which the parser does not hand over."""
+"""Bytes of a header besides its name and value: colon, space and line end."""
 
 SECURITY_HEADERS = (
     ("x-content-type-options", "nosniff"),
     ("content-security-policy", "frame-ancestors 'none'"),
 )
-"""Of every response: browsers must not guess its type, nor show it in a frame."""
+"""Headers of every response: a browser must not guess its type or show it in a frame."""
 
 MALFORMED = RequestError(RequestErrorCode.INVALID_REQUEST, "This is not a valid HTTP/1.1 request.")
 NO_PROXY = RequestError(
-    RequestErrorCode.INVALID_REQUEST, "This is no proxy, so CONNECT is refused."
+    RequestErrorCode.INVALID_REQUEST, "CONNECT is refused: this server is not a proxy."
 )
 TOO_SLOW = RequestError(
     RequestErrorCode.REQUEST_TOO_SLOW,
@@ -96,11 +96,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(TOO_LARGE)
 
     def _parse(self, data: memoryview) -> None:
-        """Parse the data, and read a request with `Upgrade` as an ordinary one.
+        """Parse the data. The header `Upgrade` is ignored.
 
-        At such a request the parser stops and skips the body. We speak no other protocol and may
-        ignore the header (RFC 9110 section 7.8), so the head is parsed again without it, and then
-        what follows.
+        At a request with this header the parser stops and skips the body. We support no other
+        protocol and may ignore the header (RFC 9110 section 7.8). So the head is parsed again
+        without it, and then the rest of the data.
         """
         while True:
             try:
@@ -178,7 +178,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, error: RequestError) -> None:
-        """Respond and close, after the requests that came before have their responses."""
+        """Respond and close the connection, but first let earlier requests get their responses."""
         self._has_refused = True
         if self._is_responding():
             return
@@ -186,10 +186,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._close_when_read()
 
     def _close_when_read(self) -> None:
-        """Close when the client does, at the latest after `DISCARD_SECONDS`.
+        """Close when the client closes, or after `DISCARD_SECONDS`.
 
-        A connection that is closed while the client still sends is reset, and the client may lose
-        the response (RFC 9112 section 9.6).
+        If we closed while the client is still sending, the connection would be reset, and the
+        client could lose the response (RFC 9112 section 9.6).
         """
         self._end_wait()
         _disconnect(self.cycle)
@@ -207,7 +207,7 @@ def _has_arrived(cycle: RequestResponseCycle | None) -> bool:
 
 
 def _disconnect(cycle: RequestResponseCycle | None) -> None:
-    """Tell the application that the rest of the body does not come, and take no response of it."""
+    """Tell the application that the client has disconnected, and discard its response."""
     if cycle is not None and not cycle.response_complete:
         cycle.disconnected = True
         cycle.message_event.set()

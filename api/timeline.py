@@ -14,9 +14,9 @@ from domain.refund import Refund
 from domain.timeline import Entry, Source
 
 SOURCE_TIMEOUT_SECONDS = 3.0
-"""How long a source may take; the response then goes without it. Chosen, not measured."""
+"""Time limit of a source; the response is then sent without it. Chosen, not measured."""
 MAX_REFUNDS = 20
-"""How many of the newest refunds are in it: each is looked up by itself. Chosen, not measured."""
+"""How many of the newest refunds are shown: each needs its own request. Chosen, not measured."""
 PUBLIC = frozenset({Source.POSTGRESQL, Source.GATEWAY})
 """The sources that customers see. Temporal and Kafka show internals, and cost more to read."""
 

@@ -22,7 +22,8 @@ from workflows.payment import PaymentWorkflow
 from workflows.start import RPC_TIMEOUT, start_payment, start_refund
 
 QUERY_TIMEOUT = timedelta(seconds=1)
-"""Less than a check of `/ready` may take: payments start although queries are slow."""
+"""Shorter than the time limit of a check of `/ready`, so that slow queries do not make the API not
+ready: payments start even then."""
 _OF_NO_PAYMENT = " AND ".join(
     [f'{ORDER_ID.name} = "none"', *(f"{each.name} IS NOT NULL" for each in SEARCH_ATTRIBUTES)]
 )
@@ -47,7 +48,7 @@ class TemporalWorkflows:
         self._refusals = Refusals()
 
     async def start_or_join(self, instruction: PaymentInstruction) -> RunningPayment:
-        """Start the payment; if the same payment of this order is running already, that one.
+        """Start the payment. If the same payment of this order is running already, join that one.
 
         Raises PaymentError(PAYMENT_IN_PROGRESS) if a different payment of the order is running.
         """
@@ -62,7 +63,10 @@ class TemporalWorkflows:
         return self._running(instruction.payment_id, handle)
 
     async def refund(self, refund: Refund) -> Refund | None:
-        """Make the refund, or join it. As it has ended; None if that cannot be learned now."""
+        """Make the refund, or join it, and wait for its end.
+
+        Returns None if that takes too long or cannot be read.
+        """
         try:
             handle = await start_refund(self._client, refund, WorkflowIDConflictPolicy.USE_EXISTING)
         except RPCError as error:
@@ -70,7 +74,7 @@ class TemporalWorkflows:
         return await self._result(handle)
 
     async def cancel(self, payment: Payment) -> None:
-        """Request that this payment is undone, if it still can be, and no other of its order."""
+        """Request to cancel this payment. Another payment of the same order is not cancelled."""
         workflow_id = names.workflow_id(payment.order_id)
         try:
             latest = self._client.get_workflow_handle(workflow_id)
@@ -89,9 +93,9 @@ class TemporalWorkflows:
         await self._client.service_client.check_health(timeout=RPC_TIMEOUT)
 
     async def find_search_attributes(self) -> None:
-        """Raises RPCError if one is not registered: Temporal then refuses to start payments.
+        """Raises RPCError if a search attribute is not registered: then payments cannot start.
 
-        A query finds it out: Temporal Cloud offers no operator service.
+        This uses a query, because Temporal Cloud has no operator service.
         """
         try:
             await self._client.count_workflows(_OF_NO_PAYMENT, rpc_timeout=QUERY_TIMEOUT)

@@ -1,7 +1,7 @@
-"""What is wrong with the variables, in words.
+"""Messages about wrong settings.
 
-The kind of a wrong value, what it must be, what it is for; the value itself, which may be a secret,
-is never told.
+A message says what kind of value was found, what it must be, and what the setting is for. It never
+contains the value, which may be a secret.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,13 +11,14 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 NEAR = 0.9
-"""A letter or two apart; less than that, and strangers' variables look like ours."""
+"""How similar (0 to 1) a misspelt name is to that of a setting: one or two letters differ. With a
+lower value, variables of other programs would be reported too."""
 REFUSED = "refused_in_production"
 FILE_ERRORS = {"path_not_file", "path_type"}
 
 
 def explain(error: ErrorDetails, setting: Mapping[str, Any]) -> str:
-    """One line; `setting` is the setting's JSON schema."""
+    """The message about one setting, as one line; `setting` is its JSON schema."""
     name = str(error["loc"][0]).upper()
     if error["type"] == REFUSED:
         complaint = f"{error['msg']}; production refuses that"
@@ -64,7 +65,7 @@ def _range(setting: Mapping[str, Any]) -> str:
 
 
 def misspelt(names: Iterable[str], settings: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each variable that is no setting but nearly one, with the setting that is not set."""
+    """Each variable that is probably a misspelt setting, with that setting, which is not set."""
     given = {name.upper() for name in names}
     unset = set(settings) - given
     for name in sorted(given - set(settings)):

@@ -1,6 +1,7 @@
-"""The form of settings that are more than a word, a number or a URL.
+"""Checks of settings that are more than a word, a number or a URL.
 
-Each function answers the value as the process uses it, and raises ValueError with what it must be.
+Each function returns the value that the process uses. If the value is wrong, it raises ValueError;
+the message says what the value must be.
 """
 
 import re
@@ -9,7 +10,7 @@ from ipaddress import ip_network
 from limits import parse_many
 
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:]+\])(?P<port>:[1-9][0-9]{0,4})?")
-"""As browsers send it (RFC 6454 section 6.2): in lower case, without a path or the usual port."""
+"""As browsers send it (RFC 6454 section 6.2): in lower case, without a path or the default port."""
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -33,19 +34,19 @@ def networks(text: str) -> str:
 
 
 def origins(value: object) -> object:
-    """Nothing is no origin; `*` alone is every origin."""
+    """Parse a list of origins. An empty text means no origin, `*` alone means every origin."""
     if not isinstance(value, str):
         return value
     found = tuple(item.strip() for item in value.split(",")) if value.strip() else ()
     if found != ("*",) and not all(map(_is_origin, found)):
         raise ValueError(
             "origins as browsers send them, such as https://shop.example, separated by commas: "
-            "in lower case, without a path, a / at the end or the usual port"
+            "in lower case, without a path, a / at the end or the default port"
         )
     return found
 
 
 def _is_origin(text: str) -> bool:
     match = ORIGIN.fullmatch(text)
-    usual = DEFAULT_PORTS.get(text.partition(":")[0])
-    return match is not None and (match["port"] is None or match["port"] != usual)
+    default = DEFAULT_PORTS.get(text.partition(":")[0])
+    return match is not None and (match["port"] is None or match["port"] != default)

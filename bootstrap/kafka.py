@@ -1,4 +1,4 @@
-"""How Kafka is reached: the producer, the consumers and the administration do it alike."""
+"""The connection to Kafka, the same for the producer, the consumers and the admin client."""
 
 import ssl
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, with what was bound to the payment at hand."""
+"""Logs: one JSON object per line, with the context variables that structlog has bound."""
 
 import logging.config
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import structlog
 
 QUIET = {"aiokafka": "CRITICAL", "httpx": "WARNING", "httpcore": "WARNING", "alembic": "WARNING"}
-"""Libraries that log each request or each failed connection; their failures reach us as errors."""
+"""Lowest log levels of libraries that log every request or every failed connection. No failure is
+lost: they also raise an exception."""
 
 
 def configure(level: str) -> None:

@@ -13,8 +13,8 @@ import uvloop
 def run(main: Coroutine[Any, Any, None]) -> NoReturn:
     """Run `main` and end the process: with 0, or with 1 after an error.
 
-    The message of a SystemExit goes to stderr. The interpreter is not finalized: a thread of
-    Temporal's SDK that calls into Python at that time makes CPython abort the process.
+    The message of a SystemExit goes to stderr. The interpreter is not finalized, because CPython
+    aborts the process if a thread of Temporal's SDK calls into Python at that time.
     """
     code = _exit_code(main)
     logging.shutdown()

@@ -1,9 +1,10 @@
-"""What production refuses.
+"""Which settings production refuses.
 
-Plaintext that leaves the machine, passwords that everybody knows, callers who need not say who
-they are.
+It refuses unencrypted connections to other machines, passwords that everybody knows, and callers
+without authentication.
 
-A URL is judged by its type, so that a new setting is judged too; other settings by their name.
+A URL is checked by its type, so that the URL of a new setting is checked too. Other settings are
+checked by their names.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,13 +17,14 @@ from pydantic import HttpUrl, PostgresDsn, RedisDsn, SecretStr
 from temporalio.envconfig import ClientConfig
 
 KNOWN_PASSWORDS = {"", "payments", "postgres", "password"}
-"""None at all, those of `docker-compose.yml` and the development stack, that of our examples."""
+"""No password, the ones in `docker-compose.yml` and the development stack, and that of examples."""
 ENCRYPTED_MODES = {"require", "verify-ca", "verify-full"}
 ENCRYPTED_PROTOCOLS = {"SSL", "SASL_SSL"}
-MOST_PER_SECOND = 1000
+MAX_PER_SECOND = 1000
 """Highest rate limit for one caller: above what a process can serve. Chosen, not measured."""
-FEWEST_BITS, FEWEST_BITS_6 = 8, 16
-"""Of a proxy's network. The widest private network of IPv4 is 10.0.0.0/8; for IPv6 it is chosen."""
+MIN_PREFIX_BITS, MIN_PREFIX_BITS_6 = 8, 16
+"""Shortest network prefix that proxies may have, for IPv4 and IPv6. 8 is that of 10.0.0.0/8, the
+widest private network of IPv4; 16 is chosen, not measured."""
 UNIQUE_LOCAL, MAPPED = IPv6Network("fc00::/7"), IPv6Network("::ffff:0:0/96")
 """The private addresses of IPv6 (RFC 4193), and all of IPv4 as IPv6 writes it (RFC 4291)."""
 
@@ -30,18 +32,18 @@ Rule = Callable[[Any, Mapping[str, Any]], Iterable[str]]
 
 
 def objections(name: str, value: Any, earlier: Mapping[str, Any]) -> str:
-    """Why production does not start with this value and what to do, never the value itself.
+    """Why production refuses this value, and what to do. Empty if it accepts the value.
 
-    Empty if there is nothing to object to. `earlier` holds the settings declared before this one.
+    The text never contains the value. `earlier` has the settings that are declared before this one.
     """
     rule = RULES.get(name) or RULES.get(type(value), _no_objection)
     return "; ".join(rule(value, earlier))
 
 
 def objection_to_brokers(protocol: str, hosts: Iterable[str]) -> str:
-    """Why production does not speak to brokers at these hosts by this protocol; empty if it does.
+    """Why production refuses this protocol for brokers at these hosts. Empty if it accepts it.
 
-    `KAFKA_BOOTSTRAP_SERVERS` may be on this machine and lead to brokers that are not.
+    Brokers may be on other machines even if all of `KAFKA_BOOTSTRAP_SERVERS` are on this one.
     """
     if protocol in ENCRYPTED_PROTOCOLS or all(map(_is_local, hosts)):
         return ""
@@ -96,7 +98,7 @@ def _temporal(address: str, _: Mapping[str, Any]) -> Iterator[str]:
     try:
         is_encrypted = bool(ClientConfig.load_client_connect_config().get("tls"))
     except (RuntimeError, OSError, ValueError):
-        yield "has TEMPORAL_* variables or files beside it that cannot be read (mend them)"
+        yield "has TEMPORAL_* variables or files beside it that cannot be read (correct them)"
         return
     if not is_encrypted and not _is_local_server(address):
         yield "is not encrypted (set TEMPORAL_TLS=true, TEMPORAL_TLS_* or TEMPORAL_API_KEY)"
@@ -120,13 +122,13 @@ def _proxies(networks: str, _: Mapping[str, Any]) -> Iterator[str]:
 
 def _rate(rate: str, _: Mapping[str, Any]) -> Iterator[str]:
     limit = parse(rate)
-    if limit.amount > MOST_PER_SECOND * limit.get_expiry():
-        yield f"limits nobody (at most {MOST_PER_SECOND}/second)"
+    if limit.amount > MAX_PER_SECOND * limit.get_expiry():
+        yield f"limits nobody (at most {MAX_PER_SECOND}/second)"
 
 
 def _level(level: str, _: Mapping[str, Any]) -> Iterator[str]:
     if level == "DEBUG":
-        yield "may write what nobody should read (use INFO)"
+        yield "may log what nobody should read (use INFO)"
 
 
 RULES: Mapping[str | type, Rule] = {
@@ -150,12 +152,12 @@ def _password(password: str | None) -> Iterator[str]:
 
 
 def _is_wide(network: IPv4Network | IPv6Network) -> bool:
-    """Whether strangers have addresses in the network too. Private networks may be wide."""
+    """Whether callers may have addresses in this network too. A private network may be wide."""
     if isinstance(network, IPv4Network):
-        return network.prefixlen < FEWEST_BITS
+        return network.prefixlen < MIN_PREFIX_BITS
     if network.subnet_of(MAPPED):
-        return network.prefixlen - MAPPED.prefixlen < FEWEST_BITS
-    return network.prefixlen < FEWEST_BITS_6 and not network.subnet_of(UNIQUE_LOCAL)
+        return network.prefixlen - MAPPED.prefixlen < MIN_PREFIX_BITS
+    return network.prefixlen < MIN_PREFIX_BITS_6 and not network.subnet_of(UNIQUE_LOCAL)
 
 
 def _is_safe_origin(origin: str) -> bool:
@@ -171,7 +173,7 @@ def _is_local_server(address: str) -> bool:
 
 
 def _is_local(host: str | None) -> bool:
-    """Whether what is sent there stays on this machine: a sidecar or a Unix socket."""
+    """Whether this host is on this machine: a sidecar or a Unix socket."""
     name = unquote(host or "").strip("[]")
     if name == "localhost" or name.startswith("/"):
         return True

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = Field(
         default="development",
-        description="`production` refuses to start with what is not safe; see below.",
+        description="`production` refuses to start with unsafe settings; see below.",
     )
     database_url: Annotated[
         PostgresDsn,
@@ -54,28 +54,28 @@ class Settings(BaseSettings):
     )
     redis_url: RedisDsn = Field(
         default=RedisDsn("redis://redis:6379/0"),
-        description="Redis or Valkey: rate limits and cached answers, nothing else.",
+        description="Redis or Valkey: rate limits and cached payments, nothing else.",
         repr=False,
     )
     kafka_bootstrap_servers: str = Field(
         default="kafka:9092", description="Kafka brokers, `host:port`, separated by commas."
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="How Kafka is spoken to."
+        default="PLAINTEXT", description="The protocol of connections to Kafka."
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="SCRAM-SHA-512", description="How we log in to Kafka, where that is by SASL."
+        default="SCRAM-SHA-512", description="The login mechanism, if the protocol uses SASL."
     )
     kafka_sasl_username: str | None = Field(
-        default=None, description="Who we are to Kafka, where that is asked by SASL."
+        default=None, description="The user name, if the protocol uses SASL."
     )
     kafka_sasl_password: SecretStr | None = Field(
-        default=None, description="The password that goes with it."
+        default=None, description="The password, if the protocol uses SASL."
     )
     kafka_ssl_cafile: FilePath | None = Field(
         default=None,
-        description="The certificate authorities of the brokers, as a PEM file. Without it, those "
-        "of the system.",
+        description="The certificate authorities of the brokers, as a PEM file. If not set, those "
+        "of the system are used.",
     )
     ordering_url: HttpUrl = Field(
         default=HttpUrl("http://ordering:5003"), description="The Ordering service."
@@ -101,28 +101,29 @@ class Settings(BaseSettings):
         default=75,
         ge=1,
         le=3600,
-        description="How long an idle connection stays open: longer than the load balancer before "
-        "the API keeps it (60 s for most), or callers get 502 now and then.",
+        description="How long an idle connection stays open. It must be longer than in the load "
+        "balancer in front of the API (60 s for most); otherwise callers sometimes get 502.",
     )
     payment_wait_seconds: float = Field(
         default=30,
         gt=0,
         le=300,
-        description="How long `POST /payments` waits for the ending before it answers 202.",
+        description="How long `POST /payments` waits for the end of the payment before it responds "
+        "202.",
     )
     auth_issuer: HttpUrl | None = Field(
         default=None,
         examples=["https://login.example.com/"],
-        description="Who issues the bearer tokens that callers must send. Without it, every caller "
-        "is trusted.",
+        description="The issuer of the bearer tokens that callers must send. If not set, every "
+        "caller is trusted.",
     )
     auth_audience: str = Field(
         default="payments", description="The audience that tokens must be issued for."
     )
     auth_token_type: Literal["any", "at+jwt"] = Field(
         default="any",
-        description="`at+jwt` where the issuer marks its access tokens so (RFC 9068): others, such "
-        "as ID tokens, are then refused.",
+        description="`at+jwt` if the issuer gives its access tokens this type (RFC 9068). Then "
+        "other tokens, such as ID tokens, are refused.",
     )
     auth_keys_url: HttpUrl | None = Field(
         default=None,
@@ -133,14 +134,14 @@ class Settings(BaseSettings):
         default=400,
         ge=1,
         le=1000,
-        description="How many callers may wait for their payment at a time, at most; others get a "
-        "503. Temporal allows 1200 for all processes together.",
+        description="The most callers that may wait for their payment at the same time; others get "
+        "a 503. Temporal allows 1200 for all processes together.",
     )
     payment_slow_seconds: float = Field(
         default=3,
         gt=0,
         le=300,
-        description="While payments take longer than this, fewer callers are let in, down to a "
+        description="While payments take longer than this, fewer callers are admitted, down to a "
         "tenth of `PAYMENTS_AT_ONCE`.",
     )
     rate_limit: Annotated[str, AfterValidator(forms.rate)] = Field(
@@ -148,7 +149,7 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Annotated[str, AfterValidator(forms.networks)] = Field(
         default="127.0.0.1",
-        description="The proxies whose `X-Forwarded-For` tells who calls: addresses or networks, "
+        description="The proxies whose `X-Forwarded-For` is believed: addresses or networks, "
         "separated by commas.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(forms.origins)] = Field(
@@ -156,30 +157,30 @@ class Settings(BaseSettings):
         description="Browser origins that may call the API, separated by commas; empty for none.",
     )
     reservation_check: Literal["on", "off"] = Field(
-        default="on", description="`off` where Inventory has no `GET /reservations/{id}`."
+        default="on", description="`off` if Inventory has no `GET /reservations/{id}`."
     )
     reservation_wait_seconds: int = Field(
         default=300,
         ge=1,
         le=3600,
-        description="How long an Inventory that does not answer is asked again before the payment "
-        "fails, which cancels its order. Callers get a 202 meanwhile.",
+        description="How long Inventory is tried again while it does not respond. Then the payment "
+        "fails, which cancels its order. Until then callers get a 202.",
     )
     reattempt_after_seconds: int | None = Field(
         default=None,
         ge=0,
         examples=["3600"],
-        description="How long after `payment-failed` was published an order may be paid again. "
-        "Without it never. Set it only where Ordering and Inventory keep orders and seats after a "
-        "failure, and have read the event by then.",
+        description="How long after the publication of `payment-failed` an order can be paid "
+        "again; if not set, never. Set it only if Ordering and Inventory keep orders and seats "
+        "after a failure, and have read the event by then.",
     )
     order_without_state: Literal["refuse", "accept"] = Field(
         default="refuse",
-        description="`accept` where Ordering tells no state: then only the database prevents a "
+        description="`accept` if Ordering returns no state. Then only the database prevents a "
         "second payment of an order.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="The least severe log lines that are written."
+        default="INFO", description="The lowest level of the log lines that are written."
     )
 
     @property
@@ -206,13 +207,16 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The process's settings. Ends the process if one is wrong, naming it and never its value."""
+    """The process's settings. If some are wrong, ends the process with a message that names them.
+
+    The message never contains their values.
+    """
     names = [name.upper() for name in Settings.model_fields]
     for found, meant in misspelt(os.environ, names):
-        log.warning("%s is no setting and is not read. Is %s meant?", found, meant)
+        log.warning("%s is not a setting and is ignored. Did you mean %s?", found, meant)
     if "ENVIRONMENT" not in map(str.upper, os.environ):
         log.warning(
-            "ENVIRONMENT is not set, so nothing is refused that is not safe. "
+            "ENVIRONMENT is not set, so unsafe settings are not refused. "
             "Set it to production, or to development."
         )
     try:

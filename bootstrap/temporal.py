@@ -1,4 +1,4 @@
-"""Connecting to Temporal: the API, the worker and the tools do it alike."""
+"""The connection to Temporal, the same for the API, the worker and the tools."""
 
 import asyncio
 import logging
@@ -13,35 +13,40 @@ from temporalio.service import GrpcCompression, RetryConfig, RPCError
 from bootstrap.settings import Settings
 
 CONNECT_PATIENCE = timedelta(seconds=60)
-PAUSE_SECONDS = 0.2
+"""How long a process waits for a server that is still starting. Chosen, not measured."""
+RETRY_PAUSE_SECONDS = 0.2
+"""Pause between two attempts to connect. Chosen, not measured."""
 
 log = logging.getLogger(__name__)
 
 
 async def connect(settings: Settings, *, patience: timedelta = CONNECT_PATIENCE) -> Client:
-    """A client for the configured namespace; waits for a server that is still starting.
+    """A client for the configured namespace. Tries again while the server is still starting.
 
-    Ends the process, saying why, when there is none within `patience`.
+    If there is no connection within `patience`, ends the process with a message that says why.
     """
     profile = _profile(settings)
     deadline = asyncio.get_running_loop().time() + patience.total_seconds()
-    told = ""
+    logged = ""
     while True:
         try:
             return await _connect(profile)
         except (RuntimeError, RPCError) as error:
             why = f"Temporal at {settings.temporal_address} cannot be used ({error})."
-        # Before the end too: the SDK's thread that has just failed must be gone when Python ends.
-        await asyncio.sleep(PAUSE_SECONDS)
+        # Also before the exit: the SDK's thread that has just failed must end before Python does.
+        await asyncio.sleep(RETRY_PAUSE_SECONDS)
         if asyncio.get_running_loop().time() > deadline:
-            raise SystemExit(f"{why} Start it, or mend TEMPORAL_ADDRESS or TEMPORAL_NAMESPACE.")
-        if why != told:
+            raise SystemExit(f"{why} Start it, or correct TEMPORAL_ADDRESS or TEMPORAL_NAMESPACE.")
+        if why != logged:
             log.warning("%s Trying again.", why)
-            told = why
+            logged = why
 
 
 def _profile(settings: Settings) -> ClientConnectConfig:
-    """With the SDK's own variables, such as those for TLS and the API key."""
+    """Our settings, and the SDK's own variables, such as those for TLS and the API key.
+
+    Ends the process if the SDK's variables cannot be read.
+    """
     try:
         profile = ClientConfig.load_client_connect_config()
     except (RuntimeError, OSError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""What can go wrong with a payment: one code for each outcome, and what follows from it.
+"""The error codes of payments and refunds, and what follows from each.
 
 `RULES` says whether a step that failed with a code may be retried, and which reason is published.
-`api/errors.py` has the HTTP statuses. No decision is made by the text of a message.
+`api/errors.py` has the HTTP statuses. Decisions depend on codes, never on the text of a message.
 """
 
 from collections.abc import Mapping
@@ -52,11 +52,11 @@ class ErrorCode(StrEnum):
     DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
     EVENTS_UNAVAILABLE = "EVENTS_UNAVAILABLE"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
-    # another system refuses for good
+    # another system refuses, and would refuse a retry too
     REFUND_REFUSED = "REFUND_REFUSED"
     RECORD_REFUSED = "RECORD_REFUSED"
     EVENT_REFUSED = "EVENT_REFUSED"
-    # what the caller asks for is not possible
+    # the caller's request is not possible
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     PAYMENT_NOT_FOUND = "PAYMENT_NOT_FOUND"
     PAYMENT_ENDED = "PAYMENT_ENDED"
@@ -72,10 +72,10 @@ class ErrorCode(StrEnum):
 
 RecordedReason = Annotated[FailureReason | str, Field(union_mode="left_to_right")]
 RecordedCode = Annotated[ErrorCode | str, Field(union_mode="left_to_right")]
-"""A recorded value. One that only an earlier or a later version knows is read as text."""
+"""A recorded value. If only another version of this service knows it, it is read as text."""
 
 MAX_MESSAGE = 2000
-"""Characters of a message: more than we write. Chosen, not measured."""
+"""Maximum characters of a message; ours are shorter. Chosen, not measured."""
 
 
 class PaymentError(Exception):

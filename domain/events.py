@@ -1,4 +1,4 @@
-"""What the world is told of payments and refunds, exactly as its consumers read it."""
+"""The events of payments and refunds, exactly as consumers read them."""
 
 from abc import abstractmethod
 from datetime import datetime
@@ -33,7 +33,7 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class EventBody(BaseModel):
-    """What is in a record's value. The order of the members never changes: copies are compared."""
+    """The value of a Kafka record. The order of its members never changes: copies are compared."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -55,7 +55,7 @@ class PaymentEnded(EventBody):
 
 
 class PaymentSucceeded(PaymentEnded):
-    """A payment has succeeded: its reservation, if it names one, is to be confirmed."""
+    """A payment has succeeded. Consumers confirm the reservation, if the event names one."""
 
     status: Literal[PaymentStatus.SUCCEEDED]
     transaction_id: str | Absent = None
@@ -63,7 +63,7 @@ class PaymentSucceeded(PaymentEnded):
 
 
 class PaymentFailed(PaymentEnded):
-    """A payment has failed: its order is to be cancelled, and the reservation it names freed."""
+    """A payment has failed. Consumers cancel the order, and release the reservation it names."""
 
     status: Literal[PaymentStatus.FAILED]
     failure_reason: RecordedReason
@@ -73,7 +73,7 @@ class PaymentFailed(PaymentEnded):
 
 
 class PaymentRefunded(EventBody):
-    """Money was given back that a payment had kept; the payment stays succeeded."""
+    """Money of a succeeded payment was refunded. The payment's status does not change."""
 
     refund_id: UUID
     payment_id: UUID
@@ -85,7 +85,7 @@ class PaymentRefunded(EventBody):
 
 
 class Event(BaseModel):
-    """A fact about one subject: the same id and the same bytes however often it is published."""
+    """A fact about one subject. Every copy that is published has the same id and the same bytes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -109,7 +109,7 @@ class Event(BaseModel):
 
     @property
     def value(self) -> dict[str, Any]:
-        """The members of the body; absent ones are left out, for consumers refuse null."""
+        """The members of the body. Absent ones are left out, because consumers refuse null."""
         return self.body.model_dump(by_alias=True, exclude_none=True)
 
     @property
@@ -158,7 +158,7 @@ class PaymentEvent(Event):
 
 
 class RefundEvent(Event):
-    """That money was given back which a payment had kept."""
+    """A refund of a succeeded payment."""
 
     refund: Refund
 

@@ -1,4 +1,4 @@
-"""JSON whose numbers keep their digits: nothing here ever makes a float of an amount."""
+"""JSON with exact numbers: an amount is never converted to a float."""
 
 import json
 from decimal import Decimal
@@ -9,15 +9,16 @@ import orjson
 
 def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON. A Decimal becomes a JSON number with exactly its digits."""
-    return orjson.dumps(value, default=_number, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(value, default=_encode_decimal, option=orjson.OPT_UTC_Z)
 
 
 def loads(text: bytes | str, *, any_text: bool = False) -> Any:
-    """Parse JSON, leaving every number as the text it was written in.
+    """Parse JSON. Every number is returned as a `str` with its original text.
 
-    Raises ValueError for anything that is not JSON in UTF-8, that could not be written again (lone
-    surrogates, nesting beyond reason), or that two readers would read differently: an object that
-    names a member twice. With `any_text` only what parses has to be: it is not written again.
+    Raises ValueError if the text is not JSON in UTF-8, or if an object has the same member twice:
+    two parsers could return different values. Also raises ValueError if the value could not be
+    written as JSON again, because of a lone surrogate or too deep nesting; `any_text` turns this
+    check off.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8")
@@ -43,7 +44,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _number(value: object) -> orjson.Fragment:
+def _encode_decimal(value: object) -> orjson.Fragment:
     if isinstance(value, Decimal):
         return orjson.Fragment(format(value, "f"))
     raise TypeError(f"{type(value).__name__} has no JSON form")

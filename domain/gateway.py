@@ -1,4 +1,4 @@
-"""What the saga and a payment gateway say to each other."""
+"""Requests to a payment gateway, and its responses."""
 
 from enum import StrEnum
 from typing import Self
@@ -19,7 +19,7 @@ class ChargeState(StrEnum):
 
 
 class ChargeRequest(BaseModel):
-    """Take `amount` once, however often this is sent: `key` is the gateway's idempotency key."""
+    """Capture `amount`, only once even if this is sent again: `key` is the idempotency key."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,7 +31,7 @@ class ChargeRequest(BaseModel):
 
 
 class Charge(BaseModel):
-    """The gateway's definite answer about one key. An unknown outcome is never a charge."""
+    """The gateway's definite answer about one key. For an unknown outcome there is no `Charge`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,10 +43,13 @@ class Charge(BaseModel):
     is_simulated: bool = False
     simulated_response: Text | None = None
     tries: int = 1
-    """How many tries it took to get this answer."""
+    """How many tries this answer took."""
 
     def explained_by(self, error: PaymentError) -> Self:
-        """The same charge; if voided, then because of `error`, which had left its outcome open."""
+        """The same charge; if it is voided, with `error` as the reason.
+
+        `error` is the one after which the outcome of the charge was unknown.
+        """
         if self.state is not ChargeState.VOIDED:
             return self
         if error.code is not ErrorCode.GATEWAY_UNAVAILABLE:
@@ -60,7 +63,7 @@ class Charge(BaseModel):
 
 
 def verify_charge(charge: Charge) -> None:
-    """Raise PaymentError unless the money was taken."""
+    """Raise PaymentError unless the amount was captured."""
     if charge.state is not ChargeState.CAPTURED:
         raise PaymentError(
             charge.error_code or ErrorCode.PROCESSOR_ERROR,
@@ -75,7 +78,7 @@ class RefundState(StrEnum):
 
 
 class RefundRequest(BaseModel):
-    """Give back `amount` of what was taken under `charge_key`, once: `key` is idempotent."""
+    """Refund `amount` of the charge with `charge_key`, only once: `key` is the idempotency key."""
 
     model_config = ConfigDict(frozen=True)
 

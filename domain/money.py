@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 MAX_MINOR_UNITS = 10**15
-"""The largest new amount: above any payment, below what BIGINT and JSON readers keep exactly."""
+"""The largest new amount. It is above any payment, and BIGINT and JSON parsers keep it exactly."""
 
 MAX_RECORDED_UNITS = 2**63 - 1
 """The largest amount that a BIGINT column can hold."""
@@ -27,8 +27,8 @@ EXPONENTS: dict[str, int] = {
 """Decimal places of every ISO 4217 currency that has them (metals and test codes have none)."""
 
 WITHDRAWN = {"ANG": 2, "BGN": 2, "CUC": 2, "HRK": 2, "SLL": 2, "ZWL": 2}
-"""Currencies that ISO 4217 no longer has. No new payment is in one, but an old one may still run:
-whatever an update of the package `iso4217` removes is added here."""
+"""Decimal places of currencies that ISO 4217 has withdrawn. New payments cannot use them, but old
+ones may still be running. If an update of the package `iso4217` removes a currency, add it here."""
 
 MAX_EXPONENT = 4
 _UNKNOWN = -1
@@ -60,7 +60,7 @@ CurrencyCode = Annotated[str, AfterValidator(_known_currency), _CODE_SCHEMA]
 """The currency of a new payment."""
 
 RecordedCurrency = Annotated[str, Field(pattern=_CODE), _CODE_SCHEMA]
-"""The currency of a payment that is recorded: ISO 4217 may have it no longer, or not yet."""
+"""The currency of a recorded payment. ISO 4217 may have withdrawn it, or not have added it yet."""
 
 
 class Money(BaseModel):
@@ -75,7 +75,7 @@ class Money(BaseModel):
         validate_default=True,
         strict=True,
     )
-    """Decimal places. What is recorded tells its own, whatever ISO 4217 says today."""
+    """Decimal places. A recorded amount keeps its own, even if ISO 4217 has changed since."""
 
     @classmethod
     def parse(cls, amount: str, currency: str) -> Self:
@@ -88,9 +88,9 @@ class Money(BaseModel):
 
     @classmethod
     def read(cls, amount: str, currency: str) -> Self:
-        """As `parse`, for what is in another system's books: any currency is read there.
+        """As `parse`, for an amount that another system has recorded: in any currency.
 
-        One that ISO 4217 never had has as many decimal places as are written.
+        A currency that ISO 4217 never had gets as many decimal places as `amount` has.
         """
         exponent = _exponent_of(currency)
         if exponent == _UNKNOWN:
@@ -98,7 +98,7 @@ class Money(BaseModel):
         return cls._parse(amount, currency, exponent)
 
     def parse_same(self, amount: str) -> Self:
-        """As `parse`, in this amount's own currency, even if ISO 4217 has it no longer."""
+        """As `parse`, in this amount's own currency, even if ISO 4217 has withdrawn it."""
         return self._parse(amount, self.currency, self.exponent)
 
     @classmethod

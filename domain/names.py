@@ -1,4 +1,4 @@
-"""Every name that crosses a process border. They are kept for ever: a test pins them."""
+"""Names and ids that other processes know too. They must never change: a test compares them."""
 
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -29,47 +29,47 @@ def refund_workflow_id(refund_id: UUID) -> str:
 
 
 def refund_id(payment_id: UUID, key: str) -> UUID:
-    """The id of the one refund of a payment that a caller's idempotency key stands for."""
+    """The id of a refund: the same for the same payment and the same idempotency key."""
     return uuid5(_REFUND_NAMESPACE, f"{payment_id}/{key}")
 
 
 def charge_key(payment_id: UUID) -> str:
-    """The gateway's idempotency key of a payment's only charge."""
+    """The idempotency key that we send to the gateway for a payment's only charge."""
     return f"pay_{payment_id}_charge"
 
 
 def refund_key(payment_id: UUID) -> str:
-    """The gateway's idempotency key of the refund that compensates the charge."""
+    """The idempotency key that we send to the gateway for the refund of a compensation."""
     return f"pay_{payment_id}_refund"
 
 
 def requested_refund_key(payment_id: UUID, refund_id: UUID) -> str:
-    """The gateway's idempotency key of a refund that a caller asked for."""
+    """The idempotency key that we send to the gateway for a refund that a caller requested."""
     return f"pay_{payment_id}_refund_{refund_id}"
 
 
 def event_id(subject: UUID, topic: str) -> UUID:
-    """The id of the one event that a payment or a refund may publish on a topic."""
+    """The id of an event. Each payment or refund (`subject`) has at most one event per topic."""
     return uuid5(_EVENT_NAMESPACE, f"{subject}/{topic}")
 
 
 def order_of(workflow_id: str) -> UUID | None:
-    """The order whose payment has this workflow id; None if it is none of ours."""
+    """The order whose payment has this workflow id; None if the id is not one of ours."""
     return _id_between("payment-", workflow_id, "")
 
 
 def refund_of(workflow_id: str) -> UUID | None:
-    """The refund that has this workflow id; None if it is none of ours."""
+    """The refund that has this workflow id; None if the id is not one of ours."""
     return _id_between("refund-", workflow_id, "")
 
 
 def payment_of(charge_key: str) -> UUID | None:
-    """The payment whose charge has this key; None if it is none of ours."""
+    """The payment whose charge has this key; None if the key is not one of ours."""
     return _id_between("pay_", charge_key, "_charge")
 
 
 def parsed_id(text: str) -> UUID | None:
-    """The id; None if the text is none, or is spelled otherwise than we write ids."""
+    """The UUID in `text`; None if `text` is not a UUID as `str(UUID)` writes it."""
     return _id_between("", text, "")
 
 

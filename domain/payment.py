@@ -24,7 +24,7 @@ class PaymentMethod(StrEnum):
 
 
 RecordedMethod = Annotated[PaymentMethod | str, Field(union_mode="left_to_right")]
-"""What is recorded: an earlier or a later version may have known others, which are read as text."""
+"""A recorded method. If only another version of this service knows it, it is read as text."""
 
 
 class PaymentStatus(StrEnum):
@@ -34,15 +34,15 @@ class PaymentStatus(StrEnum):
 
 
 class Announcement(StrEnum):
-    """How far the world has been told how the payment ended."""
+    """How far the event of the payment's ending is published."""
 
     NONE = "none"
-    """There is nothing to tell: it has not ended, or its order was never verified.
+    """There is no event: the payment has not ended, or its order was never verified.
 
-    Version 0.1.0 notes nothing: what it has recorded as a success counts as told."""
+    Version 0.1.0 recorded no announcements: its successes have NONE and count as published."""
     DUE = "due"
     BEGUN = "begun"
-    """An event was sent whose arrival is unknown: from here on the ending stands."""
+    """The event may have reached Kafka. From here on the ending is final."""
     MADE = "made"
 
 
@@ -55,7 +55,8 @@ TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = MappingProxyType
         PaymentStatus.FAILED: frozenset(),
     }
 )
-"""Where a payment may go. A success becomes a failure only while its announcement is `due`."""
+"""The allowed changes of status. A success can become a failure only while its announcement is
+`due`."""
 
 
 RESERVATION_WAIT_SECONDS = 300
@@ -63,7 +64,7 @@ RESERVATION_WAIT_SECONDS = 300
 
 
 class PaymentInstruction(BaseModel):
-    """What the caller asked for: immutable, complete, and identified before anything happens."""
+    """What the caller asked for. It is complete, with the payment's id, before anything happens."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -75,9 +76,10 @@ class PaymentInstruction(BaseModel):
     payment_method: RecordedMethod
     requested_at: datetime
     resumed: bool = False
-    """An earlier run was lost, and may have charged: whatever ends this one settles that too."""
+    """Whether an earlier run was lost. It may have charged: this run keeps, refunds or voids that
+    charge before it ends."""
     reservation_wait_seconds: int = RESERVATION_WAIT_SECONDS
-    """How long an Inventory that does not answer is asked before the payment fails."""
+    """How long Inventory is tried again while it does not respond; then the payment fails."""
 
     @property
     def reservation_wait(self) -> timedelta:
@@ -95,7 +97,7 @@ class PaymentInstruction(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """Equal for two instructions that ask for the same payment, at whatever time."""
+        """A hash of what the caller asked for, without the time and the payment's id."""
         asked = self.model_dump_json(exclude=_NOT_ASKED_FOR)
         return sha256(asked.encode()).hexdigest()
 
@@ -139,9 +141,9 @@ class Payment(BaseModel):
     transaction_id: str | None = None
     announcement: Announcement = Announcement.NONE
     released_reservation_id: UUID | None = None
-    """The reservation whose seats consumers free when they hear of the failure."""
+    """The reservation whose seats consumers free when they read the event of the failure."""
     compensation: Compensation | None = None
-    """Set while the payment is undone: no run may record or publish a success any more."""
+    """Set while the payment is being undone. No run may record or publish its success any more."""
 
     @classmethod
     def pending(cls, instruction: PaymentInstruction) -> Self:
@@ -157,7 +159,7 @@ class Payment(BaseModel):
         )
 
     def charged(self, charge: Charge) -> Self:
-        """The same payment, knowing what the gateway answered."""
+        """The same payment, with the gateway's response."""
         return self.model_copy(
             update={
                 "is_simulated": charge.is_simulated,
@@ -208,7 +210,7 @@ class Payment(BaseModel):
         return self.model_copy(update={"announcement": announcement})
 
     def to_resume(self) -> PaymentInstruction:
-        """The instruction to take this payment up again, its ids unchanged."""
+        """The instruction to resume this payment, with the same ids."""
         return PaymentInstruction(
             payment_id=self.id,
             order_id=self.order_id,
@@ -231,13 +233,13 @@ class Payment(BaseModel):
 
     @property
     def is_irrevocable(self) -> bool:
-        """Whether nothing can change any more: a success whose event may be refused can."""
+        """False while the payment is pending, or is a success that can still be undone."""
         undoable = self.status is PaymentStatus.SUCCEEDED and self.announcement is Announcement.DUE
         return self.is_final and not undoable
 
     @property
     def as_answered(self) -> Self:
-        """As callers see it: still pending while its success may yet be undone."""
+        """As callers see it: pending while its success can still be undone."""
         if self.is_irrevocable:
             return self
         return self.model_copy(update={"status": PaymentStatus.PENDING, "processed_at": None})
@@ -253,7 +255,7 @@ class Payment(BaseModel):
 
     @property
     def closes_its_order(self) -> bool:
-        """Whether its failure was published, or will be: consumers act on that at any time."""
+        """Whether it has failed and its event is or will be published: consumers act on that."""
         return self.status is PaymentStatus.FAILED and self.has_event
 
     def refusal_for(self, customer_id: UUID) -> PaymentError:
@@ -272,9 +274,9 @@ class Claim(Payment):
     """The payment that holds an order, as it is recorded."""
 
     is_new: bool | None = None
-    """False if it was recorded before: an earlier run, or an earlier try, may have acted.
+    """False if the row existed before: an earlier run or an earlier try may have done something.
 
-    None if a worker of version 0.1.0 has answered, which does not say."""
+    None in a response of a worker of version 0.1.0."""
 
     @classmethod
     def of(cls, payment: Payment, *, is_new: bool) -> Self:

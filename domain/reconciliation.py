@@ -5,7 +5,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 ROUNDS_WITHIN = timedelta(minutes=5)
-"""A round runs every minute: after five, something keeps it from its end."""
+"""How old the last completed round may be. A round runs every minute, so after five minutes without
+one something is wrong. Chosen, not measured."""
 
 
 class Place(NamedTuple):
@@ -16,7 +17,7 @@ class Place(NamedTuple):
 
 
 def overdue(completed_at: datetime | None, now: datetime) -> str | None:
-    """What is wrong if no round was completed lately, as audit and `/ready` say it, else None."""
+    """A message for the audit and `/ready` if no round was completed lately, else None."""
     if completed_at is None:
         return "no round of the reconciliation was ever completed"
     if now - completed_at > ROUNDS_WITHIN:

@@ -21,7 +21,10 @@ class RefundStatus(StrEnum):
 
 
 class Refund(BaseModel):
-    """Its id is made of the payment and the caller's key, so a repetition is the same refund."""
+    """A refund. Its id is derived from the payment and the caller's idempotency key.
+
+    So a repeated request is the same refund.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,14 +39,17 @@ class Refund(BaseModel):
     created_at: datetime
     processed_at: datetime | None = None
     is_announced: bool = False
-    """Whether the world has been told of its success."""
+    """Whether its event is published."""
     is_unsent: bool = False
-    """Whether certainly no request for it has reached the gateway so far. It is not recorded: a
-    refund that is read from its record may have been sent."""
+    """True if the gateway has certainly received no request for it so far. This is not recorded: a
+    refund that is read from the database may have been sent."""
 
     @classmethod
     def pending(cls, payment: Payment, amount: Money, key: str, at: datetime) -> Self:
-        """Raises PaymentError(PAYMENT_NOT_REFUNDABLE) unless the payment has succeeded for good."""
+        """A new refund.
+
+        Raises PaymentError(PAYMENT_NOT_REFUNDABLE) unless the payment's success is irrevocable.
+        """
         if payment.as_answered.status is not PaymentStatus.SUCCEEDED:
             raise PaymentError(
                 ErrorCode.PAYMENT_NOT_REFUNDABLE,

@@ -1,4 +1,4 @@
-"""What happened to a payment, as those tell it who took part."""
+"""The entries of a payment's timeline, and the sources that have recorded them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ class Source(StrEnum):
 
 
 class Entry(NamedTuple):
-    """Something that a source has written down, by its own clock."""
+    """Something that a source has recorded, with the time of its own clock."""
 
     at: datetime
     source: Source

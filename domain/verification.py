@@ -1,8 +1,8 @@
-"""What Ordering and Inventory say, and whether a payment may be charged on the strength of it.
+"""The responses of Ordering and Inventory, and whether they allow a payment to be charged.
 
-The rules are those of the wire contract: the order exists, is the caller's own, is pending and
-costs what the caller wants to pay; the reservation, if one is named, is the order's and still
-holds for as long as a charge may take.
+The rules are those of the wire contract. The order exists, belongs to the caller, is pending, and
+costs what the caller wants to pay. The reservation, if the request names one, belongs to the order
+and does not expire while a charge is running.
 """
 
 from datetime import datetime, timedelta
@@ -17,11 +17,11 @@ from domain.payment import PaymentInstruction
 PENDING = "pending"
 ACTIVE = "active"
 UNSOLD = frozenset({ACTIVE, "expired"})
-"""What a hold is whose seat was not sold; any other status says nothing of that."""
+"""The statuses of a reservation whose seats are certainly not sold."""
 
 
 class Order(BaseModel):
-    """An order as Ordering tells it; `state` or `currency` is None where it does not say."""
+    """An order as Ordering returns it. A member is None if the response does not have it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,7 +33,7 @@ class Order(BaseModel):
 
 
 class Reservation(BaseModel):
-    """A hold on seats as Inventory tells it; None where it does not say."""
+    """A reservation as Inventory returns it. A member is None if the response does not have it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,7 +47,7 @@ class Reservation(BaseModel):
         return self.expires_at is not None and self.expires_at < moment
 
     def may_be_released(self, order_id: UUID) -> bool:
-        """True only for a hold seen to be this order's own and not sold: its seat may be freed."""
+        """Whether its seats may be freed: it belongs to this order and is certainly not sold."""
         return self.order_id == order_id and self.status in UNSOLD
 
 
@@ -58,7 +58,7 @@ def verify_order(order: Order, instruction: PaymentInstruction) -> None:
     if order.state is None:
         raise PaymentError(
             ErrorCode.ORDER_NOT_PENDING,
-            "Order validation failed: Ordering did not say in what state the order is.",
+            "Order validation failed: Ordering did not return the state of the order.",
         )
     if order.state != PENDING:
         raise PaymentError(
@@ -85,7 +85,10 @@ def _verify_price(order: Order, instruction: PaymentInstruction) -> None:
 def verify_reservation(
     reservation: Reservation, instruction: PaymentInstruction, now: datetime, charge_time: timedelta
 ) -> None:
-    """Raise PaymentError unless the hold is this order's and outlives a charge begun `now`."""
+    """Raise PaymentError(RESERVATION_NOT_ACTIVE) unless the reservation is active and the order's.
+
+    It must not expire within `charge_time` from `now`.
+    """
     if reservation.order_id not in {None, instruction.order_id}:
         raise _not_active("it holds another order's seats")
     if reservation.customer_id not in {None, instruction.customer_id}:
@@ -93,7 +96,7 @@ def verify_reservation(
     if reservation.status != ACTIVE:
         raise _not_active(f"it is {reservation.status}")
     if reservation.lapses_before(now + charge_time):
-        raise _not_active("it lapses before a charge could be completed")
+        raise _not_active("it expires before a charge could be completed")
 
 
 def _not_active(why: str) -> PaymentError:

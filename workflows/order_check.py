@@ -91,17 +91,17 @@ class OrderCheck:
             verify_reservation(reservation, self._instruction, workflow.now(), holds_for)
 
     def raise_if_lapsed(self) -> None:
-        """Raises PaymentError(RESERVATION_NOT_ACTIVE) if the reservation has lapsed by now."""
+        """Raises PaymentError(RESERVATION_NOT_ACTIVE) if the reservation has expired by now."""
         if self._reservation is not None and self._reservation.lapses_before(workflow.now()):
             raise PaymentError(
                 ErrorCode.RESERVATION_NOT_ACTIVE,
-                "The reservation lapsed while the charge was under way; the charge is refunded.",
+                "The reservation expired while the charge was running; the charge is refunded.",
             )
 
     async def verify_again(self, on_failure: OnFailure, holds_for: timedelta) -> None:
         """Repeat the requests until Ordering and Inventory respond, however long that takes.
 
-        Raises PaymentError if the order may no longer be paid, or if the reservation has lapsed.
+        Raises PaymentError if the order may no longer be paid, or if the reservation has expired.
         `on_failure` is called after each request without a response, and may raise too.
         """
         await self._verify_order_again(on_failure)

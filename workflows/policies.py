@@ -241,7 +241,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             in_all=600,
             pauses=(1, 30),
         ),
-        # In all enough for 100,000 starts at 28 a second; a slow server does 70 to 200.
+        # `in_all` is enough for 100,000 starts at 28 per second. A slow server does 70 to 200.
         ReconciliationActivities.resume_payments: _policy(
             "resume payments",
             "start workflows that were lost",

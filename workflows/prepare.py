@@ -30,7 +30,7 @@ VARIABLES = {
     ErrorCode.DATABASE_UNAVAILABLE: "DATABASE_URL",
     ErrorCode.EVENTS_UNAVAILABLE: "KAFKA_BOOTSTRAP_SERVERS and the other KAFKA_*",
 }
-"""By what is not available, where it is said how it is reached."""
+"""Which variables to check, by the dependency that is down."""
 
 
 async def main() -> None:
@@ -53,7 +53,7 @@ async def main() -> None:
 
 
 async def _refuse_plaintext_to_others(settings: Settings) -> None:
-    """Ends the process in production, before anything has changed."""
+    """In production, ends the process before anything is changed."""
     if settings.environment != "production":
         return
     try:
@@ -66,7 +66,7 @@ async def _refuse_plaintext_to_others(settings: Settings) -> None:
 
 
 def _end_if_failed(failures: Collection[BaseException]) -> None:
-    """Say in a line what each server lacks; what is no such failure is raised as it is."""
+    """End the process with one line for each expected failure; raise an unexpected one again."""
     lines = []
     for failure in failures:
         if not isinstance(failure, PaymentError | MigrationBlocked):
@@ -81,7 +81,7 @@ def _explain(failure: PaymentError) -> str:
         return str(failure)
     cause = getattr(failure.__cause__, "orig", failure.__cause__)
     variables = VARIABLES.get(failure.code, "the settings")
-    return f"{failure} {str(cause) or type(cause).__name__}. Start it, or mend {variables}."
+    return f"{failure} {str(cause) or type(cause).__name__}. Start it, or correct {variables}."
 
 
 async def _register_search_attributes(client: Client) -> None:

@@ -20,7 +20,7 @@ LIMITS: Mapping[str, int] = MappingProxyType(
 )
 """How many activities of a queue run at once in a process. Most of the time an activity waits for a
 response, and it needs some kilobytes. The limit for events is higher: when Kafka hangs, all events
-of the first second wait until that is noticed. Chosen, not measured."""
+of the first second wait until we notice it. Chosen, not measured."""
 
 WORKFLOW_TASKS = 200
 LOCAL_ACTIVITIES = 2 * WORKFLOW_TASKS

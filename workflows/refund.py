@@ -11,8 +11,8 @@ from workflows.operator_view import OperatorView
 from workflows.steps import execute
 
 REFUSALS = frozenset({ErrorCode.REFUND_TOO_LARGE, ErrorCode.REFUND_REFUSED})
-"""Final in any round. The first: the payment has not so much left. The second: `make_refund` raises
-it only if the gateway has refunded nothing and will not."""
+"""Final in any round. REFUND_TOO_LARGE: less than that is left of the payment. REFUND_REFUSED:
+`make_refund` raises it only if the gateway has refunded nothing and will not refund later."""
 
 
 @workflow.defn

@@ -17,7 +17,7 @@ from workflows.payment import PaymentWorkflow
 from workflows.refund import RefundWorkflow
 
 RPC_TIMEOUT = timedelta(seconds=5)
-"""Of one request to Temporal, which takes milliseconds. Chosen, not measured."""
+"""Time limit of one request to Temporal, which takes milliseconds. Chosen, not measured."""
 
 
 async def start_payment(
@@ -39,7 +39,7 @@ async def start_payment(
 async def start_refund(
     client: Client, refund: Refund, conflict_policy: WorkflowIDConflictPolicy
 ) -> WorkflowHandle[RefundWorkflow, Refund]:
-    """Raises RPCError, and what `conflict_policy` says if the refund is running already."""
+    """Raises RPCError. `conflict_policy` says what happens if the refund is running already."""
     return await client.start_workflow(
         RefundWorkflow.run,
         refund,

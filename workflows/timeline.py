@@ -1,4 +1,4 @@
-"""What Temporal has recorded of a payment: the runs of its workflow and refunds, step by step."""
+"""The source `temporal` of a timeline: the workflow runs of a payment and its refunds."""
 
 import asyncio
 import json
@@ -19,7 +19,8 @@ from domain.timeline import Entry, Source
 MAX_RUNS = 50
 """How many of the newest runs are read for one timeline. Chosen, not measured."""
 LOCAL_ACTIVITY = "core_local_activity"
-_WORKFLOW = {
+"""The SDK records the result of a local activity as a marker of this name."""
+_WORKFLOW_EVENTS = {
     "workflow_execution_started_event_attributes": "started",
     "workflow_execution_cancel_requested_event_attributes": "was asked to cancel",
     "workflow_execution_completed_event_attributes": "completed",
@@ -28,17 +29,18 @@ _WORKFLOW = {
     "workflow_execution_terminated_event_attributes": "was terminated",
     "workflow_execution_timed_out_event_attributes": "timed out",
 }
-_STEP = {
+_ACTIVITY_EVENTS = {
     "activity_task_completed_event_attributes": "done",
     "activity_task_failed_event_attributes": "failed",
     "activity_task_timed_out_event_attributes": "timed out",
 }
+"""How the timeline shows an event, by the field of `HistoryEvent` that is set."""
 
-_NONE = Failure()
+_NO_FAILURE = Failure()
 
 
 class WorkflowTimeline:
-    """The timeline's source `temporal`. Raises RPCError."""
+    """Reads the entries of the source `temporal`. Raises RPCError."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -51,7 +53,10 @@ class WorkflowTimeline:
     async def _runs(
         self, payment: Payment, refunds: Sequence[Refund]
     ) -> AsyncIterator[WorkflowExecution]:
-        """The runs of this payment and its refunds. Other payments of the order share its id."""
+        """The runs of this payment and its refunds, the newest first.
+
+        Other payments of the order have the same workflow id. Their runs are left out.
+        """
         own = str(payment.id)
         ids = [names.workflow_id(payment.order_id)]
         ids += [names.refund_workflow_id(refund.id) for refund in refunds]
@@ -66,7 +71,7 @@ class WorkflowTimeline:
 
 
 def entries_of(events: Sequence[HistoryEvent]) -> list[Entry]:
-    """The entries of one run: the result of each step, and after how many tries."""
+    """The entries of one run: the start and end of the workflow, and the result of each step."""
     steps: dict[int, str] = {}
     tries: dict[int, int] = {}
     entries = []
@@ -77,28 +82,29 @@ def entries_of(events: Sequence[HistoryEvent]) -> list[Entry]:
             steps[event.event_id] = attributes.activity_type.name
         elif kind == "activity_task_started_event_attributes":
             tries[attributes.scheduled_event_id] = attributes.attempt
-        elif shown := _shown(kind, attributes, steps, tries):
-            entries.append(Entry(event.event_time.ToDatetime(UTC), Source.TEMPORAL, *shown))
+        elif text := _text_and_detail(kind, attributes, steps, tries):
+            entries.append(Entry(event.event_time.ToDatetime(UTC), Source.TEMPORAL, *text))
     return entries
 
 
-def _shown(
+def _text_and_detail(
     kind: str, attributes: Any, steps: dict[int, str], tries: dict[int, int]
 ) -> tuple[str, str | None] | None:
-    if kind in _WORKFLOW:
-        return f"workflow {_WORKFLOW[kind]}", None
-    if kind in _STEP:
+    """What the timeline shows of an event; None if it shows nothing."""
+    if kind in _WORKFLOW_EVENTS:
+        return f"workflow {_WORKFLOW_EVENTS[kind]}", None
+    if kind in _ACTIVITY_EVENTS:
         step = attributes.scheduled_event_id
-        return f"{steps[step]} {_STEP[kind]}", _detail(attributes, tries.get(step, 1))
+        return f"{steps[step]} {_ACTIVITY_EVENTS[kind]}", _detail(attributes, tries.get(step, 1))
     if kind == "marker_recorded_event_attributes":
         return _local_step(attributes)
     return None
 
 
 def _detail(attributes: Any, tries: int) -> str | None:
-    message = getattr(attributes, "failure", _NONE).message
-    counted = f"(after {tries} tries)" if tries > 1 else ""
-    return f"{message} {counted}".strip() or None
+    message = getattr(attributes, "failure", _NO_FAILURE).message
+    count = f"(after {tries} tries)" if tries > 1 else ""
+    return f"{message} {count}".strip() or None
 
 
 def _local_step(attributes: Any) -> tuple[str, str | None] | None:

@@ -1,6 +1,6 @@
-"""The worker process: runs payments' workflows and activities until it is told to stop.
+"""The worker process: runs workflows and activities until it gets SIGTERM or SIGINT.
 
-`build_worker` is what production and tests share; `main` composes it from the settings.
+Production and tests share `build_worker`. `main` calls it with what the settings say.
 """
 
 import asyncio
@@ -45,9 +45,13 @@ from workflows.refund import RefundWorkflow
 from workflows.start import TemporalWorkflowStarter
 
 READ_SECONDS = 2.5
+"""Time limit of a request to Ordering or Inventory: shorter than one try of the step, so that the
+request ends first."""
 GATEWAY_SECONDS = 8
+"""Time limit of a request to the gateway. One try of a charge has time for two requests."""
 GRACE = timedelta(seconds=25)
-"""Longer than the longest try of a charge, so that stopping a worker interrupts none."""
+"""How long a worker that stops waits for running activities: longer than one try of a charge, so
+that no charge is interrupted."""
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +59,10 @@ log = logging.getLogger(__name__)
 def build_worker(
     client: Client, activities: Sequence[Callable[..., Any]], **options: Any
 ) -> Workers:
-    """Everything that a process polls, to be used as a context; `options` go to the SDK's workers.
+    """The workers of all task queues, as one context manager. `options` go to the SDK's workers.
 
-    Each queue has all activities: those of payments that began when there was but one queue, or
-    when a step had another, are tried again where they were scheduled.
+    Every queue has all activities. An activity is retried on the queue on which it was scheduled,
+    and an earlier version may have scheduled it on another queue than today's.
     """
     shared = {
         "activities": activities,
@@ -90,7 +94,7 @@ def build_worker(
 
 
 def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
-    """Every activity, bound to what it acts on."""
+    """Every activity, as a method of an object that has the ports it needs."""
     verification = VerificationActivities(ports.ordering, ports.inventory)
     charges = ChargeActivities(ports.gateway)
     records = RecordActivities(ports.payments)

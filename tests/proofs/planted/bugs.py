@@ -2188,7 +2188,7 @@ API = (
     Bug(
         "cancelling what has just ended is an outage",
         "api/pay.py",
-        "_refuse_if_ended(await self.payments.find(payment.id))  # meanwhile",
+        "_refuse_if_ended(await self.payments.find(payment.id))  # it may have ended by now",
         "pass",
         "tests/unit/api/test_cancelling.py",
     ),
@@ -2554,8 +2554,8 @@ OPERATING = (
     Bug(
         "a warning that cannot be looked for is a 500",
         "api/readiness.py",
-        "return await look()\n    except Exception as error:",
-        "return await look()\n    except TimeoutError as error:",
+        "return await check()\n    except Exception as error:",
+        "return await check()\n    except TimeoutError as error:",
         "tests/unit/api/test_service_routes.py",
     ),
     Bug(
@@ -2712,8 +2712,8 @@ READING = (
     Bug(
         "null refunds everything",
         "api/refund_routes.py",
-        "body: RefundRequest = ALL_OF_IT,",
-        "body: RefundRequest | None = ALL_OF_IT,",
+        "body: RefundRequest = FULL_REFUND,",
+        "body: RefundRequest | None = FULL_REFUND,",
         REFUND_HTTP,
     ),
     Bug(
@@ -2846,9 +2846,9 @@ CONFIGURATION = (
         SETTINGS,
     ),
     Bug(
-        "an origin may name the usual port",
+        "an origin may name the default port",
         "bootstrap/forms.py",
-        '(match["port"] is None or match["port"] != usual)',
+        '(match["port"] is None or match["port"] != default)',
         "True",
         SETTINGS,
     ),

@@ -283,7 +283,7 @@ async def test_an_end_without_a_zone_can_be_compared(text: str) -> None:
     found = await reservation(Answers({"status": "active", "expiresAt": text}))
 
     instruction = an_instruction(reservation_id=SEAT)
-    with pytest.raises(PaymentError, match="it lapses before"):
+    with pytest.raises(PaymentError, match="it expires before"):
         verify_reservation(found, instruction, NOON + timedelta(days=1), timedelta(seconds=20))
 
 

@@ -112,7 +112,7 @@ async def test_unknown_members_are_not_repeated(http: httpx.AsyncClient) -> None
 
     told = problem(answer, RequestErrorCode.INVALID_REQUEST)
     assert "canary" not in answer.text
-    message = "may have the members amount and currency only"
+    message = "may have only the members amount and currency"
     assert told["errors"] == [{"field": "body", "message": message}]
 
 

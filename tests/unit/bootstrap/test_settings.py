@@ -131,7 +131,7 @@ def test_a_wrong_value_is_named_but_not_shown(
         ("PAYMENT_WAIT_SECONDS", "0", "is a number, must be a number above 0 and up to 300, such"),
         ("LOG_LEVEL", "loud", "is text, must be DEBUG or INFO or WARNING or ERROR, such as INFO"),
         ("REDIS_URL", "http://r", "is a URL, must be a URL such as redis://redis:6379/0. Redis or"),
-        ("AUTH_ISSUER", "me", "is text, must be a URL such as https://login.example.com/. Who"),
+        ("AUTH_ISSUER", "me", "is text, must be a URL such as https://login.example.com/. The"),
         ("RATE_LIMIT", "fast", "is text, must be one rate such as 120/minute or 10/second"),
         ("RATE_LIMIT", "1/second;9/minute", "is text, must be one rate such as 120/minute"),
         ("RATE_LIMIT", "0/minute", "is text, must be a rate of at least 1 request, such as"),
@@ -178,7 +178,7 @@ def test_a_misspelt_variable_is_pointed_out(
 
     read_settings()
 
-    assert f"{name.upper()} is no setting and is not read. Is {meant} meant?" in caplog.text
+    assert f"{name.upper()} is not a setting and is ignored. Did you mean {meant}?" in caplog.text
     assert "hunter2" not in caplog.text
 
 
@@ -227,7 +227,7 @@ def test_unset_environment_is_pointed_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     read_settings()
-    assert "ENVIRONMENT is not set, so nothing is refused that is not safe" in caplog.text
+    assert "ENVIRONMENT is not set, so unsafe settings are not refused" in caplog.text
 
     caplog.clear()
     monkeypatch.setenv("environment", "development")

@@ -72,7 +72,7 @@ def test_a_strangers_order_is_not_described() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"state": None}, "did not say in what state the order is"),
+        ({"state": None}, "did not return the state of the order"),
         ({"state": "paid"}, "the order is paid, not pending"),
         ({"currency": "EUR"}, "the order is in EUR, not USD"),
         ({"total": Decimal("99.90")}, "the order costs 99.90, not 150.00"),
@@ -108,8 +108,8 @@ def test_a_reservation_that_may_be_paid(changes: dict[str, Any]) -> None:
         ({"status": "confirmed"}, "it is confirmed"),
         ({"status": "ACTIVE"}, "it is ACTIVE"),
         ({"status": ""}, "it is "),
-        ({"expires_at": LAST_MOMENT - timedelta(microseconds=1)}, "it lapses before"),
-        ({"expires_at": NOON - timedelta(days=1)}, "it lapses before"),
+        ({"expires_at": LAST_MOMENT - timedelta(microseconds=1)}, "it expires before"),
+        ({"expires_at": NOON - timedelta(days=1)}, "it expires before"),
     ],
     ids=lambda value: str(value)[:30],
 )
