@@ -24,6 +24,7 @@ WRITE = "payments:write"
 READ = "payments:read"
 REFUND = "payments:refund"
 NOBODY = UUID(int=0)
+"""The customer id of a token whose subject is not a UUID: no payment has this customer."""
 AT_JWT = frozenset({"at+jwt", "application/at+jwt"})
 TOKEN_TYPES = AT_JWT | {"", "jwt"}
 """What `typ` in a token's header may be, in lower case; empty if there is none."""
@@ -50,6 +51,7 @@ class Principal(NamedTuple):
 
 
 ANYBODY = Principal(None, frozenset({WRITE, READ, REFUND}))
+"""The principal of every caller while callers are not identified."""
 
 
 class IssuerKeys:
