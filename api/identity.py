@@ -166,7 +166,10 @@ class Identity:
 
 
 def _principal(claims: Mapping[str, Any]) -> Principal:
-    """The principal of valid claims. Raises jwt.InvalidTokenError without a subject or scopes."""
+    """The caller that the claims describe.
+
+    Raises jwt.InvalidTokenError if the subject is empty or the scopes are malformed.
+    """
     if not claims["sub"]:
         raise jwt.InvalidTokenError
     return Principal(_customer_id(claims), _scopes(claims.get("scope", "")))

@@ -63,7 +63,7 @@ class PaymentSucceeded(PaymentEnded):
 
 
 class PaymentFailed(PaymentEnded):
-    """A payment has failed. Consumers cancel the order, and release the reservation it names."""
+    """A payment has failed. Consumers cancel the order, and release the reservation, if named."""
 
     status: Literal[PaymentStatus.FAILED]
     failure_reason: RecordedReason
