@@ -66,8 +66,8 @@ PUBLISHED = frozenset(
 """Failures that are published, because the order has been verified. This closes the order."""
 FAILED_PAYMENT: Mapping[HTTPStatus, str] = MappingProxyType(
     {
-        HTTPStatus.BAD_REQUEST: "the request is not valid, or it does not fit the order. An order "
-        "is closed once `payment-failed` is published: place a new one.",
+        HTTPStatus.BAD_REQUEST: "the request is not valid, or the order cannot be paid with it. An "
+        "order is closed once `payment-failed` is published: place a new one.",
         HTTPStatus.UNPROCESSABLE_ENTITY: "the payment has failed and no money was kept. "
         "`payment-failed` is published, which closes the order: place a new one. Or the "
         "`Idempotency-Key` came with another request.",

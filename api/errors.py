@@ -80,7 +80,7 @@ def problem(
 ) -> Response:
     """The response for an error; `members` are added to the body.
 
-    Without `instance`, the body has the request's id there, not the requested path, which is the
+    By default, `instance` is the request's id. The requested path is never used, because it is the
     caller's input. A published failure is final, so its status is never 503.
     """
     status, message = STATUSES[error.code], error.message

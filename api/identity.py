@@ -24,6 +24,7 @@ WRITE = "payments:write"
 READ = "payments:read"
 REFUND = "payments:refund"
 NOBODY = UUID(int=0)
+"""The customer id of a token whose subject is not a UUID: no payment has this customer."""
 AT_JWT = frozenset({"at+jwt", "application/at+jwt"})
 TOKEN_TYPES = AT_JWT | {"", "jwt"}
 """What `typ` in a token's header may be, in lower case; empty if there is none."""
@@ -50,6 +51,7 @@ class Principal(NamedTuple):
 
 
 ANYBODY = Principal(None, frozenset({WRITE, READ, REFUND}))
+"""The principal of every caller while callers are not identified."""
 
 
 class IssuerKeys:
@@ -164,7 +166,10 @@ class Identity:
 
 
 def _principal(claims: Mapping[str, Any]) -> Principal:
-    """The principal of valid claims. Raises jwt.InvalidTokenError without a subject or scopes."""
+    """The caller that the claims describe.
+
+    Raises jwt.InvalidTokenError if the subject is empty or the scopes are malformed.
+    """
     if not claims["sub"]:
         raise jwt.InvalidTokenError
     return Principal(_customer_id(claims), _scopes(claims.get("scope", "")))

@@ -128,7 +128,7 @@ async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity
 
 
 def _neighbour_checks(settings: Settings) -> dict[str, Check]:
-    def answers(url: object) -> Check:
+    def health_check(url: object) -> Check:
         async def check() -> None:
             async with create_client(str(url)) as client:
                 (await client.get("/health")).raise_for_status()
@@ -137,9 +137,9 @@ def _neighbour_checks(settings: Settings) -> dict[str, Check]:
 
     return {
         "kafka": partial(ping, kafka.connection(settings)),
-        "ordering": answers(settings.ordering_url),
-        "inventory": answers(settings.inventory_url),
-        "gateway": answers(settings.gateway_url),
+        "ordering": health_check(settings.ordering_url),
+        "inventory": health_check(settings.inventory_url),
+        "gateway": health_check(settings.gateway_url),
     }
 
 

@@ -1,4 +1,4 @@
-"""Redis counts requests and caches payments. Nothing depends on it, and its data may be lost.
+"""Redis counts requests and caches payments. Payments do not need it, and its data may be lost.
 
 Every call may take `BUDGET_SECONDS`; after a failure there is no call for `PAUSE_SECONDS`.
 """

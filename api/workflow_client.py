@@ -24,9 +24,10 @@ from workflows.start import RPC_TIMEOUT, start_payment, start_refund
 QUERY_TIMEOUT = timedelta(seconds=1)
 """Shorter than the time limit of a check of `/ready`, so that slow queries do not make the API not
 ready: payments start even then."""
-_OF_NO_PAYMENT = " AND ".join(
+_MATCHES_NOTHING = " AND ".join(
     [f'{ORDER_ID.name} = "none"', *(f"{each.name} IS NOT NULL" for each in SEARCH_ATTRIBUTES)]
 )
+"""A query that uses every search attribute and matches no workflow."""
 Ending = TypeVar("Ending")
 
 
@@ -98,7 +99,7 @@ class TemporalWorkflows:
         This uses a query, because Temporal Cloud has no operator service.
         """
         try:
-            await self._client.count_workflows(_OF_NO_PAYMENT, rpc_timeout=QUERY_TIMEOUT)
+            await self._client.count_workflows(_MATCHES_NOTHING, rpc_timeout=QUERY_TIMEOUT)
         except RPCError as error:
             self._refusals.note(error)
             if error.status is RPCStatusCode.INVALID_ARGUMENT:

@@ -16,6 +16,8 @@ CONNECT_PATIENCE = timedelta(seconds=60)
 """How long a process waits for a server that is still starting. Chosen, not measured."""
 RETRY_PAUSE_SECONDS = 0.2
 """Pause between two attempts to connect. Chosen, not measured."""
+RPC_RETRY_MILLIS = 3000
+"""How long the SDK tries a request to Temporal again. Chosen, not measured."""
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ async def _connect(profile: ClientConnectConfig) -> Client:
         **profile,
         data_converter=pydantic_data_converter,
         grpc_compression=GrpcCompression.NONE,
-        retry_config=RetryConfig(max_elapsed_time_millis=3000),
+        retry_config=RetryConfig(max_elapsed_time_millis=RPC_RETRY_MILLIS),
     )
     await client.workflow_service.describe_namespace(
         DescribeNamespaceRequest(namespace=client.namespace)

@@ -63,7 +63,7 @@ class PaymentSucceeded(PaymentEnded):
 
 
 class PaymentFailed(PaymentEnded):
-    """A payment has failed. Consumers cancel the order, and release the reservation it names."""
+    """A payment has failed. Consumers cancel the order, and release the reservation, if named."""
 
     status: Literal[PaymentStatus.FAILED]
     failure_reason: RecordedReason
@@ -127,8 +127,8 @@ class PaymentEvent(Event):
     @classmethod
     def of(cls, payment: Payment) -> Self:
         succeeded = payment.status is PaymentStatus.SUCCEEDED
-        told = payment.reservation_id if succeeded else payment.released_reservation_id
-        return cls(payment=payment, reservation_id=told)
+        named = payment.reservation_id if succeeded else payment.released_reservation_id
+        return cls(payment=payment, reservation_id=named)
 
     @property
     def subject(self) -> UUID:

@@ -46,9 +46,9 @@ class Charge(BaseModel):
     """How many tries this answer took."""
 
     def explained_by(self, error: PaymentError) -> Self:
-        """The same charge; if it is voided, with `error` as the reason.
+        """The same charge; if it is voided, with the reason that follows from `error`.
 
-        `error` is the one after which the outcome of the charge was unknown.
+        After `error`, the outcome of the charge was unknown.
         """
         if self.state is not ChargeState.VOIDED:
             return self

@@ -31,7 +31,9 @@ WITHDRAWN = {"ANG": 2, "BGN": 2, "CUC": 2, "HRK": 2, "SLL": 2, "ZWL": 2}
 ones may still be running. If an update of the package `iso4217` removes a currency, add it here."""
 
 MAX_EXPONENT = 4
+"""The most decimal places that a currency of ISO 4217 has."""
 _UNKNOWN = -1
+"""Stands for the decimal places of a currency that ISO 4217 never had."""
 
 _CODE = re.compile(r"[A-Z]{3}", re.ASCII)
 _PLAIN_DECIMAL = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,4})?", re.ASCII)

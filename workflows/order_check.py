@@ -33,8 +33,8 @@ class OrderCheck:
         self._reservation: Reservation | None = None
         self._requested_at: datetime | None = None
         self.order_is_pending: bool | None = False
-        """Whether the order belongs to the customer and is pending, as Ordering has answered last;
-        None while a later request has no response."""
+        """Whether the order belongs to the customer and is pending, by the latest response of
+        Ordering; None while a later request has no response."""
 
     @property
     def is_old(self) -> bool:
@@ -110,13 +110,13 @@ class OrderCheck:
                 self._steps.fetch_reservation, RESERVATION_REFUSALS, on_failure
             )
         except PaymentError:
-            self._reservation = None  # an event names only what Inventory has just described
+            self._reservation = None  # an event names it only if Inventory has just described it
             raise
         self._verify_reservation(reservation, holds_for)
 
     @property
     def must_be_repeated_before_failure(self) -> bool:
-        """Whether a response that decides what a failure publishes is missing or old."""
+        """Whether a response is missing or old that decides which event a failure publishes."""
         return self.order_is_pending is None or (self.order_is_pending and self.is_old)
 
     async def repeat_before_failure(self, on_failure: OnFailure) -> None:

@@ -118,8 +118,8 @@ class PaymentWorkflow:
     async def _continue_from(self, recorded: Payment) -> None:
         """Process a payment that is recorded. Its earlier run may have ended anywhere.
 
-        Of an irrevocable ending only the event is published. In any other case the charge is
-        looked up first: it counts only as the gateway has it now.
+        If its ending is irrevocable, only its event is published. Otherwise the charge is looked
+        up first, because only what the gateway has now counts.
         """
         is_another = recorded.id != self._instruction.payment_id
         if is_another and recorded.is_unannounced and workflow.patched(SAGA_2):
@@ -145,7 +145,7 @@ class PaymentWorkflow:
             await self._make_irrevocable()
 
     async def _give_up_order(self, error: PaymentError) -> None:
-        """Another payment holds the order: fail. If this one has ended, a later round publishes."""
+        """Fail: another payment holds the order. If this one has ended, a later round publishes."""
         recorded = await self._until_done(self._steps.find_payment)
         if recorded is None:  # the row comes before the charge: nothing is to be refunded
             raise error
@@ -214,7 +214,7 @@ class PaymentWorkflow:
         await self._steps.record_succeeded(self._payment)
 
     async def _make_irrevocable(self) -> None:
-        """In a later run: record that publishing begins, after which the success cannot be undone.
+        """In a later run: record that publishing begins. Then the success cannot be undone.
 
         Raises PaymentError if an activity of a lost run has recorded a compensation or a failure
         before. After this, the database refuses both.
@@ -287,8 +287,8 @@ class PaymentWorkflow:
     async def _as_recorded(self, failed: Payment) -> Payment:
         """Read the payment again: an activity of a lost run may have recorded another ending.
 
-        Such a failure is published only as far as it agrees with the latest responses of Ordering
-        and Inventory.
+        If that is a failure, only what agrees with the latest responses of Ordering and Inventory
+        is published.
         """
         if not (self._instruction.resumed and workflow.patched(SAGA_2)):
             return failed

@@ -49,6 +49,9 @@ READ_SECONDS = 2.5
 request ends first."""
 GATEWAY_SECONDS = 8
 """Time limit of a request to the gateway. One try of a charge has time for two requests."""
+STICKY_TIMEOUT = timedelta(seconds=3)
+"""How long a workflow task waits for the worker that has the workflow in memory, which may have
+stopped; after that any worker may take the task. Chosen, not measured."""
 GRACE = timedelta(seconds=25)
 """How long a worker that stops waits for running activities: longer than one try of a charge, so
 that no charge is interrupted."""
@@ -74,7 +77,7 @@ def build_worker(
         "workflow_runner": sandbox.RUNNER,
         "max_concurrent_workflow_tasks": WORKFLOW_TASKS,
         "max_concurrent_local_activities": LOCAL_ACTIVITIES,
-        "sticky_queue_schedule_to_start_timeout": timedelta(seconds=3),
+        "sticky_queue_schedule_to_start_timeout": STICKY_TIMEOUT,
     }
     return Workers(
         [

@@ -716,8 +716,8 @@ WORKFLOWS = (
     Bug(
         "event names a reservation that Inventory does not know any more",
         "workflows/order_check.py",
-        "            self._reservation = None  # an event names only",
-        "            self._reservation is None  # an event names only",
+        "            self._reservation = None  # an event names it only if",
+        "            self._reservation is None  # an event names it only if",
         VERIFIED_AGAIN,
     ),
     Bug(
