@@ -32,7 +32,7 @@ Ending = TypeVar("Ending")
 
 
 class TemporalWorkflows:
-    """The ports `PaymentWorkflows` and `RefundWorkflows` on Temporal.
+    """Implements `PaymentWorkflows` and `RefundWorkflows` with Temporal.
 
     Raises PaymentError(SERVICE_UNAVAILABLE) while Temporal cannot be reached.
     """

@@ -32,7 +32,7 @@ Rule = Callable[[Any, Mapping[str, Any]], Iterable[str]]
 
 
 def objections(name: str, value: Any, earlier: Mapping[str, Any]) -> str:
-    """Why production refuses this value, and what to do. Empty if it accepts the value.
+    """Return why this value is not allowed in production, and what to do; empty if it is allowed.
 
     The text never contains the value. `earlier` has the settings that are declared before this one.
     """

@@ -111,7 +111,7 @@ _CAN_WRITE = text(
 
 
 class PaymentStore:
-    """The port `Payments` on PostgreSQL, and the queries of the API.
+    """Implements `Payments` of the activities and of the API with PostgreSQL.
 
     Every method is safe to repeat. It raises only PaymentError: DATABASE_UNAVAILABLE if the
     outcome is unknown, another code if PostgreSQL refused. A published failure closes its order

@@ -21,7 +21,7 @@ _LAST = select(reconciliation.c.completed_at)
 
 
 class ReconciliationRounds:
-    """The port `Rounds` on PostgreSQL. Raises only PaymentError(DATABASE_UNAVAILABLE)."""
+    """Implements `Rounds` with PostgreSQL. Raises only PaymentError(DATABASE_UNAVAILABLE)."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

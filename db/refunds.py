@@ -46,7 +46,7 @@ _UNFINISHED = EVERY_REFUND.where(
 
 
 class RefundStore:
-    """The port `Refunds` on PostgreSQL, and the queries of the API.
+    """Implements `Refunds` of the activities and of the API with PostgreSQL.
 
     Every method is safe to repeat. It raises only PaymentError: DATABASE_UNAVAILABLE if the
     outcome is unknown, another code if PostgreSQL refused.

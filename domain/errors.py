@@ -102,7 +102,7 @@ class Rule(NamedTuple):
     retryable: bool
     """Whether the step may be tried again."""
     reason: FailureReason
-    """The reason in `payment-failed`."""
+    """The value of `failureReason` in the event `payment-failed`."""
 
 
 _REFUSED = Rule(retryable=False, reason=FailureReason.PROCESSOR_ERROR)

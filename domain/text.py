@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 MAX_LETTERS = 255
-"""Maximum characters of a text, more than any known decline message has. Chosen, not measured."""
+"""Longest text that is kept, in characters. Messages of declined cards are shorter. Chosen, not
+measured."""
 
 _SPACE = re.compile(r"\s+")
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")

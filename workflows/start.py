@@ -53,7 +53,7 @@ async def start_refund(
 
 
 class TemporalWorkflowStarter:
-    """The port `WorkflowStarter` on Temporal."""
+    """Implements `WorkflowStarter` with Temporal."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

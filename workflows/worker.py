@@ -45,8 +45,8 @@ from workflows.refund import RefundWorkflow
 from workflows.start import TemporalWorkflowStarter
 
 READ_SECONDS = 2.5
-"""Time limit of a request to Ordering or Inventory: shorter than one try of the step, so that the
-request ends first."""
+"""Time limit of a request to Ordering or Inventory. It is shorter than the limit of one try (3 s),
+so that the step gets the error of the request, not a time-out of Temporal."""
 GATEWAY_SECONDS = 8
 """Time limit of a request to the gateway. One try of a charge has time for two requests."""
 STICKY_TIMEOUT = timedelta(seconds=3)

@@ -105,7 +105,7 @@ class RefundResponse(AmountResponse):
 
 
 class HttpGateway:
-    """The port `PaymentGateway`.
+    """Implements `PaymentGateway`.
 
     Without `accept_simulated`, as in production, a simulated charge counts as declined: it takes
     no money.

@@ -24,7 +24,7 @@ WITHOUT_MONEY = frozenset(
 
 
 class HttpGatewayLedger:
-    """The port `GatewayLedger`. Raises httpx.HTTPError, or ValueError if a page is not a list."""
+    """Implements `GatewayLedger`. Raises httpx.HTTPError, or ValueError if a page is not a list."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http

@@ -46,7 +46,7 @@ class ReservationResponse(ResponseBody):
 
 
 class HttpInventory:
-    """The port `Inventory`."""
+    """Implements `Inventory`."""
 
     def __init__(self, client: JsonClient) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class HttpInventory:
 
 
 class UncheckedInventory:
-    """The port `Inventory` where there is none: every reservation counts as active.
+    """Implements `Inventory` where there is none: every reservation counts as active.
 
     Such a reservation has no owner, so an event of a failed payment never releases it.
     """

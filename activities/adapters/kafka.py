@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 
 
 class KafkaPublisher:
-    """The port `EventPublisher`. Waits for all replicas; an order's events stay in their order.
+    """Implements `EventPublisher`. Waits for all replicas; an order's events stay in their order.
 
     Raises PaymentError: EVENT_REFUSED if Kafka will never store the event, EVENTS_UNAVAILABLE if
     it is unknown whether it did. While Kafka is down, it raises EVENTS_UNAVAILABLE without a try.

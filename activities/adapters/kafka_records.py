@@ -77,7 +77,7 @@ def text_of(value: bytes | None) -> str:
 
 
 class KafkaRecords:
-    """The port `EventRecords`. Raises KafkaError."""
+    """Implements `EventRecords`. Raises KafkaError."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -10,7 +10,7 @@ from domain import exact_json
 
 
 class HttpOrderStates:
-    """The port `OrderStates`. Raises httpx.HTTPError, or ValueError as `read_order_state` does."""
+    """Implements `OrderStates`. Raises httpx.HTTPError, or ValueError like `read_order_state`."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http

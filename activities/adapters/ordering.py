@@ -37,7 +37,7 @@ class OrderResponse(ResponseBody):
 
 
 class HttpOrdering:
-    """The port `Ordering`. With `accept_stateless`, an order without a state counts as pending."""
+    """Implements `Ordering`. With `accept_stateless`, an order without a state is pending."""
 
     def __init__(self, client: JsonClient, *, accept_stateless: bool) -> None:
         self._client = client

@@ -26,7 +26,7 @@ class Books:
     net: Decimal
     """The gateway: the captured amount minus the refunded amount."""
     topics: tuple[str, ...]
-    """Kafka: the topic of each event."""
+    """Kafka: the topics of the order's events, one entry for each event."""
     order: str
     """Ordering: the order's status."""
 

@@ -150,7 +150,10 @@ class OrderStore:
         return order
 
     def consume(self, record: ConsumerRecord) -> None:
-        """Record an event and its outcome. A record that Kafka delivers twice is ignored."""
+        """Change the order as the event says, and note what was done.
+
+        Kafka may deliver a record twice. The second one is ignored.
+        """
         if _record_id(record) in self._consumed:
             return
         event = ConsumedEvent(
@@ -202,7 +205,7 @@ def _changed_values(order: Order, topic: str, event: dict[str, Any]) -> dict[str
 
 
 def _record_id(record: ConsumerRecord | ConsumedEvent) -> tuple[str, int, int, int]:
-    # With the timestamp: after Kafka's data was deleted, offsets are used a second time.
+    # The timestamp is needed: when Kafka loses its data, it begins to count offsets from 0 again.
     return record.topic, record.partition, record.offset, record.timestamp
 
 

@@ -19,8 +19,8 @@ _JAVA = [
     # Java 25 warns about what two libraries of Kafka do, unless these flags allow it.
     *("--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED"),
 ]
-"""The serial collector and the first compiler tier make a start faster. 384 MB is chosen, not
-measured."""
+"""Options of the Java virtual machine. It starts faster with the serial garbage collector and with
+only the first compiler. Its memory limit of 384 MB is chosen, not measured."""
 
 _BROKER = """\
 broker.session.timeout.ms=3000

@@ -53,7 +53,7 @@ class Process:
     def start(
         self, command: Sequence[str], environment: Mapping[str, str], *, ephemeral: bool
     ) -> None:
-        """Start the process in a session of its own, with a new log file.
+        """Start the process as the leader of a new session, and write its output to a new log file.
 
         An ephemeral process is killed by the kernel (Linux only) when the calling thread ends.
         """

@@ -38,7 +38,7 @@ class Site:
         return self._own_environment() | self._external_environment()
 
     def is_external(self, component: str) -> bool:
-        """True if the stack uses this component but does not start or stop it."""
+        """Whether the component runs elsewhere: the stack uses it, but never starts or stops it."""
         return SERVER_VARIABLES.get(component) in self._external_environment()
 
     def write_environment(self) -> Path:

@@ -28,7 +28,8 @@ class Temporal(Component):
     name = "temporal"
     title = "Temporal"
     probe_interval_seconds = 0.25
-    """Each probe starts a process, so it is made less often. Chosen, not measured."""
+    """Longer than for other components: each probe of Temporal starts a process. Chosen, not
+    measured."""
 
     @property
     def ports(self) -> tuple[int, ...]:

@@ -26,8 +26,9 @@ class Program(NamedTuple):
     @property
     def absent(self) -> str:
         return (
-            f"{self.title} is not installed on this machine, and no Python package contains it. "
-            f"`make {self.target}` installs it; .ci/run does so, and fails if it is missing."
+            f"This test needs {self.title}, which is not installed and is in no Python package. "
+            f"Install it with `make {self.target}`. In .ci/run, where it is installed "
+            "before the tests, a missing program is a failure."
         )
 
     @property

@@ -118,7 +118,10 @@ async def encrypting_postgresql(port: int, context: ssl.SSLContext) -> AsyncIter
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-    """Copy bytes between a client and the server at `port`, until one of them disconnects."""
+    """Connect to the server at `port`, and copy bytes between it and the client in both directions.
+
+    Ends when the client or the server closes its connection.
+    """
     server, to_server = await asyncio.open_connection(HOST, port)
     with _closing(writer), _closing(to_server):
         ways = [
