@@ -33,6 +33,8 @@ END_SECONDS = 30
 PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
 FAILED = re.compile(r"^FAILED (\S+)", re.MULTILINE)
 BROKEN = re.compile(r"^ERROR (\S+)", re.MULTILINE)
+TIMED_OUT = "Timeout (>"
+"""What pytest-timeout says of a test. A busy machine can cause that as well as the bug can."""
 
 
 class Finding(NamedTuple):
@@ -80,6 +82,8 @@ def _plant(directory: Path, bugs: Sequence[Bug]) -> list[Finding]:
         jobs = pool.map(lambda job: _try(directory / str(job[0]), job[1]), enumerate(bugs))
         for finding in jobs:
             caught_by = finding.caught_by or "NOT CAUGHT"
+            if TIMED_OUT in finding.output:
+                caught_by += " (timed out: try this bug alone)"
             print(f"{finding.bug.name:{width}}  {finding.seconds:5.1f} s  {caught_by}", flush=True)
             findings.append(finding)
     return findings
