@@ -78,8 +78,12 @@ unit: install ## Run the tests that start no server
 	$(PYTHON) -m pytest tests/unit -n 2 $(ARGS)
 
 .PHONY: test
-test: install ## Run all tests (ARGS="-k refund" selects some)
-	$(PYTHON) -m pytest -n 2 $(ARGS)
+test: install ## Run all tests but the long ones (ARGS="-k refund" selects some)
+	$(PYTHON) -m pytest -n 2 -m "not proof" $(ARGS)
+
+.PHONY: coverage
+coverage: install ## Run these tests, and show which lines and branches none of them runs in its process
+	$(PYTHON) -m pytest -n 2 -m "not proof" --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 .PHONY: contract
 contract: install ## Write docs/openapi.json and docs/asyncapi.json
@@ -92,6 +96,17 @@ lock: $(UV) ## Pin the dependencies of pyproject.toml (UPGRADE=1 takes the newes
 	echo "uv==$(UV_VERSION)" | $(COMPILE) - --no-annotate --output-file requirements/uv.txt
 
 ##@ Prove (minutes to hours)
+
+.PHONY: proof
+proof: install ## Run the long tests, and a short part of each proof below (half an hour at most)
+	$(PYTHON) -m pytest -n 2 -m proof
+	$(PYTHON) -m tests.proofs.simulation --part 1/200 --runs 20000
+	$(PYTHON) -m tests.proofs.hostile --answers 10000 --payments 300
+	$(PYTHON) -m tests.proofs.fuzz --inputs 50000 --examples 20
+	$(PYTHON) -m tests.proofs.chaos --payments 300
+	$(PYTHON) -m tests.proofs.overload --seconds 10
+	$(PYTHON) -m tests.proofs.migrating --rows 100000
+	$(PYTHON) -m tests.proofs.planted --part 1/25
 
 .PHONY: simulate
 simulate: install ## Try every pair of faults on simulated services, and RUNS=n random cases

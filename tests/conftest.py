@@ -1,9 +1,11 @@
 """How pytest-xdist shares the tests out, and how a test ends that has run out of time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+from temporalio.worker import _workflow
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -40,3 +42,23 @@ async def ends_with_its_test(request: pytest.FixtureRequest) -> AsyncIterator[No
         each.cancel()
     if left:
         await asyncio.wait(left)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_workers() -> Iterator[None]:
+    """Let a workflow task in this process take as long as a busy machine needs.
+
+    Temporal's SDK interrupts one that takes two seconds, which it takes for a deadlock, and has no
+    option for that (sdk-python issue 1050). The interruption can strike any code, such as the
+    garbage collector, and pytest then reports an unraisable exception.
+    """
+
+    class Patient(_workflow._WorkflowWorker):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self._deadlock_timeout_seconds = None
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("_worker", "_replayer"):
+            patch.setattr(f"temporalio.worker.{module}._WorkflowWorker", Patient)
+        yield

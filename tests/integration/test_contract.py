@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.proofs.fuzz.service import fuzz
 from tests.support.issuer import issuing
 from tests.support.shop import Shop
 from tests.support.stacks import another_server
 
 
+@pytest.mark.proof
 async def test_service_is_what_its_contract_says(shop: Shop, tmp_path: Path) -> None:
     with issuing() as issuer:
         async with another_server(shop.stack, auth_issuer=issuer) as api:

@@ -32,6 +32,8 @@ from tests.support.stacks import settings_of
 from tests.support.topics import following
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.proof
+
 OURS = ("prepare", "worker", "api")
 HEALED_WITHIN = 60
 REFUSE = """

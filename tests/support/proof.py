@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, NamedTuple, Self, TypeVar
 
+import pytest
 import typer
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,15 @@ class Part(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.number}/{self.parts}"
+
+
+def parts_of_a_test(parts: int) -> list[object]:
+    """The parts of a long test, for `parametrize`: `make test` runs the first, `make proof` all."""
+    every = [Part(number, parts) for number in range(1, parts + 1)]
+    return [
+        pytest.param(part, id=str(part), marks=pytest.mark.proof if part.number > 1 else ())
+        for part in every
+    ]
 
 
 def _checked(text: str) -> str:

@@ -14,8 +14,8 @@ from tests.proofs.simulation.in_process import simulate
 from tests.proofs.simulation.on_server import simulating_on_server
 from tests.proofs.simulation.simulator import Finding
 from tests.proofs.simulation.world import OUTAGES
+from tests.support.proof import Part, parts_of_a_test
 
-PARTS = 8
 CONCURRENT = frozenset({"fetch_order", "fetch_reservation"})
 """Requests that run at the same time as the claim."""
 
@@ -70,10 +70,10 @@ async def on_server(cases: Sequence[Case], *, remembers: bool) -> list[Finding]:
 
 
 @pytest.mark.timeout(900)  # some seconds on a quiet machine
-@pytest.mark.parametrize("part", range(PARTS))
-async def test_both_engines_come_to_the_same_ending(part: int) -> None:
-    cases = SAMPLE[part::PARTS]
-    remembers = part % 3 > 0
+@pytest.mark.parametrize("part", parts_of_a_test(8))
+async def test_both_engines_come_to_the_same_ending(part: Part) -> None:
+    cases = part.of(SAMPLE)
+    remembers = part.number % 3 > 0
 
     theirs = await on_server(cases, remembers=remembers)
     ours = await asyncio.to_thread(simulate, cases, remembers=remembers)

@@ -11,9 +11,8 @@ from tests.proofs.simulation.cases import COURSES, LED_TO, drawn, pairs, singles
 from tests.proofs.simulation.faults import FAULTS, OPERATIONS, Case, Scenario
 from tests.proofs.simulation.in_process import simulate
 from tests.proofs.simulation.simulator import Finding
-from tests.support.proof import ROOT, Part
+from tests.support.proof import ROOT, Part, parts_of_a_test
 
-PARTS = 12
 SAMPLE = 60
 """How many random cases are tried here; `make simulate` tries every pair, and more of these."""
 
@@ -25,12 +24,12 @@ def assert_no_violations(cases: Sequence[Case], *, remembers: bool = True) -> li
 
 
 @pytest.mark.timeout(600)  # some seconds on a quiet machine
-@pytest.mark.parametrize("part", range(PARTS))
-def test_every_single_fault(part: int) -> None:
+@pytest.mark.parametrize("part", parts_of_a_test(24))
+def test_every_single_fault(part: Part) -> None:
     """The worker of every third part remembers nothing, as one that was started just now."""
-    cases = Part(part + 1, PARTS).of(list(singles()))
+    cases = part.of(list(singles()))
 
-    findings = assert_no_violations(cases, remembers=part % 3 > 0)
+    findings = assert_no_violations(cases, remembers=part.number % 3 > 0)
 
     assert [str(each.case) for each in findings if tuple(each.struck) != each.case.faults] == []
 
