@@ -17,7 +17,8 @@ from domain.names import TOPIC_FAILED, TOPIC_REFUNDED, TOPIC_SUCCEEDED, TOPICS
 from domain.payment import Payment
 from tests.support import topics
 from tests.support.builders import NOON, a_payment, a_refund
-from tests.support.fakes import LARGEST_EVENT, FakePublisher, World
+from tests.support.fakes.publisher import LARGEST_EVENT, FakePublisher
+from tests.support.fakes.world import World
 from tests.support.shop import Shop
 from tests.support.stacks import kafka_of
 from tests.support.waiting import eventually

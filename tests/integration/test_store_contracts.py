@@ -17,7 +17,9 @@ from domain.payment import Announcement, Payment
 from domain.reconciliation import Place
 from domain.refund import Refund
 from tests.support.builders import NOON, a_payment, a_refund
-from tests.support.fakes import FakePayments, FakeRefunds, World
+from tests.support.fakes.payments import FakePayments
+from tests.support.fakes.refunds import FakeRefunds
+from tests.support.fakes.world import World
 
 DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 REFUSAL = PaymentError(ErrorCode.REFUND_REFUSED, "Refused.")

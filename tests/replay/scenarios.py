@@ -17,7 +17,7 @@ from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Announcement, Payment, PaymentInstruction
 from domain.refund import Refund
 from tests.support.builders import a_payment, a_reservation, an_order
-from tests.support.fakes import Fault, refusal
+from tests.support.fakes.world import Fault, refusal
 from tests.support.loss import an_old_instruction, ending, reconcile
 from tests.workflow.conftest import Desk
 from workflows.reconciliation import ReconciliationWorkflow

@@ -16,7 +16,7 @@ from domain.names import TOPIC_SUCCEEDED
 from domain.payment import Payment, PaymentStatus
 from domain.verification import Order, Reservation
 from tests.support import former
-from tests.support.fakes import World
+from tests.support.fakes.world import World
 from tests.support.former import Former
 from tests.support.invariants import assert_everybody_agrees
 from tests.support.loss import ending

@@ -12,7 +12,8 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from domain.names import TOPIC_SUCCEEDED
 from domain.payment import Payment, PaymentInstruction
 from tests.support.builders import a_reservation, an_instruction, an_order
-from tests.support.fakes import World, ports_of
+from tests.support.fakes.ports import ports_of
+from tests.support.fakes.world import World
 from tests.support.time_skipping import server_time, time_skipping
 from workflows.operator_view import NEEDS_ATTENTION
 from workflows.payment import PaymentWorkflow

@@ -10,7 +10,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import PaymentStatus
 from tests.support.builders import a_payment
-from tests.support.fakes import REFUNDED, Fault, refusal
+from tests.support.fakes.world import REFUNDED, Fault, refusal
 from tests.support.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
 

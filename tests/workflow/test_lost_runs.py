@@ -1,7 +1,7 @@
 """A run after a lost one looks first: nothing is published that was given back, nothing twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from uuid import uuid4
 
@@ -14,7 +14,9 @@ from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Announcement, Claim, Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
 from tests.support.builders import a_payment, an_order
-from tests.support.fakes import FakeGateway, FakePayments, refusal
+from tests.support.fakes.gateway import FakeGateway
+from tests.support.fakes.payments import FakePayments
+from tests.support.fakes.world import refusal
 from tests.support.invariants import assert_everybody_agrees
 from tests.support.loss import an_old_instruction, ending, lose_at, reconcile, resumed
 from tests.support.time_skipping import time_skipping
@@ -52,10 +54,9 @@ UNDONE = [event_is_refused, success_is_refused, payment_is_cancelled]
 @pytest.mark.parametrize("undo", UNDONE)
 @pytest.mark.parametrize("lost_at", ["record_failed", "refund", "record_compensation"])
 async def test_an_undone_payment_never_becomes_a_success(
-    desk: Desk, undo: object, lost_at: str
+    desk: Desk, undo: Callable[[Desk, PaymentInstruction], None], lost_at: str
 ) -> None:
     instruction = an_old_instruction(desk)
-    assert callable(undo)
     undo(desk, instruction)
     await lose_at(desk, instruction, lost_at)
 
@@ -68,9 +69,8 @@ async def test_an_undone_payment_never_becomes_a_success(
 
 
 @pytest.mark.parametrize("undo", UNDONE)
-async def test_another_request_does_not_make_it_one_either(desk: Desk, undo: object) -> None:
+async def test_another_request_does_not_make_it_one_either(desk: Desk, undo: Callable[[Desk, PaymentInstruction], None]) -> None:
     instruction = an_old_instruction(desk)
-    assert callable(undo)
     undo(desk, instruction)
     await lose_at(desk, instruction, "record_failed")
 

@@ -9,7 +9,7 @@ from domain.gateway import ChargeState
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, refund_key
 from domain.payment import PaymentStatus
 from tests.support.builders import a_reservation
-from tests.support.fakes import REFUNDED, World, refusal
+from tests.support.fakes.world import REFUNDED, World, refusal
 from tests.support.invariants import assert_everybody_agrees
 from tests.workflow.conftest import FORWARD, Desk, attention_flags
 

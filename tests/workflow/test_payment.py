@@ -13,7 +13,7 @@ from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from domain.payment import Announcement, Payment, PaymentStatus
 from tests.support.builders import a_payment, a_reservation, an_order
-from tests.support.fakes import World, refusal
+from tests.support.fakes.world import World, refusal
 from tests.support.invariants import assert_everybody_agrees
 from tests.workflow.conftest import FORWARD, Desk, attention_flags
 from workflows.policies import STEPS

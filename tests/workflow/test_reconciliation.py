@@ -16,7 +16,7 @@ from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
 from tests.support.builders import UNKNOWN_MONEY, a_payment, an_instruction, an_order
-from tests.support.fakes import ports_of
+from tests.support.fakes.ports import ports_of
 from tests.support.invariants import assert_everybody_agrees, books_of
 from tests.support.loss import an_old_instruction, ending, lose_at, reconcile
 from tests.support.rounds import DyingPayments, RunningWorkflows

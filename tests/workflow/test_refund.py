@@ -13,7 +13,7 @@ from domain.gateway import RefundRequest
 from domain.names import TOPIC_REFUNDED
 from domain.payment import Payment
 from domain.refund import Refund, RefundStatus
-from tests.support.fakes import refusal
+from tests.support.fakes.world import refusal
 from tests.support.invariants import books_of
 from tests.workflow.conftest import Desk, attention_flags
 from workflows.refund import RefundWorkflow

@@ -1,5 +1,6 @@
 """After a slow charge the order and its reservation are verified again before money is kept."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -15,7 +16,6 @@ from tests.support.invariants import assert_everybody_agrees
 from tests.workflow.conftest import Desk
 
 HOUR = timedelta(hours=1)
-
 
 MANY = 10
 """Fewer than the number of tries in five minutes."""
@@ -36,16 +36,15 @@ def gateway_answers_the_second_time(desk: Desk) -> None:
 SLOW = [gateway_is_dark, gateway_answers_the_second_time]
 
 
-def when_charged(desk: Desk, change: object) -> None:
+def when_charged(desk: Desk, change: Callable[[], object]) -> None:
     desk.world.after["charge"] = then(desk.world.after.get("charge"), change)
 
 
 @pytest.mark.parametrize("slow", SLOW)
 @pytest.mark.parametrize("state", ["cancelled", "paid"])
 async def test_an_order_that_is_gone_is_refunded_and_told_nobody(
-    desk: Desk, slow: object, state: str
+    desk: Desk, slow: Callable[[Desk], None], state: str
 ) -> None:
-    assert callable(slow)
     slow(desk)
     instruction = desk.an_instruction()
 
@@ -62,8 +61,7 @@ async def test_an_order_that_is_gone_is_refunded_and_told_nobody(
 
 
 @pytest.mark.parametrize("slow", SLOW)
-async def test_an_order_that_has_vanished_is_refunded(desk: Desk, slow: object) -> None:
-    assert callable(slow)
+async def test_an_order_that_has_vanished_is_refunded(desk: Desk, slow: Callable[[Desk], None]) -> None:
     slow(desk)
     instruction = desk.an_instruction()
     when_charged(desk, desk.world.orders.clear)
@@ -85,9 +83,8 @@ RESERVATIONS = {
 @pytest.mark.parametrize("slow", SLOW)
 @pytest.mark.parametrize("changes", RESERVATIONS.values(), ids=RESERVATIONS)
 async def test_a_reservation_that_does_not_hold_is_refunded(
-    desk: Desk, slow: object, changes: dict[str, object]
+    desk: Desk, slow: Callable[[Desk], None], changes: dict[str, object]
 ) -> None:
-    assert callable(slow)
     slow(desk)
     instruction = desk.an_instruction()
     held = _reservation(instruction)
@@ -258,10 +255,9 @@ def order_is_paid(desk: Desk, instruction: PaymentInstruction) -> None:
 
 @pytest.mark.parametrize("known", [another_payment_runs, order_is_cancelled, order_is_paid])
 async def test_what_is_known_without_inventory_does_not_wait_for_it(
-    desk: Desk, known: object
+    desk: Desk, known: Callable[[Desk, PaymentInstruction], None]
 ) -> None:
     instruction = desk.an_instruction()
-    assert callable(known)
     known(desk, instruction)
     desk.world.before["fetch_reservation"] = desk.world.down("fetch_reservation")
 

@@ -1472,7 +1472,7 @@ ADAPTER = (
     ),
     Bug(
         "faked broker takes every topic",
-        "tests/support/fakes.py",
+        "tests/support/fakes/publisher.py",
         "        if event.topic not in TOPICS:\n",
         "        if False:\n",
         f"{PUBLISHER_CONTRACT}::test_a_topic_that_is_missing_refuses",

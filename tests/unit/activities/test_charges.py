@@ -10,7 +10,8 @@ from activities.charges import ChargeActivities
 from domain import names
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
 from tests.support.builders import an_instruction
-from tests.support.fakes import FakeGateway, World
+from tests.support.fakes.gateway import FakeGateway
+from tests.support.fakes.world import World
 
 INSTRUCTION = an_instruction()
 KEY = names.charge_key(INSTRUCTION.payment_id)

@@ -14,7 +14,9 @@ from activities.refunds import RefundActivities
 from domain.errors import ErrorCode, PaymentError
 from domain.refund import Refund
 from tests.support.builders import NOON, a_payment, a_refund
-from tests.support.fakes import FakePublisher, FakeRefunds, World
+from tests.support.fakes.publisher import FakePublisher
+from tests.support.fakes.refunds import FakeRefunds
+from tests.support.fakes.world import World
 from tests.support.gateway_responses import gateway
 
 PAYMENT = a_payment().succeeded(NOON).announced()

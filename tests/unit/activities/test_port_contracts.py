@@ -27,7 +27,10 @@ from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, Re
 from domain.money import Money
 from domain.verification import Order, Reservation
 from tests.support.builders import a_reservation, an_instruction, an_order
-from tests.support.fakes import FakeGateway, FakeInventory, FakeOrdering, World
+from tests.support.fakes.gateway import FakeGateway
+from tests.support.fakes.inventory import FakeInventory
+from tests.support.fakes.ordering import FakeOrdering
+from tests.support.fakes.world import World
 
 Serve = Callable[[ModuleType, ErrorCode], tuple[httpx.AsyncClient, JsonClient]]
 

@@ -12,7 +12,9 @@ from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.payment import Announcement, Payment
 from tests.support.builders import NOON, a_payment
-from tests.support.fakes import FakePayments, FakePublisher, World, refusal
+from tests.support.fakes.payments import FakePayments
+from tests.support.fakes.publisher import FakePublisher
+from tests.support.fakes.world import World, refusal
 
 PAYMENT = a_payment().succeeded(at=NOON)
 EVENT = PaymentEvent.of(PAYMENT)

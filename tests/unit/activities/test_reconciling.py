@@ -13,7 +13,9 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from tests.support.builders import NOON, a_payment, a_refund
-from tests.support.fakes import FakeRefunds, FakeRounds, World
+from tests.support.fakes.refunds import FakeRefunds
+from tests.support.fakes.rounds import FakeRounds
+from tests.support.fakes.world import World
 from tests.support.rounds import DyingPayments, RunningWorkflows
 
 LATER = NOON + timedelta(days=1)
