@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -17,11 +17,9 @@ from db.engine import create_engine
 from db.payments import PaymentStore
 from db.refunds import RefundStore
 from tests.support.agreement import assert_agreement, books_of
-from tests.support.builders import a_payment, a_refund
+from tests.support.builders import HOUR, a_payment, a_refund
 from tests.support.shop import Shop
 from tests.support.stacks import kafka_of, settings_of
-
-HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize("amount", ["150.00", "150.13"])

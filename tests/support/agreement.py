@@ -1,6 +1,6 @@
 """Checks that all systems agree about the ended payments of an order, to the minor unit."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,12 +11,12 @@ from audit.sources import read_books
 from domain.errors import NEVER_PUBLISHED
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, event_id
 from domain.payment import UNANNOUNCED
+from tests.support.builders import HOUR
 from tests.support.shop import Answer, Order, Shop
 from tests.support.stacks import settings_of
 from tests.support.waiting import eventually
 
 Row = dict[str, Any]
-HOUR = timedelta(hours=1)
 
 STATUS_PATHS = (
     ["pending", "succeeded"],

@@ -1,6 +1,6 @@
 """Builds valid values for tests. A test passes the members that it wants to differ."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ from domain.refund import Refund
 from domain.verification import ACTIVE, PENDING, Order, Reservation
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 UNKNOWN_MONEY = Money(minor_units=150_000, currency="ZZQ", exponent=3)
 """An amount that can be recorded, in a currency that ISO 4217 does not have."""
 

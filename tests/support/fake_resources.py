@@ -40,6 +40,8 @@ from tests.support.builders import NOON, a_payment
 
 ORDER, CUSTOMER, STRANGER = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "123")
 BODY = f'{{"orderId":"{ORDER}","customerId":"{CUSTOMER}","amount":150.00}}'
+FRONT_END = "http://localhost:3000"
+"""The origin that the settings allow by default."""
 PROBLEM = {"type", "title", "status", "detail", "instance", "code"}
 ENVELOPE = {"success", "errorMessage", "payment"}
 

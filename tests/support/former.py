@@ -33,7 +33,7 @@ def unpack(directory: Path) -> Path:
 class Former:
     """Modules of the previous version. What they import of ours is of that version, too."""
 
-    desk: Any
+    harness: Any
     errors: Any
     fakes: Any
     workflow: Any
@@ -42,7 +42,7 @@ class Former:
 def load(tree: Path) -> Former:
     with _only_from(tree):
         return Former(
-            desk=importlib.import_module("tests.workflow.conftest"),
+            harness=importlib.import_module("tests.workflow.conftest"),
             errors=importlib.import_module("domain.errors"),
             fakes=importlib.import_module("tests.fakes"),
             workflow=importlib.import_module("workflows.worker"),

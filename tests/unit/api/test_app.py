@@ -19,6 +19,7 @@ from tests.support.fake_resources import (
     BODY,
     CUSTOMER,
     ENVELOPE,
+    FRONT_END,
     ORDER,
     PROBLEM,
     SUCCEEDED,
@@ -28,9 +29,6 @@ from tests.support.fake_resources import (
     problem,
 )
 from tests.support.logged import records
-
-FRONT_END = "http://localhost:3000"
-
 
 CANARY = "canary-4111111111111111"
 

@@ -7,6 +7,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from tests.support.fake_resources import (
     BODY,
+    FRONT_END,
     ORDER,
     PENDING,
     SUCCEEDED,
@@ -15,8 +16,6 @@ from tests.support.fake_resources import (
     failed,
     problem,
 )
-
-FRONT_END = "http://localhost:3000"
 
 
 @pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}'])
