@@ -14,7 +14,7 @@ from db.payments import PaymentStore
 from db.reconciliation import ReconciliationRounds
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment, PaymentStatus
-from tests.support.builders import NOON, a_payment
+from tests.support.builders import DECLINED, NOON, a_payment
 from tests.support.shop import Shop
 from tests.support.waiting import eventually
 
@@ -30,7 +30,6 @@ MANY = """
         'pending', $1, true FROM generate_series(1, $2::integer)
     RETURNING id
 """
-DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 REFUSED = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
 
 

@@ -16,7 +16,7 @@ from domain.events import Event, PaymentEvent, RefundEvent
 from domain.names import TOPIC_FAILED, TOPIC_REFUNDED, TOPIC_SUCCEEDED, TOPICS
 from domain.payment import Payment
 from tests.support import topics
-from tests.support.builders import NOON, a_payment, a_refund
+from tests.support.builders import DECLINED, NOON, a_payment, a_refund
 from tests.support.fakes.publisher import LARGEST_EVENT, FakePublisher
 from tests.support.fakes.world import World
 from tests.support.shop import Shop
@@ -24,7 +24,6 @@ from tests.support.stacks import kafka_of
 from tests.support.waiting import eventually
 
 MISSING = "nobody-has-made-this-topic"
-DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 
 
 class Broker(Protocol):
@@ -126,7 +125,7 @@ async def an_event(broker: Broker, topic: str = TOPIC_SUCCEEDED) -> Event:
     success = await a_success(broker)
     if topic == TOPIC_REFUNDED:
         return RefundEvent(refund=a_refund(success).succeeded(NOON))
-    failed = a_payment(order_id=success.order_id).failed(DECLINE, NOON)
+    failed = a_payment(order_id=success.order_id).failed(DECLINED, NOON)
     return PaymentEvent.of(success if topic == TOPIC_SUCCEEDED else failed)
 
 

@@ -21,11 +21,9 @@ from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.events import PaymentEvent
 from domain.money import MAX_RECORDED_UNITS, Money
 from domain.payment import Announcement, Claim, Payment, PaymentStatus
-from tests.support.builders import NOON, a_payment, a_refund
+from tests.support.builders import DECLINED, NOON, a_payment, a_refund
 from tests.support.shop import Shop
 from tests.support.waiting import eventually
-
-DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +40,7 @@ async def store(engine: AsyncEngine) -> PaymentStore:
 
 
 def ended(payment: Payment, ending: str) -> Payment:
-    return payment.succeeded(NOON) if ending == "succeeded" else payment.failed(DECLINE, NOON)
+    return payment.succeeded(NOON) if ending == "succeeded" else payment.failed(DECLINED, NOON)
 
 
 async def recorded(store: PaymentStore, status: str) -> Payment:

@@ -16,12 +16,11 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
 from domain.reconciliation import Place
 from domain.refund import Refund
-from tests.support.builders import NOON, a_payment, a_refund
+from tests.support.builders import DECLINED, NOON, a_payment, a_refund
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.refunds import FakeRefunds
 from tests.support.fakes.world import World
 
-DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 REFUSAL = PaymentError(ErrorCode.REFUND_REFUSED, "Refused.")
 AFTER = NOON + timedelta(seconds=1)
 
@@ -85,10 +84,10 @@ async def test_a_failure_is_recorded_once_and_stays(books: Books, claimed: bool)
     payment = a_payment()
     if claimed:
         await books.payments.record_pending(payment)
-    for error in (DECLINE, DECLINE, REFUSAL):
+    for error in (DECLINED, DECLINED, REFUSAL):
         await books.payments.record_failed(payment.failed(error, NOON))
 
-    assert await as_recorded(books, payment) == payment.failed(DECLINE, NOON)
+    assert await as_recorded(books, payment) == payment.failed(DECLINED, NOON)
     with pytest.raises(PaymentError) as refusal:
         await books.payments.record_succeeded(payment.succeeded(NOON))
     assert refusal.value.code is ErrorCode.RECORD_REFUSED
@@ -97,7 +96,7 @@ async def test_a_failure_is_recorded_once_and_stays(books: Books, claimed: bool)
 async def test_no_text_with_a_nul_is_recorded(books: Books) -> None:
     payment = a_payment()
     await books.payments.record_pending(payment)
-    odd = payment.failed(DECLINE, NOON).model_copy(update={"error_message": "Declined\x00"})
+    odd = payment.failed(DECLINED, NOON).model_copy(update={"error_message": "Declined\x00"})
 
     with pytest.raises(PaymentError) as refusal:
         await books.payments.record_failed(odd)
@@ -122,12 +121,12 @@ async def test_a_success_fails_only_before_it_is_told(
     begun = stands.succeeded(NOON).announced(announcement)
     await books.payments.record_announcement(begun)
 
-    await books.payments.record_failed(undone.failed(DECLINE, NOON))
+    await books.payments.record_failed(undone.failed(DECLINED, NOON))
     with pytest.raises(PaymentError) as refusal:
-        await books.payments.record_failed(stands.failed(DECLINE, NOON))
+        await books.payments.record_failed(stands.failed(DECLINED, NOON))
 
     assert refusal.value.code is ErrorCode.RECORD_REFUSED
-    assert await as_recorded(books, undone) == undone.failed(DECLINE, NOON)
+    assert await as_recorded(books, undone) == undone.failed(DECLINED, NOON)
     assert await as_recorded(books, stands) == begun
 
 
@@ -135,7 +134,7 @@ async def failed_with(books: Books, announcement: Announcement) -> tuple[Payment
     """Record a failure and how far it is published. Returns the payment, pending and failed."""
     payment = a_payment()
     await books.payments.record_pending(payment)
-    failed = payment.failed(DECLINE, NOON, Announcement.DUE)
+    failed = payment.failed(DECLINED, NOON, Announcement.DUE)
     await books.payments.record_failed(failed)
     await books.payments.record_announcement(failed.announced(announcement))
     return payment, failed
@@ -169,7 +168,7 @@ async def test_what_is_undone_neither_succeeds_nor_is_published(
         await books.payments.record_succeeded(payment.succeeded(NOON))
     undone = await books.payments.record_compensation(payment.compensating(REFUSAL))
 
-    assert await books.payments.record_compensation(payment.compensating(DECLINE)) == undone
+    assert await books.payments.record_compensation(payment.compensating(DECLINED)) == undone
     assert undone.compensation == payment.compensating(REFUSAL).compensation
     await books.payments.record_announcement(undone.announced(Announcement.BEGUN))
     assert await books.payments.find(payment.id) == undone
@@ -216,7 +215,7 @@ async def test_an_event_that_is_out_is_not_withdrawn(
 async def test_the_row_names_the_reservation_that_the_event_names(books: Books) -> None:
     payment = a_payment()
     await books.payments.record_pending(payment)
-    failed = payment.failed(DECLINE, NOON, Announcement.DUE, uuid4())
+    failed = payment.failed(DECLINED, NOON, Announcement.DUE, uuid4())
     await books.payments.record_failed(failed)
 
     await books.payments.record_announcement(failed.releasing(None).announced())
@@ -229,7 +228,7 @@ async def test_what_ended_otherwise_is_not_announced(books: Books) -> None:
     await books.payments.record_pending(payment)
     success = payment.succeeded(NOON)
     await books.payments.record_succeeded(success)
-    failed = payment.failed(DECLINE, NOON, Announcement.DUE)
+    failed = payment.failed(DECLINED, NOON, Announcement.DUE)
 
     for announcement in (Announcement.NONE, Announcement.BEGUN, Announcement.MADE):
         await books.payments.record_announcement(failed.announced(announcement))
@@ -245,7 +244,7 @@ async def test_a_failure_that_an_old_worker_has_recorded_is_announced(books: Boo
     """Version 0.1.0 leaves in the row that the payment is being undone."""
     payment = a_payment()
     await books.payments.record_pending(payment)
-    failed = payment.failed(DECLINE, NOON, Announcement.DUE).compensating(DECLINE)
+    failed = payment.failed(DECLINED, NOON, Announcement.DUE).compensating(DECLINED)
     await books.payments.record_failed(failed)
 
     await books.payments.record_announcement(failed.announced())
@@ -271,13 +270,13 @@ async def test_what_is_unfinished_is_read_from_a_place_on(books: Books) -> None:
 
     assert (everything, rest) == (payments, payments[1:])
     for each in payments:
-        await books.payments.record_failed(each.failed(DECLINE, NOON, Announcement.DUE))
+        await books.payments.record_failed(each.failed(DECLINED, NOON, Announcement.DUE))
     unpublished = books.payments.unpublished_before(long_ago + timedelta(1), place)
     assert [each.id async for page in unpublished for each in page] == [
         each.id for each in payments[1:]
     ]
     for each in payments:
-        await books.payments.record_announcement(each.failed(DECLINE, NOON).announced())
+        await books.payments.record_announcement(each.failed(DECLINED, NOON).announced())
 
 
 async def test_a_refund_is_set_aside_once(books: Books) -> None:

@@ -11,12 +11,12 @@ from temporalio.client import WorkflowFailureError, WorkflowHistory
 from temporalio.common import WorkflowIDConflictPolicy
 
 from domain import names
-from domain.errors import ErrorCode, PaymentError
+from domain.errors import ErrorCode
 from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Announcement, Payment, PaymentInstruction
 from domain.refund import Refund
-from tests.support.builders import a_payment, a_reservation, an_order
+from tests.support.builders import DECLINED, a_payment, a_reservation, an_order
 from tests.support.fakes.world import Fault, refusal
 from tests.support.loss import an_old_instruction, ending, reconcile
 from tests.support.saga_harness import SagaHarness
@@ -26,7 +26,6 @@ from workflows.start import start_refund
 Scenario = Callable[[SagaHarness], Awaitable[WorkflowHistory]]
 
 OUTAGE = timedelta(hours=2)
-DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 
 
 async def _pay(

@@ -42,6 +42,8 @@ ORDER, CUSTOMER, STRANGER = (f"00000000-0000-0000-0000-00000000000{digit}" for d
 BODY = f'{{"orderId":"{ORDER}","customerId":"{CUSTOMER}","amount":150.00}}'
 FRONT_END = "http://localhost:3000"
 """The origin that the settings allow by default."""
+CANARY = "canary-4111111111111111"
+"""Part of a request, which must not be in a response, a log or an error."""
 PROBLEM = {"type", "title", "status", "detail", "instance", "code"}
 ENVELOPE = {"success", "errorMessage", "payment"}
 

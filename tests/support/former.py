@@ -11,7 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repository import ROOT
+
 COMMIT = "e52f56de6356dca83640073a0c435497e51ad421"
 """The commit of the previous version."""
 PACKAGES = frozenset({"activities", "api", "audit", "bootstrap", "db", "domain", "workflows"})

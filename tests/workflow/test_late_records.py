@@ -12,15 +12,13 @@ from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeState
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from domain.payment import Announcement, Payment, PaymentInstruction, PaymentStatus
-from tests.support.builders import a_reservation, an_order
+from tests.support.builders import DECLINED, a_reservation, an_order
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.world import Fault, World, refusal
 from tests.support.invariants import assert_everybody_agrees
 from tests.support.loss import an_old_instruction, lose_at, resumed
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import time_skipping
-
-DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 
 
 @pytest.fixture

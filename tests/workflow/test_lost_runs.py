@@ -13,7 +13,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Announcement, Claim, Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
-from tests.support.builders import a_payment, an_order
+from tests.support.builders import DECLINED, a_payment, an_order
 from tests.support.fakes.gateway import FakeGateway
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.world import refusal
@@ -21,8 +21,6 @@ from tests.support.invariants import assert_everybody_agrees
 from tests.support.loss import an_old_instruction, ending, lose_at, reconcile, resumed
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import time_skipping
-
-DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 
 
 @pytest.fixture

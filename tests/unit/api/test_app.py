@@ -17,6 +17,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from tests.support.fake_resources import (
     BODY,
+    CANARY,
     CUSTOMER,
     ENVELOPE,
     FRONT_END,
@@ -29,8 +30,6 @@ from tests.support.fake_resources import (
     problem,
 )
 from tests.support.logged import records
-
-CANARY = "canary-4111111111111111"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,15 @@ import pytest
 from api.json_route import MAX_BODY_BYTES
 from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode
-from tests.support.fake_resources import BODY, ORDER, SUCCEEDED, FakeResources, envelope, problem
-
-CANARY = "canary-4111111111111111"
+from tests.support.fake_resources import (
+    BODY,
+    CANARY,
+    ORDER,
+    SUCCEEDED,
+    FakeResources,
+    envelope,
+    problem,
+)
 
 
 @pytest.mark.parametrize(
