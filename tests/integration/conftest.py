@@ -8,13 +8,21 @@ import asyncpg
 import httpx
 import pytest
 from playwright.async_api import Browser, async_playwright
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from db.engine import create_engine
+from db.payments import PaymentStore
+from db.refunds import RefundStore
 from devstack.stack.ports import Ports
 from devstack.stack.stack import Stack
 from domain import names
+from tests.support.fakes.payments import FakePayments
+from tests.support.fakes.refunds import FakeRefunds
+from tests.support.fakes.world import World
 from tests.support.programs import CHROMIUM
+from tests.support.recorded import Stores
 from tests.support.shop import Shop
 from tests.support.tab import Tab, chromium, opened
 from tests.support.topics import Topics, following
@@ -87,3 +95,27 @@ async def browser() -> AsyncIterator[Browser]:
 async def tab(browser: Browser, shop: Shop) -> AsyncIterator[Tab]:
     async with opened(browser, shop) as tab:
         yield tab
+
+
+@pytest.fixture(scope="module")
+async def engine(shop: Shop) -> AsyncIterator[AsyncEngine]:
+    url = shop.stack.environment()["DATABASE_URL"]
+    engine = create_engine(url, application_name="tests")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+async def store(engine: AsyncEngine) -> PaymentStore:
+    return PaymentStore(engine)
+
+
+@pytest.fixture(params=["fake", "real"])
+async def stores(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[Stores]:
+    if request.param == "fake":
+        world = World()
+        yield Stores(FakePayments(world), FakeRefunds(world))
+        return
+    engine = create_engine(stack.environment()["DATABASE_URL"], application_name="tests")
+    yield Stores(PaymentStore(engine), RefundStore(engine))
+    await engine.dispose()

@@ -1,7 +1,6 @@
 """What PostgreSQL itself refuses: claims of a closed order, successes that are being undone."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -9,7 +8,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db import paging
-from db.engine import create_engine
 from db.payments import PaymentStore
 from db.reconciliation import ReconciliationRounds
 from domain.errors import ErrorCode, PaymentError
@@ -31,18 +29,6 @@ MANY = """
     RETURNING id
 """
 REFUSED = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
-
-
-@pytest.fixture(scope="module")
-async def engine(shop: Shop) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(shop.stack.environment()["DATABASE_URL"], application_name="tests")
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def store(engine: AsyncEngine) -> PaymentStore:
-    return PaymentStore(engine)
 
 
 async def a_failure(store: PaymentStore, announcement: Announcement) -> Payment:

@@ -7,11 +7,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.audit import AuditQueries
-from db.engine import POOL_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, create_engine
 from db.idempotency import IdempotencyKeys, KeyClaim
 from db.payments import PaymentStore
 from db.refunds import RefundStore
@@ -21,38 +19,9 @@ from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.events import PaymentEvent
 from domain.money import MAX_RECORDED_UNITS, Money
 from domain.payment import Announcement, Claim, Payment, PaymentStatus
-from tests.support.builders import DECLINED, NOON, a_payment, a_refund
+from tests.support.builders import NOON, a_payment, a_refund
+from tests.support.recorded import ended, recorded
 from tests.support.shop import Shop
-from tests.support.waiting import eventually
-
-
-@pytest.fixture(scope="module")
-async def engine(shop: Shop) -> AsyncIterator[AsyncEngine]:
-    url = shop.stack.environment()["DATABASE_URL"]
-    engine = create_engine(url, application_name="tests")
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture(scope="module")
-async def store(engine: AsyncEngine) -> PaymentStore:
-    return PaymentStore(engine)
-
-
-def ended(payment: Payment, ending: str) -> Payment:
-    return payment.succeeded(NOON) if ending == "succeeded" else payment.failed(DECLINED, NOON)
-
-
-async def recorded(store: PaymentStore, status: str) -> Payment:
-    """A payment that has come to this status on the usual way; `absent` is no status at all."""
-    payment = a_payment()
-    if status != "absent":
-        await store.record_pending(payment)
-    if status == "succeeded":
-        await store.record_succeeded(ended(payment, status))
-    if status == "failed":
-        await store.record_failed(ended(payment, status))
-    return payment
 
 
 async def test_key_comes_back_as_it_was(engine: AsyncEngine) -> None:
@@ -112,76 +81,6 @@ async def test_what_another_version_recorded_hides_nothing(
     assert PaymentEvent.of(read[failed.id]).value["errorCode"] == "FRAUD_SUSPECTED"
     [refund] = await RefundStore(engine).of_payment(paid.id)
     assert str(refund.amount) == "5.000 ZZQ"
-
-
-@pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout"])
-async def test_every_wait_has_an_end(shop: Shop, setting: str) -> None:
-    engine = create_engine(shop.stack.environment()["DATABASE_URL"], application_name="tests")
-    async with engine.connect() as connection:
-        seconds = await connection.scalar(text(f"SHOW {setting}"))
-    await engine.dispose()
-
-    assert seconds == f"{STATEMENT_TIMEOUT_SECONDS}s"
-
-
-async def test_behind_a_pooler_nothing_is_left_in_a_session(shop: Shop) -> None:
-    url = f"{shop.stack.environment()['DATABASE_URL']}?pgbouncer=true"
-    engine = create_engine(url, application_name="tests", pool_size=1)
-    store, payment = PaymentStore(engine), a_payment()
-
-    await store.record_pending(payment)
-    assert await store.find(payment.id) == payment
-    async with engine.connect() as connection:
-        left = await connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
-        session = (await connection.get_raw_connection()).driver_connection
-        assert session is not None
-        assert (left, session.is_in_transaction()) == (0, True)
-        assert await connection.scalar(text("SHOW statement_timeout")) == "0"
-    await engine.dispose()
-
-    assert len(await shop.database.fetch(RECORDED, payment.id)) == 1
-
-
-RECORDED = "SELECT id FROM bc_payment.payments WHERE id = $1"
-
-
-async def test_pool_without_a_free_connection_is_an_outage(shop: Shop) -> None:
-    url = shop.stack.environment()["DATABASE_URL"]
-    engine = create_engine(url, application_name="tests", pool_size=1)
-    async with engine.connect():
-        with pytest.raises(PaymentError) as refusal:
-            async with asyncio.timeout(2 * POOL_TIMEOUT_SECONDS):
-                await PaymentStore(engine).find(uuid4())
-    await engine.dispose()
-
-    assert refusal.value.code is ErrorCode.DATABASE_UNAVAILABLE
-
-
-async def test_backend_lost_while_a_success_is_recorded_is_an_outage(
-    store: PaymentStore, shop: Shop
-) -> None:
-    payment = await recorded(store, "pending")
-    async with shop.database.acquire() as other, other.transaction():
-        await other.execute("SELECT FROM bc_payment.payments WHERE id = $1 FOR UPDATE", payment.id)
-        recording = asyncio.create_task(store.record_succeeded(payment.succeeded(NOON)))
-        await eventually("the record waits for the row", lambda: terminate_waiting(other))
-        with pytest.raises(PaymentError) as refusal:
-            await recording
-
-    assert refusal.value.code is ErrorCode.DATABASE_UNAVAILABLE
-    await store.record_succeeded(payment.succeeded(NOON))
-    assert await store.find(payment.id) == payment.succeeded(NOON)
-
-
-async def terminate_waiting(
-    other: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
-) -> bool | None:
-    """End the backend that waits for a lock which `other` holds."""
-    terminated: bool | None = await other.fetchval(
-        """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"""
-    )
-    return terminated
 
 
 async def test_unknown_payment_is_none(store: PaymentStore) -> None:

@@ -56,8 +56,9 @@ FAULTS = "tests/proofs/simulation/test_faults.py"
 ENGINE = "tests/proofs/simulation/test_engine.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
+STORE_CONNECTIONS = "tests/integration/test_store_connections.py"
 PUBLISHER_CONTRACT = "tests/integration/test_publisher_contract.py"
-STORE_CONTRACTS = "tests/integration/test_store_contracts.py"
+PAYMENT_STORE_CONTRACT = "tests/integration/test_payment_store_contract.py"
 GUARDS = "tests/integration/test_guards.py"
 REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/api/test_refunds.py"
@@ -488,7 +489,7 @@ WORKFLOWS = (
         "db/payments.py",
         '        released_reservation_id=bindparam("released"),\n',
         "        released_reservation_id=payments.c.released_reservation_id,\n",
-        f"{STORE_CONTRACTS}::test_the_row_names_the_reservation_that_the_event_names",
+        f"{PAYMENT_STORE_CONTRACT}::test_the_row_names_the_reservation_that_the_event_names",
     ),
     Bug(
         "run without a row counts as the first",
@@ -1191,7 +1192,7 @@ ACTIVITIES = (
         "db/paging.py",
         "after = after or _BEFORE_ALL",
         "after = _BEFORE_ALL",
-        f"{STORE_CONTRACTS}::test_what_is_unfinished_is_read_from_a_place_on",
+        f"{PAYMENT_STORE_CONTRACT}::test_what_is_unfinished_is_read_from_a_place_on",
     ),
 )
 
@@ -1571,7 +1572,7 @@ DB = (
             return""",
         """        async with engine.connect() as connection:
             return""",
-        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+        f"{STORE_CONNECTIONS}::test_behind_a_pooler_nothing_is_left_in_a_session",
     ),
     Bug(
         "process finalizes the interpreter beside threads of the SDK",
@@ -1585,14 +1586,14 @@ DB = (
         "db/engine.py",
         'options = {**options, "statement_cache_size": 0}',
         "options = {**options}",
-        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+        f"{STORE_CONNECTIONS}::test_behind_a_pooler_nothing_is_left_in_a_session",
     ),
     Bug(
         "a statement behind PgBouncer is prepared in one session and run in another",
         "db/engine.py",
         'isolation_level="READ COMMITTED" if target.is_pooled else "AUTOCOMMIT"',
         'isolation_level="AUTOCOMMIT"',
-        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+        f"{STORE_CONNECTIONS}::test_behind_a_pooler_nothing_is_left_in_a_session",
     ),
     Bug(
         "a pooler that drops the lock time-out is not noticed",
@@ -1879,21 +1880,21 @@ DB = (
         "db/payments.py",
         'not_in((Announcement.MADE, bindparam("announced"))),',
         'not_in((bindparam("announced"),)),',
-        f"{STORE_CONTRACTS}::test_an_event_that_is_out_is_not_withdrawn",
+        f"{PAYMENT_STORE_CONTRACT}::test_an_event_that_is_out_is_not_withdrawn",
     ),
     Bug(
         "failure that an old worker has recorded is never noted as told",
         "db/payments.py",
         " | (payments.c.status == PaymentStatus.FAILED),\n",
         ",\n",
-        f"{STORE_CONTRACTS}::test_a_failure_that_an_old_worker_has_recorded_is_announced",
+        f"{PAYMENT_STORE_CONTRACT}::test_a_failure_that_an_old_worker_has_recorded_is_announced",
     ),
     Bug(
         "what ended otherwise is announced",
         "db/payments.py",
         '        payments.c.status == bindparam("ended_as"),\n',
         "",
-        f"{STORE_CONTRACTS}::test_what_ended_otherwise_is_not_announced",
+        f"{PAYMENT_STORE_CONTRACT}::test_what_ended_otherwise_is_not_announced",
     ),
     Bug(
         "untold payments are not looked for",
@@ -1914,7 +1915,7 @@ DB = (
         "db/engine.py",
         '        "statement_timeout": str(1000 * STATEMENT_TIMEOUT_SECONDS),\n',
         "",
-        f"{STORE}::test_every_wait_has_an_end",
+        f"{STORE_CONNECTIONS}::test_every_wait_has_an_end",
     ),
     Bug(
         "deadlock counts as a refusal",
