@@ -9,7 +9,7 @@ from activities.adapters.gateway import HttpGateway
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import RefundRequest
 from domain.money import Money
-from tests.unit.activities.test_adapters import Handler, neighbour
+from tests.support.json_neighbour import Handler, neighbour
 
 KEY = "pay_1_charge"
 

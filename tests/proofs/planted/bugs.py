@@ -12,7 +12,10 @@ ERRORS = "tests/unit/domain/test_errors.py"
 POLICIES = "tests/unit/workflows/test_policies.py"
 CHARGES = "tests/unit/activities/test_charges.py"
 FAILURES = "tests/unit/activities/test_failures.py"
-ADAPTERS = "tests/unit/activities/test_adapters.py"
+JSON_CLIENT = "tests/unit/activities/test_json_client.py"
+ORDERING = "tests/unit/activities/test_ordering.py"
+INVENTORY = "tests/unit/activities/test_inventory.py"
+WORKER = "tests/unit/workflows/test_worker.py"
 HOSTILE_ANSWERS = "tests/proofs/hostile/test_hostile.py::test_no_hostile_answer_is_misunderstood[0]"
 PAYLOADS = "tests/unit/domain/test_payloads.py"
 GATEWAY_TIMELINE = "tests/unit/activities/test_gateway_timeline.py"
@@ -1202,21 +1205,21 @@ ADAPTER = (
         "activities/adapters/json_client.py",
         "if response.is_server_error or status == HTTPStatus.TOO_MANY_REQUESTS:",
         "if status == HTTPStatus.TOO_MANY_REQUESTS:",
-        ADAPTERS,
+        JSON_CLIENT,
     ),
     Bug(
         "neighbours are waited for without end",
         "activities/adapters/json_client.py",
         "asyncio.timeout(self._seconds)",
         "asyncio.timeout(None)",
-        f"{ADAPTERS}::test_no_usable_answer_means_unavailable[silence]",
+        f"{JSON_CLIENT}::test_no_usable_answer_means_unavailable[silence]",
     ),
     Bug(
         "redirects are followed",
         "activities/adapters/json_client.py",
         "follow_redirects=False",
         "follow_redirects=True",
-        ADAPTERS,
+        JSON_CLIENT,
     ),
     Bug(
         "charge is sent without its key",
@@ -1301,7 +1304,7 @@ ADAPTER = (
         "workflows/worker.py",
         'accept_simulated=settings.environment != "production"',
         "accept_simulated=True",
-        f"{ADAPTERS}::test_settings_choose_the_adapters",
+        WORKER,
     ),
     Bug(
         "refund that is accepted counts as made",
@@ -1336,21 +1339,21 @@ ADAPTER = (
         "activities/adapters/ordering.py",
         "response.state or (PENDING if self._accept_stateless else None)",
         "response.state or PENDING",
-        ADAPTERS,
+        ORDERING,
     ),
     Bug(
         "total of an order is a float",
         "activities/adapters/ordering.py",
         "    total: Decimal = Field(\n        max_digits=MAX_DIGITS, ",
         "    total: float = Field(\n        ",
-        ADAPTERS,
+        ORDERING,
     ),
     Bug(
         "another reservation's answer is trusted",
         "activities/adapters/inventory.py",
         "if not is_about(reservation_id, response.id, response.reservation_id):",
         "if not is_about(reservation_id):",
-        ADAPTERS,
+        INVENTORY,
     ),
     Bug(
         "another order's answer is trusted",
@@ -1448,7 +1451,7 @@ ADAPTER = (
         "activities/adapters/json_client.py",
         'response.headers.get("retry-after", "")',
         '""',
-        ADAPTERS,
+        JSON_CLIENT,
     ),
     Bug(
         "retry-after uses up the step's time",
