@@ -2,21 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 
 from activities.adapters.inventory import HttpInventory
 from activities.adapters.json_client import MAX_RESPONSE_BYTES, JsonClient
 from activities.adapters.ordering import HttpOrdering
-from domain.errors import ErrorCode
+from domain.errors import ErrorCode, PaymentError
 from domain.verification import Order, Reservation
 
 ORDER, CUSTOMER, SEAT = (UUID(f"0f8fad5b-d9cb-469f-a165-70867728950{digit}") for digit in "123")
 
 Handler = Callable[[httpx.Request], Any]
+Serve = Callable[[ModuleType, ErrorCode], tuple[httpx.AsyncClient, JsonClient]]
+"""Runs a simulated neighbour in this process: a client for the test, and one for the adapter."""
 
 
 class FixedResponse:
@@ -41,6 +45,13 @@ def neighbour(
     transport = httpx.MockTransport(handler)
     client = httpx.AsyncClient(transport=transport, base_url="http://neighbour/base")
     return JsonClient(client, "The neighbour", unavailable, seconds)
+
+
+async def code_of(call: Awaitable[object]) -> ErrorCode:
+    """The code of the PaymentError that the call raises."""
+    with pytest.raises(PaymentError) as caught:
+        await call
+    return caught.value.code
 
 
 async def fetch_order(handler: Handler, *, accept_stateless: bool = False) -> Order:

@@ -34,6 +34,7 @@ SCHEMAS = "tests/unit/api/test_schemas.py"
 HTTP = "tests/unit/api/test_http.py"
 AUTHORIZATION = "tests/unit/api/test_authorization.py"
 IDENTITY = "tests/unit/api/test_identity.py"
+ISSUER_KEYS = "tests/unit/api/test_issuer_keys.py"
 ADMISSION = "tests/unit/api/test_admission.py"
 HOSTILE = "tests/unit/api/test_hostile_requests.py"
 SERVER = "tests/unit/api/test_server.py"
@@ -1998,7 +1999,7 @@ API = (
         "api/identity.py",
         "    async def _ask(self) -> None:\n",
         "    async def _ask(self) -> None:\n        self._keys = {}\n",
-        IDENTITY,
+        ISSUER_KEYS,
     ),
     Bug(
         "bodies are read to their end",
@@ -2634,21 +2635,21 @@ READING = (
         "api/identity.py",
         "if not key_id or not only.key_id:",
         "if key_id == only.key_id:",
-        IDENTITY,
+        ISSUER_KEYS,
     ),
     Bug(
         "the only key serves every id",
         "api/identity.py",
         "if not key_id or not only.key_id:",
         "if only:",
-        IDENTITY,
+        ISSUER_KEYS,
     ),
     Bug(
         "keys for encryption count",
         "api/identity.py",
         'key.public_key_use in {None, "sig"}',
         'key.public_key_use in {None, "sig", "enc"}',
-        IDENTITY,
+        ISSUER_KEYS,
     ),
     Bug(
         "HEAD is not answered",

@@ -17,10 +17,9 @@ from tests.support.gateway_responses import (
     TOLD,
     a_charge,
     a_refusal,
-    code_of,
     gateway,
 )
-from tests.support.json_neighbour import ORDER, UNUSABLE, FixedResponse, Handler
+from tests.support.json_neighbour import ORDER, UNUSABLE, FixedResponse, Handler, code_of
 
 CHARGE = ChargeRequest(
     key=KEY,

@@ -6,16 +6,8 @@ import pytest
 
 from domain.errors import ErrorCode
 from domain.gateway import RefundState
-from tests.support.gateway_responses import (
-    KEY,
-    ODD_STATUSES,
-    REFUND,
-    a_charge,
-    a_refusal,
-    code_of,
-    gateway,
-)
-from tests.support.json_neighbour import FixedResponse
+from tests.support.gateway_responses import KEY, ODD_STATUSES, REFUND, a_charge, a_refusal, gateway
+from tests.support.json_neighbour import FixedResponse, code_of
 
 
 def a_refund(**members: Any) -> dict[str, Any]:

@@ -1,63 +1,17 @@
-"""What each fake answers is what the real thing answers behind the same port.
+"""The fake of the gateway responds as the adapter with the simulator behind it."""
 
-The real things are the adapters, with the simulators of `devstack/` behind them.
-"""
-
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
-from pathlib import Path
-from types import ModuleType
-from uuid import UUID, uuid4
-
-import httpx
 import pytest
-from fastapi import FastAPI
 
 from activities.adapters.gateway import HttpGateway
-from activities.adapters.inventory import HttpInventory
-from activities.adapters.json_client import JsonClient
-from activities.adapters.ordering import HttpOrdering
-from activities.ports import Inventory, Ordering, PaymentGateway
-from devstack.neighbours import gateway, inventory, ordering
-from devstack.neighbours.settings import NeighbourSettings
-from devstack.neighbours.times import utc_now
-from domain import exact_json
-from domain.errors import ErrorCode, PaymentError
+from activities.ports import PaymentGateway
+from devstack.neighbours import gateway
+from domain.errors import ErrorCode
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
 from domain.money import Money
-from domain.verification import Order, Reservation
-from tests.support.builders import a_reservation, an_instruction, an_order
+from tests.support.builders import an_instruction
 from tests.support.fakes.gateway import FakeGateway
-from tests.support.fakes.inventory import FakeInventory
-from tests.support.fakes.ordering import FakeOrdering
 from tests.support.fakes.world import World
-
-Serve = Callable[[ModuleType, ErrorCode], tuple[httpx.AsyncClient, JsonClient]]
-
-
-@pytest.fixture
-async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
-    """A simulator in this process: a client for the test and the adapter's neighbour."""
-    apps: list[FastAPI] = []
-
-    def serve(module: ModuleType, unavailable: ErrorCode) -> tuple[httpx.AsyncClient, JsonClient]:
-        apps.append(module.create_app(NeighbourSettings(devstack_data=tmp_path)))
-        transport = httpx.ASGITransport(apps[-1])
-        client = httpx.AsyncClient(transport=transport, base_url="http://neighbour")
-        return client, JsonClient(client, "The neighbour", unavailable, 5)
-
-    yield serve
-    for app in apps:
-        app.state.journal.close()
-
-
-async def code_of(asking: Awaitable[object]) -> ErrorCode:
-    with pytest.raises(PaymentError) as caught:
-        await asking
-    return caught.value.code
-
-
-# The gateway.
+from tests.support.json_neighbour import Serve, code_of
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -207,105 +161,3 @@ async def test_an_unknown_charge_has_neither_refunds_nor_amounts(subject: Paymen
 
     assert await code_of(subject.refund(refund)) is ErrorCode.REFUND_REFUSED
     assert await code_of(subject.has_left(refund)) is ErrorCode.GATEWAY_UNAVAILABLE
-
-
-# Ordering and Inventory.
-
-
-class Shelf:
-    """Where a test puts the orders and reservations that the ports then read."""
-
-    ordering: Ordering
-    inventory: Inventory
-
-    async def put_order(self, order: Order) -> None:
-        raise NotImplementedError
-
-    async def put_reservation(self, reservation: Reservation) -> None:
-        raise NotImplementedError
-
-
-class FakeShelf(Shelf):
-    def __init__(self) -> None:
-        self._world = World()
-        self.ordering = FakeOrdering(self._world)
-        self.inventory = FakeInventory(self._world)
-
-    async def put_order(self, order: Order) -> None:
-        self._world.orders[order.id] = order
-
-    async def put_reservation(self, reservation: Reservation) -> None:
-        self._world.reservations[reservation.id] = reservation
-
-
-class RealShelf(Shelf):
-    def __init__(self, serve: Serve) -> None:
-        self._orders, at_ordering = serve(ordering, ErrorCode.ORDERING_UNAVAILABLE)
-        self._seats, at_inventory = serve(inventory, ErrorCode.INVENTORY_UNAVAILABLE)
-        self.ordering = HttpOrdering(at_ordering, accept_stateless=False)
-        self.inventory = HttpInventory(at_inventory)
-
-    async def put_order(self, order: Order) -> None:
-        body = {
-            "id": order.id,
-            "customerId": order.customer_id,
-            "currency": order.currency,
-            "totalAmount": order.total,
-        }
-        await self._post(self._orders, "/orders", body)
-        await self._orders.patch(f"/orders/{order.id}", json={"status": order.state})
-
-    async def put_reservation(self, reservation: Reservation) -> None:
-        body = {
-            "id": reservation.id,
-            "orderId": reservation.order_id,
-            "customerId": reservation.customer_id,
-            "status": reservation.status,
-            "expiresAt": reservation.expires_at,
-        }
-        await self._post(self._seats, "/reservations", body)
-
-    async def _post(self, client: httpx.AsyncClient, path: str, body: object) -> None:
-        (await client.post(path, content=exact_json.dumps(body))).raise_for_status()
-
-
-@pytest.fixture(params=["fake", "real"])
-def shelf(request: pytest.FixtureRequest, serve: Serve) -> Shelf:
-    return FakeShelf() if request.param == "fake" else RealShelf(serve)
-
-
-@pytest.mark.parametrize("state", ["pending", "draft", "paid", "cancelled"])
-@pytest.mark.parametrize("amount", [("150.00", "USD"), ("9999999999999.90", "EUR"), ("7", "JPY")])
-async def test_an_order_is_told_as_it_stands(
-    shelf: Shelf, state: str, amount: tuple[str, str]
-) -> None:
-    order = an_order(an_instruction(amount=Money.parse(*amount)), state=state)
-    await shelf.put_order(order)
-
-    assert await shelf.ordering.fetch_order(order.id) == order
-
-
-async def test_an_order_that_is_not_there_is_not_found(shelf: Shelf) -> None:
-    assert await code_of(shelf.ordering.fetch_order(uuid4())) is ErrorCode.ORDER_NOT_FOUND
-
-
-@pytest.mark.parametrize("status", ["active", "expired", "confirmed"])
-@pytest.mark.parametrize("order_id", [None, UUID(int=7)])
-async def test_a_reservation_is_told_as_it_stands(
-    shelf: Shelf, status: str, order_id: UUID | None
-) -> None:
-    held = a_reservation(
-        an_instruction(reservation_id=uuid4()),
-        status=status,
-        order_id=order_id,
-        expires_at=(utc_now() + timedelta(hours=1)).replace(microsecond=0),
-    )
-    await shelf.put_reservation(held)
-
-    assert await shelf.inventory.fetch_reservation(held.id) == held
-
-
-async def test_a_reservation_that_is_not_there_is_not_active(shelf: Shelf) -> None:
-    fetching = shelf.inventory.fetch_reservation(uuid4())
-
-    assert await code_of(fetching) is ErrorCode.RESERVATION_NOT_ACTIVE
