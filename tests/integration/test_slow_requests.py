@@ -8,7 +8,7 @@ import pytest
 
 from api import server
 from domain import exact_json
-from tests.support.raw_http import GET, HEAD, Connection, connected, assert_refused, statuses
+from tests.support.raw_http import GET, HEAD, Connection, assert_refused, connected, statuses
 from tests.support.shop import Shop
 from tests.support.stacks import another_server
 

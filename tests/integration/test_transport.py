@@ -6,7 +6,7 @@ import pytest
 
 from devstack.stack.ports import HOST
 from domain import exact_json
-from tests.support.raw_http import GET, HEAD, connected, exchange, assert_refused, statuses
+from tests.support.raw_http import GET, HEAD, assert_refused, connected, exchange, statuses
 from tests.support.shop import Shop
 from tests.support.stacks import another_server
 

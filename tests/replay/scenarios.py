@@ -1,4 +1,4 @@
-"""The paths that a payment, a refund or a reconciliation can take, each to be recorded once."""
+"""Data: the paths of a payment, a refund and a reconciliation, each to be recorded once."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress

@@ -61,7 +61,7 @@ def statuses(answer: bytes) -> list[bytes]:
 
 
 def assert_refused(answer: bytes, status: int, code: str) -> None:
-    """Check that there is one response, with this status and code, and that the server then closes."""
+    """Check that there is one response with this status and code, and that the server closes."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status), answer[:200]
     assert b"connection: close" in head.lower()

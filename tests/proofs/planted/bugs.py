@@ -1,4 +1,4 @@
-"""Mistakes that a developer might make, each with the tests that must fail because of it."""
+"""Data: mistakes that a developer might make, each with the tests that must fail because of it."""
 
 from typing import NamedTuple
 
