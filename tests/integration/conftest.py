@@ -23,8 +23,8 @@ from tests.support.fakes.refunds import FakeRefunds
 from tests.support.fakes.world import World
 from tests.support.programs import CHROMIUM
 from tests.support.recorded import Stores
-from tests.support.shop import Shop
-from tests.support.tab import Tab, chromium, opened
+from tests.support.shop_page import ShopPage, chromium, opened
+from tests.support.system import System
 from tests.support.topics import Topics, following
 
 PATIENCE = 60
@@ -67,15 +67,15 @@ async def database(stack: Stack) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"
 
 
 @pytest.fixture(scope="session")
-async def shop(
+async def system(
     stack: Stack, topics: Topics, database: "asyncpg.Pool[asyncpg.Record]", temporal: Client
-) -> AsyncIterator[Shop]:
+) -> AsyncIterator[System]:
     address = stack.environment()["PAYMENT_API_URL"]
     async with (
         httpx.AsyncClient(base_url=address, timeout=PATIENCE, trust_env=False) as api,
         httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as neighbours,
     ):
-        yield Shop(stack, api, neighbours, database, topics, temporal)
+        yield System(stack, api, neighbours, database, topics, temporal)
 
 
 @pytest.fixture(scope="session")
@@ -92,14 +92,14 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def tab(browser: Browser, shop: Shop) -> AsyncIterator[Tab]:
-    async with opened(browser, shop) as tab:
-        yield tab
+async def shop_page(browser: Browser, system: System) -> AsyncIterator[ShopPage]:
+    async with opened(browser, system) as shop_page:
+        yield shop_page
 
 
 @pytest.fixture(scope="module")
-async def engine(shop: Shop) -> AsyncIterator[AsyncEngine]:
-    url = shop.stack.environment()["DATABASE_URL"]
+async def engine(system: System) -> AsyncIterator[AsyncEngine]:
+    url = system.stack.environment()["DATABASE_URL"]
     engine = create_engine(url, application_name="tests")
     yield engine
     await engine.dispose()

@@ -27,8 +27,8 @@ from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.names import TOPICS
 from tests.support.builders import a_payment
-from tests.support.shop import Shop
 from tests.support.stacks import settings_of
+from tests.support.system import System
 from tests.support.tls import (
     PASSWORD,
     USER,
@@ -111,11 +111,11 @@ async def test_kafka_is_not_used(
     ],
 )
 async def test_postgresql(
-    shop: Shop, authority: Authority, tmp_path: Path, parameters: str, is_used: bool
+    system: System, authority: Authority, tmp_path: Path, parameters: str, is_used: bool
 ) -> None:
     stranger = Authority(tmp_path)
     certificates = {"authority": authority.file, "stranger": stranger.file}
-    server = shop.stack.site.ports.postgres
+    server = system.stack.site.ports.postgres
     async with encrypting_postgresql(server, authority.context()) as port:
         url = f"postgresql://payments:payments@{HOST}:{port}/payments"
         engine = create_engine(url + parameters.format(**certificates), application_name="tests")
@@ -133,8 +133,8 @@ async def answers(payments: PaymentStore) -> bool:
     return True
 
 
-async def test_redis(shop: Shop, authority: Authority) -> None:
-    async with encrypting(shop.stack.site.ports.valkey, authority.context()) as port:
+async def test_redis(system: System, authority: Authority) -> None:
+    async with encrypting(system.stack.site.ports.valkey, authority.context()) as port:
         address = f"rediss://{HOST}:{port}/0"
         async with Redis.from_url(f"{address}?ssl_ca_certs={authority.file}") as redis:
             assert await redis.ping()
@@ -148,9 +148,9 @@ async def test_redis(shop: Shop, authority: Authority) -> None:
 
 
 async def test_neighbours(
-    shop: Shop, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    system: System, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with encrypting(shop.stack.site.ports.ordering, authority.context()) as port:
+    async with encrypting(system.stack.site.ports.ordering, authority.context()) as port:
         address = f"https://{HOST}:{port}"
         async with json_client.create_client(address) as ordering:
             with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
@@ -162,9 +162,11 @@ async def test_neighbours(
     json_client._trusted.cache_clear()
 
 
-async def test_temporal(shop: Shop, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with encrypting(shop.stack.site.ports.temporal, authority.context()) as port:
-        settings = settings_of(shop.stack, temporal_address=f"{HOST}:{port}")
+async def test_temporal(
+    system: System, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with encrypting(system.stack.site.ports.temporal, authority.context()) as port:
+        settings = settings_of(system.stack, temporal_address=f"{HOST}:{port}")
         monkeypatch.setenv("TEMPORAL_TLS", "true")
         with pytest.raises(SystemExit, match="cannot be used"):
             await temporal.connect(settings, patience=timedelta(0))

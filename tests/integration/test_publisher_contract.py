@@ -19,8 +19,8 @@ from tests.support import topics
 from tests.support.builders import DECLINED, NOON, a_payment, a_refund
 from tests.support.fakes.publisher import LARGEST_EVENT, FakePublisher
 from tests.support.fakes.world import World
-from tests.support.shop import Shop
 from tests.support.stacks import kafka_of
+from tests.support.system import System
 from tests.support.waiting import eventually
 
 MISSING = "nobody-has-made-this-topic"
@@ -68,18 +68,18 @@ class FakeBroker(Broker):
 
 
 class RealBroker(Broker):
-    def __init__(self, shop: Shop) -> None:
-        self._shop = shop
-        self.publisher = self.real = KafkaPublisher(kafka_of(shop.stack))
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self.publisher = self.real = KafkaPublisher(kafka_of(system.stack))
 
     async def order_id(self) -> UUID:
-        return UUID((await self._shop.an_order()).id)
+        return UUID((await self._system.an_order()).id)
 
     async def records(self, event: Event) -> list[topics.Event]:
-        return list(await self._shop.topics.of(event.key))
+        return list(await self._system.topics.of(event.key))
 
     async def has_topic(self, topic: str) -> bool:
-        admin = AIOKafkaAdminClient(**kafka_of(self._shop.stack))
+        admin = AIOKafkaAdminClient(**kafka_of(self._system.stack))
         await admin.start()
         try:
             return topic in await admin.list_topics()
@@ -87,7 +87,7 @@ class RealBroker(Broker):
             await admin.close()
 
     def away(self) -> AbstractAsyncContextManager[None]:
-        return self._shop.without("kafka")
+        return self._system.without("kafka")
 
 
 def _record(event: Event) -> topics.Event:
@@ -96,11 +96,11 @@ def _record(event: Event) -> topics.Event:
 
 
 @pytest.fixture(params=["fake", "real"])
-async def broker(request: pytest.FixtureRequest, shop: Shop) -> AsyncIterator[Broker]:
+async def broker(request: pytest.FixtureRequest, system: System) -> AsyncIterator[Broker]:
     if request.param == "fake":
         yield FakeBroker()
         return
-    real = RealBroker(shop)
+    real = RealBroker(system)
     yield real
     await real.real.close()
 

@@ -9,8 +9,8 @@ import pytest
 from api import server
 from domain import exact_json
 from tests.support.raw_http import GET, HEAD, Connection, assert_refused, connected, statuses
-from tests.support.shop import Shop
 from tests.support.stacks import another_server
+from tests.support.system import System
 
 SECONDS = 0.5
 LESS_THAN_USUAL = server.RECEIVE_SECONDS - 1
@@ -18,10 +18,10 @@ LESS_THAN_USUAL = server.RECEIVE_SECONDS - 1
 
 
 @pytest.fixture
-async def impatient(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+async def impatient(system: System, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """The address of an API that waits for half a second."""
     monkeypatch.setattr(server, "RECEIVE_SECONDS", SECONDS)
-    async with another_server(shop.stack) as address:
+    async with another_server(system.stack) as address:
         yield address
 
 
@@ -65,19 +65,19 @@ async def test_connection_on_which_nothing_comes_is_closed(impatient: str, data:
         assert await connection.rest(LESS_THAN_USUAL) == b""
 
 
-async def test_answer_that_takes_longer_is_awaited(shop: Shop, impatient: str) -> None:
-    order = await shop.an_order()
+async def test_answer_that_takes_longer_is_awaited(system: System, impatient: str) -> None:
+    order = await system.an_order()
     body = exact_json.dumps(order.request())
     head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
 
-    async with shop.gateway(latencyMs=1500), connected(impatient) as connection:
+    async with system.gateway(latencyMs=1500), connected(impatient) as connection:
         await connection.send(head + body + b"\r\n")
         answer = await connection.rest(10 * SECONDS)
 
     assert statuses(answer) == [b"HTTP/1.1 200 OK"]
 
 
-async def test_slow_neighbours_hold_nobody_up(shop: Shop, impatient: str) -> None:
+async def test_slow_neighbours_hold_nobody_up(system: System, impatient: str) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(200):
             connection = await stack.enter_async_context(connected(impatient))

@@ -21,7 +21,7 @@ from domain.money import MAX_RECORDED_UNITS, Money
 from domain.payment import Announcement, Claim, Payment, PaymentStatus
 from tests.support.builders import NOON, a_payment, a_refund
 from tests.support.recorded import ended, recorded
-from tests.support.shop import Shop
+from tests.support.system import System
 
 
 async def test_key_comes_back_as_it_was(engine: AsyncEngine) -> None:
@@ -51,17 +51,17 @@ async def test_payment_comes_back_as_it_was(store: PaymentStore) -> None:
 
 
 async def test_what_another_version_recorded_hides_nothing(
-    engine: AsyncEngine, store: PaymentStore, shop: Shop
+    engine: AsyncEngine, store: PaymentStore, system: System
 ) -> None:
     paid, failed = await recorded(store, "succeeded"), await recorded(store, "failed")
     await store.record_announcement(ended(paid, "succeeded").announced())
     await RefundStore(engine).record_pending(a_refund(paid.succeeded(NOON).announced()))
-    await shop.database.execute(
+    await system.database.execute(
         """UPDATE bc_payment.payments SET currency = 'ZZQ', currency_exponent = 3,
             payment_method = 'bnpl', amount_minor = $2 WHERE id = $1""",
         *(paid.id, MAX_RECORDED_UNITS),
     )
-    await shop.database.execute(
+    await system.database.execute(
         """UPDATE bc_payment.payments SET error_code = 'FRAUD_SUSPECTED', failure_reason = 'fraud'
             WHERE id = $1""",
         failed.id,
@@ -132,13 +132,13 @@ async def test_order_of_a_failure_that_nobody_heard_of_can_be_claimed(store: Pay
     assert (await store.record_pending(next_one)).payment == next_one
 
 
-async def test_success_is_recorded_once(store: PaymentStore, shop: Shop) -> None:
+async def test_success_is_recorded_once(store: PaymentStore, system: System) -> None:
     payment = await recorded(store, "pending")
     for _ in range(2):
         await store.record_succeeded(ended(payment, "succeeded"))
 
     assert await store.find(payment.id) == ended(payment, "succeeded")
-    assert await shop.transitions(payment.id) == ["pending", "succeeded"]
+    assert await system.transitions(payment.id) == ["pending", "succeeded"]
 
 
 @pytest.mark.parametrize("status", ["absent", "failed"])
@@ -161,14 +161,14 @@ async def test_success_of_what_is_not_pending_is_refused(store: PaymentStore, st
     ],
 )
 async def test_failure_is_recorded_from_every_state(
-    store: PaymentStore, shop: Shop, status: str, history: list[str]
+    store: PaymentStore, system: System, status: str, history: list[str]
 ) -> None:
     payment = await recorded(store, status)
     for _ in range(2):
         await store.record_failed(ended(payment, "failed"))
 
     assert await store.find(payment.id) == ended(payment, "failed")
-    assert await shop.transitions(payment.id) == history
+    assert await system.transitions(payment.id) == history
     assert await store.find_live(payment.order_id) is None
 
 
@@ -181,7 +181,7 @@ async def test_first_failure_is_the_one_that_stays(store: PaymentStore) -> None:
     assert await store.find(payment.id) == ended(payment, "failed")
 
 
-async def test_success_that_may_have_been_told_stands(store: PaymentStore, shop: Shop) -> None:
+async def test_success_that_may_have_been_told_stands(store: PaymentStore, system: System) -> None:
     payment = await recorded(store, "succeeded")
     begun = ended(payment, "succeeded").announced(Announcement.BEGUN)
     await store.record_announcement(begun)
@@ -192,7 +192,7 @@ async def test_success_that_may_have_been_told_stands(store: PaymentStore, shop:
     assert refusal.value.code is ErrorCode.RECORD_REFUSED
     assert await store.find(payment.id) == begun
     with pytest.raises(asyncpg.CheckViolationError):
-        await shop.database.execute(
+        await system.database.execute(
             """UPDATE bc_payment.payments SET status = 'failed', error_code = 'CARD_DECLINED'
                 WHERE id = $1""",
             payment.id,
@@ -201,10 +201,10 @@ async def test_success_that_may_have_been_told_stands(store: PaymentStore, shop:
 
 @pytest.mark.parametrize("ending", ["stands", "is undone"])
 async def test_success_that_an_earlier_version_records_is_accepted(
-    store: PaymentStore, shop: Shop, ending: str
+    store: PaymentStore, system: System, ending: str
 ) -> None:
     payment = await recorded(store, "pending")
-    await shop.database.execute(
+    await system.database.execute(
         """UPDATE bc_payment.payments SET status = 'succeeded', processed_at = created_at
             WHERE id = $1""",
         payment.id,
@@ -230,17 +230,17 @@ async def test_announcement_does_not_go_back(store: PaymentStore) -> None:
 
 
 async def test_announcement_that_is_noted_is_not_written_again(
-    store: PaymentStore, shop: Shop
+    store: PaymentStore, system: System
 ) -> None:
     payment = ended(await recorded(store, "succeeded"), "succeeded")
     begun = payment.announced(Announcement.BEGUN)
     version = "SELECT xmin::text, announced_at FROM bc_payment.payments WHERE id = $1"
 
     await store.record_announcement(begun)
-    first = await shop.database.fetchrow(version, payment.id)
+    first = await system.database.fetchrow(version, payment.id)
     await store.record_announcement(begun)
 
-    assert await shop.database.fetchrow(version, payment.id) == first
+    assert await system.database.fetchrow(version, payment.id) == first
     assert await store.find(payment.id) == begun
 
 

@@ -12,13 +12,13 @@ from db.payments import PaymentStore
 from domain.errors import ErrorCode, PaymentError
 from tests.support.builders import NOON, a_payment
 from tests.support.recorded import recorded
-from tests.support.shop import Shop
+from tests.support.system import System
 from tests.support.waiting import eventually
 
 
 @pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout"])
-async def test_every_wait_has_an_end(shop: Shop, setting: str) -> None:
-    engine = create_engine(shop.stack.environment()["DATABASE_URL"], application_name="tests")
+async def test_every_wait_has_an_end(system: System, setting: str) -> None:
+    engine = create_engine(system.stack.environment()["DATABASE_URL"], application_name="tests")
     async with engine.connect() as connection:
         seconds = await connection.scalar(text(f"SHOW {setting}"))
     await engine.dispose()
@@ -26,8 +26,8 @@ async def test_every_wait_has_an_end(shop: Shop, setting: str) -> None:
     assert seconds == f"{STATEMENT_TIMEOUT_SECONDS}s"
 
 
-async def test_behind_a_pooler_nothing_is_left_in_a_session(shop: Shop) -> None:
-    url = f"{shop.stack.environment()['DATABASE_URL']}?pgbouncer=true"
+async def test_behind_a_pooler_nothing_is_left_in_a_session(system: System) -> None:
+    url = f"{system.stack.environment()['DATABASE_URL']}?pgbouncer=true"
     engine = create_engine(url, application_name="tests", pool_size=1)
     store, payment = PaymentStore(engine), a_payment()
 
@@ -41,14 +41,14 @@ async def test_behind_a_pooler_nothing_is_left_in_a_session(shop: Shop) -> None:
         assert await connection.scalar(text("SHOW statement_timeout")) == "0"
     await engine.dispose()
 
-    assert len(await shop.database.fetch(RECORDED, payment.id)) == 1
+    assert len(await system.database.fetch(RECORDED, payment.id)) == 1
 
 
 RECORDED = "SELECT id FROM bc_payment.payments WHERE id = $1"
 
 
-async def test_pool_without_a_free_connection_is_an_outage(shop: Shop) -> None:
-    url = shop.stack.environment()["DATABASE_URL"]
+async def test_pool_without_a_free_connection_is_an_outage(system: System) -> None:
+    url = system.stack.environment()["DATABASE_URL"]
     engine = create_engine(url, application_name="tests", pool_size=1)
     async with engine.connect():
         with pytest.raises(PaymentError) as refusal:
@@ -60,10 +60,10 @@ async def test_pool_without_a_free_connection_is_an_outage(shop: Shop) -> None:
 
 
 async def test_backend_lost_while_a_success_is_recorded_is_an_outage(
-    store: PaymentStore, shop: Shop
+    store: PaymentStore, system: System
 ) -> None:
     payment = await recorded(store, "pending")
-    async with shop.database.acquire() as other, other.transaction():
+    async with system.database.acquire() as other, other.transaction():
         await other.execute("SELECT FROM bc_payment.payments WHERE id = $1 FOR UPDATE", payment.id)
         recording = asyncio.create_task(store.record_succeeded(payment.succeeded(NOON)))
         await eventually("the record waits for the row", lambda: terminate_waiting(other))

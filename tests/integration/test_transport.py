@@ -7,8 +7,8 @@ import pytest
 from devstack.stack.ports import HOST
 from domain import exact_json
 from tests.support.raw_http import GET, HEAD, assert_refused, connected, exchange, statuses
-from tests.support.shop import Shop
 from tests.support.stacks import another_server
+from tests.support.system import System
 
 SMUGGLED = b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 MALFORMED = {
@@ -42,9 +42,9 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
 async def test_malformed_request_is_refused_and_nothing_behind_it_is_read(
-    shop: Shop, data: bytes
+    system: System, data: bytes
 ) -> None:
-    assert_refused(await exchange(shop, data), 400, "INVALID_REQUEST")
+    assert_refused(await exchange(system, data), 400, "INVALID_REQUEST")
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,20 @@ async def test_malformed_request_is_refused_and_nothing_behind_it_is_read(
         MALFORMED["no host"],
     ],
 )
-async def test_every_answer_tells_browsers_what_not_to_do(shop: Shop, data: bytes) -> None:
-    head, _, _ = (await exchange(shop, data)).lower().partition(b"\r\n\r\n")
+async def test_every_answer_tells_browsers_what_not_to_do(system: System, data: bytes) -> None:
+    head, _, _ = (await exchange(system, data)).lower().partition(b"\r\n\r\n")
 
     assert b"\r\nx-content-type-options: nosniff" in head
     assert b"\r\ncontent-security-policy: frame-ancestors 'none'" in head
 
 
 @pytest.mark.parametrize("data", TOO_LARGE.values(), ids=TOO_LARGE)
-async def test_head_that_is_too_large_is_refused(shop: Shop, data: bytes) -> None:
-    assert_refused(await exchange(shop, data), 431, "HEADERS_TOO_LARGE")
+async def test_head_that_is_too_large_is_refused(system: System, data: bytes) -> None:
+    assert_refused(await exchange(system, data), 431, "HEADERS_TOO_LARGE")
 
 
-async def test_large_head_is_refused_before_it_has_arrived(shop: Shop) -> None:
-    async with connected(shop.url("payment_api")) as connection:
+async def test_large_head_is_refused_before_it_has_arrived(system: System) -> None:
+    async with connected(system.url("payment_api")) as connection:
         await connection.send(b"GET /health HTTP/1.1\r\nHost: a\r\nX: ")
         for _ in range(18):
             await connection.send(b"x" * 1000)
@@ -76,14 +76,14 @@ async def test_large_head_is_refused_before_it_has_arrived(shop: Shop) -> None:
         assert_refused(await connection.rest(), 431, "HEADERS_TOO_LARGE")
 
 
-async def test_hundred_headers_are_read(shop: Shop) -> None:
+async def test_hundred_headers_are_read(system: System) -> None:
     data = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + b"X: y\r\n" * 98 + b"\r\n"
 
-    assert (await exchange(shop, data)).startswith(b"HTTP/1.1 200 ")
+    assert (await exchange(system, data)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_answer_to_head_has_no_body(shop: Shop) -> None:
-    answer = await exchange(shop, GET.replace(b"GET", b"HEAD") + b"nonsense\r\n\r\n")
+async def test_answer_to_head_has_no_body(system: System) -> None:
+    answer = await exchange(system, GET.replace(b"GET", b"HEAD") + b"nonsense\r\n\r\n")
 
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
@@ -91,23 +91,23 @@ async def test_answer_to_head_has_no_body(shop: Shop) -> None:
     assert body == b""
 
 
-async def test_answers_of_one_connection_keep_their_order(shop: Shop) -> None:
-    order = await shop.an_order()
+async def test_answers_of_one_connection_keep_their_order(system: System) -> None:
+    order = await system.an_order()
     body = exact_json.dumps(order.request())
     pay = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
-    answer = await exchange(shop, pay + GET + b"nonsense\r\n\r\n")
+    answer = await exchange(system, pay + GET + b"nonsense\r\n\r\n")
 
     assert statuses(answer) == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK"]
     assert answer.index(b'"success":true') < answer.index(b"Healthy")
 
 
-async def test_malformed_body_does_not_take_the_place_of_an_answer(shop: Shop) -> None:
-    order = await shop.an_order()
+async def test_malformed_body_does_not_take_the_place_of_an_answer(system: System) -> None:
+    order = await system.an_order()
     body = exact_json.dumps(order.request())
     pay = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
-    answer = await exchange(shop, pay + HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n")
+    answer = await exchange(system, pay + HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n")
 
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b'"success":true' in answer
@@ -121,16 +121,18 @@ UPGRADES = {
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
-async def test_request_with_upgrade_refunds_what_its_body_says(shop: Shop, upgrade: bytes) -> None:
-    order = await shop.an_order()
-    payment = (await shop.pay(order)).payment
+async def test_request_with_upgrade_refunds_what_its_body_says(
+    system: System, upgrade: bytes
+) -> None:
+    order = await system.an_order()
+    payment = (await system.pay(order)).payment
     body = b'{"amount": 10.00}'
     refund = (
         b"POST /payments/%b/refunds HTTP/1.1\r\nHost: a\r\nIdempotency-Key: %d\r\n"
         b"Content-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b"
     )
 
-    async with connected(shop.url("payment_api")) as connection:
+    async with connected(system.url("payment_api")) as connection:
         for number in range(3):  # in one segment; its body in another; its head in two
             data = refund % (payment["id"].encode(), number, upgrade, len(body), body)
             border = (len(data), data.index(body), data.index(b"Upgrade:"))[number]
@@ -141,13 +143,13 @@ async def test_request_with_upgrade_refunds_what_its_body_says(shop: Shop, upgra
         await connection.send(GET + b"nonsense\r\n\r\n")
         assert b"Healthy" in await connection.rest()
 
-    [charge] = await shop.charges(order)
+    [charge] = await system.charges(order)
     assert charge["refundedAmount"] == 30
 
 
-async def test_idle_connection_stays_open_as_long_as_is_set(shop: Shop) -> None:
+async def test_idle_connection_stays_open_as_long_as_is_set(system: System) -> None:
     async with (
-        another_server(shop.stack, keep_alive_seconds=1) as address,
+        another_server(system.stack, keep_alive_seconds=1) as address,
         connected(address) as connection,
     ):
         await connection.send(GET)
@@ -157,9 +159,9 @@ async def test_idle_connection_stays_open_as_long_as_is_set(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "[::1]"])
-async def test_two_colons_are_every_address(shop: Shop, address: str) -> None:
+async def test_two_colons_are_every_address(system: System, address: str) -> None:
     async with (
-        another_server(shop.stack, api_host="::") as url,
+        another_server(system.stack, api_host="::") as url,
         connected(url.replace(HOST, address)) as connection,
     ):
         await connection.send(GET)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pydantic import HttpUrl
 
 from domain import exact_json
-from tests.support.shop import Shop
+from tests.support.system import System
 
 GET = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"POST /payments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
@@ -47,9 +47,9 @@ async def connected(address: str) -> AsyncIterator[Connection]:
     writer.close()
 
 
-async def exchange(shop: Shop, data: bytes) -> bytes:
+async def exchange(system: System, data: bytes) -> bytes:
     """Send the bytes on a new connection. Returns all responses, once the server has closed."""
-    async with connected(shop.url("payment_api")) as connection:
+    async with connected(system.url("payment_api")) as connection:
         await connection.send(data)
         return await connection.rest()
 

@@ -16,7 +16,7 @@ import httpx
 from audit.api_responses import is_definite
 from audit.books import ApiResponse
 from domain import exact_json
-from tests.support.shop import JSON
+from tests.support.system import JSON
 
 PATIENCE_SECONDS = 300
 """Longer than two outages, one after the other."""
