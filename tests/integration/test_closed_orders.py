@@ -12,7 +12,7 @@ from tests.support.system import Answer, Order, System
 STRANGER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 
 
-async def test_a_failure_closes_its_order_before_ordering_has_heard_of_it(system: System) -> None:
+async def test_a_failure_closes_its_order_before_ordering_reads_its_event(system: System) -> None:
     order = await system.an_order()
     seat = await system.a_seat(order)
     async with without_events(system):
@@ -28,7 +28,7 @@ async def test_a_failure_closes_its_order_before_ordering_has_heard_of_it(system
     await assert_closed(system, order, declined, second)
 
 
-async def test_a_failure_closes_its_order_before_its_event_is_out(system: System) -> None:
+async def test_a_failure_closes_its_order_before_its_event_is_published(system: System) -> None:
     order = await system.an_order()
     async with system.without("kafka"):
         async with system.gateway(successRate=0):
@@ -41,7 +41,7 @@ async def test_a_failure_closes_its_order_before_its_event_is_out(system: System
     await assert_closed(system, order, declined, second)
 
 
-async def test_a_success_is_answered_before_its_event_is_out(system: System) -> None:
+async def test_a_success_is_returned_before_its_event_is_published(system: System) -> None:
     order = await system.an_order()
     async with system.without("kafka"):
         answer = await system.pay(order)

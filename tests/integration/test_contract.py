@@ -8,7 +8,7 @@ from tests.support.stacks import another_server
 from tests.support.system import System
 
 
-async def test_service_is_what_its_contract_says(system: System, tmp_path: Path) -> None:
+async def test_the_service_fits_its_contract(system: System, tmp_path: Path) -> None:
     with issuing() as issuer:
         async with another_server(system.stack, auth_issuer=issuer) as api:
             ordering = system.url("ordering")

@@ -6,7 +6,9 @@ from tests.support.agreement import assert_agreement
 from tests.support.system import System
 
 
-async def test_worker_completes_what_it_runs_and_the_next_one_goes_on(system: System) -> None:
+async def test_a_stopping_worker_completes_its_steps_and_the_next_one_continues(
+    system: System,
+) -> None:
     orders = [await system.an_order() for _ in range(10)]
     async with system.gateway(latencyMs=600):
         paying = asyncio.gather(*(system.pay(order) for order in orders))
@@ -20,7 +22,7 @@ async def test_worker_completes_what_it_runs_and_the_next_one_goes_on(system: Sy
         await assert_agreement(system, order, answer)
 
 
-async def test_api_answers_whom_it_has_accepted(system: System) -> None:
+async def test_a_stopping_api_responds_to_the_requests_that_it_has_accepted(system: System) -> None:
     order = await system.an_order()
     async with system.gateway(latencyMs=1500):
         paying = asyncio.create_task(system.pay(order))

@@ -65,7 +65,9 @@ def connection(broker: SecureKafka, authority: Authority, **changes: Any) -> dic
     return kafka.connection(Settings.model_validate({**settings, **changes}))
 
 
-async def test_events_are_published_and_read(broker: SecureKafka, authority: Authority) -> None:
+async def test_events_are_published_and_read_over_tls(
+    broker: SecureKafka, authority: Authority
+) -> None:
     kafka = connection(broker, authority)
     payment = a_payment().succeeded(a_payment().created_at)
     event = PaymentEvent.of(payment)
@@ -91,7 +93,7 @@ async def test_events_are_published_and_read(broker: SecureKafka, authority: Aut
     ],
     ids=["unknown authority", "wrong password", "no password"],
 )
-async def test_kafka_is_not_used(
+async def test_kafka_is_not_used_without_its_authority_and_password(
     broker: SecureKafka, authority: Authority, changes: dict[str, Any]
 ) -> None:
     publisher = KafkaPublisher(connection(broker, authority, **changes))
@@ -110,7 +112,7 @@ async def test_kafka_is_not_used(
         ("?sslmode=disable", False),
     ],
 )
-async def test_postgresql(
+async def test_postgresql_is_used_only_over_tls_with_a_known_certificate(
     system: System, authority: Authority, tmp_path: Path, parameters: str, is_used: bool
 ) -> None:
     stranger = Authority(tmp_path)
@@ -133,7 +135,9 @@ async def answers(payments: PaymentStore) -> bool:
     return True
 
 
-async def test_redis(system: System, authority: Authority) -> None:
+async def test_redis_is_used_over_tls_only_with_a_known_certificate(
+    system: System, authority: Authority
+) -> None:
     async with encrypting(system.stack.site.ports.valkey, authority.context()) as port:
         address = f"rediss://{HOST}:{port}/0"
         async with Redis.from_url(f"{address}?ssl_ca_certs={authority.file}") as redis:
@@ -147,7 +151,7 @@ async def test_redis(system: System, authority: Authority) -> None:
         await storage.bridge.storage.aclose()
 
 
-async def test_neighbours(
+async def test_neighbours_are_called_over_tls_only_with_a_known_certificate(
     system: System, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with encrypting(system.stack.site.ports.ordering, authority.context()) as port:
@@ -162,7 +166,7 @@ async def test_neighbours(
     json_client._trusted.cache_clear()
 
 
-async def test_temporal(
+async def test_temporal_is_used_over_tls_only_with_a_known_certificate(
     system: System, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with encrypting(system.stack.site.ports.temporal, authority.context()) as port:

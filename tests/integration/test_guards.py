@@ -145,7 +145,7 @@ async def test_another_attempt_is_allowed_when_the_setting_says_so(
 
 
 @pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN])
-async def test_an_event_that_is_not_out_keeps_the_order_closed(
+async def test_an_unpublished_event_keeps_the_order_closed(
     engine: AsyncEngine, store: PaymentStore, announcement: Announcement
 ) -> None:
     failed = await a_failure(store, announcement)
@@ -237,7 +237,7 @@ async def test_a_row_that_cannot_be_read_hides_no_others(
         await store.record_failed(each.failed(DECLINED, NOON))
 
 
-async def test_a_completed_round_is_remembered(engine: AsyncEngine) -> None:
+async def test_a_completed_round_is_recorded(engine: AsyncEngine) -> None:
     rounds = ReconciliationRounds(engine)
 
     await rounds.record_completed()

@@ -94,7 +94,7 @@ async def test_other_methods_are_refused(system: System, method: str) -> None:
     assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
-async def test_missing_order_is_a_problem_for_those_who_ask_for_one(system: System) -> None:
+async def test_a_failure_is_a_problem_document_if_the_caller_accepts_one(system: System) -> None:
     content = exact_json.dumps(an_unknown_order().request())
 
     answer = await system.post(content, accept="application/problem+json")
@@ -160,7 +160,7 @@ async def test_documentation_needs_no_internet(system: System, page: str) -> Non
         assert (await system.get(asset)).status == 200
 
 
-async def test_documentation_tells_every_answer(system: System) -> None:
+async def test_documentation_lists_every_response(system: System) -> None:
     paths = (await system.get("/openapi.json")).body["paths"]
 
     described = set(paths["/payments"]["post"]["responses"])

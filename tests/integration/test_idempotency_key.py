@@ -76,7 +76,9 @@ async def test_key_of_another_customer_is_another_key(system: System) -> None:
     await assert_agreement(system, other, answer)
 
 
-async def test_key_of_an_order_that_was_paid_without_one(system: System) -> None:
+async def test_an_order_that_was_paid_without_a_key_is_not_paid_again_with_one(
+    system: System,
+) -> None:
     order, key = await system.an_order(), a_key()
     first = await system.pay(order)
 
@@ -86,7 +88,7 @@ async def test_key_of_an_order_that_was_paid_without_one(system: System) -> None
     await assert_agreement(system, order, answers[1])
 
 
-async def test_key_that_is_none_is_refused(system: System) -> None:
+async def test_an_invalid_key_is_refused(system: System) -> None:
     order = await system.an_order()
 
     answer = await system.pay(order, "x" * 256)

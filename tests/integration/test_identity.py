@@ -31,7 +31,7 @@ async def test_customers_pay_for_themselves_only(system: System, issuer: str) ->
     assert paid.status == 200
 
 
-async def test_keys_may_be_anywhere(system: System, issuer: str) -> None:
+async def test_the_keys_of_the_issuer_may_have_another_address(system: System, issuer: str) -> None:
     headers = {"authorization": bearer(issuer, "shop", client_id="shop")}
 
     async with another_api(system, auth_issuer=issuer, auth_keys_url=f"{issuer}/keys?set=1") as api:

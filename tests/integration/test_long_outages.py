@@ -19,7 +19,7 @@ async def hurried(system: System) -> AsyncIterator[System]:
         yield hurried
 
 
-async def test_without_ordering_nothing_is_charged_or_told(hurried: System) -> None:
+async def test_without_ordering_nothing_is_charged_or_published(hurried: System) -> None:
     order = await hurried.an_order()
     async with hurried.without("ordering"):
         refused = await hurried.pay(order, key=order.id)
@@ -53,7 +53,7 @@ async def test_without_inventory_the_order_is_given_up_after_the_reservation_wai
     assert (again.status, again.text) == (422, refused.text)
 
 
-async def test_unknown_charge_is_settled_when_the_gateway_is_back(hurried: System) -> None:
+async def test_an_unknown_charge_is_resolved_when_the_gateway_is_back(hurried: System) -> None:
     order = await hurried.an_order()
     async with hurried.without("gateway"):
         paying = asyncio.create_task(hurried.pay(order))
@@ -66,7 +66,7 @@ async def test_unknown_charge_is_settled_when_the_gateway_is_back(hurried: Syste
     await assert_agreement(hurried, order, refused)
 
 
-async def test_capture_that_nobody_heard_of_is_found_and_kept(hurried: System) -> None:
+async def test_a_capture_without_a_response_is_found_and_kept(hurried: System) -> None:
     order = await hurried.an_order()
     async with hurried.gateway(latencyMs=600):
         paying = asyncio.create_task(hurried.pay(order))

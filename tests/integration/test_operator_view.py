@@ -60,7 +60,9 @@ async def test_payment_is_found_by_its_order(system: System) -> None:
     assert found == [f"payment-{order.id}"]
 
 
-async def test_declined_payment_is_found_by_its_reason_and_is_not_red(system: System) -> None:
+async def test_a_declined_payment_is_found_by_its_reason_and_its_workflow_has_not_failed(
+    system: System,
+) -> None:
     order = await system.an_order("10.13")
     await pay(system, order)
 

@@ -29,7 +29,7 @@ async def test_short_outages_of_all_neighbours_cost_only_time(system: System) ->
     await assert_agreement(system, order, answer)
 
 
-async def test_callers_are_told_to_wait_while_inventory_is_away(system: System) -> None:
+async def test_a_payment_is_accepted_and_waits_while_inventory_is_down(system: System) -> None:
     order = await system.an_order()
     seat = await system.a_seat(order)
     async with (
@@ -45,7 +45,7 @@ async def test_callers_are_told_to_wait_while_inventory_is_away(system: System) 
     await assert_agreement(system, order, answer)
 
 
-async def test_inventory_is_asked_for_as_long_as_the_setting_says(system: System) -> None:
+async def test_inventory_is_requested_for_as_long_as_the_setting_says(system: System) -> None:
     order = await system.an_order()
     seat = await system.a_seat(order)
     async with (
@@ -96,7 +96,7 @@ async def test_postgresql_killed_during_the_charge_delays_the_record(system: Sys
     await assert_agreement(system, order, answer)
 
 
-async def test_while_kafka_hangs_a_success_stands_before_it_is_told(system: System) -> None:
+async def test_while_kafka_hangs_a_success_stands_before_it_is_published(system: System) -> None:
     order = await system.an_order()
     with system.frozen("kafka"):
         paying = asyncio.create_task(system.pay(order))

@@ -64,7 +64,7 @@ async def test_what_was_never_claimed_cannot_succeed(stores: Stores) -> None:
 
 
 @pytest.mark.parametrize("announcement", [Announcement.BEGUN, Announcement.MADE])
-async def test_a_success_fails_only_before_it_is_told(
+async def test_a_success_fails_only_before_it_is_published(
     stores: Stores, announcement: Announcement
 ) -> None:
     undone, stands = a_payment(), a_payment()
@@ -156,7 +156,7 @@ async def test_an_announcement_does_not_go_back(stores: Stores) -> None:
 
 
 @pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN, Announcement.MADE])
-async def test_an_event_that_is_out_is_not_withdrawn(
+async def test_a_published_event_is_not_withdrawn(
     stores: Stores, announcement: Announcement
 ) -> None:
     payment, failed = await failed_with(stores, announcement)
@@ -208,7 +208,7 @@ async def test_a_failure_that_an_old_worker_has_recorded_is_announced(stores: St
     assert await as_recorded(stores, payment) == failed.announced()
 
 
-async def test_what_is_unfinished_is_read_from_a_place_on(stores: Stores) -> None:
+async def test_unfinished_payments_are_read_from_a_place_on(stores: Stores) -> None:
     long_ago = NOON - timedelta(days=500)
     payments = [a_payment(created_at=long_ago + timedelta(seconds=number)) for number in range(3)]
     for each in reversed(payments):

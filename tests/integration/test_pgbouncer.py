@@ -95,13 +95,13 @@ async def test_payments_are_recorded_through_shared_sessions(url: str) -> None:
     await engine.dispose()
 
 
-async def test_an_api_behind_it_pays(system: System, url: str) -> None:
+async def test_an_api_behind_pgbouncer_makes_payments(system: System, url: str) -> None:
     async with another_api(system, database_url=url) as replica:
         answer = await replica.pay(await replica.an_order(), key="key")
         assert answer.payment["status"] == PaymentStatus.SUCCEEDED
         assert (await replica.get("/ready")).status == 200
 
 
-async def test_migrations_go_past_it(url: str) -> None:
+async def test_migrations_do_not_use_pgbouncer(url: str) -> None:
     with pytest.raises(MigrationBlocked, match="address of PostgreSQL itself"):
         await migrate(url)

@@ -63,7 +63,7 @@ async def test_a_topic_that_the_broker_does_not_create_is_named(system: System) 
     assert failure.value.code is ErrorCode.EVENT_REFUSED
 
 
-async def test_topics_that_are_there_are_looked_at(
+async def test_existing_topics_are_checked(
     system: System, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As three brokers would be asked; there is one here, so one replica is what there is."""

@@ -130,7 +130,7 @@ async def an_event(broker: Broker, topic: str = TOPIC_SUCCEEDED) -> Event:
 
 
 @pytest.mark.parametrize("topic", [TOPIC_SUCCEEDED, TOPIC_FAILED, TOPIC_REFUNDED])
-async def test_an_event_is_held_when_publishing_returns(broker: Broker, topic: str) -> None:
+async def test_an_event_is_stored_when_publishing_returns(broker: Broker, topic: str) -> None:
     event = await an_event(broker, topic)
 
     await broker.publisher.publish(event)
@@ -159,7 +159,7 @@ async def test_an_event_that_is_published_again_is_a_second_record(broker: Broke
     assert first.id == str(event.id)
 
 
-async def test_a_topic_that_is_missing_refuses(broker: Broker) -> None:
+async def test_an_event_of_a_missing_topic_is_refused(broker: Broker) -> None:
     event = EventForNobody.of(await a_success(broker))
 
     with refused(ErrorCode.EVENT_REFUSED):
@@ -179,7 +179,7 @@ async def test_an_event_that_is_too_large_is_refused(broker: Broker) -> None:
     await broker.publisher.publish(await an_event(broker))
 
 
-async def test_a_broker_that_is_away_takes_nothing_and_later_everything(broker: Broker) -> None:
+async def test_a_broker_that_is_down_takes_nothing_and_later_everything(broker: Broker) -> None:
     event, lost = await an_event(broker), await an_event(broker)
     await broker.publisher.publish(event)
 

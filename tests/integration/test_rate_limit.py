@@ -15,7 +15,7 @@ UNKNOWN = "/payments/3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
 NOWHERE = "redis://127.0.0.1:1/0"
 
 
-async def test_caller_over_the_limit_is_told_when_to_come_back(system: System) -> None:
+async def test_a_caller_over_the_limit_gets_the_time_of_the_next_try(system: System) -> None:
     async with another_api(system, rate_limit=f"{LIMIT}/hour") as strict:
         answers = [await strict.get(UNKNOWN) for _ in range(LIMIT)]
         order = await strict.an_order()
@@ -27,7 +27,7 @@ async def test_caller_over_the_limit_is_told_when_to_come_back(system: System) -
     assert await system.rows(order) == []
 
 
-async def test_callers_are_counted_one_by_one(system: System) -> None:
+async def test_each_caller_is_counted_separately(system: System) -> None:
     async with (
         another_api(system, rate_limit="1/hour") as one,
         another_api(system, rate_limit="1/hour") as other,
@@ -40,7 +40,7 @@ async def test_callers_are_counted_one_by_one(system: System) -> None:
 @pytest.mark.parametrize(
     ("proxies", "statuses"), [("127.0.0.0/8", [404, 404, 429]), ("10.0.0.0/8", [404, 429, 429])]
 )
-async def test_callers_behind_a_proxy_that_is_trusted_are_counted_one_by_one(
+async def test_each_caller_behind_a_trusted_proxy_is_counted_separately(
     system: System, proxies: str, statuses: list[int]
 ) -> None:
     settings = {"rate_limit": "1/hour", "redis_url": NOWHERE, "trusted_proxies": proxies}

@@ -13,7 +13,7 @@ from tests.support.recorded import REFUSAL, Stores, a_published_success
 AFTER = NOON + timedelta(seconds=1)
 
 
-async def test_a_refund_is_set_aside_once(stores: Stores) -> None:
+async def test_a_refund_reserves_its_amount_once(stores: Stores) -> None:
     payment = await a_published_success(stores)
     refund = a_refund(payment, "100.00")
     recorded = refund.model_copy(update={"is_unsent": False})
@@ -43,7 +43,7 @@ async def test_a_failed_refund_frees_its_amount(stores: Stores) -> None:
     await stores.refunds.record_pending(a_refund(payment, "150.00", "next"))
 
 
-async def test_a_refund_is_unfinished_until_it_is_told(stores: Stores) -> None:
+async def test_a_refund_is_unfinished_until_it_is_published(stores: Stores) -> None:
     refund = a_refund(await a_published_success(stores))
     await stores.refunds.record_pending(refund)
     assert refund.id in await unfinished(stores)
@@ -59,7 +59,7 @@ async def test_a_refund_is_unfinished_until_it_is_told(stores: Stores) -> None:
     assert ended == made.announced().model_copy(update={"is_unsent": False})
 
 
-async def test_nothing_is_refunded_of_what_has_not_been_told(stores: Stores) -> None:
+async def test_nothing_is_refunded_of_an_unpublished_success(stores: Stores) -> None:
     payment = a_payment()
     await stores.payments.record_pending(payment)
     refund = a_refund(payment.succeeded(NOON).announced(), key=str(uuid4()))

@@ -38,7 +38,7 @@ async def assert_kept(system: System, order: Order, amount: str) -> None:
     assert violations(await books_of(system, order)) == []
 
 
-async def test_payment_is_given_back_in_parts(system: System) -> None:
+async def test_a_payment_is_refunded_in_parts(system: System) -> None:
     order, payment_id = await paid(system)
 
     part = await system.refund(payment_id, "49.99", "part")
@@ -62,7 +62,7 @@ async def test_payment_is_given_back_in_parts(system: System) -> None:
     await eventually("Ordering knows of both refunds", heard)
 
 
-async def test_refunds_at_once_give_back_no_more_than_was_captured(system: System) -> None:
+async def test_concurrent_refunds_give_back_no_more_than_was_captured(system: System) -> None:
     order, payment_id = await paid(system)
 
     asked = (system.refund(payment_id, "20.00", f"key {number}") for number in range(20))
@@ -102,7 +102,7 @@ async def test_refund_waits_for_the_gateway(system: System) -> None:
 
 
 @pytest.mark.parametrize("amount", ["150.13", None])
-async def test_payment_that_took_nothing_gives_nothing_back(
+async def test_a_payment_without_a_capture_is_not_refunded(
     system: System, amount: str | None
 ) -> None:
     if amount is None:
@@ -115,7 +115,7 @@ async def test_payment_that_took_nothing_gives_nothing_back(
 
 
 @pytest.mark.parametrize("amount", [5001, 0, -1])
-async def test_database_gives_no_more_back_than_was_captured(system: System, amount: int) -> None:
+async def test_the_database_refuses_refunds_over_the_capture(system: System, amount: int) -> None:
     _, payment_id = await paid(system)
     await system.database.execute(INSERT, uuid4(), payment_id, 10000)
 
@@ -123,7 +123,7 @@ async def test_database_gives_no_more_back_than_was_captured(system: System, amo
         await system.database.execute(INSERT, uuid4(), payment_id, amount)
 
 
-async def test_database_counts_refunds_of_a_payment_one_after_the_other(system: System) -> None:
+async def test_the_database_adds_up_concurrent_refunds_one_after_the_other(system: System) -> None:
     _, payment_id = await paid(system)
     async with system.database.acquire() as first, system.database.acquire() as second:
         async with first.transaction():
@@ -135,7 +135,7 @@ async def test_database_counts_refunds_of_a_payment_one_after_the_other(system: 
             await waiting
 
 
-async def test_database_gives_nothing_back_of_a_failure(system: System) -> None:
+async def test_the_database_refuses_a_refund_of_a_failure(system: System) -> None:
     _, payment_id = await paid(system, "150.13")
 
     with pytest.raises(asyncpg.CheckViolationError):
@@ -151,7 +151,7 @@ async def test_database_gives_nothing_back_of_a_failure(system: System) -> None:
         ("pending", "pending", 1),
     ],
 )
-async def test_database_changes_no_refund_that_has_ended(
+async def test_the_database_changes_no_refund_that_has_ended(
     system: System, before: str, after: str, more: int
 ) -> None:
     _, payment_id = await paid(system)

@@ -32,7 +32,7 @@ async def test_another_customers_order_is_not_shown(system: System) -> None:
 
 
 @pytest.mark.parametrize("status", ["draft", "paid", "fulfilled", "cancelled"])
-async def test_order_must_be_pending(system: System, status: str) -> None:
+async def test_an_order_that_is_not_pending_is_refused(system: System, status: str) -> None:
     order = await system.an_order(status=status)
 
     answer = await system.pay(order)
@@ -49,7 +49,9 @@ async def test_order_must_be_pending(system: System, status: str) -> None:
         ({"currency": "EUR"}, "CURRENCY_MISMATCH"),
     ],
 )
-async def test_price_must_be_the_orders(system: System, change: dict[str, Any], code: str) -> None:
+async def test_a_price_that_is_not_the_orders_is_refused(
+    system: System, change: dict[str, Any], code: str
+) -> None:
     order = await system.an_order("150.00")
 
     answer = await system.pay(order, **change)
@@ -100,7 +102,7 @@ def in_seconds(seconds: int) -> str:
     ],
     ids=["expired", "lapsed", "too short", "sold", "another's order", "another's", "nobody's"],
 )
-async def test_reservation_must_hold(
+async def test_a_reservation_that_does_not_hold_fails_the_payment(
     system: System, hold: dict[str, Any], is_released: bool
 ) -> None:
     order = await system.an_order()
@@ -111,7 +113,7 @@ async def test_reservation_must_hold(
     await assert_lapsed(system, order, answer, released=seat if is_released else None)
 
 
-async def test_reservation_must_exist(system: System) -> None:
+async def test_a_reservation_that_does_not_exist_fails_the_payment(system: System) -> None:
     order = await system.an_order()
 
     answer = await system.pay(order, reservationId=str(uuid4()))

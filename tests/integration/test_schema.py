@@ -91,7 +91,7 @@ async def test_preparing_updates_the_schedule_and_leaves_it_paused(system: Syste
     assert found.state.paused
 
 
-async def test_one_live_payment_of_an_order_is_an_index(system: System) -> None:
+async def test_an_index_allows_one_live_payment_of_an_order(system: System) -> None:
     indexes = {row[1]: row[2] for row in await system.database.fetch(SCHEMA)}
 
     assert "UNIQUE INDEX" in indexes["one_live_payment_per_order"]
@@ -108,7 +108,7 @@ async def test_second_live_payment_is_refused(system: System, first: str, second
         await insert(system, order, second)
 
 
-async def test_payment_after_a_failed_one_is_taken(system: System) -> None:
+async def test_a_payment_after_a_failed_one_is_accepted(system: System) -> None:
     order = an_unknown_order()
     await insert(system, order, "failed")
     await insert(system, order, "failed")
@@ -135,7 +135,7 @@ async def test_illegal_transition_is_refused(system: System, before: str, after:
     ("before", "after"),
     [("pending", "succeeded"), ("pending", "failed"), ("succeeded", "failed")],
 )
-async def test_legal_transition_is_noted(system: System, before: str, after: str) -> None:
+async def test_a_legal_transition_is_recorded(system: System, before: str, after: str) -> None:
     payment_id = await insert(system, an_unknown_order(), before)
 
     await system.database.execute(UPDATE, payment_id, after)
@@ -153,7 +153,7 @@ async def test_legal_transition_is_noted(system: System, before: str, after: str
         "error_code = 'CARD_DECLINED'",
     ],
 )
-async def test_nonsense_is_refused(system: System, change: str) -> None:
+async def test_an_invalid_value_is_refused(system: System, change: str) -> None:
     payment_id = await insert(system, an_unknown_order(), "pending")
 
     with pytest.raises(asyncpg.CheckViolationError):

@@ -31,7 +31,7 @@ async def order(system: System) -> Order:
     return order
 
 
-async def test_logs_hold_none(system: System, order: Order) -> None:
+async def test_logs_contain_no_card_number(system: System, order: Order) -> None:
     logs = sorted((system.stack.site.directory / "logs").iterdir())
 
     texts = await asyncio.gather(*(asyncio.to_thread(log.read_bytes) for log in logs))
@@ -40,14 +40,14 @@ async def test_logs_hold_none(system: System, order: Order) -> None:
     assert [log for log, text in zip(logs, texts, strict=True) if CARD.encode() in text] == []
 
 
-async def test_events_hold_none(system: System, order: Order) -> None:
+async def test_events_contain_no_card_number(system: System, order: Order) -> None:
     events = await system.events(order)
 
     assert events
     assert CARD not in str(events)
 
 
-async def test_workflow_history_holds_none(system: System, order: Order) -> None:
+async def test_a_workflow_history_contains_no_card_number(system: System, order: Order) -> None:
     workflow = system.temporal.get_workflow_handle(names.workflow_id(UUID(order.id)))
 
     history = await workflow.fetch_history()
@@ -58,7 +58,7 @@ async def test_workflow_history_holds_none(system: System, order: Order) -> None
         assert CARD.encode() not in message.SerializeToString()
 
 
-async def test_database_holds_none(system: System, order: Order) -> None:
+async def test_the_database_contains_no_card_number(system: System, order: Order) -> None:
     tables = await system.database.fetch(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'bc_payment'"
     )
@@ -72,7 +72,7 @@ async def test_database_holds_none(system: System, order: Order) -> None:
     assert sum(found) == 0
 
 
-async def test_redis_holds_none(system: System) -> None:
+async def test_redis_contains_no_card_number(system: System) -> None:
     async with Redis.from_url(system.stack.environment()["REDIS_URL"]) as redis:
 
         async def remembered() -> list[object]:

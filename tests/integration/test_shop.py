@@ -13,7 +13,9 @@ from tests.support.system import System
 NOBODYS = "3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
 
 
-async def test_an_order_is_paid_and_its_steps_are_told(shop_page: ShopPage, system: System) -> None:
+async def test_an_order_is_paid_and_its_steps_are_listed(
+    shop_page: ShopPage, system: System
+) -> None:
     await shop_page.order()
 
     await expect(shop_page.state).to_have_text("Paid")
@@ -81,7 +83,9 @@ async def test_a_payment_is_refunded_once(shop_page: ShopPage, system: System) -
     assert charge["refundedAmount"] == charge["amount"]
 
 
-async def test_the_keyboard_is_enough(shop_page: ShopPage, system: System) -> None:
+async def test_the_pages_can_be_used_with_the_keyboard_alone(
+    shop_page: ShopPage, system: System
+) -> None:
     await shop_page.open()
     await shop_page.page.bring_to_front()
     keyboard = shop_page.page.keyboard
@@ -185,7 +189,7 @@ async def test_everybody_can_use_the_pages_in_every_state(
     await shop_page.assert_accessible()
 
 
-async def test_a_narrow_screen_is_wide_enough(browser: Browser, system: System) -> None:
+async def test_the_pages_fit_a_narrow_screen(browser: Browser, system: System) -> None:
     async with opened(browser, system, viewport={"width": 320, "height": 600}) as shop_page:
         await shop_page.open()
         await expect(shop_page.button("Pay")).to_be_enabled()

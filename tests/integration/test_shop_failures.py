@@ -110,7 +110,7 @@ async def test_a_failure_that_was_not_published_is_tried_again(
     assert [row["status"] for row in rows] == ["failed", "succeeded"]
 
 
-async def test_a_payment_that_is_still_running_is_asked_for_again(
+async def test_a_payment_that_is_still_running_is_requested_again(
     shop_page: ShopPage, system: System
 ) -> None:
     answers: list[Answer] = []
@@ -150,7 +150,7 @@ async def test_while_the_service_is_down_the_page_says_so_and_pays_afterwards(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_busy_service_is_asked_again_when_it_says(
+async def test_a_busy_service_gets_the_request_again_at_the_time_that_it_names(
     shop_page: ShopPage, system: System, status: int
 ) -> None:
     keys = []

@@ -77,7 +77,7 @@ async def test_answer_that_takes_longer_is_awaited(system: System, impatient: st
     assert statuses(answer) == [b"HTTP/1.1 200 OK"]
 
 
-async def test_slow_neighbours_hold_nobody_up(system: System, impatient: str) -> None:
+async def test_slow_connections_do_not_delay_another_one(system: System, impatient: str) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(200):
             connection = await stack.enter_async_context(connected(impatient))

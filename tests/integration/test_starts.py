@@ -31,7 +31,7 @@ async def start(system: System, module: str, **changes: str) -> str:
     return said
 
 
-async def test_every_server_that_is_not_there_is_named(system: System) -> None:
+async def test_every_server_that_is_down_is_named(system: System) -> None:
     database = system.stack.environment()["DATABASE_URL"].replace(":payments@", ":hunter2@")
     variables = {"DATABASE_URL": database, "KAFKA_BOOTSTRAP_SERVERS": NOWHERE}
 
@@ -53,7 +53,9 @@ async def test_a_port_that_is_taken_is_named(system: System) -> None:
 
 
 @pytest.mark.parametrize("module", ["api.main", "workflows.worker", "workflows.prepare"])
-async def test_certificates_must_be_some(system: System, module: str, tmp_path: Path) -> None:
+async def test_a_file_without_certificates_is_named(
+    system: System, module: str, tmp_path: Path
+) -> None:
     (tmp_path / "none.pem").write_text("hunter2")
     variables = {
         "KAFKA_SECURITY_PROTOCOL": "SSL",
@@ -73,5 +75,5 @@ async def test_production_begins_with_nothing_unsafe(system: System, module: str
     assert "  AUTH_ISSUER: " in said
 
 
-async def test_brokers_say_where_they_are(system: System) -> None:
+async def test_the_hosts_of_the_brokers_are_found(system: System) -> None:
     assert await broker_hosts(kafka_of(system.stack)) == [HOST]

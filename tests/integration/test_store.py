@@ -24,7 +24,7 @@ from tests.support.recorded import ended, recorded
 from tests.support.system import System
 
 
-async def test_key_comes_back_as_it_was(engine: AsyncEngine) -> None:
+async def test_a_key_is_read_back_unchanged(engine: AsyncEngine) -> None:
     keys, claim = IdempotencyKeys(engine), KeyClaim("tests", str(uuid4()), "fingerprint", uuid4())
     await keys.claim(claim)
 
@@ -34,7 +34,7 @@ async def test_key_comes_back_as_it_was(engine: AsyncEngine) -> None:
     assert exact_json.dumps(again.payment_id) == exact_json.dumps(claim.payment_id)
 
 
-async def test_payment_comes_back_as_it_was(store: PaymentStore) -> None:
+async def test_a_payment_is_read_back_unchanged(store: PaymentStore) -> None:
     payment = a_payment(
         reservation_id=uuid4(),
         amount=Money.parse("12.345", "BHD"),
@@ -125,7 +125,7 @@ async def test_claim_of_a_paid_order_finds_the_success(store: PaymentStore) -> N
     assert late.payment == ended(paid, "succeeded")
 
 
-async def test_order_of_a_failure_that_nobody_heard_of_can_be_claimed(store: PaymentStore) -> None:
+async def test_an_order_with_an_unpublished_failure_can_be_claimed(store: PaymentStore) -> None:
     failed = await recorded(store, "failed")
     next_one = a_payment(order_id=failed.order_id)
 
@@ -181,7 +181,7 @@ async def test_first_failure_is_the_one_that_stays(store: PaymentStore) -> None:
     assert await store.find(payment.id) == ended(payment, "failed")
 
 
-async def test_success_that_may_have_been_told_stands(store: PaymentStore, system: System) -> None:
+async def test_a_success_that_may_be_published_stands(store: PaymentStore, system: System) -> None:
     payment = await recorded(store, "succeeded")
     begun = ended(payment, "succeeded").announced(Announcement.BEGUN)
     await store.record_announcement(begun)
@@ -229,7 +229,7 @@ async def test_announcement_does_not_go_back(store: PaymentStore) -> None:
     assert await store.find(payment.id) == payment.announced()
 
 
-async def test_announcement_that_is_noted_is_not_written_again(
+async def test_a_recorded_announcement_is_not_written_again(
     store: PaymentStore, system: System
 ) -> None:
     payment = ended(await recorded(store, "succeeded"), "succeeded")

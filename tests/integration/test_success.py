@@ -18,7 +18,7 @@ MEMBERS = [
 ]
 
 
-async def test_answer_is_the_envelope_of_the_contract(system: System) -> None:
+async def test_the_response_is_the_envelope_of_the_contract(system: System) -> None:
     order = await system.an_order()
 
     answer = await system.pay(order)
@@ -55,7 +55,7 @@ async def test_times_are_utc_and_in_order(system: System) -> None:
     assert began <= created_at <= processed_at <= datetime.now(UTC)
 
 
-async def test_one_event_tells_it(system: System) -> None:
+async def test_a_success_is_published_in_one_event(system: System) -> None:
     order = await system.an_order()
     seat = await system.a_seat(order)
 
@@ -125,7 +125,7 @@ async def test_every_currency_keeps_its_places(system: System, amount: str, curr
     await assert_agreement(system, order, answer)
 
 
-async def test_posted_to_the_other_spelling_of_the_address(system: System) -> None:
+async def test_a_request_to_the_other_spelling_of_the_address_pays(system: System) -> None:
     order = await system.an_order()
 
     answer = await system.post(exact_json.dumps(order.request()), path="/Payments")

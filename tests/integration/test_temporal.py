@@ -31,7 +31,7 @@ async def without_customer_id(system: System) -> AsyncIterator[None]:
         await add_search_attributes(system.temporal, [CUSTOMER_ID])
 
 
-async def test_missing_search_attribute_is_told(
+async def test_a_missing_search_attribute_makes_the_api_not_ready(
     system: System, caplog: pytest.LogCaptureFixture
 ) -> None:
     order = await system.an_order()

@@ -25,7 +25,7 @@ async def story(system: System, payment_id: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("amount", ["1.00", None])
-async def test_everybody_tells_of_a_payment_and_its_refund(
+async def test_every_source_shows_a_payment_and_its_refund(
     system: System, amount: str | None
 ) -> None:
     order = await system.an_order()
@@ -47,7 +47,7 @@ async def test_everybody_tells_of_a_payment_and_its_refund(
     assert told["temporal"].count("workflow completed") == 2
 
 
-async def test_a_compensated_payment_tells_why(system: System) -> None:
+async def test_a_compensated_payment_shows_its_reason(system: System) -> None:
     order = await system.an_order("150.13")
     payment_id = (await system.pay(order)).payment["id"]
 
@@ -58,7 +58,7 @@ async def test_a_compensated_payment_tells_why(system: System) -> None:
     assert "charge is declined" in [each["event"] for each in answer]
 
 
-async def test_who_is_down_is_named_and_the_others_tell(system: System) -> None:
+async def test_a_source_that_is_down_is_named_and_the_others_are_shown(system: System) -> None:
     order = await system.an_order()
     payment_id = (await system.pay(order)).payment["id"]
 
@@ -70,7 +70,7 @@ async def test_who_is_down_is_named_and_the_others_tell(system: System) -> None:
     assert told["temporal"]
 
 
-async def test_only_the_payment_that_is_asked_for_is_told_of(system: System) -> None:
+async def test_only_the_requested_payment_is_shown(system: System) -> None:
     order = await system.an_order()
     async with system.gateway(successRate=0):
         first = (await system.pay(order)).payment["id"]

@@ -55,7 +55,7 @@ async def test_malformed_request_is_refused_and_nothing_behind_it_is_read(
         MALFORMED["no host"],
     ],
 )
-async def test_every_answer_tells_browsers_what_not_to_do(system: System, data: bytes) -> None:
+async def test_every_response_has_the_security_headers(system: System, data: bytes) -> None:
     head, _, _ = (await exchange(system, data)).lower().partition(b"\r\n\r\n")
 
     assert b"\r\nx-content-type-options: nosniff" in head
@@ -159,7 +159,7 @@ async def test_idle_connection_stays_open_as_long_as_is_set(system: System) -> N
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "[::1]"])
-async def test_two_colons_are_every_address(system: System, address: str) -> None:
+async def test_two_colons_accept_connections_on_every_address(system: System, address: str) -> None:
     async with (
         another_server(system.stack, api_host="::") as url,
         connected(url.replace(HOST, address)) as connection,

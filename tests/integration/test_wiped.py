@@ -34,7 +34,7 @@ async def run(wiped: System, instruction: PaymentInstruction) -> Payment:
     return await handle.result()
 
 
-async def test_paid_order_is_answered_from_the_database(system: System, wiped: System) -> None:
+async def test_a_paid_order_is_returned_from_the_database(system: System, wiped: System) -> None:
     order = await system.an_order()
     first = await system.pay(order)
 
@@ -59,7 +59,7 @@ async def test_paid_order_is_not_charged_by_a_workflow_either(
     await assert_agreement(system, order, answer)
 
 
-async def test_running_payment_is_taken_up_where_it_was(system: System, wiped: System) -> None:
+async def test_a_running_payment_is_resumed_where_it_was(system: System, wiped: System) -> None:
     order = await system.an_order()
     async with system.gateway(latencyMs=600):
         paying = asyncio.create_task(system.pay(order))

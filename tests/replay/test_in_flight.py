@@ -131,7 +131,7 @@ def as_left_by(before: Any) -> World:
 
 
 @pytest.mark.parametrize(("arrange", "operation", "had_effect"), STOPS)
-async def test_it_is_ended(
+async def test_a_payment_that_the_former_version_has_begun_is_ended(
     temporal: Client,
     the_former: Former,
     arrange: Callable[[Any, Callable[[str], Any]], None],

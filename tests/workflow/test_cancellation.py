@@ -29,7 +29,9 @@ def cancel(harness: SagaHarness) -> Fault:
 
 
 @pytest.mark.parametrize("operation", VERIFICATION)
-async def test_before_the_charge_nothing_is_charged(harness: SagaHarness, operation: str) -> None:
+async def test_a_cancellation_before_the_charge_prevents_it(
+    harness: SagaHarness, operation: str
+) -> None:
     async def fail_locally_then_cancel() -> None:
         await (harness.world.down(operation) if activity.info().is_local else cancel(harness))()
 
@@ -44,7 +46,9 @@ async def test_before_the_charge_nothing_is_charged(harness: SagaHarness, operat
 
 
 @pytest.mark.parametrize("operation", VERIFICATION)
-async def test_within_the_first_task_nothing_is_kept(harness: SagaHarness, operation: str) -> None:
+async def test_a_cancellation_in_the_first_task_keeps_nothing(
+    harness: SagaHarness, operation: str
+) -> None:
     harness.world.before[operation] = cancel(harness)
 
     payment = await harness.pay()
@@ -55,7 +59,7 @@ async def test_within_the_first_task_nothing_is_kept(harness: SagaHarness, opera
     assert_everybody_agrees(harness.world, payment)
 
 
-async def test_during_the_charge_it_is_refunded(harness: SagaHarness) -> None:
+async def test_a_cancellation_during_the_charge_refunds_it(harness: SagaHarness) -> None:
     harness.world.before["charge"] = cancel(harness)
 
     payment = await harness.pay()
@@ -65,7 +69,7 @@ async def test_during_the_charge_it_is_refunded(harness: SagaHarness) -> None:
     assert_everybody_agrees(harness.world, payment)
 
 
-async def test_while_the_outcome_is_unknown_it_is_found_out_first(harness: SagaHarness) -> None:
+async def test_a_cancellation_waits_for_an_unknown_outcome(harness: SagaHarness) -> None:
     harness.world.after["charge"] = harness.world.times(1, harness.world.down("charge"))
     harness.world.before["find_charge"] = cancel(harness)
 
@@ -77,7 +81,9 @@ async def test_while_the_outcome_is_unknown_it_is_found_out_first(harness: SagaH
 
 
 @pytest.mark.parametrize("operation", ["record_succeeded", TOPIC_SUCCEEDED])
-async def test_after_the_pivot_it_comes_too_late(harness: SagaHarness, operation: str) -> None:
+async def test_a_cancellation_after_the_charge_is_too_late(
+    harness: SagaHarness, operation: str
+) -> None:
     harness.world.before[operation] = cancel(harness)
 
     payment = await harness.pay()
@@ -87,7 +93,7 @@ async def test_after_the_pivot_it_comes_too_late(harness: SagaHarness, operation
 
 
 @pytest.mark.parametrize("operation", ["void_charge", "refund", "record_failed", TOPIC_FAILED])
-async def test_during_the_compensation_it_is_completed(
+async def test_a_cancellation_does_not_stop_a_compensation(
     harness: SagaHarness, operation: str
 ) -> None:
     harness.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
@@ -100,7 +106,9 @@ async def test_during_the_compensation_it_is_completed(
     assert_everybody_agrees(harness.world, payment)
 
 
-async def test_between_two_rounds_of_a_refund_it_goes_on(harness: SagaHarness) -> None:
+async def test_a_cancellation_between_two_rounds_does_not_stop_a_refund(
+    harness: SagaHarness,
+) -> None:
     harness.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
     harness.world.before["refund"] = harness.world.times(2, refusal(ErrorCode.REFUND_REFUSED))
     harness.world.before["void_charge"] = cancel(harness)
@@ -111,7 +119,9 @@ async def test_between_two_rounds_of_a_refund_it_goes_on(harness: SagaHarness) -
     assert_everybody_agrees(harness.world, payment)
 
 
-async def test_before_the_first_step(idle_harness: SagaHarness) -> None:
+async def test_a_cancellation_before_the_first_step_prevents_the_charge(
+    idle_harness: SagaHarness,
+) -> None:
     instruction = idle_harness.an_instruction()
     handle = await idle_harness.start(instruction)
     await idle_harness.client.get_workflow_handle(workflow_id(instruction.order_id)).cancel()

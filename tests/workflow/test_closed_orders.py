@@ -11,7 +11,7 @@ from tests.support.builders import DECLINED, HOUR
 from tests.support.saga_harness import SagaHarness
 
 
-async def test_new_attempt_after_a_failure_that_nobody_heard_of(harness: SagaHarness) -> None:
+async def test_an_order_with_an_unpublished_failure_can_be_paid(harness: SagaHarness) -> None:
     instruction = harness.an_instruction()
     harness.world.before["fetch_order"] = harness.world.down_for("fetch_order", HOUR)
     first = await harness.pay(instruction)

@@ -29,7 +29,7 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @pytest.mark.parametrize("operation", ["record_succeeded", "record_failed"])
-async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_what_is_told(
+async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_published(
     harness: SagaHarness, operation: str
 ) -> None:
     """It was on its way to PostgreSQL when the run was lost, and arrives before the next one."""

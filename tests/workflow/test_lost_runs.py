@@ -67,7 +67,7 @@ async def test_an_undone_payment_never_becomes_a_success(
 
 
 @pytest.mark.parametrize("undo", UNDONE)
-async def test_another_request_does_not_make_it_one_either(
+async def test_another_request_makes_no_success_of_an_undone_payment(
     harness: SagaHarness, undo: Callable[[SagaHarness, PaymentInstruction], None]
 ) -> None:
     instruction = an_old_instruction(harness)
@@ -136,7 +136,7 @@ async def test_a_charge_that_stands_is_published_and_never_undone(harness: SagaH
 
 
 @pytest.mark.parametrize("announcement", [Announcement.BEGUN, Announcement.MADE])
-async def test_a_success_that_is_being_published_asks_nobody(
+async def test_a_success_that_is_being_published_makes_no_other_call(
     harness: SagaHarness, announcement: Announcement
 ) -> None:
     instruction = an_old_instruction(harness)

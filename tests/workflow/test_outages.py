@@ -63,7 +63,7 @@ async def test_step_that_recovers_is_repeated_until_it_does(
 @pytest.mark.parametrize(
     "operation", ["record_pending", "charge", "record_succeeded", TOPIC_SUCCEEDED]
 )
-async def test_lost_answer_is_no_second_effect(harness: SagaHarness, operation: str) -> None:
+async def test_a_lost_response_has_no_second_effect(harness: SagaHarness, operation: str) -> None:
     harness.world.after[operation] = harness.world.times(1, harness.world.down(operation))
 
     payment = await harness.pay()
@@ -72,7 +72,7 @@ async def test_lost_answer_is_no_second_effect(harness: SagaHarness, operation: 
     assert_everybody_agrees(harness.world, payment)
 
 
-async def test_second_try_of_a_charge_asks_before_it_charges(harness: SagaHarness) -> None:
+async def test_the_second_try_of_a_charge_looks_it_up_first(harness: SagaHarness) -> None:
     harness.world.after["charge"] = harness.world.times(1, harness.world.down("charge"))
 
     await harness.pay()
@@ -94,7 +94,7 @@ async def test_gateway_dark_for_hours_charges_nothing(harness: SagaHarness) -> N
     assert_everybody_agrees(harness.world, payment)
 
 
-async def test_capture_whose_answer_is_lost_for_hours_is_kept(harness: SagaHarness) -> None:
+async def test_a_capture_whose_response_is_lost_for_hours_is_kept(harness: SagaHarness) -> None:
     make_gateway_capture_and_go_dark(harness.world, 6 * HOUR)
 
     payment = await harness.pay(harness.an_instruction(reserved=False))
@@ -171,7 +171,7 @@ async def test_compensation_goes_on_for_hours(harness: SagaHarness, operation: s
 
 
 @pytest.mark.parametrize("operation", ["refund", "void_charge", "record_failed", TOPIC_FAILED])
-async def test_compensation_whose_answer_is_lost_has_one_effect(
+async def test_a_compensation_whose_response_is_lost_has_one_effect(
     harness: SagaHarness, operation: str
 ) -> None:
     harness.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)

@@ -21,7 +21,7 @@ from workflows.policies import STEPS
 VERIFICATION = {"fetch_order", "fetch_reservation", "record_pending"}
 
 
-async def test_pays_once_and_tells_once(harness: SagaHarness) -> None:
+async def test_a_payment_is_charged_once_and_published_once(harness: SagaHarness) -> None:
     instruction = harness.an_instruction()
 
     payment = await harness.pay(instruction)
@@ -34,7 +34,7 @@ async def test_pays_once_and_tells_once(harness: SagaHarness) -> None:
     assert_everybody_agrees(harness.world, payment)
 
 
-async def test_pays_an_order_without_a_reservation(harness: SagaHarness) -> None:
+async def test_an_order_without_a_reservation_is_paid(harness: SagaHarness) -> None:
     payment = await harness.pay(harness.an_instruction(reserved=False))
 
     assert payment.status is PaymentStatus.SUCCEEDED
@@ -133,7 +133,7 @@ async def test_unreachable_inventory_fails_the_verified_order(harness: SagaHarne
     assert_everybody_agrees(harness.world, payment)
 
 
-async def test_order_paid_before_answers_that_payment(harness: SagaHarness) -> None:
+async def test_an_order_paid_before_returns_that_payment(harness: SagaHarness) -> None:
     instruction = harness.an_instruction()
     earlier = a_payment(order_id=instruction.order_id).succeeded(at=datetime.now(UTC)).announced()
     harness.world.payments[earlier.id] = earlier
@@ -154,7 +154,7 @@ async def test_order_held_by_another_payment_is_left_alone(harness: SagaHarness)
     assert_rejected(harness.world, payment, ErrorCode.PAYMENT_IN_PROGRESS)
 
 
-async def test_success_that_nobody_was_told_of_is_announced_first(harness: SagaHarness) -> None:
+async def test_an_unpublished_success_is_published_first(harness: SagaHarness) -> None:
     instruction = harness.an_instruction()
     first = instruction.model_copy(update={"payment_id": uuid4()})
     harness.world.lose_after_success(first)

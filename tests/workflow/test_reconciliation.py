@@ -56,7 +56,7 @@ async def test_terminated_payment_is_completed(harness: SagaHarness) -> None:
 
 
 @pytest.mark.parametrize("captured", [True, False])
-async def test_payment_that_another_version_recorded_is_taken_up(
+async def test_a_payment_that_another_version_recorded_is_resumed(
     harness: SagaHarness, captured: bool
 ) -> None:
     odd = {"amount": UNKNOWN_MONEY, "payment_method": "bnpl"}
@@ -149,7 +149,7 @@ async def test_young_payments_are_left_alone(harness: SagaHarness) -> None:
     assert await reconcile(harness) == 0
 
 
-async def test_callers_of_a_lost_workflow_are_told_no_ending(harness: SagaHarness) -> None:
+async def test_callers_of_a_lost_workflow_get_no_ending(harness: SagaHarness) -> None:
     instruction = await a_payment_that_lost_its_workflow(harness)
     lost: WorkflowHandle[PaymentWorkflow, Payment] = harness.client.get_workflow_handle_for(
         PaymentWorkflow.run, workflow_id(instruction.order_id)
@@ -188,7 +188,7 @@ async def test_a_round_outlives_an_outage_of_minutes(harness: SagaHarness) -> No
     assert (await ending(harness, instruction)).status is PaymentStatus.SUCCEEDED
 
 
-async def test_a_round_goes_on_where_a_try_of_it_has_died(idle_harness: SagaHarness) -> None:
+async def test_a_round_continues_where_a_try_of_it_was_lost(idle_harness: SagaHarness) -> None:
     world = idle_harness.world
     for number in range(10):
         created_at = idle_harness.started_at - timedelta(hours=1) + timedelta(seconds=number)
@@ -203,7 +203,7 @@ async def test_a_round_goes_on_where_a_try_of_it_has_died(idle_harness: SagaHarn
     assert world.calls.count("unfinished_before") == 1
 
 
-async def test_refund_that_lost_its_workflow_is_taken_up(harness: SagaHarness) -> None:
+async def test_a_refund_that_lost_its_workflow_is_resumed(harness: SagaHarness) -> None:
     payment = await harness.pay(harness.an_instruction())
     refund = Refund.pending(
         payment, payment.amount, "key", harness.started_at - 2 * ABANDONED_AFTER

@@ -66,7 +66,7 @@ def assert_books_agree(harness: SagaHarness, refund: Refund) -> None:
     assert violations(books_of(harness.world, refund.order_id)) == []
 
 
-async def test_refund_is_given_back_recorded_and_told(harness: SagaHarness) -> None:
+async def test_a_refund_is_made_recorded_and_published(harness: SagaHarness) -> None:
     refund = await make(harness, asked(harness, await paid(harness)))
 
     assert harness.world.calls == STEPS
@@ -82,7 +82,9 @@ async def test_refund_outlasts_an_outage_of_hours(harness: SagaHarness, step: st
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_refund_whose_answer_is_lost_is_made_once(harness: SagaHarness, step: str) -> None:
+async def test_a_refund_whose_response_is_lost_is_made_once(
+    harness: SagaHarness, step: str
+) -> None:
     refund = asked(harness, await paid(harness))
     harness.world.after[step] = harness.world.times(1, harness.world.down(step))
 
@@ -99,7 +101,7 @@ async def test_refund_is_looked_up_before_it_is_sent_again(harness: SagaHarness)
     assert harness.world.calls.count("refund") == 1
 
 
-async def test_refund_of_more_than_is_left_is_none(harness: SagaHarness) -> None:
+async def test_a_refund_of_more_than_is_left_is_refused(harness: SagaHarness) -> None:
     payment = await paid(harness)
     first = await make(harness, asked(harness, payment, "100.00", "first"))
     harness.world.calls.clear()
@@ -133,7 +135,7 @@ async def test_refused_refund_stays_refused(harness: SagaHarness) -> None:
     assert_nothing_given_back(harness, first, ErrorCode.REFUND_REFUSED)
 
 
-async def test_refund_that_is_asked_for_twice_is_made_once(harness: SagaHarness) -> None:
+async def test_a_refund_that_is_requested_twice_is_made_once(harness: SagaHarness) -> None:
     refund = asked(harness, await paid(harness))
 
     first, second = await asyncio.gather(start(harness, refund), start(harness, refund))
@@ -178,7 +180,7 @@ def losing(harness: SagaHarness, refund: Refund) -> list[RefundRequest]:
     return on_its_way
 
 
-async def test_refusal_after_a_lost_answer_ends_no_refund(harness: SagaHarness) -> None:
+async def test_a_refusal_after_a_lost_response_ends_no_refund(harness: SagaHarness) -> None:
     """The first request may still be carried out, and then the second would be a second one."""
     refund = asked(harness, await paid(harness), "150.00")
     on_its_way = losing(harness, refund)
@@ -201,7 +203,7 @@ async def test_refusal_in_a_later_round_ends_no_refund(harness: SagaHarness) -> 
 
 
 @pytest.mark.parametrize("recorded_before", [True, False])
-async def test_refund_that_was_taken_up_again_is_refused_by_no_try(
+async def test_a_resumed_refund_is_ended_by_no_refusal(
     harness: SagaHarness, recorded_before: bool
 ) -> None:
     refund = asked(harness, await paid(harness))
@@ -215,7 +217,7 @@ async def test_refund_that_was_taken_up_again_is_refused_by_no_try(
     assert_given_back(harness, made)
 
 
-async def test_refusal_after_a_lost_answer_counts_when_nothing_is_left(
+async def test_a_refusal_after_a_lost_response_counts_when_nothing_is_left(
     harness: SagaHarness,
 ) -> None:
     """What is left never grows: then the first request cannot be carried out either."""

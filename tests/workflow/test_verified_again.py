@@ -40,7 +40,7 @@ def when_charged(harness: SagaHarness, change: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize("slow", SLOW)
 @pytest.mark.parametrize("state", ["cancelled", "paid"])
-async def test_an_order_that_is_gone_is_refunded_and_told_nobody(
+async def test_an_order_that_is_gone_is_refunded_and_not_published(
     harness: SagaHarness, slow: Callable[[SagaHarness], None], state: str
 ) -> None:
     slow(harness)
@@ -115,7 +115,7 @@ async def test_a_reservation_that_has_vanished_is_not_named(harness: SagaHarness
     assert_everybody_agrees(harness.world, payment)
 
 
-async def test_a_quick_payment_reads_once(harness: SagaHarness) -> None:
+async def test_a_quick_payment_is_verified_once(harness: SagaHarness) -> None:
     await harness.pay()
 
     assert harness.world.calls.count("fetch_order") == 1
@@ -192,7 +192,7 @@ async def test_a_cancellation_does_not_wait_for_ordering(harness: SagaHarness) -
 
 
 @pytest.mark.parametrize("state", ["cancelled", "paid"])
-async def test_a_decline_after_hours_tells_nobody_of_an_order_that_is_gone(
+async def test_a_decline_after_hours_is_not_published_if_the_order_is_gone(
     harness: SagaHarness, state: str
 ) -> None:
     decline = Charge(key="", state=ChargeState.DECLINED, error_code=ErrorCode.CARD_DECLINED)
@@ -217,7 +217,7 @@ def _reservation(instruction: PaymentInstruction) -> UUID:
     return instruction.reservation_id
 
 
-async def test_inventory_is_asked_for_minutes_before_the_payment_fails(
+async def test_inventory_is_requested_for_minutes_before_the_payment_fails(
     harness: SagaHarness,
 ) -> None:
     harness.world.before["fetch_reservation"] = harness.world.down_for(

@@ -1196,7 +1196,7 @@ ACTIVITIES = (
         "db/paging.py",
         "after = after or _BEFORE_ALL",
         "after = _BEFORE_ALL",
-        f"{PAYMENT_STORE_CONTRACT}::test_what_is_unfinished_is_read_from_a_place_on",
+        f"{PAYMENT_STORE_CONTRACT}::test_unfinished_payments_are_read_from_a_place_on",
     ),
 )
 
@@ -1213,7 +1213,7 @@ ADAPTER = (
         "activities/adapters/json_client.py",
         "asyncio.timeout(self._seconds)",
         "asyncio.timeout(None)",
-        f"{JSON_CLIENT}::test_no_usable_answer_means_unavailable[silence]",
+        f"{JSON_CLIENT}::test_an_unusable_response_means_unavailable[silence]",
     ),
     Bug(
         "redirects are followed",
@@ -1480,7 +1480,7 @@ ADAPTER = (
         "tests/support/fakes/publisher.py",
         "        if event.topic not in TOPICS:\n",
         "        if False:\n",
-        f"{PUBLISHER_CONTRACT}::test_a_topic_that_is_missing_refuses",
+        f"{PUBLISHER_CONTRACT}::test_an_event_of_a_missing_topic_is_refused",
     ),
     Bug(
         "producer is kept after a timeout",
@@ -1758,14 +1758,14 @@ DB = (
         "db/migrations/versions/0007_compensation.py",
         "(NEW.status = 'pending' OR OLD.announcement IN ('begun', 'made'))",
         "NEW.status = 'pending'",
-        f"{STORE}::test_success_that_may_have_been_told_stands",
+        f"{STORE}::test_a_success_that_may_be_published_stands",
     ),
     Bug(
         "record failed overwrites success",
         "db/payments.py",
         'await self._confirm(payment, "The payment\'s success is published; it cannot fail.")',
         "pass",
-        f"{STORE}::test_success_that_may_have_been_told_stands",
+        f"{STORE}::test_a_success_that_may_be_published_stands",
     ),
     Bug(
         "second failure overwrites the first",
@@ -1807,7 +1807,7 @@ DB = (
         "db/migrations/versions/0007_compensation.py",
         "AND (announcement <> 'made' OR NEW",
         "AND (NEW",
-        f"{GUARDS}::test_an_event_that_is_not_out_keeps_the_order_closed",
+        f"{GUARDS}::test_an_unpublished_event_keeps_the_order_closed",
     ),
     Bug(
         "order that may be paid again counts as closed",
@@ -1877,14 +1877,14 @@ DB = (
         "db/payments.py",
         'not_in((Announcement.MADE, bindparam("announced"))),',
         "not_in((Announcement.MADE,)),",
-        f"{STORE}::test_announcement_that_is_noted_is_not_written_again",
+        f"{STORE}::test_a_recorded_announcement_is_not_written_again",
     ),
     Bug(
         "event that is out is withdrawn",
         "db/payments.py",
         'not_in((Announcement.MADE, bindparam("announced"))),',
         'not_in((bindparam("announced"),)),',
-        f"{PAYMENT_STORE_CONTRACT}::test_an_event_that_is_out_is_not_withdrawn",
+        f"{PAYMENT_STORE_CONTRACT}::test_a_published_event_is_not_withdrawn",
     ),
     Bug(
         "failure that an old worker has recorded is never noted as told",
@@ -1912,7 +1912,7 @@ DB = (
         "db/statements.py",
         "UUID(int=value.int) if isinstance(value, UUID) else value",
         "value",
-        f"{STORE}::test_key_comes_back_as_it_was",
+        f"{STORE}::test_a_key_is_read_back_unchanged",
     ),
     Bug(
         "statement timeout removed",
@@ -2289,28 +2289,28 @@ REFUNDING = (
         "db/migrations/versions/0006_refunds.py",
         "IF captured IS NULL OR refunded + NEW.amount_minor > captured THEN",
         "IF captured IS NULL OR NEW.amount_minor > captured THEN",
-        f"{REFUNDS}::test_database_gives_no_more_back_than_was_captured",
+        f"{REFUNDS}::test_the_database_refuses_refunds_over_the_capture",
     ),
     Bug(
         "refunds are counted without a lock",
         "db/migrations/versions/0006_refunds.py",
         "\n        FOR NO KEY UPDATE;",
         ";",
-        f"{REFUNDS}::test_database_counts_refunds_of_a_payment_one_after_the_other",
+        f"{REFUNDS}::test_the_database_adds_up_concurrent_refunds_one_after_the_other",
     ),
     Bug(
         "failures are refunded",
         "db/migrations/versions/0006_refunds.py",
         "WHERE id = NEW.payment_id AND status = 'succeeded' AND announcement <> 'due'",
         "WHERE id = NEW.payment_id",
-        f"{REFUNDS}::test_database_gives_nothing_back_of_a_failure",
+        f"{REFUNDS}::test_the_database_refuses_a_refund_of_a_failure",
     ),
     Bug(
         "refund changes after its end",
         "db/migrations/versions/0006_refunds.py",
         "(OLD.status <> 'pending' AND OLD.status <> NEW.status)",
         "false",
-        f"{REFUNDS}::test_database_changes_no_refund_that_has_ended",
+        f"{REFUNDS}::test_the_database_changes_no_refund_that_has_ended",
     ),
     Bug(
         "refund is sent without a look-up",
@@ -2352,7 +2352,7 @@ REFUNDING = (
         "workflows/refund.py",
         "is_unsent = self._refund.is_unsent and is_new",
         "is_unsent = self._refund.is_unsent and not recorded.is_final",
-        f"{REFUND_SAGA}::test_refund_that_was_taken_up_again_is_refused_by_no_try",
+        f"{REFUND_SAGA}::test_a_resumed_refund_is_ended_by_no_refusal",
     ),
     Bug(
         "what is left of a charge is not looked at",
@@ -2368,7 +2368,7 @@ REFUNDING = (
         "        state = await self._gateway.find_refund(request)\n",
         "        state = await self._gateway.find_refund(request)\n"
         "        has_left = await self._gateway.has_left(request)\n",
-        f"{REFUND_SAGA}::test_refusal_after_a_lost_answer_ends_no_refund",
+        f"{REFUND_SAGA}::test_a_refusal_after_a_lost_response_ends_no_refund",
     ),
     Bug(
         "refund under way counts as made",
@@ -2705,7 +2705,7 @@ READING = (
         "api/main.py",
         'host=EVERY_ADDRESS if settings.api_host == "::" else settings.api_host,',
         "host=settings.api_host,",
-        f"{TRANSPORT}::test_two_colons_are_every_address",
+        f"{TRANSPORT}::test_two_colons_accept_connections_on_every_address",
     ),
     Bug(
         "a misspelt amount refunds everything",
@@ -2995,7 +2995,7 @@ CONFIGURATION = (
         "bootstrap/kafka.py",
         "return ssl.create_default_context(cafile=authorities)",
         "return ssl._create_unverified_context(cafile=authorities)",
-        f"{ENCRYPTION}::test_kafka_is_not_used",
+        f"{ENCRYPTION}::test_kafka_is_not_used_without_its_authority_and_password",
     ),
     Bug(
         "compose asks a database that is being set up",
@@ -3044,7 +3044,7 @@ CONFIGURATION = (
         "db/urls.py",
         "query = urlencode(kept, quote_via=quote)",
         'query = ""',
-        f"{ENCRYPTION}::test_postgresql",
+        f"{ENCRYPTION}::test_postgresql_is_used_only_over_tls_with_a_known_certificate",
     ),
 )
 

@@ -32,7 +32,7 @@ def world() -> World:
     return World()
 
 
-async def test_first_try_charges_without_asking(world: World) -> None:
+async def test_the_first_try_charges_without_a_look_up(world: World) -> None:
     await ActivityEnvironment().run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
 
     assert world.calls == ["charge"]

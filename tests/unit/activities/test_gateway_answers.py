@@ -91,7 +91,7 @@ async def test_a_voided_key_is_an_answer() -> None:
     assert charge.state is ChargeState.VOIDED
 
 
-async def test_a_charge_that_was_given_back_since_is_an_answer() -> None:
+async def test_a_refunded_charge_is_an_answer() -> None:
     assert (await gateway(FixedResponse(REFUNDED)).charge(CHARGE)).state is ChargeState.REFUNDED
 
 

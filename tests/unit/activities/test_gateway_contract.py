@@ -77,7 +77,7 @@ async def test_a_voided_key_is_never_charged(subject: PaymentGateway) -> None:
     assert found.state is ChargeState.VOIDED
 
 
-async def test_a_key_is_one_charge(subject: PaymentGateway) -> None:
+async def test_a_key_belongs_to_one_charge(subject: PaymentGateway) -> None:
     request = a_charge()
     other = request.model_copy(update={"amount": Money.parse("15.00", "USD")})
     await subject.charge(request)
@@ -103,7 +103,7 @@ async def test_a_refund_is_made_once_and_found(subject: PaymentGateway) -> None:
     assert not await subject.has_left(refund)
 
 
-async def test_a_refunded_charge_is_told_only_by_who_looks_it_up(subject: PaymentGateway) -> None:
+async def test_only_a_look_up_shows_that_a_charge_is_refunded(subject: PaymentGateway) -> None:
     charge = a_charge()
     first = await subject.charge(charge)
     await subject.refund(refund_of(charge, "150.00"))
@@ -116,7 +116,7 @@ async def test_a_refunded_charge_is_told_only_by_who_looks_it_up(subject: Paymen
     assert await subject.charge(charge) == first
 
 
-async def test_a_charge_that_is_refunded_in_part_is_neither(subject: PaymentGateway) -> None:
+async def test_a_charge_that_is_refunded_in_part_is_an_error(subject: PaymentGateway) -> None:
     charge = a_charge()
     await subject.charge(charge)
     await subject.refund(refund_of(charge, "50.00"))
@@ -146,7 +146,7 @@ async def test_no_more_is_refunded_than_was_captured(subject: PaymentGateway) ->
         assert await subject.find_refund(refund) is None
 
 
-async def test_a_key_is_one_refund(subject: PaymentGateway) -> None:
+async def test_a_key_belongs_to_one_refund(subject: PaymentGateway) -> None:
     charge = a_charge()
     await subject.charge(charge)
     await subject.refund(refund_of(charge, "50.00"))

@@ -110,7 +110,9 @@ async def test_a_refund_that_the_gateway_does_not_know_is_none() -> None:
     ],
     ids=str,
 )
-async def test_what_is_left_of_a_charge_is_told(told: dict[str, Any], has_left: bool) -> None:
+async def test_what_is_left_of_a_charge_is_compared_with_the_refund(
+    told: dict[str, Any], has_left: bool
+) -> None:
     assert await gateway(FixedResponse(a_charge(**told))).has_left(REFUND) is has_left
 
 

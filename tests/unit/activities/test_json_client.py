@@ -10,7 +10,7 @@ from tests.support.json_neighbour import UNUSABLE, FixedResponse, Handler, neigh
 
 
 @pytest.mark.parametrize("handler", UNUSABLE.values(), ids=UNUSABLE)
-async def test_no_usable_answer_means_unavailable(handler: Handler) -> None:
+async def test_an_unusable_response_means_unavailable(handler: Handler) -> None:
     with pytest.raises(PaymentError, match="The neighbour is not available") as caught:
         await neighbour(handler, seconds=0.02).request("GET", "/")
     assert caught.value.code is ErrorCode.ORDERING_UNAVAILABLE
@@ -29,7 +29,7 @@ RETRY_AFTER: list[tuple[str, float | None]] = [
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("told", "seconds"), RETRY_AFTER)
-async def test_a_neighbour_says_when_to_ask_again(
+async def test_retry_after_in_seconds_is_read(
     status: int, told: str, seconds: float | None
 ) -> None:
     await assert_asked_again_after(status, told, seconds)
@@ -37,7 +37,7 @@ async def test_a_neighbour_says_when_to_ask_again(
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("zone", ["GMT", "-0000"])
-async def test_a_neighbour_names_the_time_to_ask_again(status: int, zone: str) -> None:
+async def test_retry_after_as_a_date_is_read(status: int, zone: str) -> None:
     await assert_asked_again_after(status, http_date(3600, zone), 3600)
     await assert_asked_again_after(status, http_date(-60, zone), 0)
 
@@ -50,7 +50,7 @@ async def assert_asked_again_after(status: int, told: str, seconds: float | None
     assert found == (seconds and pytest.approx(seconds, rel=0.05))
 
 
-async def test_an_answer_of_the_greatest_length_is_read() -> None:
+async def test_a_response_of_the_maximum_length_is_read() -> None:
     text = "x" * (MAX_RESPONSE_BYTES - 2)
 
     assert await neighbour(FixedResponse(text.join('""'))).request("GET", "/") == (200, text)

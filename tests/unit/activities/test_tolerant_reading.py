@@ -59,7 +59,7 @@ async def test_another_reservations_answer_is_no_answer(told: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("id", [None, "", NIL, *spelled(ORDER)])
-async def test_an_order_is_the_one_asked_for_or_tells_no_id(id: str | None) -> None:  # noqa: A002
+async def test_an_order_has_the_requested_id_or_none(id: str | None) -> None:  # noqa: A002
     assert (await fetch_order(FixedResponse({**PENDING, "id": id}))).id == ORDER
     assert (
         await fetch_order(FixedResponse({**PENDING, "id": 42, "orderId": str(ORDER)}))
@@ -74,7 +74,7 @@ async def test_an_owner_is_read_in_any_spelling(owner: str) -> None:
 
 
 @pytest.mark.parametrize("empty", ["", "  ", None, NIL, "{" + NIL + "}"])
-async def test_an_owner_that_says_nothing_is_absent(empty: str | None) -> None:
+async def test_an_empty_owner_is_absent(empty: str | None) -> None:
     assert (await fetch_order(FixedResponse({**PENDING, "userId": empty}))).customer_id is None
     named = FixedResponse({**PENDING, "userId": empty, "customerId": str(CUSTOMER)})
     assert (await fetch_order(named)).customer_id == str(CUSTOMER)

@@ -103,7 +103,7 @@ async def test_a_hostile_body_is_an_invalid_request(
 @pytest.mark.parametrize(
     "content", [BODY[:-1], b"\xef\xbb\xbf" + BODY.encode()], ids=["open", "bom"]
 )
-async def test_a_body_that_is_not_json_is_said_to_be_that(
+async def test_the_error_of_a_body_that_is_not_json_names_the_body(
     http: httpx.AsyncClient, content: str | bytes
 ) -> None:
     body = problem(await http.post("/payments", content=content), RequestErrorCode.INVALID_REQUEST)
@@ -148,7 +148,7 @@ async def test_a_large_body_is_not_read_to_its_end(
     assert resources.started == []
 
 
-async def test_callers_beyond_the_places_are_turned_away_at_once(
+async def test_callers_over_the_concurrency_limit_are_refused_at_once(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.outcome = SUCCEEDED

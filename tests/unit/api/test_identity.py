@@ -75,7 +75,9 @@ async def test_a_token_of_the_issuer_is_accepted(client: httpx.AsyncClient, algo
 
 
 @pytest.mark.parametrize("kind", [None, "JWT", "jwt", "at+jwt", "AT+JWT", "Application/at+jwt"])
-async def test_types_of_tokens_that_are_known(client: httpx.AsyncClient, kind: str | None) -> None:
+async def test_every_known_type_of_token_is_accepted(
+    client: httpx.AsyncClient, kind: str | None
+) -> None:
     envelope(await client.post("/payments", content=BODY, headers=bearer(typed(kind))), 200)
 
 
@@ -83,7 +85,7 @@ async def test_types_of_tokens_that_are_known(client: httpx.AsyncClient, kind: s
     ("kind", "is_accepted"),
     [("at+jwt", True), ("application/AT+JWT", True), ("JWT", False), (None, False)],
 )
-async def test_access_tokens_alone_may_be_insisted_on(kind: str | None, is_accepted: bool) -> None:
+async def test_a_setting_accepts_access_tokens_only(kind: str | None, is_accepted: bool) -> None:
     strict = Identity(IssuerKeys(CountingIssuer().fetch), ISSUER, AUDIENCE, AT_JWT)
 
     if is_accepted:
@@ -178,7 +180,7 @@ async def test_no_letter_of_a_token_may_differ(guarded: FakeResources, algorithm
         assert refusal.value.code is RequestErrorCode.UNAUTHENTICATED
 
 
-async def test_the_public_key_is_no_secret(client: httpx.AsyncClient) -> None:
+async def test_a_token_signed_with_the_public_key_is_refused(client: httpx.AsyncClient) -> None:
     head = forged({"alg": "HS256", "kid": "RS256"}).rpartition(".")[0]
     signature = jwt.get_algorithm_by_name("HS256").sign(head.encode(), PUBLIC_PEM)
     token = f"{head}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
@@ -189,7 +191,9 @@ async def test_the_public_key_is_no_secret(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("given", [None, "Basic eDp5", "Bearer", "bearer ", "Token x"])
-async def test_who_sends_no_token_is_nobody(client: httpx.AsyncClient, given: str | None) -> None:
+async def test_a_request_without_a_token_is_unauthenticated(
+    client: httpx.AsyncClient, given: str | None
+) -> None:
     headers = {"authorization": given} if given else {}
 
     problem(

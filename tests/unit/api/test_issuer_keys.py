@@ -21,7 +21,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-async def test_keys_are_asked_for_now_and_then(clock: list[float]) -> None:
+async def test_keys_are_requested_after_a_pause_or_when_they_are_old(clock: list[float]) -> None:
     issuer = CountingIssuer()
     keys = IssuerKeys(issuer.fetch)
     for _ in range(3):
@@ -82,7 +82,7 @@ SECRET = {"kty": "oct", "alg": "HS256", "k": "c2VjcmV0", "kid": "s"}
     ("key_id", "named", "is_found"),
     [(None, "", True), (None, "a", True), ("a", "", True), ("a", "a", True), ("a", "b", False)],
 )
-async def test_only_key_needs_no_id(
+async def test_the_only_key_needs_no_id(
     others: list[Any], key_id: str | None, named: str, is_found: bool
 ) -> None:
     issuer = CountingIssuer()
@@ -92,7 +92,7 @@ async def test_only_key_needs_no_id(
     assert (await IssuerKeys(issuer.fetch).find(named) is not None) is is_found
 
 
-async def test_keys_without_id_are_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
+async def test_keys_without_an_id_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     issuer = CountingIssuer()
     issuer.keys = {"keys": [*WITHOUT_ID["keys"], RSA_KEY]}
     keys = IssuerKeys(issuer.fetch)

@@ -19,7 +19,7 @@ from tests.support.fake_resources import (
 
 
 @pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}'])
-async def test_who_has_the_answer_is_not_sent_it_again(
+async def test_a_response_that_the_caller_has_is_not_sent_again(
     http: httpx.AsyncClient, resources: FakeResources, known: str
 ) -> None:
     resources.recorded = [PENDING]
@@ -63,7 +63,7 @@ async def test_a_payment_is_read_as_it_stands(
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_remembered_payment_is_not_looked_up(
+async def test_a_cached_payment_is_not_read_from_the_database(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.outcome = SUCCEEDED
@@ -72,7 +72,7 @@ async def test_a_remembered_payment_is_not_looked_up(
     assert envelope(await http.get(f"/payments/{SUCCEEDED.id}"), 200)["success"]
 
 
-async def test_a_payment_that_cannot_be_read_now(
+async def test_while_the_database_is_down_reading_is_unavailable(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.failure = PaymentError(ErrorCode.DATABASE_UNAVAILABLE, "Not now.")

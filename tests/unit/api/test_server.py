@@ -91,7 +91,7 @@ async def test_body_that_looks_like_a_request_is_a_body() -> None:
         assert await requests_in(*segments) == [("POST", "/outer", inner), ("GET", "/next", b"")]
 
 
-async def test_thousand_upgrades_in_one_segment() -> None:
+async def test_a_thousand_upgrades_in_one_segment_are_all_received() -> None:
     received = await requests_in((REFUND % JAVA) * 1000)
 
     assert received == [("POST", "/refund", BODY)] * 1000

@@ -225,7 +225,7 @@ async def test_rounds_of_the_reconciliation_are_missed(
 
 
 @pytest.mark.parametrize("ledger", [{}, [None], [[]]])
-async def test_a_ledger_that_is_none_never_ends_in_a_traceback(
+async def test_an_invalid_ledger_never_ends_in_a_traceback(
     sources: FakeSources, ledger: Any
 ) -> None:
     sources.ledger = ledger
