@@ -8,15 +8,23 @@ import asyncpg
 import httpx
 import pytest
 from playwright.async_api import Browser, async_playwright
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from db.engine import create_engine
+from db.payments import PaymentStore
+from db.refunds import RefundStore
 from devstack.stack.ports import Ports
 from devstack.stack.stack import Stack
 from domain import names
+from tests.support.fakes.payments import FakePayments
+from tests.support.fakes.refunds import FakeRefunds
+from tests.support.fakes.world import World
 from tests.support.programs import CHROMIUM
-from tests.support.shop import Shop
-from tests.support.tab import Tab, chromium, opened
+from tests.support.recorded import Stores
+from tests.support.shop_page import ShopPage, chromium, opened
+from tests.support.system import System
 from tests.support.topics import Topics, following
 
 PATIENCE = 60
@@ -59,15 +67,15 @@ async def database(stack: Stack) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"
 
 
 @pytest.fixture(scope="session")
-async def shop(
+async def system(
     stack: Stack, topics: Topics, database: "asyncpg.Pool[asyncpg.Record]", temporal: Client
-) -> AsyncIterator[Shop]:
+) -> AsyncIterator[System]:
     address = stack.environment()["PAYMENT_API_URL"]
     async with (
         httpx.AsyncClient(base_url=address, timeout=PATIENCE, trust_env=False) as api,
         httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as neighbours,
     ):
-        yield Shop(stack, api, neighbours, database, topics, temporal)
+        yield System(stack, api, neighbours, database, topics, temporal)
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +92,30 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def tab(browser: Browser, shop: Shop) -> AsyncIterator[Tab]:
-    async with opened(browser, shop) as tab:
-        yield tab
+async def shop_page(browser: Browser, system: System) -> AsyncIterator[ShopPage]:
+    async with opened(browser, system) as shop_page:
+        yield shop_page
+
+
+@pytest.fixture(scope="module")
+async def engine(system: System) -> AsyncIterator[AsyncEngine]:
+    url = system.stack.environment()["DATABASE_URL"]
+    engine = create_engine(url, application_name="tests")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+async def store(engine: AsyncEngine) -> PaymentStore:
+    return PaymentStore(engine)
+
+
+@pytest.fixture(params=["fake", "real"])
+async def stores(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[Stores]:
+    if request.param == "fake":
+        world = World()
+        yield Stores(FakePayments(world), FakeRefunds(world))
+        return
+    engine = create_engine(stack.environment()["DATABASE_URL"], application_name="tests")
+    yield Stores(PaymentStore(engine), RefundStore(engine))
+    await engine.dispose()

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -17,19 +17,17 @@ from db.engine import create_engine
 from db.payments import PaymentStore
 from db.refunds import RefundStore
 from tests.support.agreement import assert_agreement, books_of
-from tests.support.builders import a_payment, a_refund
-from tests.support.shop import Shop
+from tests.support.builders import HOUR, a_payment, a_refund
 from tests.support.stacks import kafka_of, settings_of
-
-HOUR = timedelta(hours=1)
+from tests.support.system import System
 
 
 @pytest.mark.parametrize("amount", ["150.00", "150.13"])
-async def test_the_books_of_a_payment_agree(shop: Shop, amount: str) -> None:
-    order = await shop.an_order(amount)
-    await assert_agreement(shop, order, await shop.pay(order))
+async def test_the_books_of_a_payment_agree(system: System, amount: str) -> None:
+    order = await system.an_order(amount)
+    await assert_agreement(system, order, await system.pay(order))
 
-    books = await books_of(shop, order)
+    books = await books_of(system, order)
 
     assert len(books.payments) == len(books.records) == len(books.runs) == 1
     assert violations(books) == []
@@ -37,27 +35,27 @@ async def test_the_books_of_a_payment_agree(shop: Shop, amount: str) -> None:
     assert bool(violations(books)) is (amount == "150.00"), "a capture that is gone is noticed"
 
 
-async def test_young_payments_are_left_out(shop: Shop) -> None:
-    order = await shop.an_order()
-    await shop.pay(order)
+async def test_young_payments_are_left_out(system: System) -> None:
+    order = await system.an_order()
+    await system.pay(order)
     now = datetime.now(UTC)
 
-    books = await read_ended(settings_of(shop.stack), now - HOUR, now - MIN_AGE)
+    books = await read_ended(settings_of(system.stack), now - HOUR, now - MIN_AGE)
 
     assert UUID(order.id) not in {each.order_id for each in books}
 
 
-async def test_a_source_that_is_down_is_named(shop: Shop) -> None:
-    async with shop.without("gateway"), open_sources(settings_of(shop.stack)) as sources:
+async def test_a_source_that_is_down_is_named(system: System) -> None:
+    async with system.without("gateway"), open_sources(settings_of(system.stack)) as sources:
         with pytest.raises(UnreadableError, match="gateway's ledger cannot be read"):
             await anext(read_books(sources, datetime.now(UTC)))
 
 
-async def test_what_is_unfinished_or_refunded_is_read_however_old(shop: Shop) -> None:
+async def test_what_is_unfinished_or_refunded_is_read_however_old(system: System) -> None:
     now = datetime.now(UTC)
     stuck = a_payment(created_at=now - 25 * HOUR)
     old, paid, given_back = (a_payment(created_at=now - 25 * HOUR) for _ in range(3))
-    async with open_engine(shop) as engine:
+    async with open_engine(system) as engine:
         payments, refunds = PaymentStore(engine), RefundStore(engine)
         await payments.record_pending(stuck)
         for each in (old, paid, given_back):
@@ -74,7 +72,7 @@ async def test_what_is_unfinished_or_refunded_is_read_however_old(shop: Shop) ->
         await refunds.record_ended(ended.succeeded(now - HOUR))
         await refunds.record_announced(ended)
 
-        books = await read_ended(settings_of(shop.stack), now - 24 * HOUR, now)
+        books = await read_ended(settings_of(system.stack), now - 24 * HOUR, now)
 
     found = {each.order_id: str(violations(each)) for each in books}
     assert f"payment {stuck.id} is pending" in found[stuck.order_id]
@@ -85,11 +83,11 @@ async def test_what_is_unfinished_or_refunded_is_read_however_old(shop: Shop) ->
 
 
 async def test_unfinished_payments_are_read_page_by_page(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("db.audit.PAGE_SIZE", 2)
     created_at = datetime.now(UTC) - 30 * HOUR
-    async with open_engine(shop) as engine:
+    async with open_engine(system) as engine:
         payments, database = PaymentStore(engine), AuditQueries(engine)
         recorded = [a_payment(created_at=created_at) for _ in range(5)]
         for each in recorded:
@@ -102,13 +100,13 @@ async def test_unfinished_payments_are_read_page_by_page(
     assert {each.order_id for each in recorded} <= unfinished.orders & since
 
 
-async def test_old_records_are_kept_only_of_the_orders_that_matter(shop: Shop) -> None:
-    wanted, others = await shop.an_order(), await shop.an_order()
+async def test_old_records_are_kept_only_of_the_orders_that_matter(system: System) -> None:
+    wanted, others = await system.an_order(), await system.an_order()
     for order in (wanted, others):
-        await assert_agreement(shop, order, await shop.pay(order))
+        await assert_agreement(system, order, await system.pay(order))
     later = datetime.now(UTC) + HOUR
 
-    records = KafkaRecords(kafka_of(shop.stack))
+    records = KafkaRecords(kafka_of(system.stack))
     found, has_all = await records.find(later, {wanted.id})
     every, _ = await records.find(datetime.now(UTC) - HOUR, set())
 
@@ -119,8 +117,8 @@ async def test_old_records_are_kept_only_of_the_orders_that_matter(shop: Shop) -
 
 
 @asynccontextmanager
-async def open_engine(shop: Shop) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(shop.stack.environment()["DATABASE_URL"], application_name="tests")
+async def open_engine(system: System) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(system.stack.environment()["DATABASE_URL"], application_name="tests")
     try:
         yield engine
     finally:

@@ -9,7 +9,7 @@ import httpx
 
 from devstack.neighbours.decimal_json import loads_decimal
 from tests.support.contract import DOCS
-from tests.support.shop import Shop
+from tests.support.system import System
 
 REQUEST = re.compile(
     r"### (?P<title>.+) → (?P<status>\d+)\n(?:# @name (?P<name>\w+)\n)?"
@@ -58,14 +58,14 @@ def named(name: str, answer: httpx.Response) -> dict[str, Any]:
     return {name: loads_decimal(answer.text), f"{name}Response": {"headers": answer.headers}}
 
 
-async def test_every_request_is_answered_as_the_collection_says(shop: Shop) -> None:
+async def test_every_request_is_answered_as_the_collection_says(system: System) -> None:
     collection = (DOCS / "payments.http").read_text()
     variables: dict[str, Any] = dict(VARIABLE.findall(collection))
-    variables |= {name: shop.url(name) for name in ("ordering", "inventory")}
-    variables["payments"] = shop.url("payment_api")
+    variables |= {name: system.url(name) for name in ("ordering", "inventory")}
+    variables["payments"] = system.url("payment_api")
 
     for request in requests(collection):
-        answer = await shop.neighbours.request(
+        answer = await system.neighbours.request(
             request.method,
             filled(request.url, variables),
             headers={name: filled(value, variables) for name, value in request.headers.items()},

@@ -12,55 +12,55 @@ from activities.adapters.kafka_topics import PARTITIONS
 from api.errors import NEW_ORDER
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from tests.support.agreement import assert_agreement
-from tests.support.shop import Answer, Order, Shop
+from tests.support.system import Answer, Order, System
 
 DEFAULT_MESSAGE_BYTES = 1_048_588
 
 
-async def test_record_that_the_database_refuses_is_refunded(shop: Shop) -> None:
-    order = await shop.an_order()
-    seat = await shop.a_seat(order)
+async def test_record_that_the_database_refuses_is_refunded(system: System) -> None:
+    order = await system.an_order()
+    seat = await system.a_seat(order)
 
-    async with success_refused(shop, order):
-        answer = await shop.pay(order, reservationId=seat)
+    async with success_refused(system, order):
+        answer = await system.pay(order, reservationId=seat)
 
-    await assert_compensated(shop, order, answer, "RECORD_REFUSED")
-    assert await shop.transitions(answer.payment["id"]) == ["pending", "failed"]
-
-
-async def test_event_that_the_broker_refuses_is_refunded(shop: Shop) -> None:
-    order = await shop.an_order()
-    seat = await shop.a_seat(order)
-
-    async with largest_message(shop, TOPIC_SUCCEEDED, size=1):
-        answer = await shop.pay(order, reservationId=seat)
-
-    await assert_compensated(shop, order, answer, "EVENT_REFUSED")
-    assert await shop.transitions(answer.payment["id"]) == ["pending", "succeeded", "failed"]
-    await assert_nothing_is_left_behind(shop, order)
+    await assert_compensated(system, order, answer, "RECORD_REFUSED")
+    assert await system.transitions(answer.payment["id"]) == ["pending", "failed"]
 
 
-async def assert_compensated(shop: Shop, order: Order, answer: Answer, code: str) -> None:
+async def test_event_that_the_broker_refuses_is_refunded(system: System) -> None:
+    order = await system.an_order()
+    seat = await system.a_seat(order)
+
+    async with largest_message(system, TOPIC_SUCCEEDED, size=1):
+        answer = await system.pay(order, reservationId=seat)
+
+    await assert_compensated(system, order, answer, "EVENT_REFUSED")
+    assert await system.transitions(answer.payment["id"]) == ["pending", "succeeded", "failed"]
+    await assert_nothing_is_left_behind(system, order)
+
+
+async def assert_compensated(system: System, order: Order, answer: Answer, code: str) -> None:
     assert (answer.status, answer.payment["errorCode"]) == (422, code)
     assert answer.body["errorMessage"].endswith(NEW_ORDER)
     assert "retry-after" not in answer.headers
-    assert [charge["state"] for charge in await shop.charges(order)] == ["refunded"]
-    (event,) = await shop.events(order)
+    assert [charge["state"] for charge in await system.charges(order)] == ["refunded"]
+    (event,) = await system.events(order)
     assert event.topic == TOPIC_FAILED
     assert event.body["reservationId"] == answer.payment["reservationId"]
-    await assert_agreement(shop, order, answer)
+    await assert_agreement(system, order, answer)
 
 
-async def assert_nothing_is_left_behind(shop: Shop, refused: Order) -> None:
+async def assert_nothing_is_left_behind(system: System, refused: Order) -> None:
     """The next record of the same partition is taken, whatever the producer thinks came before."""
     ids = iter(lambda: str(uuid4()), "")
     neighbour = next(each for each in ids if partition_of(each) == partition_of(refused.id))
-    order = await shop.an_order(id=neighbour)
+    order = await system.an_order(id=neighbour)
 
-    answer = await shop.pay(order)
+    answer = await system.pay(order)
 
     assert answer.status == 200
-    await assert_agreement(shop, order, answer)
+    await assert_agreement(system, order, answer)
 
 
 def partition_of(order_id: str) -> int:
@@ -70,9 +70,9 @@ def partition_of(order_id: str) -> int:
 
 
 @asynccontextmanager
-async def success_refused(shop: Shop, order: Order) -> AsyncIterator[None]:
+async def success_refused(system: System, order: Order) -> AsyncIterator[None]:
     """A database that will never let this order's payment succeed."""
-    await shop.database.execute(f"""
+    await system.database.execute(f"""
         CREATE FUNCTION bc_payment.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             RAISE EXCEPTION 'refused by a test' USING ERRCODE = 'check_violation';
@@ -84,13 +84,13 @@ async def success_refused(shop: Shop, order: Order) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await shop.database.execute("DROP FUNCTION bc_payment.refuse CASCADE")
+        await system.database.execute("DROP FUNCTION bc_payment.refuse CASCADE")
 
 
 @asynccontextmanager
-async def largest_message(shop: Shop, topic: str, size: int) -> AsyncIterator[None]:
+async def largest_message(system: System, topic: str, size: int) -> AsyncIterator[None]:
     """A broker that takes no longer records than `size` bytes."""
-    servers = shop.stack.environment()["KAFKA_BOOTSTRAP_SERVERS"]
+    servers = system.stack.environment()["KAFKA_BOOTSTRAP_SERVERS"]
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:

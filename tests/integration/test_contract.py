@@ -6,15 +6,15 @@ import pytest
 
 from tests.proofs.fuzz.service import fuzz
 from tests.support.issuer import issuing
-from tests.support.shop import Shop
 from tests.support.stacks import another_server
+from tests.support.system import System
 
 
 @pytest.mark.proof
-async def test_service_is_what_its_contract_says(shop: Shop, tmp_path: Path) -> None:
+async def test_the_service_fits_its_contract(system: System, tmp_path: Path) -> None:
     with issuing() as issuer:
-        async with another_server(shop.stack, auth_issuer=issuer) as api:
-            ordering = shop.url("ordering")
+        async with another_server(system.stack, auth_issuer=issuer) as api:
+            ordering = system.url("ordering")
             found = await fuzz(api, ordering, issuer, examples=10, seed=1, work=tmp_path)
 
     assert found.is_clean, found.report

@@ -5,7 +5,7 @@ import pytest
 from api.errors import NEW_ORDER
 from domain.names import TOPIC_FAILED
 from tests.support.agreement import assert_agreement
-from tests.support.shop import Answer, Order, Shop
+from tests.support.system import Answer, Order, System
 
 
 @pytest.mark.parametrize(
@@ -18,52 +18,56 @@ from tests.support.shop import Answer, Order, Shop
         ("1000000.00", "AMOUNT_TOO_LARGE", "processor_error"),
     ],
 )
-async def test_magic_amounts_are_declined(shop: Shop, amount: str, code: str, reason: str) -> None:
-    order = await shop.an_order(amount)
+async def test_magic_amounts_are_declined(
+    system: System, amount: str, code: str, reason: str
+) -> None:
+    order = await system.an_order(amount)
 
-    answer = await shop.pay(order)
+    answer = await system.pay(order)
 
-    await assert_declined(shop, order, answer, code, reason)
-
-
-async def test_success_rate_decides_about_other_amounts(shop: Shop) -> None:
-    order = await shop.an_order()
-    async with shop.gateway(successRate=0):
-        answer = await shop.pay(order)
-
-    await assert_declined(shop, order, answer, "CARD_DECLINED", "card_declined")
+    await assert_declined(system, order, answer, code, reason)
 
 
-async def test_declined_order_frees_its_seat(shop: Shop) -> None:
-    order = await shop.an_order("10.13")
-    seat = await shop.a_seat(order)
+async def test_success_rate_decides_about_other_amounts(system: System) -> None:
+    order = await system.an_order()
+    async with system.gateway(successRate=0):
+        answer = await system.pay(order)
 
-    answer = await shop.pay(order, reservationId=seat)
+    await assert_declined(system, order, answer, "CARD_DECLINED", "card_declined")
 
-    (event,) = await shop.events(order)
+
+async def test_declined_order_frees_its_seat(system: System) -> None:
+    order = await system.an_order("10.13")
+    seat = await system.a_seat(order)
+
+    answer = await system.pay(order, reservationId=seat)
+
+    (event,) = await system.events(order)
     assert event.body["reservationId"] == seat
-    await assert_agreement(shop, order, answer)
+    await assert_agreement(system, order, answer)
 
 
-async def test_declined_order_is_closed_to_other_requests(shop: Shop) -> None:
-    order = await shop.an_order("10.13")
-    first = await shop.pay(order)
-    await shop.until_ended(order)
+async def test_declined_order_is_closed_to_other_requests(system: System) -> None:
+    order = await system.an_order("10.13")
+    first = await system.pay(order)
+    await system.until_ended(order)
 
-    second = await shop.pay(order, paymentMethod="wallet")
+    second = await system.pay(order, paymentMethod="wallet")
 
     assert (second.status, second.body["code"]) == (400, "ORDER_NOT_PENDING")
     assert second.payment["id"] != first.payment["id"]
-    assert len(await shop.charges(order)) == 1
-    await assert_agreement(shop, order, second)
+    assert len(await system.charges(order)) == 1
+    await assert_agreement(system, order, second)
 
 
-async def assert_declined(shop: Shop, order: Order, answer: Answer, code: str, reason: str) -> None:
+async def assert_declined(
+    system: System, order: Order, answer: Answer, code: str, reason: str
+) -> None:
     assert (answer.status, answer.body["success"]) == (422, False)
     assert answer.payment["status"] == "failed"
     assert (answer.payment["errorCode"], answer.payment["failureReason"]) == (code, reason)
     assert answer.payment["simulatedResponse"].startswith(f"Failed - {code}: ")
     assert answer.body["errorMessage"] == f"{answer.payment['errorMessage']} {NEW_ORDER}"
-    (event,) = await shop.events(order)
+    (event,) = await system.events(order)
     assert (event.topic, event.body["failureReason"]) == (TOPIC_FAILED, reason)
-    await assert_agreement(shop, order, answer)
+    await assert_agreement(system, order, answer)

@@ -27,8 +27,8 @@ from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.names import TOPICS
 from tests.support.builders import a_payment
-from tests.support.shop import Shop
 from tests.support.stacks import settings_of
+from tests.support.system import System
 from tests.support.tls import (
     PASSWORD,
     USER,
@@ -65,7 +65,9 @@ def connection(broker: SecureKafka, authority: Authority, **changes: Any) -> dic
     return kafka.connection(Settings.model_validate({**settings, **changes}))
 
 
-async def test_events_are_published_and_read(broker: SecureKafka, authority: Authority) -> None:
+async def test_events_are_published_and_read_over_tls(
+    broker: SecureKafka, authority: Authority
+) -> None:
     kafka = connection(broker, authority)
     payment = a_payment().succeeded(a_payment().created_at)
     event = PaymentEvent.of(payment)
@@ -91,7 +93,7 @@ async def test_events_are_published_and_read(broker: SecureKafka, authority: Aut
     ],
     ids=["unknown authority", "wrong password", "no password"],
 )
-async def test_kafka_is_not_used(
+async def test_kafka_is_not_used_without_its_authority_and_password(
     broker: SecureKafka, authority: Authority, changes: dict[str, Any]
 ) -> None:
     publisher = KafkaPublisher(connection(broker, authority, **changes))
@@ -110,12 +112,12 @@ async def test_kafka_is_not_used(
         ("?sslmode=disable", False),
     ],
 )
-async def test_postgresql(
-    shop: Shop, authority: Authority, tmp_path: Path, parameters: str, is_used: bool
+async def test_postgresql_is_used_only_over_tls_with_a_known_certificate(
+    system: System, authority: Authority, tmp_path: Path, parameters: str, is_used: bool
 ) -> None:
     stranger = Authority(tmp_path)
     certificates = {"authority": authority.file, "stranger": stranger.file}
-    server = shop.stack.site.ports.postgres
+    server = system.stack.site.ports.postgres
     async with encrypting_postgresql(server, authority.context()) as port:
         url = f"postgresql://payments:payments@{HOST}:{port}/payments"
         engine = create_engine(url + parameters.format(**certificates), application_name="tests")
@@ -133,8 +135,10 @@ async def answers(payments: PaymentStore) -> bool:
     return True
 
 
-async def test_redis(shop: Shop, authority: Authority) -> None:
-    async with encrypting(shop.stack.site.ports.valkey, authority.context()) as port:
+async def test_redis_is_used_over_tls_only_with_a_known_certificate(
+    system: System, authority: Authority
+) -> None:
+    async with encrypting(system.stack.site.ports.valkey, authority.context()) as port:
         address = f"rediss://{HOST}:{port}/0"
         async with Redis.from_url(f"{address}?ssl_ca_certs={authority.file}") as redis:
             assert await redis.ping()
@@ -147,10 +151,10 @@ async def test_redis(shop: Shop, authority: Authority) -> None:
         await storage.bridge.storage.aclose()
 
 
-async def test_neighbours(
-    shop: Shop, authority: Authority, monkeypatch: pytest.MonkeyPatch
+async def test_neighbours_are_called_over_tls_only_with_a_known_certificate(
+    system: System, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with encrypting(shop.stack.site.ports.ordering, authority.context()) as port:
+    async with encrypting(system.stack.site.ports.ordering, authority.context()) as port:
         address = f"https://{HOST}:{port}"
         async with json_client.create_client(address) as ordering:
             with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
@@ -162,9 +166,11 @@ async def test_neighbours(
     json_client._trusted.cache_clear()
 
 
-async def test_temporal(shop: Shop, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with encrypting(shop.stack.site.ports.temporal, authority.context()) as port:
-        settings = settings_of(shop.stack, temporal_address=f"{HOST}:{port}")
+async def test_temporal_is_used_over_tls_only_with_a_known_certificate(
+    system: System, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with encrypting(system.stack.site.ports.temporal, authority.context()) as port:
+        settings = settings_of(system.stack, temporal_address=f"{HOST}:{port}")
         monkeypatch.setenv("TEMPORAL_TLS", "true")
         with pytest.raises(SystemExit, match="cannot be used"):
             await temporal.connect(settings, patience=timedelta(0))

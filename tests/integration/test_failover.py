@@ -21,7 +21,7 @@ from devstack.stack.stack import Stack
 from domain.errors import PaymentError
 from tests.support.builders import a_payment
 from tests.support.replica import another_api
-from tests.support.shop import Shop
+from tests.support.system import System
 from tests.support.waiting import eventually
 
 POOL = 3
@@ -152,11 +152,11 @@ async def test_one_refused_write_empties_the_pool(tmp_path: Path) -> None:
             await engine.dispose()
 
 
-async def test_a_server_that_only_reads_is_not_ready(shop: Shop) -> None:
-    url = shop.stack.environment()["DATABASE_URL"]
+async def test_a_server_that_only_reads_is_not_ready(system: System) -> None:
+    url = system.stack.environment()["DATABASE_URL"]
     async with (
         only_reading(url) as role_url,
-        another_api(shop, database_url=role_url) as replica,
+        another_api(system, database_url=role_url) as replica,
     ):
         order = await replica.an_order()
         answer = await replica.get("/ready")
@@ -169,5 +169,5 @@ async def test_a_server_that_only_reads_is_not_ready(shop: Shop) -> None:
         assert (await replica.pay(order, key="key")).status == 200
 
 
-async def is_ready(replica: Shop) -> bool:
+async def is_ready(replica: System) -> bool:
     return (await replica.get("/ready")).status == HTTPStatus.OK

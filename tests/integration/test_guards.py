@@ -1,7 +1,6 @@
 """What PostgreSQL itself refuses: claims of a closed order, successes that are being undone."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -9,13 +8,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db import paging
-from db.engine import create_engine
 from db.payments import PaymentStore
 from db.reconciliation import ReconciliationRounds
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment, PaymentStatus
-from tests.support.builders import NOON, a_payment
-from tests.support.shop import Shop
+from tests.support.builders import DECLINED, NOON, a_payment
+from tests.support.system import System
 from tests.support.waiting import eventually
 
 BLOCKED = """
@@ -30,20 +28,7 @@ MANY = """
         'pending', $1, true FROM generate_series(1, $2::integer)
     RETURNING id
 """
-DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 REFUSED = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
-
-
-@pytest.fixture(scope="module")
-async def engine(shop: Shop) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(shop.stack.environment()["DATABASE_URL"], application_name="tests")
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def store(engine: AsyncEngine) -> PaymentStore:
-    return PaymentStore(engine)
 
 
 async def a_failure(store: PaymentStore, announcement: Announcement) -> Payment:
@@ -84,14 +69,14 @@ async def test_the_failed_payment_itself_finds_its_own_row(store: PaymentStore) 
 
 
 async def test_a_success_comes_before_a_failure_of_its_order(
-    store: PaymentStore, shop: Shop
+    store: PaymentStore, system: System
 ) -> None:
     """As they may stand side by side in the books of an earlier version."""
     failed = await a_failure(store, Announcement.NONE)
     paid = a_payment(order_id=failed.order_id, customer_id=failed.customer_id)
     await store.record_pending(paid)
     await store.record_succeeded(paid.succeeded(NOON))
-    await announce(shop, failed.id, "begun")
+    await announce(system, failed.id, "begun")
     third = a_payment(order_id=failed.order_id, customer_id=failed.customer_id)
 
     assert await store.find_closing(failed.order_id) is None
@@ -101,14 +86,14 @@ async def test_a_success_comes_before_a_failure_of_its_order(
     )
 
 
-async def announce(shop: Shop, payment_id: UUID, announcement: str) -> None:
-    await shop.database.execute(
+async def announce(system: System, payment_id: UUID, announcement: str) -> None:
+    await system.database.execute(
         "UPDATE bc_payment.payments SET announcement = $2 WHERE id = $1", payment_id, announcement
     )
 
 
 async def test_an_order_that_failed_several_times_is_closed(
-    store: PaymentStore, shop: Shop
+    store: PaymentStore, system: System
 ) -> None:
     """An earlier version allowed an attempt after each failure."""
     first = await a_failure(store, Announcement.NONE)
@@ -117,17 +102,19 @@ async def test_an_order_that_failed_several_times_is_closed(
     await store.record_pending(second)
     await store.record_failed(second.failed(DECLINED, NOON))
     for each in (first, second):
-        await announce(shop, each.id, "made")
+        await announce(system, each.id, "made")
 
     assert await refusal_of(store, a_payment(**order)) is ErrorCode.ORDER_NOT_PENDING
 
 
-async def test_a_claim_that_waits_for_a_failure_sees_it(store: PaymentStore, shop: Shop) -> None:
+async def test_a_claim_that_waits_for_a_failure_sees_it(
+    store: PaymentStore, system: System
+) -> None:
     """The index makes the claim wait for the row that fails at the same time."""
     payment = a_payment()
     await store.record_pending(payment)
     again = a_payment(order_id=payment.order_id, customer_id=payment.customer_id)
-    async with shop.database.acquire() as other, other.transaction():
+    async with system.database.acquire() as other, other.transaction():
         await other.execute(
             """UPDATE bc_payment.payments SET status = 'failed', error_code = 'CARD_DECLINED',
                 processed_at = now(), announcement = 'due' WHERE id = $1""",
@@ -140,14 +127,14 @@ async def test_a_claim_that_waits_for_a_failure_sees_it(store: PaymentStore, sho
 
 
 async def test_another_attempt_is_allowed_when_the_setting_says_so(
-    engine: AsyncEngine, store: PaymentStore, shop: Shop
+    engine: AsyncEngine, store: PaymentStore, system: System
 ) -> None:
     failed = await a_failure(store, Announcement.MADE)
     order = {"order_id": failed.order_id, "customer_id": failed.customer_id}
     patient = PaymentStore(engine, reattempt_after=timedelta(hours=1))
     assert await refusal_of(patient, a_payment(**order)) is ErrorCode.ORDER_NOT_PENDING
 
-    await shop.database.execute(
+    await system.database.execute(
         """UPDATE bc_payment.payments SET announced_at = now() - interval '2 hours'
             WHERE id = $1""",
         failed.id,
@@ -158,7 +145,7 @@ async def test_another_attempt_is_allowed_when_the_setting_says_so(
 
 
 @pytest.mark.parametrize("announcement", [Announcement.DUE, Announcement.BEGUN])
-async def test_an_event_that_is_not_out_keeps_the_order_closed(
+async def test_an_unpublished_event_keeps_the_order_closed(
     engine: AsyncEngine, store: PaymentStore, announcement: Announcement
 ) -> None:
     failed = await a_failure(store, announcement)
@@ -170,7 +157,7 @@ async def test_an_event_that_is_not_out_keeps_the_order_closed(
 
 @pytest.mark.parametrize("status", ["pending", "succeeded"])
 async def test_a_payment_that_is_undone_never_succeeds(
-    store: PaymentStore, shop: Shop, status: str
+    store: PaymentStore, system: System, status: str
 ) -> None:
     payment = a_payment()
     await store.record_pending(payment)
@@ -189,7 +176,7 @@ async def test_a_payment_that_is_undone_never_succeeds(
         with pytest.raises(PaymentError):
             await store.record_succeeded(payment.succeeded(NOON))
         with pytest.raises(Exception, match="cannot go from pending to succeeded"):
-            await shop.database.execute(
+            await system.database.execute(
                 """UPDATE bc_payment.payments SET status = 'succeeded', processed_at = now()
                     WHERE id = $1""",
                 payment.id,
@@ -211,9 +198,11 @@ async def test_a_published_success_is_not_undone(store: PaymentStore) -> None:
     assert recorded == success.announced(Announcement.BEGUN)
 
 
-async def test_everything_unfinished_is_read_page_by_page(store: PaymentStore, shop: Shop) -> None:
+async def test_everything_unfinished_is_read_page_by_page(
+    store: PaymentStore, system: System
+) -> None:
     long_ago = NOON - timedelta(days=400)
-    rows = await shop.database.fetch(MANY, long_ago, paging.PAGE_SIZE + 100)
+    rows = await system.database.fetch(MANY, long_ago, paging.PAGE_SIZE + 100)
 
     found = [
         payment.id
@@ -223,18 +212,20 @@ async def test_everything_unfinished_is_read_page_by_page(store: PaymentStore, s
 
     assert {row["id"] for row in rows} <= set(found)
     assert len(found) == len(set(found))
-    await shop.database.execute(
+    await system.database.execute(
         """UPDATE bc_payment.payments SET status = 'failed', error_code = 'CARD_DECLINED',
             processed_at = now() WHERE created_at = $1""",
         long_ago,
     )
 
 
-async def test_a_row_that_cannot_be_read_hides_no_others(store: PaymentStore, shop: Shop) -> None:
+async def test_a_row_that_cannot_be_read_hides_no_others(
+    store: PaymentStore, system: System
+) -> None:
     odd, other = a_payment(), a_payment()
     for each in (odd, other):
         await store.record_pending(each)
-    await shop.database.execute(
+    await system.database.execute(
         "UPDATE bc_payment.payments SET compensation_code = 'CARD_DECLINED' WHERE id = $1", odd.id
     )
 
@@ -246,7 +237,7 @@ async def test_a_row_that_cannot_be_read_hides_no_others(store: PaymentStore, sh
         await store.record_failed(each.failed(DECLINED, NOON))
 
 
-async def test_a_completed_round_is_remembered(engine: AsyncEngine) -> None:
+async def test_a_completed_round_is_recorded(engine: AsyncEngine) -> None:
     rounds = ReconciliationRounds(engine)
 
     await rounds.record_completed()

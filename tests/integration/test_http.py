@@ -6,7 +6,7 @@ import re
 import pytest
 
 from domain import exact_json
-from tests.support.shop import Answer, Shop, an_unknown_order
+from tests.support.system import Answer, System, an_unknown_order
 
 ORDER = "3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
 CUSTOMER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
@@ -58,46 +58,46 @@ def a_body(**members: str) -> bytes:
     ],
     ids=lambda value: value.decode(errors="replace")[-60:] if isinstance(value, bytes) else "",
 )
-async def test_invalid_request_is_refused(shop: Shop, body: bytes, field: str) -> None:
-    answer = await shop.post(body)
+async def test_invalid_request_is_refused(system: System, body: bytes, field: str) -> None:
+    answer = await system.post(body)
 
     assert_problem(answer, 400, "INVALID_REQUEST")
     assert field in answer.body["errorMessage"]
 
 
-async def test_invalid_request_leaves_no_trace(shop: Shop) -> None:
-    order = await shop.an_order()
+async def test_invalid_request_leaves_no_trace(system: System) -> None:
+    order = await system.an_order()
 
-    await shop.pay(order, amount=0)
+    await system.pay(order, amount=0)
 
-    assert not await shop.rows(order)
-    assert not await shop.events(order)
-
-
-async def test_request_id_that_is_no_uuid_is_refused(shop: Shop) -> None:
-    assert_problem(await shop.get("/payments/4711"), 400, "INVALID_REQUEST")
+    assert not await system.rows(order)
+    assert not await system.events(order)
 
 
-async def test_unknown_payment_is_not_found(shop: Shop) -> None:
-    assert_problem(await shop.get(f"/payments/{ORDER}"), 404, "PAYMENT_NOT_FOUND")
+async def test_request_id_that_is_no_uuid_is_refused(system: System) -> None:
+    assert_problem(await system.get("/payments/4711"), 400, "INVALID_REQUEST")
 
 
-async def test_unknown_address_is_not_found(shop: Shop) -> None:
-    assert_problem(await shop.get("/refunds"), 404, "NOT_FOUND")
+async def test_unknown_payment_is_not_found(system: System) -> None:
+    assert_problem(await system.get(f"/payments/{ORDER}"), 404, "PAYMENT_NOT_FOUND")
+
+
+async def test_unknown_address_is_not_found(system: System) -> None:
+    assert_problem(await system.get("/refunds"), 404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
-async def test_other_methods_are_refused(shop: Shop, method: str) -> None:
-    answer = await shop.send(method, "/payments")
+async def test_other_methods_are_refused(system: System, method: str) -> None:
+    answer = await system.send(method, "/payments")
 
     assert_problem(answer, 405, "METHOD_NOT_ALLOWED")
     assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
-async def test_missing_order_is_a_problem_for_those_who_ask_for_one(shop: Shop) -> None:
+async def test_a_failure_is_a_problem_document_if_the_caller_accepts_one(system: System) -> None:
     content = exact_json.dumps(an_unknown_order().request())
 
-    answer = await shop.post(content, accept="application/problem+json")
+    answer = await system.post(content, accept="application/problem+json")
 
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.body["type"] == "urn:payment-service:problem:order-not-found"
@@ -113,14 +113,14 @@ def assert_problem(answer: Answer, status: int, code: str) -> None:
     assert answer.body["errorMessage"] == answer.body["detail"]
 
 
-async def test_health_is_answered(shop: Shop) -> None:
-    answer = await shop.get("/health")
+async def test_health_is_answered(system: System) -> None:
+    answer = await system.get("/health")
 
     assert (answer.status, answer.body["status"]) == (200, "Healthy")
 
 
-async def test_readiness_names_every_dependency(shop: Shop) -> None:
-    answer = await shop.get("/ready")
+async def test_readiness_names_every_dependency(system: System) -> None:
+    answer = await system.get("/ready")
 
     names = {"postgresql", "temporal", "searchAttributes", "redis", "kafka"}
     names |= {"ordering", "inventory", "gateway"}
@@ -128,12 +128,12 @@ async def test_readiness_names_every_dependency(shop: Shop) -> None:
     assert answer.body["dependencies"] == dict.fromkeys(names, "up")
 
 
-async def test_the_web_front_end_may_call(shop: Shop) -> None:
-    origin = {"origin": shop.url("shop")}
+async def test_the_web_front_end_may_call(system: System) -> None:
+    origin = {"origin": system.url("shop")}
     asked = {**PREFLIGHT, "access-control-request-headers": "content-type,idempotency-key"}
 
-    allowed = await shop.send("OPTIONS", "/payments", headers=asked | origin)
-    refused = await shop.post(b"", **origin)
+    allowed = await system.send("OPTIONS", "/payments", headers=asked | origin)
+    refused = await system.post(b"", **origin)
 
     assert allowed.status == 200
     assert allowed.headers["access-control-allow-origin"] == origin["origin"]
@@ -141,36 +141,36 @@ async def test_the_web_front_end_may_call(shop: Shop) -> None:
     assert refused.headers["access-control-allow-origin"] == origin["origin"]
 
 
-async def test_other_web_sites_may_not(shop: Shop) -> None:
+async def test_other_web_sites_may_not(system: System) -> None:
     foreign = {**PREFLIGHT, "origin": "https://shop.example"}
 
-    answer = await shop.send("OPTIONS", "/payments", headers=foreign)
+    answer = await system.send("OPTIONS", "/payments", headers=foreign)
 
     assert answer.status == 400
     assert "access-control-allow-origin" not in answer.headers
 
 
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
-async def test_documentation_needs_no_internet(shop: Shop, page: str) -> None:
-    answer = await shop.get(page)
+async def test_documentation_needs_no_internet(system: System, page: str) -> None:
+    answer = await system.get(page)
 
     assert answer.status == 200
     assert re.findall(r"https?://[^\s\"'<>]*", answer.text) == []
     for asset in re.findall(r'(?:src|href)="(/[^"]*)"', answer.text):
-        assert (await shop.get(asset)).status == 200
+        assert (await system.get(asset)).status == 200
 
 
-async def test_documentation_tells_every_answer(shop: Shop) -> None:
-    paths = (await shop.get("/openapi.json")).body["paths"]
+async def test_documentation_lists_every_response(system: System) -> None:
+    paths = (await system.get("/openapi.json")).body["paths"]
 
     described = set(paths["/payments"]["post"]["responses"])
     assert {"200", "202", "400", "401", "404", "409", "422", "429", "503"} <= described
 
 
-async def test_a_large_body_is_refused_and_harms_nobody(shop: Shop) -> None:
-    order = await shop.an_order()
+async def test_a_large_body_is_refused_and_harms_nobody(system: System) -> None:
+    order = await system.an_order()
 
-    refused, paid = await asyncio.gather(shop.post(b" " * 20_000_000), shop.pay(order))
+    refused, paid = await asyncio.gather(system.post(b" " * 20_000_000), system.pay(order))
 
     assert_problem(refused, 413, "BODY_TOO_LARGE")
     assert paid.status == 200

@@ -7,7 +7,7 @@ import pytest
 from domain import exact_json
 from tests.support.issuer import issuing
 from tests.support.replica import another_api
-from tests.support.shop import Shop
+from tests.support.system import System
 from tests.support.tokens import a_token
 
 
@@ -17,11 +17,11 @@ def issuer() -> Iterator[str]:
         yield address
 
 
-async def test_customers_pay_for_themselves_only(shop: Shop, issuer: str) -> None:
-    order = await shop.an_order()
+async def test_customers_pay_for_themselves_only(system: System, issuer: str) -> None:
+    order = await system.an_order()
     content = exact_json.dumps(order.request())
 
-    async with another_api(shop, auth_issuer=issuer) as guarded:
+    async with another_api(system, auth_issuer=issuer) as guarded:
         nobody = await guarded.post(content)
         stranger = await guarded.post(content, authorization=bearer(issuer, "somebody"))
         paid = await guarded.post(content, authorization=bearer(issuer, order.customer_id))
@@ -31,10 +31,10 @@ async def test_customers_pay_for_themselves_only(shop: Shop, issuer: str) -> Non
     assert paid.status == 200
 
 
-async def test_keys_may_be_anywhere(shop: Shop, issuer: str) -> None:
+async def test_the_keys_of_the_issuer_may_have_another_address(system: System, issuer: str) -> None:
     headers = {"authorization": bearer(issuer, "shop", client_id="shop")}
 
-    async with another_api(shop, auth_issuer=issuer, auth_keys_url=f"{issuer}/keys?set=1") as api:
+    async with another_api(system, auth_issuer=issuer, auth_keys_url=f"{issuer}/keys?set=1") as api:
         listed = await api.send("GET", "/payments", headers=headers)
 
     assert listed.status == 200

@@ -6,22 +6,22 @@ import httpx
 import pytest
 
 from tests.support.agreement import assert_agreement
-from tests.support.shop import Shop
+from tests.support.system import System
 
 
-async def test_payment_outlives_the_worker_and_the_api(shop: Shop) -> None:
-    order = await shop.an_order()
-    seat = await shop.a_seat(order)
-    async with shop.gateway(latencyMs=600):
-        paying = asyncio.create_task(shop.pay(order, reservationId=seat))
-        await shop.until_captured(order)  # which the worker has not heard of yet
-        async with shop.without("worker", "api", killed=True):
+async def test_payment_outlives_the_worker_and_the_api(system: System) -> None:
+    order = await system.an_order()
+    seat = await system.a_seat(order)
+    async with system.gateway(latencyMs=600):
+        paying = asyncio.create_task(system.pay(order, reservationId=seat))
+        await system.until_captured(order)  # which the worker has not heard of yet
+        async with system.without("worker", "api", killed=True):
             with pytest.raises(httpx.TransportError):
                 await paying
 
-    answer = await shop.pay(order, reservationId=seat)
+    answer = await system.pay(order, reservationId=seat)
 
     assert answer.status == 200
-    assert len(await shop.rows(order)) == len(await shop.charges(order)) == 1
-    assert len({event.id for event in await shop.events(order)}) == 1
-    await assert_agreement(shop, order, answer)
+    assert len(await system.rows(order)) == len(await system.charges(order)) == 1
+    assert len({event.id for event in await system.events(order)}) == 1
+    await assert_agreement(system, order, answer)

@@ -9,17 +9,17 @@ from api.errors import NEW_ORDER
 from domain.names import TOPIC_FAILED
 from tests.support.agreement import assert_agreement
 from tests.support.replica import hurrying
-from tests.support.shop import Shop
+from tests.support.system import System
 
 
 @pytest.fixture
-async def hurried(shop: Shop) -> AsyncIterator[Shop]:
+async def hurried(system: System) -> AsyncIterator[System]:
     """Anew for each test: on a clock that is a day ahead, every request would be an old one."""
-    async with hurrying(shop) as hurried:
+    async with hurrying(system) as hurried:
         yield hurried
 
 
-async def test_without_ordering_nothing_is_charged_or_told(hurried: Shop) -> None:
+async def test_without_ordering_nothing_is_charged_or_published(hurried: System) -> None:
     order = await hurried.an_order()
     async with hurried.without("ordering"):
         refused = await hurried.pay(order, key=order.id)
@@ -34,7 +34,7 @@ async def test_without_ordering_nothing_is_charged_or_told(hurried: Shop) -> Non
 
 
 async def test_without_inventory_the_order_is_given_up_after_the_reservation_wait(
-    hurried: Shop,
+    hurried: System,
 ) -> None:
     order = await hurried.an_order()
     seat = await hurried.a_seat(order)
@@ -53,7 +53,7 @@ async def test_without_inventory_the_order_is_given_up_after_the_reservation_wai
     assert (again.status, again.text) == (422, refused.text)
 
 
-async def test_unknown_charge_is_settled_when_the_gateway_is_back(hurried: Shop) -> None:
+async def test_an_unknown_charge_is_resolved_when_the_gateway_is_back(hurried: System) -> None:
     order = await hurried.an_order()
     async with hurried.without("gateway"):
         paying = asyncio.create_task(hurried.pay(order))
@@ -66,7 +66,7 @@ async def test_unknown_charge_is_settled_when_the_gateway_is_back(hurried: Shop)
     await assert_agreement(hurried, order, refused)
 
 
-async def test_capture_that_nobody_heard_of_is_found_and_kept(hurried: Shop) -> None:
+async def test_a_capture_without_a_response_is_found_and_kept(hurried: System) -> None:
     order = await hurried.an_order()
     async with hurried.gateway(latencyMs=600):
         paying = asyncio.create_task(hurried.pay(order))

@@ -9,33 +9,33 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from domain import names
-from tests.support.shop import Order, Shop
+from tests.support.system import Order, System
 from tests.support.waiting import eventually
 
 STEPS = ["record pending", "fetch order", "verify reservation", "charge", "record succeeded"]
 
 
-def workflow_of(shop: Shop, order: Order) -> WorkflowHandle[object, object]:
-    return shop.temporal.get_workflow_handle(names.workflow_id(UUID(order.id)))
+def workflow_of(system: System, order: Order) -> WorkflowHandle[object, object]:
+    return system.temporal.get_workflow_handle(names.workflow_id(UUID(order.id)))
 
 
-async def details_of(shop: Shop, order: Order) -> str:
+async def details_of(system: System, order: Order) -> str:
     question = "__temporal_workflow_metadata"
-    metadata = await workflow_of(shop, order).query(question, result_type=WorkflowMetadata)
+    metadata = await workflow_of(system, order).query(question, result_type=WorkflowMetadata)
     assert isinstance(metadata, WorkflowMetadata)
     return metadata.current_details
 
 
-async def pay(shop: Shop, order: Order, **changes: Any) -> None:
-    await shop.pay(order, **changes)
-    await shop.until_ended(order)
+async def pay(system: System, order: Order, **changes: Any) -> None:
+    await system.pay(order, **changes)
+    await system.until_ended(order)
 
 
-async def test_workflow_has_a_summary_and_search_attributes(shop: Shop) -> None:
-    order = await shop.an_order()
-    await pay(shop, order)
+async def test_workflow_has_a_summary_and_search_attributes(system: System) -> None:
+    order = await system.an_order()
+    await pay(system, order)
 
-    workflow = await workflow_of(shop, order).describe()
+    workflow = await workflow_of(system, order).describe()
 
     assert workflow.id == f"payment-{order.id}"
     assert await workflow.static_summary() == f"150.00 USD · order {order.id} · credit_card"
@@ -51,42 +51,44 @@ async def test_workflow_has_a_summary_and_search_attributes(shop: Shop) -> None:
     }
 
 
-async def test_payment_is_found_by_its_order(shop: Shop) -> None:
-    order = await shop.an_order()
-    await pay(shop, order)
+async def test_payment_is_found_by_its_order(system: System) -> None:
+    order = await system.an_order()
+    await pay(system, order)
 
-    found = await found_by(shop, f'OrderId = "{order.id}" AND PaymentStatus = "succeeded"')
+    found = await found_by(system, f'OrderId = "{order.id}" AND PaymentStatus = "succeeded"')
 
     assert found == [f"payment-{order.id}"]
 
 
-async def test_declined_payment_is_found_by_its_reason_and_is_not_red(shop: Shop) -> None:
-    order = await shop.an_order("10.13")
-    await pay(shop, order)
+async def test_a_declined_payment_is_found_by_its_reason_and_its_workflow_has_not_failed(
+    system: System,
+) -> None:
+    order = await system.an_order("10.13")
+    await pay(system, order)
 
-    workflow = await workflow_of(shop, order).describe()
+    workflow = await workflow_of(system, order).describe()
     found = await found_by(
-        shop, f'CustomerId = "{order.customer_id}" AND PaymentFailureCode = "CARD_DECLINED"'
+        system, f'CustomerId = "{order.customer_id}" AND PaymentFailureCode = "CARD_DECLINED"'
     )
 
     assert workflow.status is WorkflowExecutionStatus.COMPLETED
     assert found == [f"payment-{order.id}"]
 
 
-async def found_by(shop: Shop, query: str) -> list[str]:
+async def found_by(system: System, query: str) -> list[str]:
     """The ids of the payments that the query finds, once it finds any."""
 
     async def found() -> list[str]:
-        return [workflow.id async for workflow in shop.temporal.list_workflows(query)]
+        return [workflow.id async for workflow in system.temporal.list_workflows(query)]
 
     return await eventually(f"a workflow is found by {query}", found)
 
 
-async def test_every_step_has_a_summary(shop: Shop) -> None:
-    order = await shop.an_order()
-    await pay(shop, order, reservationId=await shop.a_seat(order))
+async def test_every_step_has_a_summary(system: System) -> None:
+    order = await system.an_order()
+    await pay(system, order, reservationId=await system.a_seat(order))
 
-    history = await workflow_of(shop, order).fetch_history()
+    history = await workflow_of(system, order).fetch_history()
     steps = {
         EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
         EventType.EVENT_TYPE_MARKER_RECORDED,  # a step that was executed locally
@@ -109,22 +111,22 @@ def text_of(payload: Payload) -> str:
     return payload.data.decode().strip('"')
 
 
-async def test_details_are_a_table_of_the_steps(shop: Shop) -> None:
-    order = await shop.an_order()
-    await pay(shop, order, reservationId=await shop.a_seat(order))
+async def test_details_are_a_table_of_the_steps(system: System) -> None:
+    order = await system.an_order()
+    await pay(system, order, reservationId=await system.a_seat(order))
 
-    details = await details_of(shop, order)
+    details = await details_of(system, order)
 
     assert details.startswith(f"**150.00 USD** for order `{order.id}`: succeeded")
     for step in [*STEPS, "publish payment-succeeded"]:
         assert f"| {step}\N{EM SPACE}| ✓ done" in details
 
 
-async def test_details_say_why_a_step_failed(shop: Shop) -> None:
-    order = await shop.an_order("10.66")
-    await pay(shop, order)
+async def test_details_say_why_a_step_failed(system: System) -> None:
+    order = await system.an_order("10.66")
+    await pay(system, order)
 
-    details = await details_of(shop, order)
+    details = await details_of(system, order)
 
     assert "failed · INSUFFICIENT_FUNDS: The account has insufficient funds." in details
     assert f"| publish {names.TOPIC_FAILED}\N{EM SPACE}| ✓ done" in details

@@ -6,122 +6,128 @@ import time
 from domain.names import TOPIC_FAILED
 from tests.support.agreement import assert_agreement
 from tests.support.replica import another_api
-from tests.support.shop import Answer, Order, Shop
+from tests.support.system import Answer, Order, System
 from tests.support.waiting import eventually
 
 BOUND = 8
 """Seconds after which a caller must know that payments are not accepted."""
 
 
-async def test_short_outages_of_all_neighbours_cost_only_time(shop: Shop) -> None:
-    order = await shop.an_order()
-    seat = await shop.a_seat(order)
-    async with shop.without("gateway"):
-        async with shop.without("ordering", "inventory"):
-            paying = asyncio.create_task(shop.pay(order, reservationId=seat))
-            await shop.until_retried(order, "fetch_order")
-            await shop.until_retried(order, "fetch_reservation")
-        await shop.until_retried(order, "charge")
+async def test_short_outages_of_all_neighbours_cost_only_time(system: System) -> None:
+    order = await system.an_order()
+    seat = await system.a_seat(order)
+    async with system.without("gateway"):
+        async with system.without("ordering", "inventory"):
+            paying = asyncio.create_task(system.pay(order, reservationId=seat))
+            await system.until_retried(order, "fetch_order")
+            await system.until_retried(order, "fetch_reservation")
+        await system.until_retried(order, "charge")
 
     answer = await paying
 
     assert answer.status == 200
-    await assert_agreement(shop, order, answer)
+    await assert_agreement(system, order, answer)
 
 
-async def test_callers_are_told_to_wait_while_inventory_is_away(shop: Shop) -> None:
-    order = await shop.an_order()
-    seat = await shop.a_seat(order)
-    async with another_api(shop, payment_wait_seconds=0.1) as impatient, shop.without("inventory"):
+async def test_a_payment_is_accepted_and_waits_while_inventory_is_down(system: System) -> None:
+    order = await system.an_order()
+    seat = await system.a_seat(order)
+    async with (
+        another_api(system, payment_wait_seconds=0.1) as impatient,
+        system.without("inventory"),
+    ):
         told = await impatient.pay(order, reservationId=seat)
-        await shop.until_retried(order, "fetch_reservation")
+        await system.until_retried(order, "fetch_reservation")
 
-    answer = await shop.pay(order, reservationId=seat)
+    answer = await system.pay(order, reservationId=seat)
 
     assert (told.status, answer.status) == (202, 200)
-    await assert_agreement(shop, order, answer)
+    await assert_agreement(system, order, answer)
 
 
-async def test_inventory_is_asked_for_as_long_as_the_setting_says(shop: Shop) -> None:
-    order = await shop.an_order()
-    seat = await shop.a_seat(order)
-    async with another_api(shop, reservation_wait_seconds=1) as hasty, shop.without("inventory"):
+async def test_inventory_is_requested_for_as_long_as_the_setting_says(system: System) -> None:
+    order = await system.an_order()
+    seat = await system.a_seat(order)
+    async with (
+        another_api(system, reservation_wait_seconds=1) as hasty,
+        system.without("inventory"),
+    ):
         refused = await hasty.pay(order, reservationId=seat)
 
     assert (refused.status, refused.body["code"]) == (422, "INVENTORY_UNAVAILABLE")
-    assert [event.topic for event in await shop.events(order)] == [TOPIC_FAILED]
-    await assert_agreement(shop, order, refused)
+    assert [event.topic for event in await system.events(order)] == [TOPIC_FAILED]
+    await assert_agreement(system, order, refused)
 
 
-async def test_without_redis_payments_go_on(shop: Shop) -> None:
-    order = await shop.an_order()
-    async with shop.without("valkey"):
-        answer = await shop.pay(order)
-        again = await shop.pay(order)
-        ready = await until_down(shop, "redis")
+async def test_without_redis_payments_go_on(system: System) -> None:
+    order = await system.an_order()
+    async with system.without("valkey"):
+        answer = await system.pay(order)
+        again = await system.pay(order)
+        ready = await until_down(system, "redis")
 
     assert (answer.status, again.text) == (200, answer.text)
     assert ready.status == 200
-    await assert_agreement(shop, order, answer)
+    await assert_agreement(system, order, answer)
 
 
-async def test_without_postgresql_nothing_is_accepted(shop: Shop) -> None:
-    order = await shop.an_order()
-    async with shop.without("postgres", killed=True):
-        refused, ready = await asyncio.gather(shop.pay(order), until_down(shop, "postgresql"))
+async def test_without_postgresql_nothing_is_accepted(system: System) -> None:
+    order = await system.an_order()
+    async with system.without("postgres", killed=True):
+        refused, ready = await asyncio.gather(system.pay(order), until_down(system, "postgresql"))
 
     assert_refused(refused, "DATABASE_UNAVAILABLE")
     assert ready.status == 503
-    await assert_untouched(shop, order)
-    await assert_agreement(shop, order, await shop.until_accepted(order))
+    await assert_untouched(system, order)
+    await assert_agreement(system, order, await system.until_accepted(order))
 
 
-async def test_postgresql_killed_during_the_charge_delays_the_record(shop: Shop) -> None:
-    order = await shop.an_order()
-    async with shop.gateway(latencyMs=500):
-        paying = asyncio.create_task(shop.pay(order))
-        await shop.until_captured(order)
-        async with shop.without("postgres", killed=True):
-            await shop.until_retried(order, "record_succeeded")
+async def test_postgresql_killed_during_the_charge_delays_the_record(system: System) -> None:
+    order = await system.an_order()
+    async with system.gateway(latencyMs=500):
+        paying = asyncio.create_task(system.pay(order))
+        await system.until_captured(order)
+        async with system.without("postgres", killed=True):
+            await system.until_retried(order, "record_succeeded")
 
     answer = await paying
 
     assert answer.status == 200
-    await assert_agreement(shop, order, answer)
+    await assert_agreement(system, order, answer)
 
 
-async def test_while_kafka_hangs_a_success_stands_before_it_is_told(shop: Shop) -> None:
-    order = await shop.an_order()
-    with shop.frozen("kafka"):
-        paying = asyncio.create_task(shop.pay(order))
-        await shop.until_announced(order, "begun")
+async def test_while_kafka_hangs_a_success_stands_before_it_is_published(system: System) -> None:
+    order = await system.an_order()
+    with system.frozen("kafka"):
+        paying = asyncio.create_task(system.pay(order))
+        await system.until_announced(order, "begun")
 
     answer = await paying
-    await shop.until_announced(order, "made")
+    await system.until_announced(order, "made")
 
     assert answer.status == 200
-    await assert_agreement(shop, order, answer)
+    await assert_agreement(system, order, answer)
 
 
-async def test_without_temporal_nothing_is_accepted(shop: Shop) -> None:
-    order = await shop.an_order()
-    async with shop.without("temporal", killed=True):
+async def test_without_temporal_nothing_is_accepted(system: System) -> None:
+    order = await system.an_order()
+    async with system.without("temporal", killed=True):
         began = time.monotonic()
-        refused, ready = await asyncio.gather(shop.pay(order), until_down(shop, "temporal"))
+        refused, ready = await asyncio.gather(system.pay(order), until_down(system, "temporal"))
         seconds = time.monotonic() - began
 
     assert_refused(refused, "SERVICE_UNAVAILABLE")
     assert seconds < BOUND
     assert ready.status == 503
-    await assert_untouched(shop, order)
-    await assert_agreement(shop, order, await shop.until_accepted(order))
+    await assert_untouched(system, order)
+    await assert_agreement(system, order, await system.until_accepted(order))
 
 
-async def until_down(shop: Shop, name: str) -> Answer:
+async def until_down(system: System, name: str) -> Answer:
     """What `/ready` answers once it tells that this dependency is down."""
 
     async def told() -> Answer | None:
-        answer = await shop.get("/ready")
+        answer = await system.get("/ready")
         return answer if answer.body["dependencies"][name] == "down" else None
 
     return await eventually(f"/ready tells that {name} is down", told)
@@ -133,7 +139,7 @@ def assert_refused(answer: Answer, code: str) -> None:
     assert (answer.body["success"], answer.body["payment"]) == (False, None)
 
 
-async def assert_untouched(shop: Shop, order: Order) -> None:
-    assert not await shop.rows(order)
-    assert not await shop.charges(order)
-    assert not await shop.events(order)
+async def assert_untouched(system: System, order: Order) -> None:
+    assert not await system.rows(order)
+    assert not await system.charges(order)
+    assert not await system.events(order)

@@ -18,7 +18,7 @@ from domain.payment import PaymentStatus
 from tests.support.builders import NOON, a_payment
 from tests.support.programs import PGBOUNCER
 from tests.support.replica import another_api
-from tests.support.shop import Shop
+from tests.support.system import System
 from tests.support.waiting import eventually
 
 SESSIONS = 2
@@ -40,14 +40,14 @@ default_pool_size = {sessions}
 
 
 @pytest.fixture(scope="module")
-async def url(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+async def url(system: System, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     program = PGBOUNCER.require()
     directory, port = tmp_path_factory.mktemp("pgbouncer"), Ports.free().postgres
     (directory / "users").write_text('"payments" "payments"')
     (directory / "ini").write_text(
         CONFIGURATION.format(
             host=HOST,
-            server=shop.stack.site.ports.postgres,
+            server=system.stack.site.ports.postgres,
             port=port,
             users=directory / "users",
             sessions=SESSIONS,
@@ -95,13 +95,13 @@ async def test_payments_are_recorded_through_shared_sessions(url: str) -> None:
     await engine.dispose()
 
 
-async def test_an_api_behind_it_pays(shop: Shop, url: str) -> None:
-    async with another_api(shop, database_url=url) as replica:
+async def test_an_api_behind_pgbouncer_makes_payments(system: System, url: str) -> None:
+    async with another_api(system, database_url=url) as replica:
         answer = await replica.pay(await replica.an_order(), key="key")
         assert answer.payment["status"] == PaymentStatus.SUCCEEDED
         assert (await replica.get("/ready")).status == 200
 
 
-async def test_migrations_go_past_it(url: str) -> None:
+async def test_migrations_do_not_use_pgbouncer(url: str) -> None:
     with pytest.raises(MigrationBlocked, match="address of PostgreSQL itself"):
         await migrate(url)

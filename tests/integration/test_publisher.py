@@ -17,8 +17,8 @@ from domain.names import TOPICS
 from tests.support.agreement import assert_agreement
 from tests.support.builders import NOON, a_payment
 from tests.support.logged import lines
-from tests.support.shop import Shop
 from tests.support.stacks import kafka_of
+from tests.support.system import System
 from tests.support.waiting import eventually
 
 SECONDS = 0.5
@@ -35,8 +35,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def a_publisher(shop: Shop) -> AsyncIterator[KafkaPublisher]:
-    publisher = KafkaPublisher(kafka_of(shop.stack))
+async def a_publisher(system: System) -> AsyncIterator[KafkaPublisher]:
+    publisher = KafkaPublisher(kafka_of(system.stack))
     try:
         yield publisher
     finally:
@@ -44,32 +44,32 @@ async def a_publisher(shop: Shop) -> AsyncIterator[KafkaPublisher]:
 
 
 @pytest.fixture
-async def publisher(shop: Shop) -> AsyncIterator[KafkaPublisher]:
-    async with a_publisher(shop) as publisher:
+async def publisher(system: System) -> AsyncIterator[KafkaPublisher]:
+    async with a_publisher(system) as publisher:
         yield publisher
 
 
-async def an_event(shop: Shop) -> PaymentEvent:
+async def an_event(system: System) -> PaymentEvent:
     """An event of an order that Ordering knows, so that nobody counts it as nonsense."""
-    order = await shop.an_order()
+    order = await system.an_order()
     payment = a_payment(order_id=UUID(order.id), reservation_id=uuid4(), transaction_id="txn_1")
     return PaymentEvent.of(payment.succeeded(NOON))
 
 
-async def test_a_topic_that_the_broker_does_not_create_is_named(shop: Shop) -> None:
+async def test_a_topic_that_the_broker_does_not_create_is_named(system: System) -> None:
     with pytest.raises(PaymentError, match=r"topic not/valid \(InvalidTopicError\): ") as failure:
-        await create_topics(kafka_of(shop.stack), ["not/valid"])
+        await create_topics(kafka_of(system.stack), ["not/valid"])
 
     assert failure.value.code is ErrorCode.EVENT_REFUSED
 
 
-async def test_topics_that_are_there_are_looked_at(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_existing_topics_are_checked(
+    system: System, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As three brokers would be asked; there is one here, so one replica is what there is."""
     monkeypatch.setattr(kafka_topics, "REPLICAS", 1)
 
-    await create_topics(kafka_of(shop.stack), TOPICS)
+    await create_topics(kafka_of(system.stack), TOPICS)
 
     warnings = lines(caplog, kafka_topics)
     assert sorted(warning.partition(": ")[0] for warning in warnings) == [
@@ -78,14 +78,14 @@ async def test_topics_that_are_there_are_looked_at(
 
 
 async def test_publishers_and_payments_outlast_an_outage(
-    publisher: KafkaPublisher, shop: Shop
+    publisher: KafkaPublisher, system: System
 ) -> None:
-    event, order = await an_event(shop), await shop.an_order()
-    seat = await shop.a_seat(order)
+    event, order = await an_event(system), await system.an_order()
+    seat = await system.a_seat(order)
     await publisher.publish(event)
-    async with a_publisher(shop) as fresh_one:
-        async with shop.without("kafka"):
-            paying = asyncio.create_task(shop.pay(order, reservationId=seat))
+    async with a_publisher(system) as fresh_one:
+        async with system.without("kafka"):
+            paying = asyncio.create_task(system.pay(order, reservationId=seat))
             for each in (publisher, fresh_one):
                 assert await code_of_failure(each, event) is ErrorCode.EVENTS_UNAVAILABLE
             answer = await paying
@@ -93,10 +93,10 @@ async def test_publishers_and_payments_outlast_an_outage(
         for each in (publisher, fresh_one):
             await eventually("Kafka takes events again", partial(is_published, each, event))
 
-    assert len(set(map(str, await shop.topics.of(event.key)))) == 1
+    assert len(set(map(str, await system.topics.of(event.key)))) == 1
     assert answer.status == 200
-    await shop.until_published(order)
-    await assert_agreement(shop, order, answer)
+    await system.until_published(order)
+    await assert_agreement(system, order, answer)
 
 
 async def is_published(publisher: KafkaPublisher, event: PaymentEvent) -> bool:

@@ -16,14 +16,14 @@ from domain.events import Event, PaymentEvent, RefundEvent
 from domain.names import TOPIC_FAILED, TOPIC_REFUNDED, TOPIC_SUCCEEDED, TOPICS
 from domain.payment import Payment
 from tests.support import topics
-from tests.support.builders import NOON, a_payment, a_refund
-from tests.support.fakes import LARGEST_EVENT, FakePublisher, World
-from tests.support.shop import Shop
+from tests.support.builders import DECLINED, NOON, a_payment, a_refund
+from tests.support.fakes.publisher import LARGEST_EVENT, FakePublisher
+from tests.support.fakes.world import World
 from tests.support.stacks import kafka_of
+from tests.support.system import System
 from tests.support.waiting import eventually
 
 MISSING = "nobody-has-made-this-topic"
-DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 
 
 class Broker(Protocol):
@@ -68,18 +68,18 @@ class FakeBroker(Broker):
 
 
 class RealBroker(Broker):
-    def __init__(self, shop: Shop) -> None:
-        self._shop = shop
-        self.publisher = self.real = KafkaPublisher(kafka_of(shop.stack))
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self.publisher = self.real = KafkaPublisher(kafka_of(system.stack))
 
     async def order_id(self) -> UUID:
-        return UUID((await self._shop.an_order()).id)
+        return UUID((await self._system.an_order()).id)
 
     async def records(self, event: Event) -> list[topics.Event]:
-        return list(await self._shop.topics.of(event.key))
+        return list(await self._system.topics.of(event.key))
 
     async def has_topic(self, topic: str) -> bool:
-        admin = AIOKafkaAdminClient(**kafka_of(self._shop.stack))
+        admin = AIOKafkaAdminClient(**kafka_of(self._system.stack))
         await admin.start()
         try:
             return topic in await admin.list_topics()
@@ -87,7 +87,7 @@ class RealBroker(Broker):
             await admin.close()
 
     def away(self) -> AbstractAsyncContextManager[None]:
-        return self._shop.without("kafka")
+        return self._system.without("kafka")
 
 
 def _record(event: Event) -> topics.Event:
@@ -96,11 +96,11 @@ def _record(event: Event) -> topics.Event:
 
 
 @pytest.fixture(params=["fake", "real"])
-async def broker(request: pytest.FixtureRequest, shop: Shop) -> AsyncIterator[Broker]:
+async def broker(request: pytest.FixtureRequest, system: System) -> AsyncIterator[Broker]:
     if request.param == "fake":
         yield FakeBroker()
         return
-    real = RealBroker(shop)
+    real = RealBroker(system)
     yield real
     await real.real.close()
 
@@ -125,12 +125,12 @@ async def an_event(broker: Broker, topic: str = TOPIC_SUCCEEDED) -> Event:
     success = await a_success(broker)
     if topic == TOPIC_REFUNDED:
         return RefundEvent(refund=a_refund(success).succeeded(NOON))
-    failed = a_payment(order_id=success.order_id).failed(DECLINE, NOON)
+    failed = a_payment(order_id=success.order_id).failed(DECLINED, NOON)
     return PaymentEvent.of(success if topic == TOPIC_SUCCEEDED else failed)
 
 
 @pytest.mark.parametrize("topic", [TOPIC_SUCCEEDED, TOPIC_FAILED, TOPIC_REFUNDED])
-async def test_an_event_is_held_when_publishing_returns(broker: Broker, topic: str) -> None:
+async def test_an_event_is_stored_when_publishing_returns(broker: Broker, topic: str) -> None:
     event = await an_event(broker, topic)
 
     await broker.publisher.publish(event)
@@ -159,7 +159,7 @@ async def test_an_event_that_is_published_again_is_a_second_record(broker: Broke
     assert first.id == str(event.id)
 
 
-async def test_a_topic_that_is_missing_refuses(broker: Broker) -> None:
+async def test_an_event_of_a_missing_topic_is_refused(broker: Broker) -> None:
     event = EventForNobody.of(await a_success(broker))
 
     with refused(ErrorCode.EVENT_REFUSED):
@@ -179,7 +179,7 @@ async def test_an_event_that_is_too_large_is_refused(broker: Broker) -> None:
     await broker.publisher.publish(await an_event(broker))
 
 
-async def test_a_broker_that_is_away_takes_nothing_and_later_everything(broker: Broker) -> None:
+async def test_a_broker_that_is_down_takes_nothing_and_later_everything(broker: Broker) -> None:
     event, lost = await an_event(broker), await an_event(broker)
     await broker.publisher.publish(event)
 

@@ -7,16 +7,16 @@ import pytest
 
 from tests.support.agreement import assert_agreement
 from tests.support.replica import another_api
-from tests.support.shop import Answer, Shop
 from tests.support.stacks import another_server
+from tests.support.system import Answer, System
 
 LIMIT = 5
 UNKNOWN = "/payments/3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
 NOWHERE = "redis://127.0.0.1:1/0"
 
 
-async def test_caller_over_the_limit_is_told_when_to_come_back(shop: Shop) -> None:
-    async with another_api(shop, rate_limit=f"{LIMIT}/hour") as strict:
+async def test_a_caller_over_the_limit_gets_the_time_of_the_next_try(system: System) -> None:
+    async with another_api(system, rate_limit=f"{LIMIT}/hour") as strict:
         answers = [await strict.get(UNKNOWN) for _ in range(LIMIT)]
         order = await strict.an_order()
         limited = await strict.pay(order)
@@ -24,13 +24,13 @@ async def test_caller_over_the_limit_is_told_when_to_come_back(shop: Shop) -> No
     assert {answer.status for answer in answers} == {404}
     assert [left_of(answer) for answer in answers] == [4, 3, 2, 1, 0]
     assert_limited(limited)
-    assert await shop.rows(order) == []
+    assert await system.rows(order) == []
 
 
-async def test_callers_are_counted_one_by_one(shop: Shop) -> None:
+async def test_each_caller_is_counted_separately(system: System) -> None:
     async with (
-        another_api(shop, rate_limit="1/hour") as one,
-        another_api(shop, rate_limit="1/hour") as other,
+        another_api(system, rate_limit="1/hour") as one,
+        another_api(system, rate_limit="1/hour") as other,
     ):
         answers = [await each.get(UNKNOWN) for each in (one, one, other)]
 
@@ -40,12 +40,12 @@ async def test_callers_are_counted_one_by_one(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("proxies", "statuses"), [("127.0.0.0/8", [404, 404, 429]), ("10.0.0.0/8", [404, 429, 429])]
 )
-async def test_callers_behind_a_proxy_that_is_trusted_are_counted_one_by_one(
-    shop: Shop, proxies: str, statuses: list[int]
+async def test_each_caller_behind_a_trusted_proxy_is_counted_separately(
+    system: System, proxies: str, statuses: list[int]
 ) -> None:
     settings = {"rate_limit": "1/hour", "redis_url": NOWHERE, "trusted_proxies": proxies}
     async with (
-        another_server(shop.stack, **settings) as address,
+        another_server(system.stack, **settings) as address,
         httpx.AsyncClient(base_url=address, trust_env=False) as client,
     ):
         answers = [
@@ -56,16 +56,16 @@ async def test_callers_behind_a_proxy_that_is_trusted_are_counted_one_by_one(
     assert [answer.status_code for answer in answers] == statuses
 
 
-async def test_health_is_never_limited(shop: Shop) -> None:
-    async with another_api(shop, rate_limit="1/hour") as strict:
+async def test_health_is_never_limited(system: System) -> None:
+    async with another_api(system, rate_limit="1/hour") as strict:
         answers = [await strict.get("/health") for _ in range(3)]
 
     assert {answer.status for answer in answers} == {200}
 
 
-async def test_without_redis_an_api_limits_and_pays_all_the_same(shop: Shop) -> None:
+async def test_without_redis_an_api_limits_and_pays_all_the_same(system: System) -> None:
     limit = f"{LIMIT}/hour"
-    async with another_api(shop, rate_limit=limit, redis_url=NOWHERE) as alone:
+    async with another_api(system, rate_limit=limit, redis_url=NOWHERE) as alone:
         order = await alone.an_order()
         paid = await alone.pay(order)
         answers = [await alone.get(UNKNOWN) for _ in range(LIMIT)]
@@ -73,7 +73,7 @@ async def test_without_redis_an_api_limits_and_pays_all_the_same(shop: Shop) -> 
     assert paid.status == 200
     assert [answer.status for answer in answers] == [*[404] * (LIMIT - 1), 429]
     assert_limited(answers[-1])
-    await assert_agreement(shop, order, paid)
+    await assert_agreement(system, order, paid)
 
 
 def left_of(answer: Answer) -> int:

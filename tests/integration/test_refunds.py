@@ -12,7 +12,7 @@ import pytest
 from audit.invariants import violations
 from domain.names import TOPIC_REFUNDED, TOPIC_SUCCEEDED
 from tests.support.agreement import books_of
-from tests.support.shop import Order, Shop
+from tests.support.system import Order, System
 from tests.support.waiting import eventually
 
 INSERT = """
@@ -27,103 +27,105 @@ CHANGE = """
 """
 
 
-async def paid(shop: Shop, amount: str = "150.00") -> tuple[Order, str]:
-    order = await shop.an_order(amount)
-    return order, (await shop.pay(order)).payment["id"]
+async def paid(system: System, amount: str = "150.00") -> tuple[Order, str]:
+    order = await system.an_order(amount)
+    return order, (await system.pay(order)).payment["id"]
 
 
-async def assert_kept(shop: Shop, order: Order, amount: str) -> None:
-    [charge] = await shop.charges(order)
+async def assert_kept(system: System, order: Order, amount: str) -> None:
+    [charge] = await system.charges(order)
     assert charge["amount"] - charge["refundedAmount"] == Decimal(amount)
-    assert violations(await books_of(shop, order)) == []
+    assert violations(await books_of(system, order)) == []
 
 
-async def test_payment_is_given_back_in_parts(shop: Shop) -> None:
-    order, payment_id = await paid(shop)
+async def test_a_payment_is_refunded_in_parts(system: System) -> None:
+    order, payment_id = await paid(system)
 
-    part = await shop.refund(payment_id, "49.99", "part")
-    rest = await shop.refund(payment_id, "100.01", "rest")
-    more = await shop.refund(payment_id, "0.01", "more")
+    part = await system.refund(payment_id, "49.99", "part")
+    rest = await system.refund(payment_id, "100.01", "rest")
+    more = await system.refund(payment_id, "0.01", "more")
 
     assert [each.status for each in (part, rest, more)] == [201, 201, 422]
     assert more.body["code"] == "REFUND_TOO_LARGE"
-    assert (await shop.get(part.headers["location"])).body["refund"] == part.body["refund"]
-    shown = (await shop.get(f"/payments/{payment_id}/refunds")).body["refunds"]
+    assert (await system.get(part.headers["location"])).body["refund"] == part.body["refund"]
+    shown = (await system.get(f"/payments/{payment_id}/refunds")).body["refunds"]
     assert shown == [part.body["refund"], rest.body["refund"]]
-    topics = Counter(each.topic for each in await shop.events(order))
+    topics = Counter(each.topic for each in await system.events(order))
     assert topics == {TOPIC_SUCCEEDED: 1, TOPIC_REFUNDED: 2}
-    await assert_kept(shop, order, "0.00")
-    assert (await shop.get(f"/payments/{payment_id}")).payment["status"] == "succeeded"
+    await assert_kept(system, order, "0.00")
+    assert (await system.get(f"/payments/{payment_id}")).payment["status"] == "succeeded"
 
     async def heard() -> bool:
-        told: Any = await shop.ordered(order)
+        told: Any = await system.ordered(order)
         return (told["status"], told["refundedAmount"]) == ("paid", Decimal("150.00"))
 
     await eventually("Ordering knows of both refunds", heard)
 
 
-async def test_refunds_at_once_give_back_no_more_than_was_captured(shop: Shop) -> None:
-    order, payment_id = await paid(shop)
+async def test_concurrent_refunds_give_back_no_more_than_was_captured(system: System) -> None:
+    order, payment_id = await paid(system)
 
-    asked = (shop.refund(payment_id, "20.00", f"key {number}") for number in range(20))
+    asked = (system.refund(payment_id, "20.00", f"key {number}") for number in range(20))
     answers = await asyncio.gather(*asked)
 
     assert Counter(answer.body.get("code") for answer in answers) == {
         None: 7,
         "REFUND_TOO_LARGE": 13,
     }
-    await assert_kept(shop, order, "10.00")
+    await assert_kept(system, order, "10.00")
 
 
-async def test_refund_that_is_repeated_is_made_once(shop: Shop) -> None:
-    order, payment_id = await paid(shop)
+async def test_refund_that_is_repeated_is_made_once(system: System) -> None:
+    order, payment_id = await paid(system)
 
-    answers = await asyncio.gather(*(shop.refund(payment_id, None, "key") for _ in range(5)))
-    later = await shop.refund(payment_id, None, "key")
-    other = await shop.refund(payment_id, "1.00", "key")
+    answers = await asyncio.gather(*(system.refund(payment_id, None, "key") for _ in range(5)))
+    later = await system.refund(payment_id, None, "key")
+    other = await system.refund(payment_id, "1.00", "key")
 
     assert {answer.text for answer in (*answers, later)} == {later.text}
     assert later.headers["idempotent-replayed"] == "true"
     assert (later.status, other.body["code"]) == (201, "IDEMPOTENCY_KEY_REUSED")
-    await assert_kept(shop, order, "0.00")
+    await assert_kept(system, order, "0.00")
 
 
-async def test_refund_waits_for_the_gateway(shop: Shop) -> None:
-    order, payment_id = await paid(shop)
-    async with shop.without("gateway", killed=True):
-        making = asyncio.create_task(shop.refund(payment_id, "1.00", "key"))
+async def test_refund_waits_for_the_gateway(system: System) -> None:
+    order, payment_id = await paid(system)
+    async with system.without("gateway", killed=True):
+        making = asyncio.create_task(system.refund(payment_id, "1.00", "key"))
         recorded = "SELECT status FROM bc_payment.refunds WHERE payment_id = $1"
         await eventually(
-            "the refund is recorded", lambda: shop.database.fetchval(recorded, payment_id)
+            "the refund is recorded", lambda: system.database.fetchval(recorded, payment_id)
         )
 
     assert (await making).status == 201
-    await assert_kept(shop, order, "149.00")
+    await assert_kept(system, order, "149.00")
 
 
 @pytest.mark.parametrize("amount", ["150.13", None])
-async def test_payment_that_took_nothing_gives_nothing_back(shop: Shop, amount: str | None) -> None:
+async def test_a_payment_without_a_capture_is_not_refunded(
+    system: System, amount: str | None
+) -> None:
     if amount is None:
-        answer = await shop.refund(str(uuid4()), None, "key")
+        answer = await system.refund(str(uuid4()), None, "key")
     else:
-        answer = await shop.refund((await paid(shop, amount))[1], None, "key")
+        answer = await system.refund((await paid(system, amount))[1], None, "key")
 
     code = "PAYMENT_NOT_FOUND" if amount is None else "PAYMENT_NOT_REFUNDABLE"
     assert answer.body["code"] == code
 
 
 @pytest.mark.parametrize("amount", [5001, 0, -1])
-async def test_database_gives_no_more_back_than_was_captured(shop: Shop, amount: int) -> None:
-    _, payment_id = await paid(shop)
-    await shop.database.execute(INSERT, uuid4(), payment_id, 10000)
+async def test_the_database_refuses_refunds_over_the_capture(system: System, amount: int) -> None:
+    _, payment_id = await paid(system)
+    await system.database.execute(INSERT, uuid4(), payment_id, 10000)
 
     with pytest.raises(asyncpg.CheckViolationError):
-        await shop.database.execute(INSERT, uuid4(), payment_id, amount)
+        await system.database.execute(INSERT, uuid4(), payment_id, amount)
 
 
-async def test_database_counts_refunds_of_a_payment_one_after_the_other(shop: Shop) -> None:
-    _, payment_id = await paid(shop)
-    async with shop.database.acquire() as first, shop.database.acquire() as second:
+async def test_the_database_adds_up_concurrent_refunds_one_after_the_other(system: System) -> None:
+    _, payment_id = await paid(system)
+    async with system.database.acquire() as first, system.database.acquire() as second:
         async with first.transaction():
             await first.execute(INSERT, uuid4(), payment_id, 10000)
             waiting = asyncio.create_task(second.execute(INSERT, uuid4(), payment_id, 10000))
@@ -133,11 +135,11 @@ async def test_database_counts_refunds_of_a_payment_one_after_the_other(shop: Sh
             await waiting
 
 
-async def test_database_gives_nothing_back_of_a_failure(shop: Shop) -> None:
-    _, payment_id = await paid(shop, "150.13")
+async def test_the_database_refuses_a_refund_of_a_failure(system: System) -> None:
+    _, payment_id = await paid(system, "150.13")
 
     with pytest.raises(asyncpg.CheckViolationError):
-        await shop.database.execute(INSERT, uuid4(), payment_id, 1)
+        await system.database.execute(INSERT, uuid4(), payment_id, 1)
 
 
 @pytest.mark.parametrize(
@@ -149,13 +151,13 @@ async def test_database_gives_nothing_back_of_a_failure(shop: Shop) -> None:
         ("pending", "pending", 1),
     ],
 )
-async def test_database_changes_no_refund_that_has_ended(
-    shop: Shop, before: str, after: str, more: int
+async def test_the_database_changes_no_refund_that_has_ended(
+    system: System, before: str, after: str, more: int
 ) -> None:
-    _, payment_id = await paid(shop)
+    _, payment_id = await paid(system)
     refund_id = uuid4()
-    await shop.database.execute(INSERT, refund_id, payment_id, 15000)
-    await shop.database.execute(CHANGE, refund_id, before, 0)
+    await system.database.execute(INSERT, refund_id, payment_id, 15000)
+    await system.database.execute(CHANGE, refund_id, before, 0)
 
     with pytest.raises(asyncpg.CheckViolationError):
-        await shop.database.execute(CHANGE, refund_id, after, more)
+        await system.database.execute(CHANGE, refund_id, after, more)

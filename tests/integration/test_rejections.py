@@ -8,36 +8,36 @@ import pytest
 
 from domain.names import TOPIC_FAILED
 from tests.support.agreement import assert_agreement
-from tests.support.shop import Answer, Order, Shop, an_unknown_order
+from tests.support.system import Answer, Order, System, an_unknown_order
 
 STRANGER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 
 
-async def test_missing_order_is_not_found(shop: Shop) -> None:
+async def test_missing_order_is_not_found(system: System) -> None:
     order = an_unknown_order()
 
-    answer = await shop.pay(order)
+    answer = await system.pay(order)
 
-    await assert_rejected(shop, order, answer, 404, "ORDER_NOT_FOUND")
+    await assert_rejected(system, order, answer, 404, "ORDER_NOT_FOUND")
 
 
-async def test_another_customers_order_is_not_shown(shop: Shop) -> None:
-    order = await shop.an_order()
+async def test_another_customers_order_is_not_shown(system: System) -> None:
+    order = await system.an_order()
 
-    answer = await shop.pay(order, customerId=STRANGER)
+    answer = await system.pay(order, customerId=STRANGER)
 
-    await assert_rejected(shop, order, answer, 401, "CUSTOMER_MISMATCH")
+    await assert_rejected(system, order, answer, 401, "CUSTOMER_MISMATCH")
     assert answer.body["payment"] is None
     assert order.customer_id not in answer.text
 
 
 @pytest.mark.parametrize("status", ["draft", "paid", "fulfilled", "cancelled"])
-async def test_order_must_be_pending(shop: Shop, status: str) -> None:
-    order = await shop.an_order(status=status)
+async def test_an_order_that_is_not_pending_is_refused(system: System, status: str) -> None:
+    order = await system.an_order(status=status)
 
-    answer = await shop.pay(order)
+    answer = await system.pay(order)
 
-    await assert_rejected(shop, order, answer, 400, "ORDER_NOT_PENDING")
+    await assert_rejected(system, order, answer, 400, "ORDER_NOT_PENDING")
     assert status in answer.body["errorMessage"]
 
 
@@ -49,36 +49,40 @@ async def test_order_must_be_pending(shop: Shop, status: str) -> None:
         ({"currency": "EUR"}, "CURRENCY_MISMATCH"),
     ],
 )
-async def test_price_must_be_the_orders(shop: Shop, change: dict[str, Any], code: str) -> None:
-    order = await shop.an_order("150.00")
+async def test_a_price_that_is_not_the_orders_is_refused(
+    system: System, change: dict[str, Any], code: str
+) -> None:
+    order = await system.an_order("150.00")
 
-    answer = await shop.pay(order, **change)
+    answer = await system.pay(order, **change)
 
-    await assert_rejected(shop, order, answer, 400, code)
+    await assert_rejected(system, order, answer, 400, code)
 
 
-async def test_rejected_order_can_still_be_paid(shop: Shop) -> None:
-    order = await shop.an_order()
-    await shop.pay(order, customerId=STRANGER)
-    await shop.pay(order, amount=1)
+async def test_rejected_order_can_still_be_paid(system: System) -> None:
+    order = await system.an_order()
+    await system.pay(order, customerId=STRANGER)
+    await system.pay(order, amount=1)
 
-    answer = await shop.pay(order)
+    answer = await system.pay(order)
 
     assert answer.status == 200
-    assert [row["status"] for row in await shop.rows(order)] == ["failed", "failed", "succeeded"]
-    await assert_agreement(shop, order, answer)
+    assert [row["status"] for row in await system.rows(order)] == ["failed", "failed", "succeeded"]
+    await assert_agreement(system, order, answer)
 
 
-async def assert_rejected(shop: Shop, order: Order, answer: Answer, status: int, code: str) -> None:
+async def assert_rejected(
+    system: System, order: Order, answer: Answer, status: int, code: str
+) -> None:
     """The caller learns why, the row says so, and nobody else hears of it."""
     assert (answer.status, answer.body["code"]) == (status, code)
     assert answer.body["success"] is False
     assert answer.body["errorMessage"]
-    (row,) = await shop.rows(order)
+    (row,) = await system.rows(order)
     assert (row["status"], row["error_code"]) == ("failed", code)
-    assert await shop.charges(order) == []
-    assert await shop.events(order) == []
-    await assert_agreement(shop, order, answer)
+    assert await system.charges(order) == []
+    assert await system.events(order) == []
+    await assert_agreement(system, order, answer)
 
 
 def in_seconds(seconds: int) -> str:
@@ -98,38 +102,40 @@ def in_seconds(seconds: int) -> str:
     ],
     ids=["expired", "lapsed", "too short", "sold", "another's order", "another's", "nobody's"],
 )
-async def test_reservation_must_hold(shop: Shop, hold: dict[str, Any], is_released: bool) -> None:
-    order = await shop.an_order()
-    seat = await shop.a_seat(order, **hold)
+async def test_a_reservation_that_does_not_hold_fails_the_payment(
+    system: System, hold: dict[str, Any], is_released: bool
+) -> None:
+    order = await system.an_order()
+    seat = await system.a_seat(order, **hold)
 
-    answer = await shop.pay(order, reservationId=seat)
+    answer = await system.pay(order, reservationId=seat)
 
-    await assert_lapsed(shop, order, answer, released=seat if is_released else None)
-
-
-async def test_reservation_must_exist(shop: Shop) -> None:
-    order = await shop.an_order()
-
-    answer = await shop.pay(order, reservationId=str(uuid4()))
-
-    await assert_lapsed(shop, order, answer, released=None)
+    await assert_lapsed(system, order, answer, released=seat if is_released else None)
 
 
-async def assert_lapsed(shop: Shop, order: Order, answer: Answer, released: str | None) -> None:
+async def test_a_reservation_that_does_not_exist_fails_the_payment(system: System) -> None:
+    order = await system.an_order()
+
+    answer = await system.pay(order, reservationId=str(uuid4()))
+
+    await assert_lapsed(system, order, answer, released=None)
+
+
+async def assert_lapsed(system: System, order: Order, answer: Answer, released: str | None) -> None:
     """The order is given up, and its seat is freed if it was seen to be its own."""
     assert (answer.status, answer.payment["errorCode"]) == (400, "RESERVATION_NOT_ACTIVE")
-    (event,) = await shop.events(order)
+    (event,) = await system.events(order)
     assert event.topic == TOPIC_FAILED
     assert event.body.get("reservationId") == released
-    assert await shop.charges(order) == []
-    await assert_agreement(shop, order, answer)
+    assert await system.charges(order) == []
+    await assert_agreement(system, order, answer)
 
 
-async def test_hold_of_a_minute_is_long_enough(shop: Shop) -> None:
-    order = await shop.an_order()
-    seat = await shop.a_seat(order, expiresAt=in_seconds(60))
+async def test_hold_of_a_minute_is_long_enough(system: System) -> None:
+    order = await system.an_order()
+    seat = await system.a_seat(order, expiresAt=in_seconds(60))
 
-    answer = await shop.pay(order, reservationId=seat)
+    answer = await system.pay(order, reservationId=seat)
 
     assert answer.status == 200
-    await assert_agreement(shop, order, answer)
+    await assert_agreement(system, order, answer)

@@ -23,8 +23,8 @@ from bootstrap.settings import Settings
 from db.migrate import migrate
 from domain import names
 from domain.names import TOPIC_SUCCEEDED
-from tests.support.shop import Order, Shop, an_unknown_order
 from tests.support.stacks import settings_of
+from tests.support.system import Order, System, an_unknown_order
 from workflows import prepare as preparation
 from workflows.reconciliation import EVERY, MAX_ROUND, schedule
 
@@ -53,25 +53,25 @@ UPDATE = """
 """
 
 
-async def test_preparing_again_and_at_once_changes_nothing(shop: Shop) -> None:
-    before = await shop.database.fetch(SCHEMA)
-    settings = settings_of(shop.stack)
+async def test_preparing_again_and_at_once_changes_nothing(system: System) -> None:
+    before = await system.database.fetch(SCHEMA)
+    settings = settings_of(system.stack)
 
-    await asyncio.gather(*(prepare(shop, settings) for _ in range(2)))
+    await asyncio.gather(*(prepare(system, settings) for _ in range(2)))
 
-    assert await shop.database.fetch(SCHEMA) == before
+    assert await system.database.fetch(SCHEMA) == before
 
 
-async def prepare(shop: Shop, settings: Settings) -> None:
+async def prepare(system: System, settings: Settings) -> None:
     await asyncio.gather(
         migrate(str(settings.database_url)),
         create_topics(kafka.connection(settings), [TOPIC_SUCCEEDED]),
-        preparation._register_search_attributes(shop.temporal),
+        preparation._register_search_attributes(system.temporal),
     )
 
 
-async def test_preparing_updates_the_schedule_and_leaves_it_paused(shop: Shop) -> None:
-    handle = shop.temporal.get_schedule_handle(names.RECONCILIATION)
+async def test_preparing_updates_the_schedule_and_leaves_it_paused(system: System) -> None:
+    handle = system.temporal.get_schedule_handle(names.RECONCILIATION)
 
     async def outdated(existing: ScheduleUpdateInput) -> ScheduleUpdate:
         old = existing.description.schedule
@@ -81,7 +81,7 @@ async def test_preparing_updates_the_schedule_and_leaves_it_paused(shop: Shop) -
 
     await handle.update(outdated)
 
-    await schedule(shop.temporal)
+    await schedule(system.temporal)
 
     found = (await handle.describe()).schedule
     assert [each.every for each in found.spec.intervals] == [EVERY]
@@ -91,8 +91,8 @@ async def test_preparing_updates_the_schedule_and_leaves_it_paused(shop: Shop) -
     assert found.state.paused
 
 
-async def test_one_live_payment_of_an_order_is_an_index(shop: Shop) -> None:
-    indexes = {row[1]: row[2] for row in await shop.database.fetch(SCHEMA)}
+async def test_an_index_allows_one_live_payment_of_an_order(system: System) -> None:
+    indexes = {row[1]: row[2] for row in await system.database.fetch(SCHEMA)}
 
     assert "UNIQUE INDEX" in indexes["one_live_payment_per_order"]
     assert "WHERE (status = ANY" in indexes["one_live_payment_per_order"]
@@ -100,47 +100,47 @@ async def test_one_live_payment_of_an_order_is_an_index(shop: Shop) -> None:
 
 @pytest.mark.parametrize("first", ["pending", "succeeded"])
 @pytest.mark.parametrize("second", ["pending", "succeeded"])
-async def test_second_live_payment_is_refused(shop: Shop, first: str, second: str) -> None:
+async def test_second_live_payment_is_refused(system: System, first: str, second: str) -> None:
     order = an_unknown_order()
-    await insert(shop, order, first)
+    await insert(system, order, first)
 
     with pytest.raises(asyncpg.UniqueViolationError, match="one_live_payment_per_order"):
-        await insert(shop, order, second)
+        await insert(system, order, second)
 
 
-async def test_payment_after_a_failed_one_is_taken(shop: Shop) -> None:
+async def test_a_payment_after_a_failed_one_is_accepted(system: System) -> None:
     order = an_unknown_order()
-    await insert(shop, order, "failed")
-    await insert(shop, order, "failed")
+    await insert(system, order, "failed")
+    await insert(system, order, "failed")
 
-    await insert(shop, order, "pending")
+    await insert(system, order, "pending")
 
-    assert len(await shop.rows(order)) == 3
+    assert len(await system.rows(order)) == 3
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [("succeeded", "pending"), ("failed", "pending"), ("failed", "succeeded")],
 )
-async def test_illegal_transition_is_refused(shop: Shop, before: str, after: str) -> None:
-    payment_id = await insert(shop, an_unknown_order(), before)
+async def test_illegal_transition_is_refused(system: System, before: str, after: str) -> None:
+    payment_id = await insert(system, an_unknown_order(), before)
 
     with pytest.raises(asyncpg.CheckViolationError, match=f"from {before} to {after}"):
-        await shop.database.execute(UPDATE, payment_id, after)
+        await system.database.execute(UPDATE, payment_id, after)
 
-    assert await shop.transitions(payment_id) == [before]
+    assert await system.transitions(payment_id) == [before]
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [("pending", "succeeded"), ("pending", "failed"), ("succeeded", "failed")],
 )
-async def test_legal_transition_is_noted(shop: Shop, before: str, after: str) -> None:
-    payment_id = await insert(shop, an_unknown_order(), before)
+async def test_a_legal_transition_is_recorded(system: System, before: str, after: str) -> None:
+    payment_id = await insert(system, an_unknown_order(), before)
 
-    await shop.database.execute(UPDATE, payment_id, after)
+    await system.database.execute(UPDATE, payment_id, after)
 
-    assert await shop.transitions(payment_id) == [before, after]
+    assert await system.transitions(payment_id) == [before, after]
 
 
 @pytest.mark.parametrize(
@@ -153,20 +153,20 @@ async def test_legal_transition_is_noted(shop: Shop, before: str, after: str) ->
         "error_code = 'CARD_DECLINED'",
     ],
 )
-async def test_nonsense_is_refused(shop: Shop, change: str) -> None:
-    payment_id = await insert(shop, an_unknown_order(), "pending")
+async def test_an_invalid_value_is_refused(system: System, change: str) -> None:
+    payment_id = await insert(system, an_unknown_order(), "pending")
 
     with pytest.raises(asyncpg.CheckViolationError):
-        await shop.database.execute(
+        await system.database.execute(
             f"UPDATE bc_payment.payments SET {change} WHERE id = $1",  # noqa: S608 (ours)
             payment_id,
         )
 
 
-async def insert(shop: Shop, order: Order, status: str) -> Any:
+async def insert(system: System, order: Order, status: str) -> Any:
     payment_id = uuid4()
     error_code = "CARD_DECLINED" if status == "failed" else None
-    processed_at = None if status == "pending" else await shop.database.fetchval("SELECT now()")
+    processed_at = None if status == "pending" else await system.database.fetchval("SELECT now()")
     ids = (payment_id, order.id, order.customer_id)
-    await shop.database.execute(INSERT, *ids, status, error_code, processed_at)
+    await system.database.execute(INSERT, *ids, status, error_code, processed_at)
     return payment_id

@@ -10,17 +10,17 @@ import pytest
 
 from activities.adapters.kafka_topics import broker_hosts
 from devstack.stack.ports import HOST
-from tests.support.shop import Shop
 from tests.support.stacks import kafka_of
+from tests.support.system import System
 
 NOWHERE = "127.0.0.1:1"
 
 
-async def start(shop: Shop, module: str, **changes: str) -> str:
+async def start(system: System, module: str, **changes: str) -> str:
     """What a process says that ends because it cannot start."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module),
-        env={**os.environ, **shop.stack.environment(), **changes},
+        env={**os.environ, **system.stack.environment(), **changes},
         stdout=PIPE,
         stderr=STDOUT,
     )
@@ -31,11 +31,11 @@ async def start(shop: Shop, module: str, **changes: str) -> str:
     return said
 
 
-async def test_every_server_that_is_not_there_is_named(shop: Shop) -> None:
-    database = shop.stack.environment()["DATABASE_URL"].replace(":payments@", ":hunter2@")
+async def test_every_server_that_is_down_is_named(system: System) -> None:
+    database = system.stack.environment()["DATABASE_URL"].replace(":payments@", ":hunter2@")
     variables = {"DATABASE_URL": database, "KAFKA_BOOTSTRAP_SERVERS": NOWHERE}
 
-    first, second = (await start(shop, "workflows.prepare", **variables)).splitlines()
+    first, second = (await start(system, "workflows.prepare", **variables)).splitlines()
 
     assert "password authentication failed" in first
     assert "correct DATABASE_URL" in first
@@ -43,35 +43,37 @@ async def test_every_server_that_is_not_there_is_named(shop: Shop) -> None:
     assert "correct KAFKA_BOOTSTRAP_SERVERS" in second
 
 
-async def test_a_port_that_is_taken_is_named(shop: Shop) -> None:
-    taken = shop.stack.environment()["API_PORT"]
+async def test_a_port_that_is_taken_is_named(system: System) -> None:
+    taken = system.stack.environment()["API_PORT"]
 
-    *_, last = (await start(shop, "api.main")).splitlines()
+    *_, last = (await start(system, "api.main")).splitlines()
 
     assert last.startswith(f"The API cannot listen at 127.0.0.1:{taken}: ")
     assert "set API_HOST and API_PORT" in last
 
 
 @pytest.mark.parametrize("module", ["api.main", "workflows.worker", "workflows.prepare"])
-async def test_certificates_must_be_some(shop: Shop, module: str, tmp_path: Path) -> None:
+async def test_a_file_without_certificates_is_named(
+    system: System, module: str, tmp_path: Path
+) -> None:
     (tmp_path / "none.pem").write_text("hunter2")
     variables = {
         "KAFKA_SECURITY_PROTOCOL": "SSL",
         "KAFKA_SSL_CAFILE": str(tmp_path / "none.pem"),
     }
 
-    said = await start(shop, module, **variables)
+    said = await start(system, module, **variables)
 
     assert said.endswith("KAFKA_SSL_CAFILE: holds no certificates that can be read.\n")
 
 
 @pytest.mark.parametrize("module", ["api.main", "workflows.worker", "workflows.prepare"])
-async def test_production_begins_with_nothing_unsafe(shop: Shop, module: str) -> None:
-    said = await start(shop, module, ENVIRONMENT="production")
+async def test_production_begins_with_nothing_unsafe(system: System, module: str) -> None:
+    said = await start(system, module, ENVIRONMENT="production")
 
     assert said.startswith("The configuration is not usable:\n")
     assert "  AUTH_ISSUER: " in said
 
 
-async def test_brokers_say_where_they_are(shop: Shop) -> None:
-    assert await broker_hosts(kafka_of(shop.stack)) == [HOST]
+async def test_the_hosts_of_the_brokers_are_found(system: System) -> None:
+    assert await broker_hosts(kafka_of(system.stack)) == [HOST]

@@ -7,11 +7,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.audit import AuditQueries
-from db.engine import POOL_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, create_engine
 from db.idempotency import IdempotencyKeys, KeyClaim
 from db.payments import PaymentStore
 from db.refunds import RefundStore
@@ -22,42 +20,11 @@ from domain.events import PaymentEvent
 from domain.money import MAX_RECORDED_UNITS, Money
 from domain.payment import Announcement, Claim, Payment, PaymentStatus
 from tests.support.builders import NOON, a_payment, a_refund
-from tests.support.shop import Shop
-from tests.support.waiting import eventually
-
-DECLINE = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
+from tests.support.recorded import ended, recorded
+from tests.support.system import System
 
 
-@pytest.fixture(scope="module")
-async def engine(shop: Shop) -> AsyncIterator[AsyncEngine]:
-    url = shop.stack.environment()["DATABASE_URL"]
-    engine = create_engine(url, application_name="tests")
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture(scope="module")
-async def store(engine: AsyncEngine) -> PaymentStore:
-    return PaymentStore(engine)
-
-
-def ended(payment: Payment, ending: str) -> Payment:
-    return payment.succeeded(NOON) if ending == "succeeded" else payment.failed(DECLINE, NOON)
-
-
-async def recorded(store: PaymentStore, status: str) -> Payment:
-    """A payment that has come to this status on the usual way; `absent` is no status at all."""
-    payment = a_payment()
-    if status != "absent":
-        await store.record_pending(payment)
-    if status == "succeeded":
-        await store.record_succeeded(ended(payment, status))
-    if status == "failed":
-        await store.record_failed(ended(payment, status))
-    return payment
-
-
-async def test_key_comes_back_as_it_was(engine: AsyncEngine) -> None:
+async def test_a_key_is_read_back_unchanged(engine: AsyncEngine) -> None:
     keys, claim = IdempotencyKeys(engine), KeyClaim("tests", str(uuid4()), "fingerprint", uuid4())
     await keys.claim(claim)
 
@@ -67,7 +34,7 @@ async def test_key_comes_back_as_it_was(engine: AsyncEngine) -> None:
     assert exact_json.dumps(again.payment_id) == exact_json.dumps(claim.payment_id)
 
 
-async def test_payment_comes_back_as_it_was(store: PaymentStore) -> None:
+async def test_a_payment_is_read_back_unchanged(store: PaymentStore) -> None:
     payment = a_payment(
         reservation_id=uuid4(),
         amount=Money.parse("12.345", "BHD"),
@@ -84,17 +51,17 @@ async def test_payment_comes_back_as_it_was(store: PaymentStore) -> None:
 
 
 async def test_what_another_version_recorded_hides_nothing(
-    engine: AsyncEngine, store: PaymentStore, shop: Shop
+    engine: AsyncEngine, store: PaymentStore, system: System
 ) -> None:
     paid, failed = await recorded(store, "succeeded"), await recorded(store, "failed")
     await store.record_announcement(ended(paid, "succeeded").announced())
     await RefundStore(engine).record_pending(a_refund(paid.succeeded(NOON).announced()))
-    await shop.database.execute(
+    await system.database.execute(
         """UPDATE bc_payment.payments SET currency = 'ZZQ', currency_exponent = 3,
             payment_method = 'bnpl', amount_minor = $2 WHERE id = $1""",
         *(paid.id, MAX_RECORDED_UNITS),
     )
-    await shop.database.execute(
+    await system.database.execute(
         """UPDATE bc_payment.payments SET error_code = 'FRAUD_SUSPECTED', failure_reason = 'fraud'
             WHERE id = $1""",
         failed.id,
@@ -114,76 +81,6 @@ async def test_what_another_version_recorded_hides_nothing(
     assert PaymentEvent.of(read[failed.id]).value["errorCode"] == "FRAUD_SUSPECTED"
     [refund] = await RefundStore(engine).of_payment(paid.id)
     assert str(refund.amount) == "5.000 ZZQ"
-
-
-@pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout"])
-async def test_every_wait_has_an_end(shop: Shop, setting: str) -> None:
-    engine = create_engine(shop.stack.environment()["DATABASE_URL"], application_name="tests")
-    async with engine.connect() as connection:
-        seconds = await connection.scalar(text(f"SHOW {setting}"))
-    await engine.dispose()
-
-    assert seconds == f"{STATEMENT_TIMEOUT_SECONDS}s"
-
-
-async def test_behind_a_pooler_nothing_is_left_in_a_session(shop: Shop) -> None:
-    url = f"{shop.stack.environment()['DATABASE_URL']}?pgbouncer=true"
-    engine = create_engine(url, application_name="tests", pool_size=1)
-    store, payment = PaymentStore(engine), a_payment()
-
-    await store.record_pending(payment)
-    assert await store.find(payment.id) == payment
-    async with engine.connect() as connection:
-        left = await connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
-        session = (await connection.get_raw_connection()).driver_connection
-        assert session is not None
-        assert (left, session.is_in_transaction()) == (0, True)
-        assert await connection.scalar(text("SHOW statement_timeout")) == "0"
-    await engine.dispose()
-
-    assert len(await shop.database.fetch(RECORDED, payment.id)) == 1
-
-
-RECORDED = "SELECT id FROM bc_payment.payments WHERE id = $1"
-
-
-async def test_pool_without_a_free_connection_is_an_outage(shop: Shop) -> None:
-    url = shop.stack.environment()["DATABASE_URL"]
-    engine = create_engine(url, application_name="tests", pool_size=1)
-    async with engine.connect():
-        with pytest.raises(PaymentError) as refusal:
-            async with asyncio.timeout(2 * POOL_TIMEOUT_SECONDS):
-                await PaymentStore(engine).find(uuid4())
-    await engine.dispose()
-
-    assert refusal.value.code is ErrorCode.DATABASE_UNAVAILABLE
-
-
-async def test_backend_lost_while_a_success_is_recorded_is_an_outage(
-    store: PaymentStore, shop: Shop
-) -> None:
-    payment = await recorded(store, "pending")
-    async with shop.database.acquire() as other, other.transaction():
-        await other.execute("SELECT FROM bc_payment.payments WHERE id = $1 FOR UPDATE", payment.id)
-        recording = asyncio.create_task(store.record_succeeded(payment.succeeded(NOON)))
-        await eventually("the record waits for the row", lambda: terminate_waiting(other))
-        with pytest.raises(PaymentError) as refusal:
-            await recording
-
-    assert refusal.value.code is ErrorCode.DATABASE_UNAVAILABLE
-    await store.record_succeeded(payment.succeeded(NOON))
-    assert await store.find(payment.id) == payment.succeeded(NOON)
-
-
-async def terminate_waiting(
-    other: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
-) -> bool | None:
-    """End the backend that waits for a lock which `other` holds."""
-    terminated: bool | None = await other.fetchval(
-        """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"""
-    )
-    return terminated
 
 
 async def test_unknown_payment_is_none(store: PaymentStore) -> None:
@@ -228,20 +125,20 @@ async def test_claim_of_a_paid_order_finds_the_success(store: PaymentStore) -> N
     assert late.payment == ended(paid, "succeeded")
 
 
-async def test_order_of_a_failure_that_nobody_heard_of_can_be_claimed(store: PaymentStore) -> None:
+async def test_an_order_with_an_unpublished_failure_can_be_claimed(store: PaymentStore) -> None:
     failed = await recorded(store, "failed")
     next_one = a_payment(order_id=failed.order_id)
 
     assert (await store.record_pending(next_one)).payment == next_one
 
 
-async def test_success_is_recorded_once(store: PaymentStore, shop: Shop) -> None:
+async def test_success_is_recorded_once(store: PaymentStore, system: System) -> None:
     payment = await recorded(store, "pending")
     for _ in range(2):
         await store.record_succeeded(ended(payment, "succeeded"))
 
     assert await store.find(payment.id) == ended(payment, "succeeded")
-    assert await shop.transitions(payment.id) == ["pending", "succeeded"]
+    assert await system.transitions(payment.id) == ["pending", "succeeded"]
 
 
 @pytest.mark.parametrize("status", ["absent", "failed"])
@@ -264,14 +161,14 @@ async def test_success_of_what_is_not_pending_is_refused(store: PaymentStore, st
     ],
 )
 async def test_failure_is_recorded_from_every_state(
-    store: PaymentStore, shop: Shop, status: str, history: list[str]
+    store: PaymentStore, system: System, status: str, history: list[str]
 ) -> None:
     payment = await recorded(store, status)
     for _ in range(2):
         await store.record_failed(ended(payment, "failed"))
 
     assert await store.find(payment.id) == ended(payment, "failed")
-    assert await shop.transitions(payment.id) == history
+    assert await system.transitions(payment.id) == history
     assert await store.find_live(payment.order_id) is None
 
 
@@ -284,7 +181,7 @@ async def test_first_failure_is_the_one_that_stays(store: PaymentStore) -> None:
     assert await store.find(payment.id) == ended(payment, "failed")
 
 
-async def test_success_that_may_have_been_told_stands(store: PaymentStore, shop: Shop) -> None:
+async def test_a_success_that_may_be_published_stands(store: PaymentStore, system: System) -> None:
     payment = await recorded(store, "succeeded")
     begun = ended(payment, "succeeded").announced(Announcement.BEGUN)
     await store.record_announcement(begun)
@@ -295,7 +192,7 @@ async def test_success_that_may_have_been_told_stands(store: PaymentStore, shop:
     assert refusal.value.code is ErrorCode.RECORD_REFUSED
     assert await store.find(payment.id) == begun
     with pytest.raises(asyncpg.CheckViolationError):
-        await shop.database.execute(
+        await system.database.execute(
             """UPDATE bc_payment.payments SET status = 'failed', error_code = 'CARD_DECLINED'
                 WHERE id = $1""",
             payment.id,
@@ -304,10 +201,10 @@ async def test_success_that_may_have_been_told_stands(store: PaymentStore, shop:
 
 @pytest.mark.parametrize("ending", ["stands", "is undone"])
 async def test_success_that_an_earlier_version_records_is_accepted(
-    store: PaymentStore, shop: Shop, ending: str
+    store: PaymentStore, system: System, ending: str
 ) -> None:
     payment = await recorded(store, "pending")
-    await shop.database.execute(
+    await system.database.execute(
         """UPDATE bc_payment.payments SET status = 'succeeded', processed_at = created_at
             WHERE id = $1""",
         payment.id,
@@ -332,18 +229,18 @@ async def test_announcement_does_not_go_back(store: PaymentStore) -> None:
     assert await store.find(payment.id) == payment.announced()
 
 
-async def test_announcement_that_is_noted_is_not_written_again(
-    store: PaymentStore, shop: Shop
+async def test_a_recorded_announcement_is_not_written_again(
+    store: PaymentStore, system: System
 ) -> None:
     payment = ended(await recorded(store, "succeeded"), "succeeded")
     begun = payment.announced(Announcement.BEGUN)
     version = "SELECT xmin::text, announced_at FROM bc_payment.payments WHERE id = $1"
 
     await store.record_announcement(begun)
-    first = await shop.database.fetchrow(version, payment.id)
+    first = await system.database.fetchrow(version, payment.id)
     await store.record_announcement(begun)
 
-    assert await shop.database.fetchrow(version, payment.id) == first
+    assert await system.database.fetchrow(version, payment.id) == first
     assert await store.find(payment.id) == begun
 
 

@@ -8,13 +8,13 @@ import pytest
 from activities.adapters.kafka_timeline import KafkaTimeline
 from domain.payment import Payment
 from tests.support.builders import an_instruction
-from tests.support.shop import Shop
 from tests.support.stacks import kafka_of
+from tests.support.system import System
 
 
-async def story(shop: Shop, payment_id: str) -> dict[str, list[str]]:
+async def story(system: System, payment_id: str) -> dict[str, list[str]]:
     """By source, the events in the order of the answer."""
-    body = (await shop.get(f"/payments/{payment_id}/timeline")).body
+    body = (await system.get(f"/payments/{payment_id}/timeline")).body
     assert [each["at"] for each in body["timeline"]] == sorted(
         each["at"] for each in body["timeline"]
     )
@@ -25,12 +25,14 @@ async def story(shop: Shop, payment_id: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("amount", ["1.00", None])
-async def test_everybody_tells_of_a_payment_and_its_refund(shop: Shop, amount: str | None) -> None:
-    order = await shop.an_order()
-    payment_id = (await shop.pay(order)).payment["id"]
-    await shop.refund(payment_id, amount, "key")
+async def test_every_source_shows_a_payment_and_its_refund(
+    system: System, amount: str | None
+) -> None:
+    order = await system.an_order()
+    payment_id = (await system.pay(order)).payment["id"]
+    await system.refund(payment_id, amount, "key")
 
-    told = await story(shop, payment_id)
+    told = await story(system, payment_id)
 
     assert told["postgresql"] == [
         "payment is pending",
@@ -45,50 +47,50 @@ async def test_everybody_tells_of_a_payment_and_its_refund(shop: Shop, amount: s
     assert told["temporal"].count("workflow completed") == 2
 
 
-async def test_a_compensated_payment_tells_why(shop: Shop) -> None:
-    order = await shop.an_order("150.13")
-    payment_id = (await shop.pay(order)).payment["id"]
+async def test_a_compensated_payment_shows_its_reason(system: System) -> None:
+    order = await system.an_order("150.13")
+    payment_id = (await system.pay(order)).payment["id"]
 
-    answer: Any = (await shop.get(f"/payments/{payment_id}/timeline")).body["timeline"]
+    answer: Any = (await system.get(f"/payments/{payment_id}/timeline")).body["timeline"]
 
     failed = [each for each in answer if each["event"] == "payment is failed"]
     assert [each["detail"] for each in failed] == ["CARD_DECLINED"]
     assert "charge is declined" in [each["event"] for each in answer]
 
 
-async def test_who_is_down_is_named_and_the_others_tell(shop: Shop) -> None:
-    order = await shop.an_order()
-    payment_id = (await shop.pay(order)).payment["id"]
+async def test_a_source_that_is_down_is_named_and_the_others_are_shown(system: System) -> None:
+    order = await system.an_order()
+    payment_id = (await system.pay(order)).payment["id"]
 
-    async with shop.without("gateway", "kafka"):
-        told = await story(shop, payment_id)
+    async with system.without("gateway", "kafka"):
+        told = await story(system, payment_id)
 
     assert (told["gateway"], told["kafka"]) == ([], [])
     assert told["postgresql"] == ["payment is pending", "payment is succeeded"]
     assert told["temporal"]
 
 
-async def test_only_the_payment_that_is_asked_for_is_told_of(shop: Shop) -> None:
-    order = await shop.an_order()
-    async with shop.gateway(successRate=0):
-        first = (await shop.pay(order)).payment["id"]
-    await shop.until_ended(order)
-    assert (await shop.pay(order)).payment["id"] != first
+async def test_only_the_requested_payment_is_shown(system: System) -> None:
+    order = await system.an_order()
+    async with system.gateway(successRate=0):
+        first = (await system.pay(order)).payment["id"]
+    await system.until_ended(order)
+    assert (await system.pay(order)).payment["id"] != first
 
-    told = await story(shop, first)
+    told = await story(system, first)
 
     assert told["temporal"].count("workflow started") == 1
     assert told["kafka"] == ["record of payment-failed"]
 
 
 @pytest.mark.parametrize("minutes", [-1, 1])
-async def test_record_is_found_although_clocks_differ(shop: Shop, minutes: int) -> None:
-    order = await shop.an_order()
-    shown = (await shop.pay(order)).payment
+async def test_record_is_found_although_clocks_differ(system: System, minutes: int) -> None:
+    order = await system.an_order()
+    shown = (await system.pay(order)).payment
     at = datetime.now(UTC) + timedelta(minutes=minutes)
     instruction = an_instruction(order_id=order.id, payment_id=shown["id"], requested_at=at)
     payment = Payment.pending(instruction).succeeded(at).announced()
 
-    told = await KafkaTimeline(kafka_of(shop.stack))(payment, [])
+    told = await KafkaTimeline(kafka_of(system.stack))(payment, [])
 
     assert [each.event for each in told] == ["record of payment-succeeded"]

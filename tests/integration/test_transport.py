@@ -1,21 +1,15 @@
-"""The API's server on raw sockets: what is malformed, too large or too slow, and its neighbours."""
+"""The API's server on raw sockets: requests that are malformed, too large or unusual."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from pydantic import HttpUrl
 
-from api import server
 from devstack.stack.ports import HOST
 from domain import exact_json
-from tests.support.shop import Shop
+from tests.support.raw_http import GET, HEAD, assert_refused, connected, exchange, statuses
 from tests.support.stacks import another_server
+from tests.support.system import System
 
-GET = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
-HEAD = b"POST /payments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 SMUGGLED = b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 MALFORMED = {
     "nonsense": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -46,64 +40,11 @@ TOO_LARGE = {
 }
 
 
-class Connection:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def send(self, data: bytes) -> None:
-        try:
-            self._writer.write(data)
-            await self._writer.drain()
-        except ConnectionError:
-            pass  # it has refused before it has read everything
-
-    async def rest(self, seconds: float = 5) -> bytes:
-        """Everything that is answered until the server closes."""
-        async with asyncio.timeout(seconds):
-            try:
-                return await self._reader.read()
-            except ConnectionError:
-                return b""
-
-    async def until(self, text: bytes) -> bytes:
-        async with asyncio.timeout(20):
-            return await self._reader.readuntil(text)
-
-
-@asynccontextmanager
-async def connected(address: str) -> AsyncIterator[Connection]:
-    url = HttpUrl(address)
-    reader, writer = await asyncio.open_connection((url.host or "").strip("[]"), url.port)
-    yield Connection(reader, writer)
-    writer.close()
-
-
-async def exchange(shop: Shop, data: bytes) -> bytes:
-    async with connected(shop.url("payment_api")) as connection:
-        await connection.send(data)
-        return await connection.rest()
-
-
-def statuses(answer: bytes) -> list[bytes]:
-    lines: list[bytes] = re.findall(rb"HTTP/1[.]1 \d{3} [^\r]*", answer)
-    return lines
-
-
-def problem_of(answer: bytes, status: int, code: str) -> None:
-    """Exactly one answer, a problem, after which the connection is closed."""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 %d " % status), answer[:200]
-    assert b"connection: close" in head.lower()
-    assert len(statuses(answer)) == 1
-    assert exact_json.loads(body)["code"] == code
-
-
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
 async def test_malformed_request_is_refused_and_nothing_behind_it_is_read(
-    shop: Shop, data: bytes
+    system: System, data: bytes
 ) -> None:
-    problem_of(await exchange(shop, data), 400, "INVALID_REQUEST")
+    assert_refused(await exchange(system, data), 400, "INVALID_REQUEST")
 
 
 @pytest.mark.parametrize(
@@ -114,35 +55,35 @@ async def test_malformed_request_is_refused_and_nothing_behind_it_is_read(
         MALFORMED["no host"],
     ],
 )
-async def test_every_answer_tells_browsers_what_not_to_do(shop: Shop, data: bytes) -> None:
-    head, _, _ = (await exchange(shop, data)).lower().partition(b"\r\n\r\n")
+async def test_every_response_has_the_security_headers(system: System, data: bytes) -> None:
+    head, _, _ = (await exchange(system, data)).lower().partition(b"\r\n\r\n")
 
     assert b"\r\nx-content-type-options: nosniff" in head
     assert b"\r\ncontent-security-policy: frame-ancestors 'none'" in head
 
 
 @pytest.mark.parametrize("data", TOO_LARGE.values(), ids=TOO_LARGE)
-async def test_head_that_is_too_large_is_refused(shop: Shop, data: bytes) -> None:
-    problem_of(await exchange(shop, data), 431, "HEADERS_TOO_LARGE")
+async def test_head_that_is_too_large_is_refused(system: System, data: bytes) -> None:
+    assert_refused(await exchange(system, data), 431, "HEADERS_TOO_LARGE")
 
 
-async def test_large_head_is_refused_before_it_has_arrived(shop: Shop) -> None:
-    async with connected(shop.url("payment_api")) as connection:
+async def test_large_head_is_refused_before_it_has_arrived(system: System) -> None:
+    async with connected(system.url("payment_api")) as connection:
         await connection.send(b"GET /health HTTP/1.1\r\nHost: a\r\nX: ")
         for _ in range(18):
             await connection.send(b"x" * 1000)
             await asyncio.sleep(0.01)
-        problem_of(await connection.rest(), 431, "HEADERS_TOO_LARGE")
+        assert_refused(await connection.rest(), 431, "HEADERS_TOO_LARGE")
 
 
-async def test_hundred_headers_are_read(shop: Shop) -> None:
+async def test_hundred_headers_are_read(system: System) -> None:
     data = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + b"X: y\r\n" * 98 + b"\r\n"
 
-    assert (await exchange(shop, data)).startswith(b"HTTP/1.1 200 ")
+    assert (await exchange(system, data)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_answer_to_head_has_no_body(shop: Shop) -> None:
-    answer = await exchange(shop, GET.replace(b"GET", b"HEAD") + b"nonsense\r\n\r\n")
+async def test_answer_to_head_has_no_body(system: System) -> None:
+    answer = await exchange(system, GET.replace(b"GET", b"HEAD") + b"nonsense\r\n\r\n")
 
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
@@ -150,23 +91,23 @@ async def test_answer_to_head_has_no_body(shop: Shop) -> None:
     assert body == b""
 
 
-async def test_answers_of_one_connection_keep_their_order(shop: Shop) -> None:
-    order = await shop.an_order()
+async def test_answers_of_one_connection_keep_their_order(system: System) -> None:
+    order = await system.an_order()
     body = exact_json.dumps(order.request())
     pay = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
-    answer = await exchange(shop, pay + GET + b"nonsense\r\n\r\n")
+    answer = await exchange(system, pay + GET + b"nonsense\r\n\r\n")
 
     assert statuses(answer) == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK"]
     assert answer.index(b'"success":true') < answer.index(b"Healthy")
 
 
-async def test_malformed_body_does_not_take_the_place_of_an_answer(shop: Shop) -> None:
-    order = await shop.an_order()
+async def test_malformed_body_does_not_take_the_place_of_an_answer(system: System) -> None:
+    order = await system.an_order()
     body = exact_json.dumps(order.request())
     pay = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
-    answer = await exchange(shop, pay + HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n")
+    answer = await exchange(system, pay + HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n")
 
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b'"success":true' in answer
@@ -180,16 +121,18 @@ UPGRADES = {
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
-async def test_request_with_upgrade_refunds_what_its_body_says(shop: Shop, upgrade: bytes) -> None:
-    order = await shop.an_order()
-    payment = (await shop.pay(order)).payment
+async def test_request_with_upgrade_refunds_what_its_body_says(
+    system: System, upgrade: bytes
+) -> None:
+    order = await system.an_order()
+    payment = (await system.pay(order)).payment
     body = b'{"amount": 10.00}'
     refund = (
         b"POST /payments/%b/refunds HTTP/1.1\r\nHost: a\r\nIdempotency-Key: %d\r\n"
         b"Content-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b"
     )
 
-    async with connected(shop.url("payment_api")) as connection:
+    async with connected(system.url("payment_api")) as connection:
         for number in range(3):  # in one segment; its body in another; its head in two
             data = refund % (payment["id"].encode(), number, upgrade, len(body), body)
             border = (len(data), data.index(body), data.index(b"Upgrade:"))[number]
@@ -200,78 +143,13 @@ async def test_request_with_upgrade_refunds_what_its_body_says(shop: Shop, upgra
         await connection.send(GET + b"nonsense\r\n\r\n")
         assert b"Healthy" in await connection.rest()
 
-    [charge] = await shop.charges(order)
+    [charge] = await system.charges(order)
     assert charge["refundedAmount"] == 30
 
 
-SECONDS = 0.5
-LESS_THAN_USUAL = server.RECEIVE_SECONDS - 1
-"""Seconds: on a busy machine all takes longer, but not that much."""
-
-
-@pytest.fixture
-async def impatient(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """The address of an API that waits for half a second."""
-    monkeypatch.setattr(server, "RECEIVE_SECONDS", SECONDS)
-    async with another_server(shop.stack) as address:
-        yield address
-
-
-async def trickle(connection: Connection, data: bytes) -> None:
-    for byte in data:
-        await connection.send(bytes([byte]))
-        await asyncio.sleep(SECONDS / 20)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"GET /health HTTP/1.1\r\nHost: a\r\n",
-        b"P",
-        HEAD + b"Content-Length: 10\r\n\r\n{",
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
-    ],
-)
-async def test_request_that_does_not_arrive_is_given_up(impatient: str, data: bytes) -> None:
-    async with connected(impatient) as connection:
-        await connection.send(data)
-
-        problem_of(await connection.rest(LESS_THAN_USUAL), 408, "REQUEST_TOO_SLOW")
-
-
-@pytest.mark.parametrize("head", [b"GET /health HTTP/1.1\r\nX: ", HEAD])
-async def test_request_that_trickles_in_is_given_up(impatient: str, head: bytes) -> None:
-    async with connected(impatient) as connection:
-        await connection.send(head)
-        trickling = asyncio.create_task(trickle(connection, b"Y: " + b"x" * 100))
-
-        problem_of(await connection.rest(LESS_THAN_USUAL), 408, "REQUEST_TOO_SLOW")
-        trickling.cancel()
-
-
-@pytest.mark.parametrize("data", [b"", b"\r\n"])
-async def test_connection_on_which_nothing_comes_is_closed(impatient: str, data: bytes) -> None:
-    async with connected(impatient) as connection:
-        await connection.send(data)
-
-        assert await connection.rest(LESS_THAN_USUAL) == b""
-
-
-async def test_answer_that_takes_longer_is_awaited(shop: Shop, impatient: str) -> None:
-    order = await shop.an_order()
-    body = exact_json.dumps(order.request())
-    head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
-
-    async with shop.gateway(latencyMs=1500), connected(impatient) as connection:
-        await connection.send(head + body + b"\r\n")
-        answer = await connection.rest(10 * SECONDS)
-
-    assert statuses(answer) == [b"HTTP/1.1 200 OK"]
-
-
-async def test_idle_connection_stays_open_as_long_as_is_set(shop: Shop) -> None:
+async def test_idle_connection_stays_open_as_long_as_is_set(system: System) -> None:
     async with (
-        another_server(shop.stack, keep_alive_seconds=1) as address,
+        another_server(system.stack, keep_alive_seconds=1) as address,
         connected(address) as connection,
     ):
         await connection.send(GET)
@@ -281,22 +159,11 @@ async def test_idle_connection_stays_open_as_long_as_is_set(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "[::1]"])
-async def test_two_colons_are_every_address(shop: Shop, address: str) -> None:
+async def test_two_colons_accept_connections_on_every_address(system: System, address: str) -> None:
     async with (
-        another_server(shop.stack, api_host="::") as url,
+        another_server(system.stack, api_host="::") as url,
         connected(url.replace(HOST, address)) as connection,
     ):
         await connection.send(GET)
 
         assert (await connection.until(b"}")).startswith(b"HTTP/1.1 200 ")
-
-
-async def test_slow_neighbours_hold_nobody_up(shop: Shop, impatient: str) -> None:
-    async with AsyncExitStack() as stack:
-        for _ in range(200):
-            connection = await stack.enter_async_context(connected(impatient))
-            await connection.send(HEAD + b"Content-Length: 10\r\n\r\n{")
-        async with connected(impatient) as connection:
-            await connection.send(GET)
-
-            assert (await connection.until(b"}")).startswith(b"HTTP/1.1 200 ")

@@ -27,8 +27,8 @@ from domain.names import RECONCILIATION, workflow_id
 from tests.integration.conftest import PATIENCE, end
 from tests.support import former
 from tests.support.agreement import assert_agreement
-from tests.support.shop import Answer, Order, Shop
 from tests.support.stacks import settings_of
+from tests.support.system import Answer, Order, System
 from tests.support.topics import following
 from tests.support.waiting import eventually
 
@@ -54,9 +54,9 @@ async def former_tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def former_shop(
+async def former_system(
     tmp_path: Path, former_tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Shop]:
+) -> AsyncIterator[System]:
     """A system of its own, whose worker and API are of the former version."""
     stack = Stack(tmp_path / "stack", Ports.free(), durable=False, ephemeral=True)
     try:
@@ -66,14 +66,14 @@ async def former_shop(
             patched.setattr(startup, "PREPARE_MODULE", "bootstrap.prepare")
             await stack.up(OURS)
         async with AsyncExitStack() as opened:
-            yield await _shop(stack, opened)
+            yield await _system(stack, opened)
     finally:
         await end(stack)
 
 
-async def _shop(stack: Stack, opened: AsyncExitStack) -> Shop:
+async def _system(stack: Stack, opened: AsyncExitStack) -> System:
     environment = stack.environment()
-    return Shop(
+    return System(
         stack,
         await opened.enter_async_context(
             httpx.AsyncClient(
@@ -91,10 +91,10 @@ async def _shop(stack: Stack, opened: AsyncExitStack) -> Shop:
     )
 
 
-async def refuse_success(shop: Shop, order: Order, sqlstate: str) -> str:
+async def refuse_success(system: System, order: Order, sqlstate: str) -> str:
     """Let PostgreSQL refuse to record the order's success; returns the trigger's name."""
     name = f"refuse_{sqlstate}_{order.id.replace('-', '')}"
-    await shop.database.execute(
+    await system.database.execute(
         f"""CREATE TRIGGER {name} BEFORE UPDATE ON bc_payment.payments FOR EACH ROW
             WHEN (NEW.order_id = '{order.id}' AND NEW.status = 'succeeded')
             EXECUTE FUNCTION public.refuse('{sqlstate}')"""
@@ -102,15 +102,15 @@ async def refuse_success(shop: Shop, order: Order, sqlstate: str) -> str:
     return name
 
 
-async def accept_success(shop: Shop, trigger: str) -> None:
-    await shop.database.execute(f"DROP TRIGGER {trigger} ON bc_payment.payments")
+async def accept_success(system: System, trigger: str) -> None:
+    await system.database.execute(f"DROP TRIGGER {trigger} ON bc_payment.payments")
 
 
-async def until_ended(shop: Shop, order: Order) -> Answer:
+async def until_ended(system: System, order: Order) -> Answer:
     """The answer once the order's payment has an ending that is published."""
 
     async def ended() -> bool:
-        rows = await shop.rows(order)
+        rows = await system.rows(order)
         return (
             bool(rows)
             and all(row["announcement"] in {"made", "none"} for row in rows)
@@ -118,15 +118,15 @@ async def until_ended(shop: Shop, order: Order) -> Answer:
         )
 
     await eventually(f"the payment of {order.id} has ended", ended, seconds=HEALED_WITHIN)
-    [row] = await shop.rows(order)
-    answer = await shop.get(f"/payments/{row['id']}")
-    await assert_agreement(shop, order, answer)
+    [row] = await system.rows(order)
+    answer = await system.get(f"/payments/{row['id']}")
+    await assert_agreement(system, order, answer)
     return answer
 
 
-async def until_tried(shop: Shop, workflow_id: str, step: str) -> None:
+async def until_tried(system: System, workflow_id: str, step: str) -> None:
     """Wait until the workflow has this step under way."""
-    handle = shop.temporal.get_workflow_handle(workflow_id)
+    handle = system.temporal.get_workflow_handle(workflow_id)
 
     async def is_tried() -> bool:
         try:
@@ -138,9 +138,9 @@ async def until_tried(shop: Shop, workflow_id: str, step: str) -> None:
     await eventually(f"{workflow_id} is at {step}", is_tried)
 
 
-async def assert_audit_finds_nothing(shop: Shop) -> None:
-    settings = settings_of(shop.stack)
-    await shop.temporal.get_schedule_handle(RECONCILIATION).trigger()  # the audit wants a round
+async def assert_audit_finds_nothing(system: System) -> None:
+    settings = settings_of(system.stack)
+    await system.temporal.get_schedule_handle(RECONCILIATION).trigger()  # the audit wants a round
 
     async def is_clean() -> bool:
         now = datetime.now(UTC)
@@ -151,63 +151,63 @@ async def assert_audit_finds_nothing(shop: Shop) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_what_the_former_version_has_begun_is_ended(former_shop: Shop) -> None:
-    shop = former_shop
-    await shop.database.execute(REFUSE)
-    running, due, undone, refunded = [await shop.an_order() for _ in range(4)]
-    paid = await shop.pay(refunded)
-    held = {each.id: await refuse_success(shop, each, PASSING) for each in (due, undone)}
-    asking = [asyncio.create_task(shop.pay(each)) for each in (due, undone)]
+async def test_what_the_former_version_has_begun_is_ended(former_system: System) -> None:
+    system = former_system
+    await system.database.execute(REFUSE)
+    running, due, undone, refunded = [await system.an_order() for _ in range(4)]
+    paid = await system.pay(refunded)
+    held = {each.id: await refuse_success(system, each, PASSING) for each in (due, undone)}
+    asking = [asyncio.create_task(system.pay(each)) for each in (due, undone)]
     for each in (due, undone):
-        await shop.until_retried(each, "record_succeeded")
-    with shop.frozen("gateway"):
-        asking.append(asyncio.create_task(shop.pay(running)))
-        asking.append(asyncio.create_task(shop.refund(paid.payment["id"], None, "a refund")))
-        await refuse_success(shop, undone, FINAL)
-        await accept_success(shop, held[undone.id])
-        await until_tried(shop, workflow_id(UUID(running.id)), "charge")
-        await until_tried(shop, workflow_id(UUID(undone.id)), "refund_charge")
-        await shop.stack.up(["prepare"])
-        with shop.frozen("kafka"):
-            await accept_success(shop, held[due.id])
-            await shop.until_announced(due, "due")
-            await asyncio.gather(shop.stack.stop("worker"), shop.stack.stop("api"))
-            await shop.stack.up(["worker", "api"])
+        await system.until_retried(each, "record_succeeded")
+    with system.frozen("gateway"):
+        asking.append(asyncio.create_task(system.pay(running)))
+        asking.append(asyncio.create_task(system.refund(paid.payment["id"], None, "a refund")))
+        await refuse_success(system, undone, FINAL)
+        await accept_success(system, held[undone.id])
+        await until_tried(system, workflow_id(UUID(running.id)), "charge")
+        await until_tried(system, workflow_id(UUID(undone.id)), "refund_charge")
+        await system.stack.up(["prepare"])
+        with system.frozen("kafka"):
+            await accept_success(system, held[due.id])
+            await system.until_announced(due, "due")
+            await asyncio.gather(system.stack.stop("worker"), system.stack.stop("api"))
+            await system.stack.up(["worker", "api"])
     await asyncio.gather(*asking, return_exceptions=True)
 
-    statuses = [(await until_ended(shop, each)).payment["status"] for each in (running, due)]
+    statuses = [(await until_ended(system, each)).payment["status"] for each in (running, due)]
     assert statuses == ["succeeded", "succeeded"]
-    assert (await until_ended(shop, undone)).payment["errorCode"] == "RECORD_REFUSED"
-    await eventually("the refund is made", lambda: is_given_back(shop, refunded))
-    await assert_audit_finds_nothing(shop)
+    assert (await until_ended(system, undone)).payment["errorCode"] == "RECORD_REFUSED"
+    await eventually("the refund is made", lambda: is_given_back(system, refunded))
+    await assert_audit_finds_nothing(system)
 
 
-async def is_given_back(shop: Shop, order: Order) -> bool:
-    return [charge["state"] for charge in await shop.charges(order)] == ["refunded"]
+async def is_given_back(system: System, order: Order) -> bool:
+    return [charge["state"] for charge in await system.charges(order)] == ["refunded"]
 
 
 @pytest.mark.timeout(300)
-async def test_both_versions_side_by_side_end_what_either_has_begun(former_shop: Shop) -> None:
-    shop = former_shop
-    await shop.database.execute(REFUSE)
-    await shop.stack.up(["prepare"])
-    present = Process(shop.stack.site.directory, "present-worker")
-    environment = {**os.environ, **shop.stack.environment()}
+async def test_both_versions_side_by_side_end_what_either_has_begun(former_system: System) -> None:
+    system = former_system
+    await system.database.execute(REFUSE)
+    await system.stack.up(["prepare"])
+    present = Process(system.stack.site.directory, "present-worker")
+    environment = {**os.environ, **system.stack.environment()}
     present.start([sys.executable, "-m", "workflows.worker"], environment, ephemeral=True)
     try:
         await eventually("the present worker runs", lambda: is_ready(present))
-        orders = [await shop.an_order() for _ in range(12)]
+        orders = [await system.an_order() for _ in range(12)]
         for each in orders[:4]:
-            await refuse_success(shop, each, FINAL)
-        async with shop.gateway(latencyMs=2500):
-            await asyncio.gather(*(shop.pay(each) for each in orders))
-        answers = await asyncio.gather(*(until_ended(shop, each) for each in orders))
+            await refuse_success(system, each, FINAL)
+        async with system.gateway(latencyMs=2500):
+            await asyncio.gather(*(system.pay(each) for each in orders))
+        answers = await asyncio.gather(*(until_ended(system, each) for each in orders))
     finally:
         await present.stop(signal.SIGTERM, 30)
-    await shop.stack.restart("worker")
+    await system.stack.restart("worker")
 
     assert [answer.payment["status"] for answer in answers] == ["failed"] * 4 + ["succeeded"] * 8
-    await assert_audit_finds_nothing(shop)
+    await assert_audit_finds_nothing(system)
 
 
 async def is_ready(worker: Process) -> bool:

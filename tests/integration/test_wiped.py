@@ -13,19 +13,19 @@ from domain.payment import Payment, PaymentInstruction
 from tests.support.agreement import assert_agreement
 from tests.support.builders import an_instruction
 from tests.support.replica import hurrying
-from tests.support.shop import Shop
+from tests.support.system import System
 from workflows.payment import PaymentWorkflow
 from workflows.start import start_payment
 
 
 @pytest.fixture
-async def wiped(shop: Shop) -> AsyncIterator[Shop]:
-    """The shop as it is on an empty Temporal server."""
-    async with hurrying(shop) as wiped:
+async def wiped(system: System) -> AsyncIterator[System]:
+    """The system on an empty Temporal server."""
+    async with hurrying(system) as wiped:
         yield wiped
 
 
-async def run(wiped: Shop, instruction: PaymentInstruction) -> Payment:
+async def run(wiped: System, instruction: PaymentInstruction) -> Payment:
     """The result of the payment's workflow, as a client waits who does not hurry the clock."""
     started = await start_payment(wiped.temporal, instruction)
     handle: WorkflowHandle[PaymentWorkflow, Payment] = wiped.temporal.get_workflow_handle_for(
@@ -34,44 +34,46 @@ async def run(wiped: Shop, instruction: PaymentInstruction) -> Payment:
     return await handle.result()
 
 
-async def test_paid_order_is_answered_from_the_database(shop: Shop, wiped: Shop) -> None:
-    order = await shop.an_order()
-    first = await shop.pay(order)
+async def test_a_paid_order_is_returned_from_the_database(system: System, wiped: System) -> None:
+    order = await system.an_order()
+    first = await system.pay(order)
 
     second = await wiped.pay(order, paymentMethod="wallet")
 
     assert (second.status, second.text) == (200, first.text)
-    assert len(await shop.charges(order)) == 1
-    await assert_agreement(shop, order, second)
+    assert len(await system.charges(order)) == 1
+    await assert_agreement(system, order, second)
 
 
-async def test_paid_order_is_not_charged_by_a_workflow_either(shop: Shop, wiped: Shop) -> None:
-    order = await shop.an_order()
-    answer = await shop.pay(order)
+async def test_paid_order_is_not_charged_by_a_workflow_either(
+    system: System, wiped: System
+) -> None:
+    order = await system.an_order()
+    answer = await system.pay(order)
 
     again = an_instruction(order_id=UUID(order.id), customer_id=UUID(order.customer_id))
     payment = await run(wiped, again)
 
     assert str(payment.id) == answer.payment["id"]
-    assert len(await shop.charges(order)) == 1
-    await assert_agreement(shop, order, answer)
+    assert len(await system.charges(order)) == 1
+    await assert_agreement(system, order, answer)
 
 
-async def test_running_payment_is_taken_up_where_it_was(shop: Shop, wiped: Shop) -> None:
-    order = await shop.an_order()
-    async with shop.gateway(latencyMs=600):
-        paying = asyncio.create_task(shop.pay(order))
-        await shop.until_captured(order)
-        await shop.temporal.get_workflow_handle(workflow_id(UUID(order.id))).terminate()
+async def test_a_running_payment_is_resumed_where_it_was(system: System, wiped: System) -> None:
+    order = await system.an_order()
+    async with system.gateway(latencyMs=600):
+        paying = asyncio.create_task(system.pay(order))
+        await system.until_captured(order)
+        await system.temporal.get_workflow_handle(workflow_id(UUID(order.id))).terminate()
         await paying
-    [row] = await shop.rows(order)
+    [row] = await system.rows(order)
 
     await run(wiped, resumed(row))
 
     answer = await wiped.pay(order)
     assert (answer.status, answer.payment["id"]) == (200, str(row["id"]))
-    assert len(await shop.charges(order)) == 1
-    await assert_agreement(shop, order, answer)
+    assert len(await system.charges(order)) == 1
+    await assert_agreement(system, order, answer)
 
 
 def resumed(row: dict[str, Any]) -> PaymentInstruction:

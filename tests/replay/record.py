@@ -10,16 +10,16 @@ import sys
 
 from tests.replay.histories import PRESENT, path_of, write
 from tests.replay.scenarios import SCENARIOS
+from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import server_time, time_skipping
-from tests.workflow.conftest import Desk
 
 
 async def record(name: str) -> None:
     """On a server of its own: after a termination during an activity it skips no time again."""
     async with time_skipping() as client:
-        desk = Desk(client, await server_time(client))
-        async with desk.worker():
-            history = await SCENARIOS[name](desk)
+        harness = SagaHarness(client, await server_time(client))
+        async with harness.worker():
+            history = await SCENARIOS[name](harness)
     path_of(PRESENT, name).parent.mkdir(parents=True, exist_ok=True)
     write(PRESENT, name, history)
 

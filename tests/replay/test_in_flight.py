@@ -16,14 +16,14 @@ from domain.names import TOPIC_SUCCEEDED
 from domain.payment import Payment, PaymentStatus
 from domain.verification import Order, Reservation
 from tests.support import former
-from tests.support.fakes import World
+from tests.support.builders import HOUR
+from tests.support.fakes.world import World
 from tests.support.former import Former
 from tests.support.invariants import assert_everybody_agrees
 from tests.support.loss import ending
+from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import server_time, time_skipping
-from tests.workflow.conftest import Desk
 
-HOUR = timedelta(hours=1)
 VERIFYING = ("fetch_order", "fetch_reservation", "record_pending")
 PUBLISHING = (TOPIC_SUCCEEDED, "record_announcement")
 REFUNDING = ("refund", "record_failed", "payment-failed", "record_announcement")
@@ -98,11 +98,13 @@ class Stop:
 
 
 @asynccontextmanager
-async def former_worker(the_former: Former, desk: Any) -> AsyncIterator[None]:
+async def former_worker(the_former: Former, harness: Any) -> AsyncIterator[None]:
     """A worker of the former version; it interrupts what it runs when it is stopped."""
-    ports = the_former.fakes.ports_of(desk.world, the_former.workflow.TemporalSagas(desk.client))
+    ports = the_former.fakes.ports_of(
+        harness.world, the_former.workflow.TemporalSagas(harness.client)
+    )
     async with the_former.workflow.build_worker(
-        desk.client,
+        harness.client,
         the_former.workflow.payment_activities(ports),
         workflow_runner=UnsandboxedWorkflowRunner(),  # the sandbox would import this version
         graceful_shutdown_timeout=timedelta(0),
@@ -129,15 +131,15 @@ def as_left_by(before: Any) -> World:
 
 
 @pytest.mark.parametrize(("arrange", "operation", "had_effect"), STOPS)
-async def test_it_is_ended(
+async def test_a_payment_that_the_former_version_has_begun_is_ended(
     temporal: Client,
     the_former: Former,
     arrange: Callable[[Any, Callable[[str], Any]], None],
     operation: str,
     had_effect: bool,
 ) -> None:
-    opened_at = await server_time(temporal)
-    before = the_former.desk.Desk(temporal, opened_at)
+    started_at = await server_time(temporal)
+    before = the_former.harness.Desk(temporal, started_at)
     codes = the_former.errors.ErrorCode
     arrange(before.world, lambda code: the_former.fakes.refusal(codes(code)))
     stop = Stop(before.world, operation, had_effect)
@@ -146,9 +148,9 @@ async def test_it_is_ended(
         await before.start(instruction)
         await stop.reached.wait()
 
-    desk = Desk(temporal, opened_at, as_left_by(before.world))
-    async with desk.worker():
-        payment = await ending(desk, instruction)
+    harness = SagaHarness(temporal, started_at, as_left_by(before.world))
+    async with harness.worker():
+        payment = await ending(harness, instruction)
 
     assert payment.id == instruction.payment_id
-    assert_everybody_agrees(desk.world, payment)
+    assert_everybody_agrees(harness.world, payment)

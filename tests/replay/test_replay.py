@@ -70,7 +70,7 @@ async def test_recorded_history_replays(recording: str) -> None:
 
 
 @pytest.mark.parametrize("recording", ALL)
-async def test_every_beginning_of_it_replays(recording: str) -> None:
+async def test_every_beginning_of_a_history_replays(recording: str) -> None:
     """Whenever the deployment comes, the workflow is where the history says, and goes on."""
     for beginning in beginnings(read(recording)):
         await replayer().replay_workflow(beginning)

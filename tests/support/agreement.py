@@ -1,6 +1,6 @@
 """Checks that all systems agree about the ended payments of an order, to the minor unit."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,12 +11,12 @@ from audit.sources import read_books
 from domain.errors import NEVER_PUBLISHED
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, event_id
 from domain.payment import UNANNOUNCED
-from tests.support.shop import Answer, Order, Shop
+from tests.support.builders import HOUR
 from tests.support.stacks import settings_of
+from tests.support.system import Answer, Order, System
 from tests.support.waiting import eventually
 
 Row = dict[str, Any]
-HOUR = timedelta(hours=1)
 
 STATUS_PATHS = (
     ["pending", "succeeded"],
@@ -26,45 +26,45 @@ STATUS_PATHS = (
 )
 
 
-async def assert_agreement(shop: Shop, order: Order, answer: Answer) -> None:
+async def assert_agreement(system: System, order: Order, answer: Answer) -> None:
     """The response, rows, gateway, events and Ordering agree about all payments of the order."""
-    rows = await eventually("every event is published", lambda: _rows_when_published(shop, order))
+    rows = await eventually("every event is published", lambda: _rows_when_published(system, order))
     shown = answer.body["payment"]
     if shown is not None:
         assert _parsed(shown) in [_in_response(row) for row in rows]
-        assert (await shop.get(f"/payments/{shown['id']}")).payment == shown
+        assert (await system.get(f"/payments/{shown['id']}")).payment == shown
     assert [row["status"] for row in rows].count("succeeded") <= 1
     for row in rows:
-        assert await shop.transitions(row["id"]) in STATUS_PATHS
-    await _assert_money(shop, order, rows)
-    await _assert_events(shop, order, rows)
-    await _assert_order(shop, order, rows)
+        assert await system.transitions(row["id"]) in STATUS_PATHS
+    await _assert_money(system, order, rows)
+    await _assert_events(system, order, rows)
+    await _assert_order(system, order, rows)
 
 
-async def _rows_when_published(shop: Shop, order: Order) -> list[Row] | None:
+async def _rows_when_published(system: System, order: Order) -> list[Row] | None:
     """The rows of the order; None while an event is unpublished. Callers do not wait for it."""
-    rows = await shop.rows(order)
+    rows = await system.rows(order)
     return None if any(row["announcement"] in UNANNOUNCED for row in rows) else rows
 
 
-async def assert_only_payment_agreed(shop: Shop, order: Order) -> Row:
+async def assert_only_payment_agreed(system: System, order: Order) -> Row:
     """All systems agree about the order's only payment. Returns its row."""
-    [row] = await shop.rows(order)
-    await assert_agreement(shop, order, await shop.get(f"/payments/{row['id']}"))
+    [row] = await system.rows(order)
+    await assert_agreement(system, order, await system.get(f"/payments/{row['id']}"))
     return row
 
 
-async def books_of(shop: Shop, order: Order) -> Books:
+async def books_of(system: System, order: Order) -> Books:
     """The order's books as the audit reads them."""
-    async with open_sources(settings_of(shop.stack)) as sources:
+    async with open_sources(settings_of(system.stack)) as sources:
         since = datetime.now(UTC) - HOUR
         books = {each.order_id: each async for each in read_books(sources, since)}
         return books[UUID(order.id)]
 
 
-async def _assert_money(shop: Shop, order: Order, rows: list[Row]) -> None:
+async def _assert_money(system: System, order: Order, rows: list[Row]) -> None:
     """The gateway keeps the amount of the succeeded payment, and nothing else."""
-    charges = {charge["key"]: charge for charge in await shop.charges(order)}
+    charges = {charge["key"]: charge for charge in await system.charges(order)}
     for row in rows:
         charge = charges.pop(charge_key(row["id"]), None)
         kept = row["amount_minor"] if row["status"] == "succeeded" else 0
@@ -81,9 +81,9 @@ def _kept(charge: dict[str, Any] | None, exponent: int) -> Decimal:
     return kept.scaleb(exponent)
 
 
-async def _assert_events(shop: Shop, order: Order, rows: list[Row]) -> None:
+async def _assert_events(system: System, order: Order, rows: list[Row]) -> None:
     """Each payment has one event. All published copies of it have the same bytes."""
-    records = await shop.events(order)
+    records = await system.events(order)
     distinct = set(map(str, records))
     expected = {_event_id(row): row for row in rows if _has_event(row)}
     assert {record.id for record in records} == set(expected)
@@ -94,18 +94,18 @@ async def _assert_events(shop: Shop, order: Order, rows: list[Row]) -> None:
         assert _parsed(record.body) == _in_event(row) | _released(record.body, row)
 
 
-async def _assert_order(shop: Shop, order: Order, rows: list[Row]) -> None:
+async def _assert_order(system: System, order: Order, rows: list[Row]) -> None:
     """Ordering gets to know the ending, and receives no event that contradicts it."""
     paid_by = [str(row["id"]) for row in rows if row["status"] == "succeeded"]
     cancelled = any(map(_has_event, rows)) and not paid_by
     expected = ("paid", *paid_by) if paid_by else ("cancelled" if cancelled else order.status, None)
 
     async def knows() -> bool:
-        found = await shop.ordered(order) or {"status": None, "paymentId": None}
+        found = await system.ordered(order) or {"status": None, "paymentId": None}
         return (found["status"], found["paymentId"]) == expected
 
     await eventually(f"Ordering has order {order.id} as {expected}", knows)
-    outcomes = await shop.outcomes(order)
+    outcomes = await system.outcomes(order)
     assert outcomes.count("applied") == sum(map(_has_event, rows))
     assert set(outcomes) <= {"applied", "repeated"}
 

@@ -1,15 +1,18 @@
 """Builds valid values for tests. A test passes the members that it wants to differ."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from domain.errors import ErrorCode, PaymentError
 from domain.money import Money
 from domain.payment import Payment, PaymentInstruction, PaymentMethod
 from domain.refund import Refund
 from domain.verification import ACTIVE, PENDING, Order, Reservation
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "The card was declined.")
 UNKNOWN_MONEY = Money(minor_units=150_000, currency="ZZQ", exponent=3)
 """An amount that can be recorded, in a currency that ISO 4217 does not have."""
 

@@ -40,6 +40,10 @@ from tests.support.builders import NOON, a_payment
 
 ORDER, CUSTOMER, STRANGER = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "123")
 BODY = f'{{"orderId":"{ORDER}","customerId":"{CUSTOMER}","amount":150.00}}'
+FRONT_END = "http://localhost:3000"
+"""The origin that the settings allow by default."""
+CANARY = "canary-4111111111111111"
+"""Part of a request, which must not be in a response, a log or an error."""
 PROBLEM = {"type", "title", "status", "detail", "instance", "code"}
 ENVELOPE = {"success", "errorMessage", "payment"}
 
@@ -78,7 +82,7 @@ class State:
 
 
 @dataclass
-class FakePayments(Payments, PaymentList):
+class FakePayments(Payments):
     state: State
 
     async def find(self, payment_id: UUID) -> Payment | None:
@@ -95,16 +99,21 @@ class FakePayments(Payments, PaymentList):
             return None
         return next((each for each in self._of(order_id) if each.closes_its_order), None)
 
-    async def page(self, wanted: Search, limit: int) -> list[Payment]:
-        self.state.searches.append(wanted)
-        return self.state.recorded[:limit]
-
     def _of(self, order_id: UUID) -> list[Payment]:
         return [each for each in self.state.recorded if each.order_id == order_id]
 
     def _fail(self) -> None:
         if self.state.failure:
             raise self.state.failure
+
+
+@dataclass
+class FakePaymentList(PaymentList):
+    state: State
+
+    async def page(self, wanted: Search, limit: int) -> list[Payment]:
+        self.state.searches.append(wanted)
+        return self.state.recorded[:limit]
 
 
 @dataclass
@@ -130,7 +139,7 @@ class FakeKeys(IdempotencyKeys):
 
 
 @dataclass
-class FakeWorkflows(PaymentWorkflows, RefundWorkflows):
+class FakePaymentWorkflows(PaymentWorkflows):
     state: State
 
     async def start_or_join(self, instruction: PaymentInstruction) -> RunningPayment:
@@ -144,6 +153,11 @@ class FakeWorkflows(PaymentWorkflows, RefundWorkflows):
 
     async def cancel(self, payment: Payment) -> None:
         self.state.cancelled.append(payment)
+
+
+@dataclass
+class FakeRefundWorkflows(RefundWorkflows):
+    state: State
 
     async def refund(self, refund: Refund) -> Refund | None:
         self.state.requested_refunds.append(refund)
@@ -188,7 +202,7 @@ class FakeResources(State):
     def __post_init__(self) -> None:
         self.payments = FakePayments(self)
         self.keys = FakeKeys(self)
-        self.workflows = FakeWorkflows(self)
+        self.workflows = FakePaymentWorkflows(self)
 
     def build(self) -> Resources:
         cache, refunds = FakeCache(self), FakeRefunds(self)
@@ -196,8 +210,8 @@ class FakeResources(State):
             pay_order=PayOrder(self.payments, self.keys, self.workflows, cache),
             find_payment=FindPayment(self.payments, cache),
             cancel_payment=CancelPayment(self.payments, self.workflows),
-            make_refund=MakeRefund(refunds, self.workflows),
-            payment_list=self.payments,
+            make_refund=MakeRefund(refunds, FakeRefundWorkflows(self)),
+            payment_list=FakePaymentList(self),
             refunds=refunds,
             timeline=Timeline(self.sources),
             rate_limit=FakeRateLimit(self),

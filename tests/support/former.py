@@ -11,7 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repository import ROOT
+
 COMMIT = "e52f56de6356dca83640073a0c435497e51ad421"
 """The commit of the previous version."""
 PACKAGES = frozenset({"activities", "api", "audit", "bootstrap", "db", "domain", "workflows"})
@@ -33,7 +34,7 @@ def unpack(directory: Path) -> Path:
 class Former:
     """Modules of the previous version. What they import of ours is of that version, too."""
 
-    desk: Any
+    harness: Any
     errors: Any
     fakes: Any
     workflow: Any
@@ -42,7 +43,7 @@ class Former:
 def load(tree: Path) -> Former:
     with _only_from(tree):
         return Former(
-            desk=importlib.import_module("tests.workflow.conftest"),
+            harness=importlib.import_module("tests.workflow.conftest"),
             errors=importlib.import_module("domain.errors"),
             fakes=importlib.import_module("tests.fakes"),
             workflow=importlib.import_module("workflows.worker"),

@@ -1,15 +1,12 @@
 """Responses of the gateway, and the adapter with a handler instead of a real gateway."""
 
-from collections.abc import Awaitable
 from typing import Any
 
-import pytest
-
 from activities.adapters.gateway import HttpGateway
-from domain.errors import ErrorCode, PaymentError
+from domain.errors import ErrorCode
 from domain.gateway import RefundRequest
 from domain.money import Money
-from tests.unit.activities.test_adapters import Handler, neighbour
+from tests.support.json_neighbour import Handler, neighbour
 
 KEY = "pay_1_charge"
 
@@ -22,13 +19,6 @@ TOLD = {"amount": "9999999999999.90", "currency": "USD"}
 def gateway(handler: Handler, *, accept_simulated: bool = True) -> HttpGateway:
     client = neighbour(handler, ErrorCode.GATEWAY_UNAVAILABLE)
     return HttpGateway(client, accept_simulated=accept_simulated)
-
-
-async def code_of(call: Awaitable[object]) -> ErrorCode:
-    """The code of the PaymentError that the call raises."""
-    with pytest.raises(PaymentError) as caught:
-        await call
-    return caught.value.code
 
 
 def a_charge(**members: Any) -> dict[str, Any]:

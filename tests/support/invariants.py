@@ -7,7 +7,7 @@ from audit.books import Books, WorkflowRun
 from audit.invariants import COMPLETED, violations
 from domain import exact_json
 from domain.payment import Payment
-from tests.support.fakes import World
+from tests.support.fakes.world import World
 
 
 def assert_everybody_agrees(world: World, payment: Payment) -> None:

@@ -1,11 +1,13 @@
-"""An HTTP server with the public keys of the tests' token issuer."""
+"""The tests' token issuer, as an HTTP server and within this process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 from domain import exact_json
+from domain.errors import ErrorCode, PaymentError
 from tests.support.tokens import key_set
 
 
@@ -27,3 +29,18 @@ def issuing() -> Iterator[str]:
         Thread(target=server.serve_forever).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+class CountingIssuer:
+    """An issuer in this process. It may be down, and counts how often its keys are requested."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.is_down = False
+        self.keys: Any = key_set()
+
+    async def fetch(self) -> Any:
+        self.requests += 1
+        if self.is_down:
+            raise PaymentError(ErrorCode.SERVICE_UNAVAILABLE, "The issuer is not available.")
+        return self.keys

@@ -9,21 +9,21 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from domain import names
 from domain.names import workflow_id
 from domain.payment import Payment, PaymentInstruction
-from tests.workflow.conftest import Desk
+from tests.support.saga_harness import SagaHarness
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ABANDONED_AFTER, ReconciliationWorkflow
 
 
-def an_old_instruction(desk: Desk) -> PaymentInstruction:
+def an_old_instruction(harness: SagaHarness) -> PaymentInstruction:
     """An instruction that is old enough for the reconciliation."""
-    requested_at = desk.opened_at - 2 * ABANDONED_AFTER
-    return desk.an_instruction().model_copy(update={"requested_at": requested_at})
+    requested_at = harness.started_at - 2 * ABANDONED_AFTER
+    return harness.an_instruction().model_copy(update={"requested_at": requested_at})
 
 
-async def lose_at(desk: Desk, instruction: PaymentInstruction, operation: str) -> None:
+async def lose_at(harness: SagaHarness, instruction: PaymentInstruction, operation: str) -> None:
     """Start a payment, and terminate its workflow before the operation has its effect."""
-    world = desk.world
-    handle = await desk.start(instruction)
+    world = harness.world
+    handle = await harness.start(instruction)
 
     async def terminate() -> None:
         await handle.terminate()
@@ -36,26 +36,26 @@ async def lose_at(desk: Desk, instruction: PaymentInstruction, operation: str) -
     world.calls.clear()
 
 
-async def reconcile(desk: Desk) -> int:
+async def reconcile(harness: SagaHarness) -> int:
     """Run a round of the reconciliation. Returns how many workflows it started."""
-    return await desk.client.execute_workflow(
+    return await harness.client.execute_workflow(
         ReconciliationWorkflow.run, id=str(uuid4()), task_queue=names.TASK_QUEUE
     )
 
 
-async def ending(desk: Desk, instruction: PaymentInstruction) -> Payment:
+async def ending(harness: SagaHarness, instruction: PaymentInstruction) -> Payment:
     """The result of the latest run of the order's workflow. Skips time while it runs."""
-    handle: WorkflowHandle[PaymentWorkflow, Payment] = desk.client.get_workflow_handle_for(
+    handle: WorkflowHandle[PaymentWorkflow, Payment] = harness.client.get_workflow_handle_for(
         PaymentWorkflow.run, workflow_id(instruction.order_id)
     )
-    await desk.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+    await harness.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
     try:
         return await handle.result()
     finally:
-        await desk.client.test_service.lock_time_skipping(LockTimeSkippingRequest())
+        await harness.client.test_service.lock_time_skipping(LockTimeSkippingRequest())
 
 
-async def resumed(desk: Desk, instruction: PaymentInstruction) -> Payment:
+async def resumed(harness: SagaHarness, instruction: PaymentInstruction) -> Payment:
     """Run a round of the reconciliation that resumes the payment. Returns how the payment ends."""
-    assert await reconcile(desk) == 1
-    return await ending(desk, instruction)
+    assert await reconcile(harness) == 1
+    return await ending(harness, instruction)

@@ -3,14 +3,13 @@
 import re
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
 from typing import Annotated, NamedTuple, Self, TypeVar
 
 import pytest
 import typer
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repository import ROOT
 
 Item = TypeVar("Item")
 

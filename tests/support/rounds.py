@@ -6,7 +6,9 @@ from datetime import datetime
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from domain.reconciliation import Place
-from tests.support.fakes import FakePayments, FakeWorkflowStarter, World
+from tests.support.fakes.payments import FakePayments
+from tests.support.fakes.workflow_starter import FakeWorkflowStarter
+from tests.support.fakes.world import World
 
 
 class DyingPayments(FakePayments):

@@ -18,7 +18,7 @@ from temporalio.workflow import ActivityHandle
 from activities.failures import PaymentErrorInterceptor
 from domain.payment import PaymentStatus
 from tests.support.invariants import assert_everybody_agrees
-from tests.workflow.conftest import Desk
+from tests.support.saga_harness import SagaHarness
 
 LONGER_THAN_THE_LIMIT = 30
 
@@ -63,13 +63,13 @@ class Blocking(Interceptor):
 
 @pytest.mark.parametrize("activity", ["fetch_order", "charge", "record_succeeded"])
 async def test_an_interrupted_workflow_task_is_done_again(
-    idle_desk: Desk, activity: str, monkeypatch: pytest.MonkeyPatch
+    idle_harness: SagaHarness, activity: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocking = Blocking(activity)
-    async with idle_desk.worker(interceptors=[PaymentErrorInterceptor(), blocking]) as workers:
+    async with idle_harness.worker(interceptors=[PaymentErrorInterceptor(), blocking]) as workers:
         for worker in filter(None, (each._workflow_worker for each in workers._workers)):
             monkeypatch.setattr(worker, "_deadlock_timeout_seconds", 1)
-        handle = await idle_desk.start(idle_desk.an_instruction())
+        handle = await idle_harness.start(idle_harness.an_instruction())
         payment = await handle.result()
 
     failed = [
@@ -81,5 +81,5 @@ async def test_an_interrupted_workflow_task_is_done_again(
     assert failed
     assert [each for each in failed if "TMPRL1101" not in each] == []
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert idle_desk.world.calls.count("charge") == 1
-    assert_everybody_agrees(idle_desk.world, payment)
+    assert idle_harness.world.calls.count("charge") == 1
+    assert_everybody_agrees(idle_harness.world, payment)

@@ -17,8 +17,8 @@ from domain.names import TOPIC_SUCCEEDED
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
 from tests.support.builders import an_order
+from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import time_skipping
-from tests.workflow.conftest import Desk
 from workflows import policies, worker
 from workflows.policies import STEPS
 from workflows.queues import LIMITS
@@ -40,26 +40,30 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def narrow_desk(idle_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+async def narrow_harness(
+    idle_harness: SagaHarness, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[SagaHarness]:
     """Its worker runs two activities of each queue at a time."""
     monkeypatch.setattr(worker, "LIMITS", dict.fromkeys(LIMITS, LIMIT))
-    async with idle_desk.worker(graceful_shutdown_timeout=timedelta(0)):
-        yield idle_desk
+    async with idle_harness.worker(graceful_shutdown_timeout=timedelta(0)):
+        yield idle_harness
 
 
 @asynccontextmanager
-async def hanging(desk: Desk, operation: str, payments: int = HANGING) -> AsyncIterator[None]:
+async def hanging(
+    harness: SagaHarness, operation: str, payments: int = HANGING
+) -> AsyncIterator[None]:
     """Payments that wait for a system that does not answer; more than it has places."""
     answers = asyncio.Event()
 
     async def hang() -> None:
         await answers.wait()
 
-    desk.world.before[operation] = hang
-    handles = [await desk.start(desk.an_instruction()) for _ in range(payments)]
+    harness.world.before[operation] = hang
+    handles = [await harness.start(harness.an_instruction()) for _ in range(payments)]
     local = payments if operation in LOCAL_FIRST else 0
-    tries = desk.world.calls.count(operation) + local + LIMIT
-    await until(lambda: desk.world.calls.count(operation) >= tries)
+    tries = harness.world.calls.count(operation) + local + LIMIT
+    await until(lambda: harness.world.calls.count(operation) >= tries)
     yield
     answers.set()
     for handle in handles:
@@ -71,13 +75,13 @@ async def hanging(desk: Desk, operation: str, payments: int = HANGING) -> AsyncI
     [("charge", PaymentStatus.PENDING), (TOPIC_SUCCEEDED, PaymentStatus.SUCCEEDED)],
 )
 async def test_a_gateway_or_kafka_that_hangs_delays_neither_recording_nor_reconciliation(
-    narrow_desk: Desk, operation: str, status: PaymentStatus
+    narrow_harness: SagaHarness, operation: str, status: PaymentStatus
 ) -> None:
-    world = narrow_desk.world
-    async with asyncio.timeout(SECONDS), hanging(narrow_desk, operation):
+    world = narrow_harness.world
+    async with asyncio.timeout(SECONDS), hanging(narrow_harness, operation):
         await until(lambda: [each.status for each in world.payments.values()] == HANGING * [status])
-        found = await reconcile(narrow_desk)
-        rejected = await pay_what_cannot_be_paid(narrow_desk)
+        found = await reconcile(narrow_harness)
+        rejected = await pay_what_cannot_be_paid(narrow_harness)
         waiting = world.calls.count(operation)
 
     assert found == 0
@@ -88,13 +92,13 @@ async def test_a_gateway_or_kafka_that_hangs_delays_neither_recording_nor_reconc
 
 @pytest.mark.parametrize("operation", ["fetch_order", "fetch_reservation"])
 async def test_ordering_or_inventory_that_hangs_delays_no_refund_and_no_reconciliation(
-    narrow_desk: Desk, operation: str
+    narrow_harness: SagaHarness, operation: str
 ) -> None:
-    payment = await narrow_desk.pay()
-    refund = Refund.pending(payment, payment.amount, "key", narrow_desk.opened_at)
-    async with asyncio.timeout(SECONDS), hanging(narrow_desk, operation):
-        found = await reconcile(narrow_desk)
-        handle = await start_refund(narrow_desk.client, refund, WorkflowIDConflictPolicy.FAIL)
+    payment = await narrow_harness.pay()
+    refund = Refund.pending(payment, payment.amount, "key", narrow_harness.started_at)
+    async with asyncio.timeout(SECONDS), hanging(narrow_harness, operation):
+        found = await reconcile(narrow_harness)
+        handle = await start_refund(narrow_harness.client, refund, WorkflowIDConflictPolicy.FAIL)
         refunded = await handle.result()
 
     assert found == 0
@@ -102,19 +106,19 @@ async def test_ordering_or_inventory_that_hangs_delays_no_refund_and_no_reconcil
 
 
 async def test_a_payment_of_a_version_with_one_queue_goes_on(
-    idle_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    idle_harness: SagaHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker of that version keeps nothing: the test server would wait for it for ever."""
-    desk, world = idle_desk, idle_desk.world
+    harness, world = idle_harness, idle_harness.world
     world.before["charge"] = world.down("charge")
     with monkeypatch.context() as former:
         former.setattr(policies, "QUEUES", dict.fromkeys(ErrorCode, names.TASK_QUEUE))
-        async with desk.worker(max_cached_workflows=0):
-            handle = await desk.start(desk.an_instruction())
+        async with harness.worker(max_cached_workflows=0):
+            handle = await harness.start(harness.an_instruction())
             await until(lambda: world.calls.count("charge") > 0)
     del world.before["charge"]
 
-    async with asyncio.timeout(SECONDS), desk.worker():
+    async with asyncio.timeout(SECONDS), harness.worker():
         payment = await handle.result()
 
     assert payment.status is PaymentStatus.SUCCEEDED
@@ -134,16 +138,16 @@ async def queues_of(handle: WorkflowHandle[Any, Any]) -> dict[str, str]:
     return {each.activity_type.name: each.task_queue.name for each in scheduled if each.activity_id}
 
 
-async def reconcile(desk: Desk) -> int:
-    return await desk.client.execute_workflow(
+async def reconcile(harness: SagaHarness) -> int:
+    return await harness.client.execute_workflow(
         ReconciliationWorkflow.run, id=str(uuid4()), task_queue=names.TASK_QUEUE
     )
 
 
-async def pay_what_cannot_be_paid(desk: Desk) -> Payment:
-    instruction = desk.an_instruction()
-    desk.world.orders[instruction.order_id] = an_order(instruction, state="paid")
-    return await desk.pay(instruction)
+async def pay_what_cannot_be_paid(harness: SagaHarness) -> Payment:
+    instruction = harness.an_instruction()
+    harness.world.orders[instruction.order_id] = an_order(instruction, state="paid")
+    return await harness.pay(instruction)
 
 
 async def until(is_so: Callable[[], bool]) -> None:

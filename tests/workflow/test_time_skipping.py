@@ -7,12 +7,12 @@ from temporalio.api.history.v1 import History, HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryResponse
 from temporalio.client import FetchWorkflowHistoryEventsInput, WorkflowHistoryEventFilterType
 
+from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import PatientEvents
-from tests.workflow.conftest import Desk
 
 
-async def test_no_time_limit_of_a_step_ends_at_a_whole_second(desk: Desk) -> None:
-    handle = await desk.start(desk.an_instruction())
+async def test_no_time_limit_of_a_step_ends_at_a_whole_second(harness: SagaHarness) -> None:
+    handle = await harness.start(harness.an_instruction())
     await handle.result()
 
     limits = [

@@ -16,8 +16,8 @@ import httpx
 from audit.api_responses import is_definite
 from audit.books import ApiResponse
 from domain import exact_json
+from tests.support.system import JSON
 
-JSON = {"content-type": "application/json"}
 PATIENCE_SECONDS = 300
 """Longer than two outages, one after the other."""
 PAUSE = (0.2, 3.0)

@@ -49,7 +49,7 @@ async def test_an_open_link_carries_both_ways(link: Link) -> None:
     assert await answered(link) == QUESTION
 
 
-async def test_a_cut_link_resets_what_is_and_what_comes(link: Link) -> None:
+async def test_a_cut_link_resets_open_and_new_connections(link: Link) -> None:
     reader, writer = await asyncio.open_connection(HOST, link.port)
     writer.write(QUESTION)
     await reader.readexactly(len(QUESTION))

@@ -119,7 +119,9 @@ async def test_payments_lose_their_workflows_while_a_server_is_away() -> None:
     ]
 
 
-async def test_a_part_that_cannot_start_holds_up_no_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_component_that_cannot_start_delays_no_other_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(nemesis_module, "HAND_SECONDS", MOMENT)
     system = FakeField()
     kinds = [system.kind(name, "killed", blocks=True) for name in ("worker", "shop")]

@@ -64,7 +64,7 @@ async def customers(api: Api, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         yield Shoppers(client, client, addresses, seed=1)
 
 
-async def test_who_is_not_told_the_end_pays_again_in_every_way(
+async def test_a_customer_who_does_not_know_the_ending_pays_again_in_every_way(
     api: Api, customers: Shoppers
 ) -> None:
     api.respond = until(60, httpx.Response(503, json=BUSY))
@@ -79,7 +79,7 @@ async def test_who_is_not_told_the_end_pays_again_in_every_way(
 
 
 @pytest.mark.parametrize(("status", "body"), [(422, DECLINED), (200, PAID)])
-async def test_some_who_were_told_the_end_pay_once_more(
+async def test_some_customers_who_know_the_ending_pay_once_more(
     api: Api, customers: Shoppers, status: int, body: object
 ) -> None:
     api.respond = lambda _: httpx.Response(status, json=body)
@@ -92,9 +92,7 @@ async def test_some_who_were_told_the_end_pay_once_more(
     assert len(api.asked) == 30 + customers.paid_again
 
 
-async def test_what_customers_were_told_is_kept_with_its_time(
-    api: Api, customers: Shoppers
-) -> None:
+async def test_every_response_is_kept_with_its_time(api: Api, customers: Shoppers) -> None:
     api.respond = lambda _: httpx.Response(422, json=DECLINED)
 
     for number in range(10):
@@ -106,7 +104,7 @@ async def test_what_customers_were_told_is_kept_with_its_time(
             assert earlier.sent_at <= earlier.received_at <= later.sent_at
 
 
-async def test_a_key_of_another_request_tells_no_end(api: Api, customers: Shoppers) -> None:
+async def test_a_conflict_of_keys_is_no_ending(api: Api, customers: Shoppers) -> None:
     reused = {"code": "IDEMPOTENCY_KEY_REUSED", "payment": None}
     api.respond = until(3, httpx.Response(422, json=reused))
 

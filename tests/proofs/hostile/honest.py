@@ -12,7 +12,10 @@ from domain.errors import ErrorCode, PaymentError
 from domain.gateway import ChargeRequest, ChargeState, RefundRequest, RefundState
 from domain.money import Money
 from tests.proofs.hostile.mutations import Told
-from tests.support.fakes import FakeGateway, FakeInventory, FakeOrdering, World
+from tests.support.fakes.gateway import FakeGateway
+from tests.support.fakes.inventory import FakeInventory
+from tests.support.fakes.ordering import FakeOrdering
+from tests.support.fakes.world import World
 
 STATUSES = {ChargeState.CAPTURED: 201, ChargeState.DECLINED: 402, ChargeState.VOIDED: 409}
 REFUSALS = {ErrorCode.REFUND_REFUSED: "REFUND_TOO_LARGE", ErrorCode.PROCESSOR_ERROR: "KEY_REUSED"}

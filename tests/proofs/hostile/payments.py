@@ -39,7 +39,9 @@ from tests.proofs.hostile.honest import tell
 from tests.proofs.hostile.mutations import mutate
 from tests.proofs.simulation.world import Worlds
 from tests.support.builders import a_reservation, an_instruction, an_order
-from tests.support.fakes import FakePublisher, World, ports_of
+from tests.support.fakes.ports import ports_of
+from tests.support.fakes.publisher import FakePublisher
+from tests.support.fakes.world import World
 from tests.support.invariants import books_of
 from tests.support.time_skipping import server_time, time_skipping
 from workflows.start import TemporalWorkflowStarter, start_payment, start_refund

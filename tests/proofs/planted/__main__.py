@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from tests.proofs.planted.bugs import BUGS, Bug
 from tests.support.proof import Part, commit
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).parents[3]
 AT_ONCE = 2
 TESTS_FAILED = 1
 NOT_COLLECTED = {2, 4}

@@ -1,4 +1,4 @@
-"""Mistakes that a developer might make, each with the tests that must fail because of it."""
+"""Data: mistakes that a developer might make, each with the tests that must fail because of it."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,10 @@ ERRORS = "tests/unit/domain/test_errors.py"
 POLICIES = "tests/unit/workflows/test_policies.py"
 CHARGES = "tests/unit/activities/test_charges.py"
 FAILURES = "tests/unit/activities/test_failures.py"
-ADAPTERS = "tests/unit/activities/test_adapters.py"
+JSON_CLIENT = "tests/unit/activities/test_json_client.py"
+ORDERING = "tests/unit/activities/test_ordering.py"
+INVENTORY = "tests/unit/activities/test_inventory.py"
+WORKER = "tests/unit/workflows/test_worker.py"
 HOSTILE_ANSWERS = "tests/proofs/hostile/test_hostile.py::test_no_hostile_answer_is_misunderstood[0]"
 PAYLOADS = "tests/unit/domain/test_payloads.py"
 GATEWAY_TIMELINE = "tests/unit/activities/test_gateway_timeline.py"
@@ -31,6 +34,7 @@ SCHEMAS = "tests/unit/api/test_schemas.py"
 HTTP = "tests/unit/api/test_http.py"
 AUTHORIZATION = "tests/unit/api/test_authorization.py"
 IDENTITY = "tests/unit/api/test_identity.py"
+ISSUER_KEYS = "tests/unit/api/test_issuer_keys.py"
 ADMISSION = "tests/unit/api/test_admission.py"
 HOSTILE = "tests/unit/api/test_hostile_requests.py"
 SERVER = "tests/unit/api/test_server.py"
@@ -56,8 +60,9 @@ FAULTS = "tests/proofs/simulation/test_faults.py"
 ENGINE = "tests/proofs/simulation/test_engine.py"
 SCHEMA = "tests/integration/test_schema.py"
 STORE = "tests/integration/test_store.py"
+STORE_CONNECTIONS = "tests/integration/test_store_connections.py"
 PUBLISHER_CONTRACT = "tests/integration/test_publisher_contract.py"
-STORE_CONTRACTS = "tests/integration/test_store_contracts.py"
+PAYMENT_STORE_CONTRACT = "tests/integration/test_payment_store_contract.py"
 GUARDS = "tests/integration/test_guards.py"
 REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/api/test_refunds.py"
@@ -488,7 +493,7 @@ WORKFLOWS = (
         "db/payments.py",
         '        released_reservation_id=bindparam("released"),\n',
         "        released_reservation_id=payments.c.released_reservation_id,\n",
-        f"{STORE_CONTRACTS}::test_the_row_names_the_reservation_that_the_event_names",
+        f"{PAYMENT_STORE_CONTRACT}::test_the_row_names_the_reservation_that_the_event_names",
     ),
     Bug(
         "run without a row counts as the first",
@@ -1191,7 +1196,7 @@ ACTIVITIES = (
         "db/paging.py",
         "after = after or _BEFORE_ALL",
         "after = _BEFORE_ALL",
-        f"{STORE_CONTRACTS}::test_what_is_unfinished_is_read_from_a_place_on",
+        f"{PAYMENT_STORE_CONTRACT}::test_unfinished_payments_are_read_from_a_place_on",
     ),
 )
 
@@ -1201,21 +1206,21 @@ ADAPTER = (
         "activities/adapters/json_client.py",
         "if response.is_server_error or status == HTTPStatus.TOO_MANY_REQUESTS:",
         "if status == HTTPStatus.TOO_MANY_REQUESTS:",
-        ADAPTERS,
+        JSON_CLIENT,
     ),
     Bug(
         "neighbours are waited for without end",
         "activities/adapters/json_client.py",
         "asyncio.timeout(self._seconds)",
         "asyncio.timeout(None)",
-        f"{ADAPTERS}::test_no_usable_answer_means_unavailable[silence]",
+        f"{JSON_CLIENT}::test_an_unusable_response_means_unavailable[silence]",
     ),
     Bug(
         "redirects are followed",
         "activities/adapters/json_client.py",
         "follow_redirects=False",
         "follow_redirects=True",
-        ADAPTERS,
+        JSON_CLIENT,
     ),
     Bug(
         "charge is sent without its key",
@@ -1300,7 +1305,7 @@ ADAPTER = (
         "workflows/worker.py",
         'accept_simulated=settings.environment != "production"',
         "accept_simulated=True",
-        f"{ADAPTERS}::test_settings_choose_the_adapters",
+        WORKER,
     ),
     Bug(
         "refund that is accepted counts as made",
@@ -1335,21 +1340,21 @@ ADAPTER = (
         "activities/adapters/ordering.py",
         "response.state or (PENDING if self._accept_stateless else None)",
         "response.state or PENDING",
-        ADAPTERS,
+        ORDERING,
     ),
     Bug(
         "total of an order is a float",
         "activities/adapters/ordering.py",
         "    total: Decimal = Field(\n        max_digits=MAX_DIGITS, ",
         "    total: float = Field(\n        ",
-        ADAPTERS,
+        ORDERING,
     ),
     Bug(
         "another reservation's answer is trusted",
         "activities/adapters/inventory.py",
         "if not is_about(reservation_id, response.id, response.reservation_id):",
         "if not is_about(reservation_id):",
-        ADAPTERS,
+        INVENTORY,
     ),
     Bug(
         "another order's answer is trusted",
@@ -1447,7 +1452,7 @@ ADAPTER = (
         "activities/adapters/json_client.py",
         'response.headers.get("retry-after", "")',
         '""',
-        ADAPTERS,
+        JSON_CLIENT,
     ),
     Bug(
         "retry-after uses up the step's time",
@@ -1472,10 +1477,10 @@ ADAPTER = (
     ),
     Bug(
         "faked broker takes every topic",
-        "tests/support/fakes.py",
+        "tests/support/fakes/publisher.py",
         "        if event.topic not in TOPICS:\n",
         "        if False:\n",
-        f"{PUBLISHER_CONTRACT}::test_a_topic_that_is_missing_refuses",
+        f"{PUBLISHER_CONTRACT}::test_an_event_of_a_missing_topic_is_refused",
     ),
     Bug(
         "producer is kept after a timeout",
@@ -1571,7 +1576,7 @@ DB = (
             return""",
         """        async with engine.connect() as connection:
             return""",
-        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+        f"{STORE_CONNECTIONS}::test_behind_a_pooler_nothing_is_left_in_a_session",
     ),
     Bug(
         "process finalizes the interpreter beside threads of the SDK",
@@ -1585,14 +1590,14 @@ DB = (
         "db/engine.py",
         'options = {**options, "statement_cache_size": 0}',
         "options = {**options}",
-        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+        f"{STORE_CONNECTIONS}::test_behind_a_pooler_nothing_is_left_in_a_session",
     ),
     Bug(
         "a statement behind PgBouncer is prepared in one session and run in another",
         "db/engine.py",
         'isolation_level="READ COMMITTED" if target.is_pooled else "AUTOCOMMIT"',
         'isolation_level="AUTOCOMMIT"',
-        f"{STORE}::test_behind_a_pooler_nothing_is_left_in_a_session",
+        f"{STORE_CONNECTIONS}::test_behind_a_pooler_nothing_is_left_in_a_session",
     ),
     Bug(
         "a pooler that drops the lock time-out is not noticed",
@@ -1753,14 +1758,14 @@ DB = (
         "db/migrations/versions/0007_compensation.py",
         "(NEW.status = 'pending' OR OLD.announcement IN ('begun', 'made'))",
         "NEW.status = 'pending'",
-        f"{STORE}::test_success_that_may_have_been_told_stands",
+        f"{STORE}::test_a_success_that_may_be_published_stands",
     ),
     Bug(
         "record failed overwrites success",
         "db/payments.py",
         'await self._confirm(payment, "The payment\'s success is published; it cannot fail.")',
         "pass",
-        f"{STORE}::test_success_that_may_have_been_told_stands",
+        f"{STORE}::test_a_success_that_may_be_published_stands",
     ),
     Bug(
         "second failure overwrites the first",
@@ -1802,7 +1807,7 @@ DB = (
         "db/migrations/versions/0007_compensation.py",
         "AND (announcement <> 'made' OR NEW",
         "AND (NEW",
-        f"{GUARDS}::test_an_event_that_is_not_out_keeps_the_order_closed",
+        f"{GUARDS}::test_an_unpublished_event_keeps_the_order_closed",
     ),
     Bug(
         "order that may be paid again counts as closed",
@@ -1872,28 +1877,28 @@ DB = (
         "db/payments.py",
         'not_in((Announcement.MADE, bindparam("announced"))),',
         "not_in((Announcement.MADE,)),",
-        f"{STORE}::test_announcement_that_is_noted_is_not_written_again",
+        f"{STORE}::test_a_recorded_announcement_is_not_written_again",
     ),
     Bug(
         "event that is out is withdrawn",
         "db/payments.py",
         'not_in((Announcement.MADE, bindparam("announced"))),',
         'not_in((bindparam("announced"),)),',
-        f"{STORE_CONTRACTS}::test_an_event_that_is_out_is_not_withdrawn",
+        f"{PAYMENT_STORE_CONTRACT}::test_a_published_event_is_not_withdrawn",
     ),
     Bug(
         "failure that an old worker has recorded is never noted as told",
         "db/payments.py",
         " | (payments.c.status == PaymentStatus.FAILED),\n",
         ",\n",
-        f"{STORE_CONTRACTS}::test_a_failure_that_an_old_worker_has_recorded_is_announced",
+        f"{PAYMENT_STORE_CONTRACT}::test_a_failure_that_an_old_worker_has_recorded_is_announced",
     ),
     Bug(
         "what ended otherwise is announced",
         "db/payments.py",
         '        payments.c.status == bindparam("ended_as"),\n',
         "",
-        f"{STORE_CONTRACTS}::test_what_ended_otherwise_is_not_announced",
+        f"{PAYMENT_STORE_CONTRACT}::test_what_ended_otherwise_is_not_announced",
     ),
     Bug(
         "untold payments are not looked for",
@@ -1907,14 +1912,14 @@ DB = (
         "db/statements.py",
         "UUID(int=value.int) if isinstance(value, UUID) else value",
         "value",
-        f"{STORE}::test_key_comes_back_as_it_was",
+        f"{STORE}::test_a_key_is_read_back_unchanged",
     ),
     Bug(
         "statement timeout removed",
         "db/engine.py",
         '        "statement_timeout": str(1000 * STATEMENT_TIMEOUT_SECONDS),\n',
         "",
-        f"{STORE}::test_every_wait_has_an_end",
+        f"{STORE_CONNECTIONS}::test_every_wait_has_an_end",
     ),
     Bug(
         "deadlock counts as a refusal",
@@ -1994,7 +1999,7 @@ API = (
         "api/identity.py",
         "    async def _ask(self) -> None:\n",
         "    async def _ask(self) -> None:\n        self._keys = {}\n",
-        IDENTITY,
+        ISSUER_KEYS,
     ),
     Bug(
         "bodies are read to their end",
@@ -2284,28 +2289,28 @@ REFUNDING = (
         "db/migrations/versions/0006_refunds.py",
         "IF captured IS NULL OR refunded + NEW.amount_minor > captured THEN",
         "IF captured IS NULL OR NEW.amount_minor > captured THEN",
-        f"{REFUNDS}::test_database_gives_no_more_back_than_was_captured",
+        f"{REFUNDS}::test_the_database_refuses_refunds_over_the_capture",
     ),
     Bug(
         "refunds are counted without a lock",
         "db/migrations/versions/0006_refunds.py",
         "\n        FOR NO KEY UPDATE;",
         ";",
-        f"{REFUNDS}::test_database_counts_refunds_of_a_payment_one_after_the_other",
+        f"{REFUNDS}::test_the_database_adds_up_concurrent_refunds_one_after_the_other",
     ),
     Bug(
         "failures are refunded",
         "db/migrations/versions/0006_refunds.py",
         "WHERE id = NEW.payment_id AND status = 'succeeded' AND announcement <> 'due'",
         "WHERE id = NEW.payment_id",
-        f"{REFUNDS}::test_database_gives_nothing_back_of_a_failure",
+        f"{REFUNDS}::test_the_database_refuses_a_refund_of_a_failure",
     ),
     Bug(
         "refund changes after its end",
         "db/migrations/versions/0006_refunds.py",
         "(OLD.status <> 'pending' AND OLD.status <> NEW.status)",
         "false",
-        f"{REFUNDS}::test_database_changes_no_refund_that_has_ended",
+        f"{REFUNDS}::test_the_database_changes_no_refund_that_has_ended",
     ),
     Bug(
         "refund is sent without a look-up",
@@ -2347,7 +2352,7 @@ REFUNDING = (
         "workflows/refund.py",
         "is_unsent = self._refund.is_unsent and is_new",
         "is_unsent = self._refund.is_unsent and not recorded.is_final",
-        f"{REFUND_SAGA}::test_refund_that_was_taken_up_again_is_refused_by_no_try",
+        f"{REFUND_SAGA}::test_a_resumed_refund_is_ended_by_no_refusal",
     ),
     Bug(
         "what is left of a charge is not looked at",
@@ -2363,7 +2368,7 @@ REFUNDING = (
         "        state = await self._gateway.find_refund(request)\n",
         "        state = await self._gateway.find_refund(request)\n"
         "        has_left = await self._gateway.has_left(request)\n",
-        f"{REFUND_SAGA}::test_refusal_after_a_lost_answer_ends_no_refund",
+        f"{REFUND_SAGA}::test_a_refusal_after_a_lost_response_ends_no_refund",
     ),
     Bug(
         "refund under way counts as made",
@@ -2630,21 +2635,21 @@ READING = (
         "api/identity.py",
         "if not key_id or not only.key_id:",
         "if key_id == only.key_id:",
-        IDENTITY,
+        ISSUER_KEYS,
     ),
     Bug(
         "the only key serves every id",
         "api/identity.py",
         "if not key_id or not only.key_id:",
         "if only:",
-        IDENTITY,
+        ISSUER_KEYS,
     ),
     Bug(
         "keys for encryption count",
         "api/identity.py",
         'key.public_key_use in {None, "sig"}',
         'key.public_key_use in {None, "sig", "enc"}',
-        IDENTITY,
+        ISSUER_KEYS,
     ),
     Bug(
         "HEAD is not answered",
@@ -2700,7 +2705,7 @@ READING = (
         "api/main.py",
         'host=EVERY_ADDRESS if settings.api_host == "::" else settings.api_host,',
         "host=settings.api_host,",
-        f"{TRANSPORT}::test_two_colons_are_every_address",
+        f"{TRANSPORT}::test_two_colons_accept_connections_on_every_address",
     ),
     Bug(
         "a misspelt amount refunds everything",
@@ -2990,7 +2995,7 @@ CONFIGURATION = (
         "bootstrap/kafka.py",
         "return ssl.create_default_context(cafile=authorities)",
         "return ssl._create_unverified_context(cafile=authorities)",
-        f"{ENCRYPTION}::test_kafka_is_not_used",
+        f"{ENCRYPTION}::test_kafka_is_not_used_without_its_authority_and_password",
     ),
     Bug(
         "compose asks a database that is being set up",
@@ -3039,7 +3044,7 @@ CONFIGURATION = (
         "db/urls.py",
         "query = urlencode(kept, quote_via=quote)",
         'query = ""',
-        f"{ENCRYPTION}::test_postgresql",
+        f"{ENCRYPTION}::test_postgresql_is_used_only_over_tls_with_a_known_certificate",
     ),
 )
 

@@ -8,7 +8,7 @@ from tests.proofs.simulation.faults import Kind
 from tests.proofs.simulation.hearing import FREE, SOLD
 
 if TYPE_CHECKING:
-    from tests.support.fakes import World
+    from tests.support.fakes.world import World
 
 ORDERS = {Kind.ORDER_CANCELLED: "cancelled", Kind.ORDER_PAID: "paid"}
 RESERVATIONS = {Kind.RESERVATION_EXPIRED: FREE, Kind.RESERVATION_SOLD: SOLD}

@@ -10,7 +10,7 @@ from domain.verification import ACTIVE, PENDING
 from tests.proofs.simulation.faults import Hearing
 
 if TYPE_CHECKING:
-    from tests.support.fakes import World
+    from tests.support.fakes.world import World
 
 SOLD = "confirmed"
 FREE = "expired"

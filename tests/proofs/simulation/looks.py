@@ -14,10 +14,10 @@ from temporalio import activity
 from domain.events import PaymentEvent
 from domain.names import TOPIC_FAILED
 from domain.verification import PENDING, UNSOLD
-from tests.support.fakes import Result
+from tests.support.fakes.world import Result
 
 if TYPE_CHECKING:
-    from tests.support.fakes import World
+    from tests.support.fakes.world import World
 
 CHARGING = frozenset({"charge", "find_charge", "void_charge"})
 

@@ -14,7 +14,7 @@ from domain.verification import PENDING
 from tests.proofs.simulation.faults import FRESH, Scenario
 from tests.proofs.simulation.world import FaultyWorld
 from tests.support.builders import a_reservation, an_order
-from tests.support.fakes import CAPTURED
+from tests.support.fakes.world import CAPTURED
 from workflows.reconciliation import ABANDONED_AFTER
 
 DECLINE = Charge(key="", state=ChargeState.DECLINED, error_code=ErrorCode.CARD_DECLINED)

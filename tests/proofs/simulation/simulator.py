@@ -18,7 +18,7 @@ from tests.proofs.simulation.outages import OneTryInterceptor
 from tests.proofs.simulation.publisher import HeardPublisher
 from tests.proofs.simulation.story import Clock, Story
 from tests.proofs.simulation.world import FaultyWorld, Worlds
-from tests.support.fakes import ports_of
+from tests.support.fakes.ports import ports_of
 from workflows.start import TemporalWorkflowStarter
 
 INTERCEPTORS = (OneTryInterceptor(), PaymentErrorInterceptor(), LossInterceptor())

@@ -19,7 +19,9 @@ from tests.proofs.simulation.losing import is_loss
 from tests.proofs.simulation.scenarios import SOON, set_up
 from tests.proofs.simulation.world import FaultyWorld
 from tests.support.builders import an_instruction
-from tests.support.fakes import FakePayments, FakeRefunds, FakeRounds
+from tests.support.fakes.payments import FakePayments
+from tests.support.fakes.refunds import FakeRefunds
+from tests.support.fakes.rounds import FakeRounds
 from tests.support.invariants import books_of
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ABANDONED_AFTER

@@ -11,7 +11,8 @@ from tests.proofs.simulation.cases import COURSES, LED_TO, drawn, pairs, singles
 from tests.proofs.simulation.faults import FAULTS, OPERATIONS, Case, Scenario
 from tests.proofs.simulation.in_process import simulate
 from tests.proofs.simulation.simulator import Finding
-from tests.support.proof import ROOT, Part, parts_of_a_test
+from tests.support.proof import Part, parts_of_a_test
+from tests.support.repository import ROOT
 
 SAMPLE = 60
 """How many random cases are tried here; `make simulate` tries every pair, and more of these."""

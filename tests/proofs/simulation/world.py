@@ -29,7 +29,7 @@ from tests.proofs.simulation.hearing import Consumers
 from tests.proofs.simulation.looks import Looks
 from tests.proofs.simulation.losing import Lost
 from tests.proofs.simulation.outages import AWAY
-from tests.support.fakes import UNAVAILABLE, Result, World
+from tests.support.fakes.world import UNAVAILABLE, Result, World
 
 OUTAGES = {Kind.OUTAGE: timedelta(hours=6), Kind.LONG_OUTAGE: timedelta(hours=25)}
 SYSTEMS = {

@@ -10,7 +10,8 @@ from activities.charges import ChargeActivities
 from domain import names
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
 from tests.support.builders import an_instruction
-from tests.support.fakes import FakeGateway, World
+from tests.support.fakes.gateway import FakeGateway
+from tests.support.fakes.world import World
 
 INSTRUCTION = an_instruction()
 KEY = names.charge_key(INSTRUCTION.payment_id)
@@ -31,7 +32,7 @@ def world() -> World:
     return World()
 
 
-async def test_first_try_charges_without_asking(world: World) -> None:
+async def test_the_first_try_charges_without_a_look_up(world: World) -> None:
     await ActivityEnvironment().run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
 
     assert world.calls == ["charge"]

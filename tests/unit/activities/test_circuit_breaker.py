@@ -82,7 +82,7 @@ async def test_a_try_that_is_cancelled_leaves_room_for_the_next(
     assert not breaker.refuses
 
 
-async def test_a_refusal_is_an_answer(breaker: CircuitBreaker, clock: Clock) -> None:
+async def test_a_refusal_counts_as_a_response(breaker: CircuitBreaker, clock: Clock) -> None:
     fail(breaker)
     clock.now += 5
     with pytest.raises(PaymentError):
@@ -90,7 +90,7 @@ async def test_a_refusal_is_an_answer(breaker: CircuitBreaker, clock: Clock) -> 
     assert not breaker.refuses
 
 
-async def test_a_call_that_takes_long_is_enough(breaker: CircuitBreaker) -> None:
+async def test_one_slow_call_opens_the_breaker(breaker: CircuitBreaker) -> None:
     with breaker.watching():
         while not breaker.refuses:  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0)
@@ -98,7 +98,7 @@ async def test_a_call_that_takes_long_is_enough(breaker: CircuitBreaker) -> None
     assert not breaker.refuses
 
 
-async def test_a_quick_call_is_no_slow_one_afterwards(breaker: CircuitBreaker) -> None:
+async def test_a_quick_call_does_not_open_the_breaker_later(breaker: CircuitBreaker) -> None:
     call(breaker)
     for _ in range(10):
         await asyncio.sleep(0)

@@ -17,10 +17,9 @@ from tests.support.gateway_responses import (
     TOLD,
     a_charge,
     a_refusal,
-    code_of,
     gateway,
 )
-from tests.unit.activities.test_adapters import ORDER, UNUSABLE, Answers, Handler
+from tests.support.json_neighbour import ORDER, UNUSABLE, FixedResponse, Handler, code_of
 
 CHARGE = ChargeRequest(
     key=KEY,
@@ -51,7 +50,7 @@ VOIDED = {"key": KEY, "state": "voided", "isSimulated": True}
 @pytest.mark.parametrize("status", [200, 201])
 @pytest.mark.parametrize("told", [{}, {"currency": "usd"}, {"amount": "9999999999999.9000"}])
 async def test_a_capture_is_an_answer(status: int, told: dict[str, str]) -> None:
-    assert await gateway(Answers({**SUCCESS, **told}, status)).charge(CHARGE) == Charge(
+    assert await gateway(FixedResponse({**SUCCESS, **told}, status)).charge(CHARGE) == Charge(
         key=KEY,
         state=ChargeState.CAPTURED,
         transaction_id="txn_1",
@@ -61,7 +60,7 @@ async def test_a_capture_is_an_answer(status: int, told: dict[str, str]) -> None
 
 
 async def test_a_decline_is_an_answer() -> None:
-    assert await gateway(Answers(DECLINE, 402)).charge(CHARGE) == Charge(
+    assert await gateway(FixedResponse(DECLINE, 402)).charge(CHARGE) == Charge(
         key=KEY,
         state=ChargeState.DECLINED,
         error_code=ErrorCode.INSUFFICIENT_FUNDS,
@@ -73,7 +72,7 @@ async def test_a_decline_is_an_answer() -> None:
 
 @pytest.mark.parametrize("code", ["LOST_CARD", "insufficient_funds"])
 async def test_a_decline_with_a_foreign_code_is_a_processor_error(code: str) -> None:
-    charge = await gateway(Answers({**DECLINE, "code": code}, 402)).charge(CHARGE)
+    charge = await gateway(FixedResponse({**DECLINE, "code": code}, 402)).charge(CHARGE)
 
     assert charge.error_code is ErrorCode.PROCESSOR_ERROR
 
@@ -81,29 +80,29 @@ async def test_a_decline_with_a_foreign_code_is_a_processor_error(code: str) -> 
 async def test_a_decline_says_no_more_than_can_be_kept() -> None:
     message = "Declined\x00. " + "x" * 240_000
 
-    charge = await gateway(Answers({**DECLINE, "message": message}, 402)).charge(CHARGE)
+    charge = await gateway(FixedResponse({**DECLINE, "message": message}, 402)).charge(CHARGE)
 
     assert charge.message == ("Declined. " + "x" * 240_000)[:255]
 
 
 async def test_a_voided_key_is_an_answer() -> None:
-    charge = await gateway(Answers(VOIDED, 409)).charge(CHARGE)
+    charge = await gateway(FixedResponse(VOIDED, 409)).charge(CHARGE)
 
     assert charge.state is ChargeState.VOIDED
 
 
-async def test_a_charge_that_was_given_back_since_is_an_answer() -> None:
-    assert (await gateway(Answers(REFUNDED)).charge(CHARGE)).state is ChargeState.REFUNDED
+async def test_a_refunded_charge_is_an_answer() -> None:
+    assert (await gateway(FixedResponse(REFUNDED)).charge(CHARGE)).state is ChargeState.REFUNDED
 
 
 async def test_a_real_gateways_response_is_not_called_simulated() -> None:
-    charge = await gateway(Answers({**SUCCESS, "isSimulated": False})).charge(CHARGE)
+    charge = await gateway(FixedResponse({**SUCCESS, "isSimulated": False})).charge(CHARGE)
 
     assert (charge.is_simulated, charge.simulated_response) == (False, None)
 
 
 async def test_a_charge_is_sent_once_and_exactly() -> None:
-    answers = Answers(SUCCESS)
+    answers = FixedResponse(SUCCESS)
 
     await gateway(answers).charge(CHARGE)
 
@@ -121,9 +120,12 @@ async def test_a_charge_is_sent_once_and_exactly() -> None:
 async def test_only_the_gateway_itself_refuses_a_charge(status: int, code: str) -> None:
     ours, others = a_refusal(code), a_refusal(code, "pay_2_charge")
 
-    assert await code_of(gateway(Answers(ours, status)).charge(CHARGE)) is ErrorCode.PROCESSOR_ERROR
+    assert (
+        await code_of(gateway(FixedResponse(ours, status)).charge(CHARGE))
+        is ErrorCode.PROCESSOR_ERROR
+    )
     for body in (others, {"error": "mismatch"}, a_refusal("OTHER"), {}, "<html>"):
-        charging = gateway(Answers(body, status)).charge(CHARGE)
+        charging = gateway(FixedResponse(body, status)).charge(CHARGE)
         assert await code_of(charging) is ErrorCode.GATEWAY_UNAVAILABLE
 
 
@@ -132,7 +134,7 @@ async def test_only_the_gateway_itself_refuses_a_charge(status: int, code: str) 
     "body", [SUCCESS, REFUNDED, a_refusal("IN_PROGRESS"), {"error": "no"}, b"<html>"]
 )
 async def test_no_other_status_says_what_became_of_a_charge(status: int, body: Any) -> None:
-    charging = gateway(Answers(body, status)).charge(CHARGE)
+    charging = gateway(FixedResponse(body, status)).charge(CHARGE)
 
     assert await code_of(charging) is ErrorCode.GATEWAY_UNAVAILABLE
 
@@ -140,7 +142,7 @@ async def test_no_other_status_says_what_became_of_a_charge(status: int, body: A
 @pytest.mark.parametrize("status", [200, 201, 202, 400, 401, 403, 409, 422])
 async def test_only_402_declines(status: int) -> None:
     for body in (DECLINE, {**DECLINE, "key": "pay_2_charge"}):
-        charging = gateway(Answers(body, status)).charge(CHARGE)
+        charging = gateway(FixedResponse(body, status)).charge(CHARGE)
         assert await code_of(charging) is ErrorCode.GATEWAY_UNAVAILABLE
 
 
@@ -165,13 +167,13 @@ ANOTHER_AMOUNT: dict[str, dict[str, Any]] = {
 
 NO_CHARGE: dict[str, Handler] = {
     **{name: UNUSABLE[name] for name in ("429", "500", "504", "refused", "timeout", "cut")},
-    "truncated": Answers(json.dumps(SUCCESS)[:-5], 201),
-    "array": Answers("[]", 201),
-    "no key": Answers({"state": "captured", "isSimulated": True, **TOLD}, 201),
-    "no state": Answers({"key": KEY, "isSimulated": True, **TOLD}, 201),
-    "foreign state": Answers(a_charge(state="settling"), 201),
-    "another's key": Answers(a_charge(key="pay_2_charge"), 201),
-    **{name: Answers(a_charge(**told), 200) for name, told in ANOTHER_AMOUNT.items()},
+    "truncated": FixedResponse(json.dumps(SUCCESS)[:-5], 201),
+    "array": FixedResponse("[]", 201),
+    "no key": FixedResponse({"state": "captured", "isSimulated": True, **TOLD}, 201),
+    "no state": FixedResponse({"key": KEY, "isSimulated": True, **TOLD}, 201),
+    "foreign state": FixedResponse(a_charge(state="settling"), 201),
+    "another's key": FixedResponse(a_charge(key="pay_2_charge"), 201),
+    **{name: FixedResponse(a_charge(**told), 200) for name, told in ANOTHER_AMOUNT.items()},
 }
 
 
@@ -189,7 +191,7 @@ async def test_an_unclear_answer_leaves_the_outcome_open(handler: Handler, opera
 
 
 async def test_a_charge_is_looked_up_by_its_key() -> None:
-    answers = Answers(SUCCESS)
+    answers = FixedResponse(SUCCESS)
 
     charge = await gateway(answers).find_charge(KEY, CHARGE.amount)
 
@@ -199,7 +201,7 @@ async def test_a_charge_is_looked_up_by_its_key() -> None:
 
 
 async def test_a_key_that_the_gateway_has_not_seen_has_no_charge() -> None:
-    unknown = Answers(a_refusal("CHARGE_NOT_FOUND"), 404)
+    unknown = FixedResponse(a_refusal("CHARGE_NOT_FOUND"), 404)
 
     assert await gateway(unknown).find_charge(KEY, CHARGE.amount) is None
 
@@ -213,7 +215,7 @@ async def test_a_key_that_the_gateway_has_not_seen_has_no_charge() -> None:
     ids=str,
 )
 async def test_a_404_of_somebody_else_says_nothing(body: Any) -> None:
-    ask = gateway(Answers(body, 404))
+    ask = gateway(FixedResponse(body, 404))
     findings: list[Awaitable[object]] = [
         ask.find_charge(KEY, CHARGE.amount),
         ask.find_refund(REFUND),
@@ -225,7 +227,7 @@ async def test_a_404_of_somebody_else_says_nothing(body: Any) -> None:
 @pytest.mark.parametrize("status", [201, 202, 302, 400, 401, 402, 403, 404, 409])
 async def test_a_refused_look_up_leaves_the_outcome_open(status: int) -> None:
     for body in ({"error": "no"}, SUCCESS, DECLINE):
-        ask = gateway(Answers(body, status))
+        ask = gateway(FixedResponse(body, status))
         findings: list[Awaitable[object]] = [
             ask.find_charge(KEY, CHARGE.amount),
             ask.void_charge(KEY, CHARGE.amount),
@@ -240,7 +242,7 @@ async def test_a_refused_look_up_leaves_the_outcome_open(status: int) -> None:
 async def test_a_void_answers_how_the_charge_finally_stands(
     body: dict[str, Any], amount: Money | None
 ) -> None:
-    answers = Answers(body)
+    answers = FixedResponse(body)
 
     assert (await gateway(answers).void_charge(KEY, amount)).state == body["state"]
     assert answers.request.method == "POST"
@@ -252,8 +254,8 @@ async def test_a_simulator_takes_no_money_in_production(
     status_and_body: tuple[int, dict[str, Any]],
 ) -> None:
     status, body = status_and_body
-    charged = await gateway(Answers(body, status), accept_simulated=False).charge(CHARGE)
-    looked_up = gateway(Answers(body), accept_simulated=False)
+    charged = await gateway(FixedResponse(body, status), accept_simulated=False).charge(CHARGE)
+    looked_up = gateway(FixedResponse(body), accept_simulated=False)
 
     for charge in (
         charged,
@@ -265,7 +267,7 @@ async def test_a_simulator_takes_no_money_in_production(
 
 
 async def test_real_money_is_taken_in_production() -> None:
-    real = Answers({**SUCCESS, "isSimulated": False})
+    real = FixedResponse({**SUCCESS, "isSimulated": False})
 
     charge = await gateway(real, accept_simulated=False).charge(CHARGE)
 

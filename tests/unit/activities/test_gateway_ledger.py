@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,9 +15,9 @@ from activities.adapters.gateway_ledger import HttpGatewayLedger, read_entry
 from activities.audit_ports import Effect, Movement
 from audit.ledger import Ledger, group_by_order
 from domain.money import Money
+from tests.support.builders import HOUR
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 ORDER = uuid4()
 CAPTURE: dict[str, Any] = {
     "seq": 1,

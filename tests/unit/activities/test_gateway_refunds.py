@@ -6,16 +6,8 @@ import pytest
 
 from domain.errors import ErrorCode
 from domain.gateway import RefundState
-from tests.support.gateway_responses import (
-    KEY,
-    ODD_STATUSES,
-    REFUND,
-    a_charge,
-    a_refusal,
-    code_of,
-    gateway,
-)
-from tests.unit.activities.test_adapters import Answers
+from tests.support.gateway_responses import KEY, ODD_STATUSES, REFUND, a_charge, a_refusal, gateway
+from tests.support.json_neighbour import FixedResponse, code_of
 
 
 def a_refund(**members: Any) -> dict[str, Any]:
@@ -33,7 +25,7 @@ def a_refund(**members: Any) -> dict[str, Any]:
     ],
 )
 async def test_a_refund_is_sent_once_and_exactly(status: int, state: str, read: str) -> None:
-    answers = Answers(a_refund(state=state), status)
+    answers = FixedResponse(a_refund(state=state), status)
 
     assert await gateway(answers).refund(REFUND) == read
 
@@ -64,7 +56,7 @@ NO_REFUND: dict[str, Any] = {
 @pytest.mark.parametrize("status", [200, 201, 202])
 @pytest.mark.parametrize("body", NO_REFUND.values(), ids=NO_REFUND)
 async def test_a_refund_is_made_only_by_its_own_answer(body: Any, status: int) -> None:
-    ask = gateway(Answers(body, status))
+    ask = gateway(FixedResponse(body, status))
 
     assert await code_of(ask.refund(REFUND)) is ErrorCode.GATEWAY_UNAVAILABLE
     assert await code_of(ask.find_refund(REFUND)) is ErrorCode.GATEWAY_UNAVAILABLE
@@ -81,28 +73,28 @@ async def test_a_refund_is_made_only_by_its_own_answer(body: Any, status: int) -
     ids=str,
 )
 async def test_no_other_answer_says_what_became_of_a_refund(body: Any, status: int) -> None:
-    refunding = gateway(Answers(body, status)).refund(REFUND)
+    refunding = gateway(FixedResponse(body, status)).refund(REFUND)
 
     assert await code_of(refunding) is ErrorCode.GATEWAY_UNAVAILABLE
 
 
 @pytest.mark.parametrize(("status", "code"), [(409, "NOT_CAPTURED"), (422, "REFUND_TOO_LARGE")])
 async def test_the_gateway_refuses_a_refund(status: int, code: str) -> None:
-    refunding = gateway(Answers(a_refusal(code, REFUND.key), status)).refund(REFUND)
+    refunding = gateway(FixedResponse(a_refusal(code, REFUND.key), status)).refund(REFUND)
 
     assert await code_of(refunding) is ErrorCode.REFUND_REFUSED
 
 
 @pytest.mark.parametrize("state", RefundState)
 async def test_a_refund_is_looked_up(state: RefundState) -> None:
-    answers = Answers(a_refund(state=state))
+    answers = FixedResponse(a_refund(state=state))
 
     assert await gateway(answers).find_refund(REFUND) is state
     assert answers.request.url.path == "/base/refunds/pay_1_refund"
 
 
 async def test_a_refund_that_the_gateway_does_not_know_is_none() -> None:
-    unknown = Answers(a_refusal("REFUND_NOT_FOUND", REFUND.key), 404)
+    unknown = FixedResponse(a_refusal("REFUND_NOT_FOUND", REFUND.key), 404)
 
     assert await gateway(unknown).find_refund(REFUND) is None
 
@@ -118,14 +110,16 @@ async def test_a_refund_that_the_gateway_does_not_know_is_none() -> None:
     ],
     ids=str,
 )
-async def test_what_is_left_of_a_charge_is_told(told: dict[str, Any], has_left: bool) -> None:
-    assert await gateway(Answers(a_charge(**told))).has_left(REFUND) is has_left
+async def test_what_is_left_of_a_charge_is_compared_with_the_refund(
+    told: dict[str, Any], has_left: bool
+) -> None:
+    assert await gateway(FixedResponse(a_charge(**told))).has_left(REFUND) is has_left
 
 
 @pytest.mark.parametrize(
     "told", [{"amount": None}, {"currency": "EUR"}, {"key": "pay_2_charge"}, {"state": "odd"}]
 )
 async def test_what_is_left_is_not_guessed(told: dict[str, Any]) -> None:
-    asking = gateway(Answers(a_charge(**told))).has_left(REFUND)
+    asking = gateway(FixedResponse(a_charge(**told))).has_left(REFUND)
 
     assert await code_of(asking) is ErrorCode.GATEWAY_UNAVAILABLE

@@ -11,7 +11,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.names import charge_key, refund_key
 from domain.timeline import Entry
 from tests.support.builders import NOON, a_payment, a_refund
-from tests.unit.activities.test_adapters import neighbour
+from tests.support.json_neighbour import neighbour
 
 PAYMENT = a_payment().succeeded(NOON).announced()
 REFUND = a_refund(PAYMENT)

@@ -151,7 +151,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-async def test_a_producer_that_failed_is_thrown_away(
+async def test_a_producer_that_failed_is_discarded(
     producers: type[FakeProducer], fault: Fault
 ) -> None:
     publisher = KafkaPublisher(CONNECTION)
@@ -223,7 +223,7 @@ async def test_a_topic_is_missing_only_if_a_broker_says_so(
     [stall, raising(KafkaConnectionError()), raising(ConnectionRefusedError())],
     ids=["stall", "down", "refused"],
 )
-async def test_a_producer_that_cannot_start_is_thrown_away(
+async def test_a_producer_that_cannot_start_is_discarded(
     producers: type[FakeProducer], fault: Fault
 ) -> None:
     publisher = KafkaPublisher(CONNECTION)

@@ -11,9 +11,9 @@ from activities.adapters import kafka_records, kafka_timeline
 from activities.adapters.kafka_timeline import KafkaTimeline
 from domain.payment import Announcement, Payment
 from domain.refund import Refund
-from tests.support.builders import NOON, a_payment, a_refund
+from tests.support.builders import HOUR, NOON, a_payment, a_refund
 
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 PAID = a_payment().succeeded(NOON + 2 * SECOND).announced()
 ORDERS_KEY = str(PAID.order_id).encode()
 

@@ -140,7 +140,7 @@ async def test_a_topic_that_is_refused_is_named_with_the_reason(
     assert str(end.value) == said + (message or "no reason is given")
 
 
-async def test_a_topic_that_another_process_has_just_created_is_there(
+async def test_a_topic_that_another_process_has_just_created_counts_as_created(
     cluster: type[FakeAdmin],
 ) -> None:
     cluster.topics, cluster.hidden = dict.fromkeys(TOPICS, Topic()), 1
@@ -149,13 +149,13 @@ async def test_a_topic_that_another_process_has_just_created_is_there(
     await create_topics({}, TOPICS)
 
 
-async def test_a_topic_that_shows_late_is_there(cluster: type[FakeAdmin]) -> None:
+async def test_a_topic_that_appears_late_counts_as_created(cluster: type[FakeAdmin]) -> None:
     cluster.hidden = 5
 
     await create_topics({}, TOPICS)
 
 
-async def test_a_topic_that_does_not_show_is_missing(cluster: type[FakeAdmin]) -> None:
+async def test_a_topic_that_does_not_appear_is_missing(cluster: type[FakeAdmin]) -> None:
     cluster.hidden = 10 * kafka_topics.MAX_LOOKS
 
     with pytest.raises(PaymentError, match="payment-failed, payment-succeeded") as caught:
@@ -177,7 +177,7 @@ async def test_topics_of_others_that_may_lose_events_are_a_warning(
     assert f"min.insync.replicas={topic.insync}" in line
 
 
-async def test_what_we_may_not_look_at_is_no_warning(
+async def test_topics_that_may_not_be_described_are_no_warning(
     cluster: type[FakeAdmin], caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster.topics, cluster.readable = dict.fromkeys(TOPICS, Topic(insync=1)), False

@@ -14,7 +14,9 @@ from activities.refunds import RefundActivities
 from domain.errors import ErrorCode, PaymentError
 from domain.refund import Refund
 from tests.support.builders import NOON, a_payment, a_refund
-from tests.support.fakes import FakePublisher, FakeRefunds, World
+from tests.support.fakes.publisher import FakePublisher
+from tests.support.fakes.refunds import FakeRefunds
+from tests.support.fakes.world import World
 from tests.support.gateway_responses import gateway
 
 PAYMENT = a_payment().succeeded(NOON).announced()
@@ -74,7 +76,7 @@ async def code_of(
     return None
 
 
-async def test_a_refund_is_sent_when_it_is_not_there() -> None:
+async def test_a_refund_that_the_gateway_does_not_have_is_sent() -> None:
     asked = Gateway(find=[NOT_FOUND], send=[(201, stands("succeeded"))])
 
     assert await make(asked) is None
@@ -90,7 +92,7 @@ async def test_a_refund_is_sent_when_it_is_not_there() -> None:
         ("failed", ErrorCode.REFUND_REFUSED),
     ],
 )
-async def test_a_refund_that_is_there_is_not_sent(
+async def test_a_refund_that_the_gateway_has_is_not_sent(
     state: str, code: ErrorCode | None, attempt: int
 ) -> None:
     asked = Gateway(find=[(200, stands(state))])

@@ -12,7 +12,9 @@ from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.payment import Announcement, Payment
 from tests.support.builders import NOON, a_payment
-from tests.support.fakes import FakePayments, FakePublisher, World, refusal
+from tests.support.fakes.payments import FakePayments
+from tests.support.fakes.publisher import FakePublisher
+from tests.support.fakes.world import World, refusal
 
 PAYMENT = a_payment().succeeded(at=NOON)
 EVENT = PaymentEvent.of(PAYMENT)
@@ -56,14 +58,16 @@ def publishing(world: World, payments: Payments, *, attempt: int = 1) -> "asynci
     return asyncio.create_task(environment.run(activities.publish_event, EVENT))
 
 
-async def test_an_event_that_is_out_at_once_is_noted_once(world: World, payments: Payments) -> None:
+async def test_an_event_that_is_published_at_once_is_recorded_once(
+    world: World, payments: Payments
+) -> None:
     await publishing(world, payments)
 
     assert payments.noted == [Announcement.MADE]
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_an_event_that_takes_long_is_begun_and_then_made(
+async def test_an_event_that_takes_long_is_recorded_as_begun_and_then_as_made(
     world: World, payments: Payments
 ) -> None:
     accepted = asyncio.Event()
@@ -91,7 +95,7 @@ async def test_a_refusal_of_the_first_try_is_final(world: World, payments: Payme
     assert payments.noted == []
 
 
-async def test_a_refusal_of_a_later_try_is_not(world: World, payments: Payments) -> None:
+async def test_a_refusal_of_a_later_try_is_not_final(world: World, payments: Payments) -> None:
     world.before[EVENT.topic] = refusal(ErrorCode.EVENT_REFUSED)
 
     assert await failure(publishing(world, payments, attempt=2)) is ErrorCode.EVENTS_UNAVAILABLE
@@ -100,7 +104,7 @@ async def test_a_refusal_of_a_later_try_is_not(world: World, payments: Payments)
 
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("database", ["up", "down"])
-async def test_a_refusal_after_the_event_was_begun_is_not(
+async def test_a_refusal_after_the_event_was_begun_is_not_final(
     world: World, payments: Payments, database: str
 ) -> None:
     tried = asyncio.Event()

@@ -13,7 +13,9 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from tests.support.builders import NOON, a_payment, a_refund
-from tests.support.fakes import FakeRefunds, FakeRounds, World
+from tests.support.fakes.refunds import FakeRefunds
+from tests.support.fakes.rounds import FakeRounds
+from tests.support.fakes.world import World
 from tests.support.rounds import DyingPayments, RunningWorkflows
 
 LATER = NOON + timedelta(days=1)
@@ -66,7 +68,7 @@ def in_order(world: World) -> list[Payment | Refund]:
     return [pending, *world.asked_refunds.values(), *unpublished]
 
 
-async def test_pending_payments_and_refunds_are_looked_at_first(of_many: Round) -> None:
+async def test_pending_payments_and_refunds_are_resumed_first(of_many: Round) -> None:
     of_many.payments.is_dying = False
 
     await of_many.attempt()
@@ -75,7 +77,7 @@ async def test_pending_payments_and_refunds_are_looked_at_first(of_many: Round) 
     assert of_many.world.completed_rounds == 1
 
 
-async def test_only_the_first_payment_of_an_order_is_taken_up(of_many: Round) -> None:
+async def test_only_the_first_payment_of_an_order_is_resumed(of_many: Round) -> None:
     of_many.payments.is_dying = False
     everything = in_order(of_many.world)
     failed = everything[2]
@@ -90,7 +92,7 @@ async def test_only_the_first_payment_of_an_order_is_taken_up(of_many: Round) ->
     ]
 
 
-async def test_a_try_goes_on_where_the_one_before_has_died(of_many: Round) -> None:
+async def test_a_try_continues_where_the_one_before_was_lost(of_many: Round) -> None:
     everything = in_order(of_many.world)
 
     for first, beyond in ((0, 6), (6, 10)):
@@ -117,7 +119,7 @@ async def test_a_heartbeat_of_another_version_begins_anew(
 
 
 @pytest.mark.parametrize("place", [0, 2, 11])
-async def test_one_that_cannot_be_started_ends_the_round_after_all_others(
+async def test_a_workflow_that_cannot_be_started_fails_the_round_after_all_others(
     of_many: Round, place: int
 ) -> None:
     everything = in_order(of_many.world)

@@ -9,7 +9,14 @@ import pytest
 from domain.errors import ErrorCode, PaymentError
 from domain.verification import verify_order
 from tests.support.builders import an_instruction
-from tests.unit.activities.test_adapters import CUSTOMER, ORDER, SEAT, Answers, order, reservation
+from tests.support.json_neighbour import (
+    CUSTOMER,
+    ORDER,
+    SEAT,
+    FixedResponse,
+    fetch_order,
+    fetch_reservation,
+)
 
 OTHER = UUID("0f8fad5b-d9cb-469f-a165-70867728950f")
 NIL = str(UUID(int=0))
@@ -30,42 +37,47 @@ async def code_of(asking: Any) -> ErrorCode:
 
 @pytest.mark.parametrize("body", ["", "<html>not found</html>", '{"error"', "\xff", "[" * 100_000])
 async def test_404_needs_no_readable_body(body: str) -> None:
-    assert await code_of(order(Answers(body, 404))) is ErrorCode.ORDER_NOT_FOUND
-    assert await code_of(reservation(Answers(body, 404))) is ErrorCode.RESERVATION_NOT_ACTIVE
+    assert await code_of(fetch_order(FixedResponse(body, 404))) is ErrorCode.ORDER_NOT_FOUND
+    assert (
+        await code_of(fetch_reservation(FixedResponse(body, 404)))
+        is ErrorCode.RESERVATION_NOT_ACTIVE
+    )
 
 
 @pytest.mark.parametrize("told", [{"id": str(OTHER)}, {"orderId": str(OTHER)}, {"id": "42"}])
 async def test_another_orders_answer_is_no_answer(told: dict[str, Any]) -> None:
-    answer = Answers({**PENDING, **told})
+    answer = FixedResponse({**PENDING, **told})
 
-    assert await code_of(order(answer)) is ErrorCode.ORDERING_UNAVAILABLE
+    assert await code_of(fetch_order(answer)) is ErrorCode.ORDERING_UNAVAILABLE
 
 
 @pytest.mark.parametrize("told", [{"id": str(OTHER)}, {"reservationId": "7"}])
 async def test_another_reservations_answer_is_no_answer(told: dict[str, Any]) -> None:
-    answer = Answers({"status": "active", **told})
+    answer = FixedResponse({"status": "active", **told})
 
-    assert await code_of(reservation(answer)) is ErrorCode.INVENTORY_UNAVAILABLE
+    assert await code_of(fetch_reservation(answer)) is ErrorCode.INVENTORY_UNAVAILABLE
 
 
 @pytest.mark.parametrize("id", [None, "", NIL, *spelled(ORDER)])
-async def test_an_order_is_the_one_asked_for_or_tells_no_id(id: str | None) -> None:  # noqa: A002
-    assert (await order(Answers({**PENDING, "id": id}))).id == ORDER
-    assert (await order(Answers({**PENDING, "id": 42, "orderId": str(ORDER)}))).id == ORDER
+async def test_an_order_has_the_requested_id_or_none(id: str | None) -> None:  # noqa: A002
+    assert (await fetch_order(FixedResponse({**PENDING, "id": id}))).id == ORDER
+    assert (
+        await fetch_order(FixedResponse({**PENDING, "id": 42, "orderId": str(ORDER)}))
+    ).id == ORDER
 
 
 @pytest.mark.parametrize("owner", spelled(CUSTOMER))
 async def test_an_owner_is_read_in_any_spelling(owner: str) -> None:
-    found = await order(Answers({**PENDING, "userId": owner}))
+    found = await fetch_order(FixedResponse({**PENDING, "userId": owner}))
 
     verify_order(found, an_instruction(order_id=ORDER, customer_id=CUSTOMER))
 
 
 @pytest.mark.parametrize("empty", ["", "  ", None, NIL, "{" + NIL + "}"])
-async def test_an_owner_that_says_nothing_is_absent(empty: str | None) -> None:
-    assert (await order(Answers({**PENDING, "userId": empty}))).customer_id is None
-    named = Answers({**PENDING, "userId": empty, "customerId": str(CUSTOMER)})
-    assert (await order(named)).customer_id == str(CUSTOMER)
+async def test_an_empty_owner_is_absent(empty: str | None) -> None:
+    assert (await fetch_order(FixedResponse({**PENDING, "userId": empty}))).customer_id is None
+    named = FixedResponse({**PENDING, "userId": empty, "customerId": str(CUSTOMER)})
+    assert (await fetch_order(named)).customer_id == str(CUSTOMER)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +85,13 @@ async def test_an_owner_that_says_nothing_is_absent(empty: str | None) -> None:
     [("usd", "USD"), (" Usd ", "USD"), ("", None), (" ", None), (None, None), ("eur", "EUR")],
 )
 async def test_a_currency_is_read_in_any_spelling(told: str | None, read: str | None) -> None:
-    assert (await order(Answers({**PENDING, "currency": told}))).currency == read
+    assert (await fetch_order(FixedResponse({**PENDING, "currency": told}))).currency == read
 
 
 async def test_a_byte_order_mark_is_no_part_of_the_answer() -> None:
     body = '\ufeff{"state": "pending", "total": 1}'.encode()
 
-    assert (await order(Answers(body))).state == "pending"
+    assert (await fetch_order(FixedResponse(body))).state == "pending"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +102,7 @@ async def test_a_byte_order_mark_is_no_part_of_the_answer() -> None:
     ],
 )
 async def test_a_time_is_read_as_databases_and_java_write_it(text: str) -> None:
-    found = await reservation(Answers({**ACTIVE, "expiresAt": text}))
+    found = await fetch_reservation(FixedResponse({**ACTIVE, "expiresAt": text}))
 
     assert found.expires_at == datetime(2026, 11, 26, 20, 52, 38, tzinfo=UTC)
 
@@ -104,12 +116,14 @@ async def test_a_time_is_read_as_databases_and_java_write_it(text: str) -> None:
     ids=str,
 )
 async def test_what_a_reservation_leaves_empty_is_absent(told: dict[str, Any]) -> None:
-    assert await reservation(Answers({**ACTIVE, **told})) == await reservation(Answers(ACTIVE))
+    assert await fetch_reservation(FixedResponse({**ACTIVE, **told})) == await fetch_reservation(
+        FixedResponse(ACTIVE)
+    )
 
 
 @pytest.mark.parametrize("order_id", ["", NIL, None])
 async def test_a_hold_that_names_no_order_is_never_freed(order_id: str | None) -> None:
-    found = await reservation(Answers({**ACTIVE, "orderId": order_id}))
+    found = await fetch_reservation(FixedResponse({**ACTIVE, "orderId": order_id}))
 
     assert found.order_id is None
     assert not found.may_be_released(ORDER)
@@ -118,9 +132,9 @@ async def test_a_hold_that_names_no_order_is_never_freed(order_id: str | None) -
 async def test_a_customer_who_is_named_otherwise_is_known_by_the_order() -> None:
     by_mail = {**ACTIVE, "customerId": "a@example.com"}
 
-    assert (await reservation(Answers(by_mail))).customer_id is None
-    nobodys = Answers({**by_mail, "orderId": None})
-    assert await code_of(reservation(nobodys)) is ErrorCode.INVENTORY_UNAVAILABLE
+    assert (await fetch_reservation(FixedResponse(by_mail))).customer_id is None
+    nobodys = FixedResponse({**by_mail, "orderId": None})
+    assert await code_of(fetch_reservation(nobodys)) is ErrorCode.INVENTORY_UNAVAILABLE
 
 
 @pytest.mark.parametrize("text", ["\x00", "\x1b[31m", "\u202e", "\n", "\ud800", "\u2066"])
@@ -129,13 +143,15 @@ async def test_no_text_of_an_answer_can_block_an_ending(text: str) -> None:
     odd = {**PENDING, "state": f"cancel{text}led" + "d" * 100_000}
 
     with pytest.raises(PaymentError) as caught:
-        verify_order(await order(Answers(odd)), instruction)
+        verify_order(await fetch_order(FixedResponse(odd)), instruction)
     assert len(caught.value.message) < 500
     assert text not in caught.value.message
     caught.value.message.encode()
 
 
 async def test_a_text_is_kept_as_it_is_shown() -> None:
-    found = await reservation(Answers({**ACTIVE, "status": " Zarezerwowane\tprzez \u0000Zoë 🎫 "}))
+    found = await fetch_reservation(
+        FixedResponse({**ACTIVE, "status": " Zarezerwowane\tprzez \u0000Zoë 🎫 "})
+    )
 
     assert found.status == "zarezerwowane przez zoë 🎫"

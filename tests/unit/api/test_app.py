@@ -17,8 +17,10 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from tests.support.fake_resources import (
     BODY,
+    CANARY,
     CUSTOMER,
     ENVELOPE,
+    FRONT_END,
     ORDER,
     PROBLEM,
     SUCCEEDED,
@@ -28,11 +30,6 @@ from tests.support.fake_resources import (
     problem,
 )
 from tests.support.logged import records
-
-FRONT_END = "http://localhost:3000"
-
-
-CANARY = "canary-4111111111111111"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +46,7 @@ CANARY = "canary-4111111111111111"
         ("GET", "/payments/..%2fhealth", RequestErrorCode.NOT_FOUND),
     ],
 )
-async def test_other_addresses_are_problems_too(
+async def test_a_wrong_method_or_address_is_a_problem(
     http: httpx.AsyncClient, method: str, path: str, code: RequestErrorCode
 ) -> None:
     answer = await http.request(method, path)
@@ -68,7 +65,7 @@ async def test_other_addresses_are_problems_too(
     ],
 )
 @pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "X"])
-async def test_methods_of_an_address_are_told(
+async def test_the_allowed_methods_of_an_address_are_listed(
     http: httpx.AsyncClient, path: str, allowed: str, method: str
 ) -> None:
     answer = await http.request(method, path)
@@ -78,7 +75,7 @@ async def test_methods_of_an_address_are_told(
 
 
 @pytest.mark.parametrize("path", ["/Payments", "/PAYMENTS", "/payments"])
-async def test_addresses_are_known_in_any_case(
+async def test_addresses_match_in_any_case(
     http: httpx.AsyncClient, resources: FakeResources, path: str
 ) -> None:
     resources.outcome = SUCCEEDED
@@ -98,7 +95,7 @@ async def test_addresses_are_known_in_any_case(
         ("Application/Problem+JSON", "application/problem+json"),
     ],
 )
-async def test_a_failure_is_a_problem_for_those_who_know_it(
+async def test_a_failure_is_a_problem_document_if_the_caller_accepts_one(
     http: httpx.AsyncClient, accept: str | None, media_type: str
 ) -> None:
     headers = {"accept": accept} if accept else {}
@@ -118,7 +115,7 @@ async def test_a_success_is_json_whatever_is_accepted(
     envelope(await http.post("/payments", content=BODY, headers=accept), 200)
 
 
-async def test_the_front_end_may_ask_whether_it_may_pay(http: httpx.AsyncClient) -> None:
+async def test_a_preflight_of_the_front_end_is_allowed(http: httpx.AsyncClient) -> None:
     preflight = {
         "origin": FRONT_END,
         "access-control-request-method": "POST",
@@ -134,9 +131,7 @@ async def test_the_front_end_may_ask_whether_it_may_pay(http: httpx.AsyncClient)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-async def test_the_front_end_may_do_whatever_is_done_here(
-    http: httpx.AsyncClient, method: str
-) -> None:
+async def test_the_front_end_may_use_every_method(http: httpx.AsyncClient, method: str) -> None:
     preflight = {
         "origin": FRONT_END,
         "access-control-request-method": method,
@@ -206,7 +201,7 @@ async def test_other_sites_may_not(http: httpx.AsyncClient) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_a_bug_is_answered_and_the_next_request_too(
+async def test_after_a_bug_the_next_request_is_served(
     http: httpx.AsyncClient, resources: FakeResources, caplog: pytest.LogCaptureFixture
 ) -> None:
     resources.failure = ZeroDivisionError(CANARY)

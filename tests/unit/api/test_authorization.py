@@ -147,7 +147,7 @@ async def answer(client: httpx.AsyncClient, given: str | None, request: Request)
 
 
 @pytest.mark.parametrize("name", CALLERS | NO_CALLERS)
-async def test_everybody_may_do_what_is_theirs_and_no_more(
+async def test_a_caller_may_do_what_its_scopes_allow_and_no_more(
     client: httpx.AsyncClient, name: str
 ) -> None:
     caller = (CALLERS | NO_CALLERS)[name]
@@ -161,7 +161,7 @@ async def test_everybody_may_do_what_is_theirs_and_no_more(
 
 
 @pytest.mark.parametrize("name", CALLERS)
-async def test_lists_are_of_own_payments(
+async def test_lists_contain_only_own_payments(
     client: httpx.AsyncClient, resources: FakeResources, name: str
 ) -> None:
     given = token(name, frozenset({READ}))
@@ -171,7 +171,9 @@ async def test_lists_are_of_own_payments(
     assert [search.owner_id for search in resources.searches] == [CALLERS[name].owner_id]
 
 
-async def test_the_payment_of_another_is_as_if_it_were_not(client: httpx.AsyncClient) -> None:
+async def test_the_payment_of_another_customer_looks_like_an_unknown_one(
+    client: httpx.AsyncClient,
+) -> None:
     """Not even the order of the headers differs, nor what is asked of the sources."""
     given = token("stranger", frozenset({READ, WRITE, REFUND}))
     hidden, missing = PAYMENTS[0].id, MISSING
@@ -191,7 +193,7 @@ def told(answered: httpx.Response) -> Any:
     return answered.status_code, headers, {**answered.json(), "instance": None}
 
 
-def test_no_address_is_forgotten() -> None:
+def test_every_operation_that_needs_a_token_is_tested() -> None:
     asked = [(each.method, each.path) for each in requests()]
     routes = [each for router in ROUTERS for each in router.routes if isinstance(each, APIRoute)]
     left = [each for each in routes if not any(map(partial(_leads_to, each), asked))]

@@ -19,7 +19,7 @@ from tests.support.fake_resources import (
     ("meanwhile", "code"),
     [(PENDING, ErrorCode.SERVICE_UNAVAILABLE), (SUCCEEDED, ErrorCode.PAYMENT_ENDED)],
 )
-async def test_a_payment_may_end_while_it_is_asked_to_turn_back(
+async def test_a_payment_may_end_while_it_is_being_cancelled(
     http: httpx.AsyncClient,
     resources: FakeResources,
     monkeypatch: pytest.MonkeyPatch,
@@ -36,7 +36,7 @@ async def test_a_payment_may_end_while_it_is_asked_to_turn_back(
     problem(await http.post(f"/payments/{PENDING.id}/cancel"), code)
 
 
-async def test_a_running_payment_is_turned_back(
+async def test_a_running_payment_is_cancelled(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.recorded = [PENDING]
@@ -58,7 +58,7 @@ async def test_a_running_payment_is_turned_back(
     ],
     ids=["unknown", "succeeded", "not told yet", "failed"],
 )
-async def test_what_does_not_run_is_not_turned_back(
+async def test_a_payment_that_does_not_run_is_not_cancelled(
     http: httpx.AsyncClient, resources: FakeResources, recorded: list[Payment], code: ErrorCode
 ) -> None:
     resources.recorded = recorded

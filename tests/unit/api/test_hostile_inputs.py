@@ -6,7 +6,7 @@ from tests.proofs.fuzz.trial import attempt
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_hostile_requests_are_answered_as_they_may(seed: int) -> None:
+async def test_a_hostile_request_gets_an_allowed_response(seed: int) -> None:
     tally = await attempt(seed, inputs=1_000)
 
     assert tally.inputs == 1_000

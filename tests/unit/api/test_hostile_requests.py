@@ -9,9 +9,15 @@ import pytest
 from api.json_route import MAX_BODY_BYTES
 from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode
-from tests.support.fake_resources import BODY, ORDER, SUCCEEDED, FakeResources, envelope, problem
-
-CANARY = "canary-4111111111111111"
+from tests.support.fake_resources import (
+    BODY,
+    CANARY,
+    ORDER,
+    SUCCEEDED,
+    FakeResources,
+    envelope,
+    problem,
+)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,7 @@ async def test_a_hostile_body_is_an_invalid_request(
 @pytest.mark.parametrize(
     "content", [BODY[:-1], b"\xef\xbb\xbf" + BODY.encode()], ids=["open", "bom"]
 )
-async def test_a_body_that_is_not_json_is_said_to_be_that(
+async def test_the_error_of_a_body_that_is_not_json_names_the_body(
     http: httpx.AsyncClient, content: str | bytes
 ) -> None:
     body = problem(await http.post("/payments", content=content), RequestErrorCode.INVALID_REQUEST)
@@ -142,7 +148,7 @@ async def test_a_large_body_is_not_read_to_its_end(
     assert resources.started == []
 
 
-async def test_callers_beyond_the_places_are_turned_away_at_once(
+async def test_callers_over_the_concurrency_limit_are_refused_at_once(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.outcome = SUCCEEDED

@@ -23,7 +23,9 @@ from tests.support.fake_resources import (
 )
 
 
-async def test_a_payment_that_succeeds(http: httpx.AsyncClient, resources: FakeResources) -> None:
+async def test_a_success_is_returned_with_its_payment(
+    http: httpx.AsyncClient, resources: FakeResources
+) -> None:
     resources.outcome = SUCCEEDED
 
     answer = await http.post("/payments", content=BODY)
@@ -36,7 +38,7 @@ async def test_a_payment_that_succeeds(http: httpx.AsyncClient, resources: FakeR
     assert [each.order_id for each in resources.started] == [UUID(ORDER)]
 
 
-async def test_a_payment_that_succeeded_before(
+async def test_an_earlier_success_is_returned_again(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.recorded = [SUCCEEDED]
@@ -60,7 +62,7 @@ async def test_a_stranger_is_shown_no_payment(
 
 
 @pytest.mark.parametrize("code", ErrorCode)
-async def test_a_payment_that_fails(
+async def test_a_failure_is_returned_with_its_code(
     http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
     resources.outcome = failed(code)
@@ -77,7 +79,7 @@ async def test_a_payment_that_fails(
         assert body["payment"]["errorCode"] == code
 
 
-async def test_a_payment_that_failed_for_a_reason_of_another_version(
+async def test_a_code_of_another_version_is_returned_as_a_processor_error(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     failure = failed(ErrorCode.CARD_DECLINED)
@@ -88,7 +90,7 @@ async def test_a_payment_that_failed_for_a_reason_of_another_version(
     assert body["payment"]["errorCode"] == "FRAUD_SUSPECTED"
 
 
-async def test_a_payment_that_has_not_begun_is_read_nowhere_yet(
+async def test_a_payment_that_has_not_begun_has_no_location(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     answer = await http.post("/payments", content=BODY)
@@ -100,7 +102,7 @@ async def test_a_payment_that_has_not_begun_is_read_nowhere_yet(
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_a_payment_that_takes_longer(
+async def test_a_payment_that_takes_longer_is_accepted(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.recorded = [PENDING]
@@ -113,7 +115,7 @@ async def test_a_payment_that_takes_longer(
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_success_that_may_yet_be_undone_is_not_told(
+async def test_a_success_that_may_be_undone_is_not_returned(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.recorded = [SUCCEEDED.announced(Announcement.DUE)]
@@ -130,7 +132,7 @@ async def test_success_that_may_yet_be_undone_is_not_told(
 @pytest.mark.parametrize(
     ("ending", "status"), [(SUCCEEDED, 200), (failed(ErrorCode.CARD_DECLINED), 422)]
 )
-async def test_a_payment_whose_ending_is_only_in_the_record(
+async def test_a_recorded_ending_is_returned_if_the_workflow_has_none(
     http: httpx.AsyncClient, resources: FakeResources, ending: Payment, status: int
 ) -> None:
     unseen_before = {"order_id": UUID(STRANGER)}
@@ -158,7 +160,7 @@ async def test_a_running_payment_is_joined(
         ErrorCode.SERVICE_UNAVAILABLE,
     ],
 )
-async def test_a_payment_that_cannot_start(
+async def test_a_payment_that_cannot_start_is_an_error_without_a_payment(
     http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
     resources.failure = PaymentError(code, "Not now.")
@@ -166,7 +168,7 @@ async def test_a_payment_that_cannot_start(
     assert problem(await http.post("/payments", content=BODY), code)["payment"] is None
 
 
-async def test_a_caller_in_too_much_of_a_hurry(
+async def test_a_caller_over_the_rate_limit_is_refused(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.allowance = Allowance(True, requests=5, seconds=60, left=0, reset_seconds=7)
@@ -191,7 +193,7 @@ async def test_no_request_waits_for_a_thread(
     envelope(await http.post("/payments", content=BODY), 200)
 
 
-async def test_every_answer_says_what_a_caller_may_still_ask(
+async def test_every_response_says_how_many_requests_are_left(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.recorded = [SUCCEEDED]

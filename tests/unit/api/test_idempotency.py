@@ -57,7 +57,7 @@ async def test_a_key_is_read_bare_or_quoted(
     ],
     ids=lambda values: repr(values)[:20],
 )
-async def test_anything_else_is_no_key(
+async def test_an_invalid_key_is_refused(
     http: httpx.AsyncClient, resources: FakeResources, values: list[bytes]
 ) -> None:
     assert len(values) > 1 or not DOCUMENTED.fullmatch(values[0].decode("latin-1"))
@@ -102,7 +102,7 @@ async def test_a_finished_payment_is_answered_again(
     assert len(resources.started) == 1
 
 
-async def test_a_payment_taken_up_again_knows_that_it_may_have_charged(
+async def test_a_resumed_payment_knows_that_it_may_have_charged(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     for _ in range(2):
@@ -111,7 +111,7 @@ async def test_a_payment_taken_up_again_knows_that_it_may_have_charged(
     assert [instruction.resumed for instruction in resources.started] == [False, True]
 
 
-async def test_a_payment_taken_up_again_is_as_old_as_it_is(
+async def test_a_resumed_payment_keeps_its_age(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     await http.post("/payments", content=BODY, headers=KEY)
@@ -123,7 +123,7 @@ async def test_a_payment_taken_up_again_is_as_old_as_it_is(
 
 
 @pytest.mark.parametrize("code", [ErrorCode.ORDERING_UNAVAILABLE, ErrorCode.SERVICE_UNAVAILABLE])
-async def test_a_payment_that_failed_for_our_reasons_is_tried_anew(
+async def test_a_payment_that_failed_for_our_reasons_is_tried_again(
     http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
     resources.outcome = failed(code)

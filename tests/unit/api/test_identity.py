@@ -1,6 +1,5 @@
-"""Who may do what: hostile tokens, and every caller at every address about every payment."""
+"""Which bearer tokens are accepted, and with which scopes."""
 
-import asyncio
 import json
 import time
 from base64 import urlsafe_b64encode
@@ -15,17 +14,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api import identity
 from api.identity import AT_JWT, READ, WRITE, Identity, IssuerKeys
 from api.request_errors import RequestError, RequestErrorCode
-from domain.errors import ErrorCode, PaymentError
-from tests.support.fake_resources import (
-    BODY,
-    SUCCEEDED,
-    FakeResources,
-    envelope,
-    problem,
-)
+from tests.support.fake_resources import BODY, SUCCEEDED, FakeResources, envelope, problem
+from tests.support.issuer import CountingIssuer
 from tests.support.tokens import AUDIENCE, ISSUER, PRIVATE, RSA, a_token, claims, key_set
 
 STRANGE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -83,7 +75,9 @@ async def test_a_token_of_the_issuer_is_accepted(client: httpx.AsyncClient, algo
 
 
 @pytest.mark.parametrize("kind", [None, "JWT", "jwt", "at+jwt", "AT+JWT", "Application/at+jwt"])
-async def test_types_of_tokens_that_are_known(client: httpx.AsyncClient, kind: str | None) -> None:
+async def test_every_known_type_of_token_is_accepted(
+    client: httpx.AsyncClient, kind: str | None
+) -> None:
     envelope(await client.post("/payments", content=BODY, headers=bearer(typed(kind))), 200)
 
 
@@ -91,8 +85,8 @@ async def test_types_of_tokens_that_are_known(client: httpx.AsyncClient, kind: s
     ("kind", "is_accepted"),
     [("at+jwt", True), ("application/AT+JWT", True), ("JWT", False), (None, False)],
 )
-async def test_access_tokens_alone_may_be_insisted_on(kind: str | None, is_accepted: bool) -> None:
-    strict = Identity(IssuerKeys(Issuer().fetch), ISSUER, AUDIENCE, AT_JWT)
+async def test_a_setting_accepts_access_tokens_only(kind: str | None, is_accepted: bool) -> None:
+    strict = Identity(IssuerKeys(CountingIssuer().fetch), ISSUER, AUDIENCE, AT_JWT)
 
     if is_accepted:
         assert (await strict.principal(typed(kind))).scopes
@@ -186,7 +180,7 @@ async def test_no_letter_of_a_token_may_differ(guarded: FakeResources, algorithm
         assert refusal.value.code is RequestErrorCode.UNAUTHENTICATED
 
 
-async def test_the_public_key_is_no_secret(client: httpx.AsyncClient) -> None:
+async def test_a_token_signed_with_the_public_key_is_refused(client: httpx.AsyncClient) -> None:
     head = forged({"alg": "HS256", "kid": "RS256"}).rpartition(".")[0]
     signature = jwt.get_algorithm_by_name("HS256").sign(head.encode(), PUBLIC_PEM)
     token = f"{head}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
@@ -197,125 +191,12 @@ async def test_the_public_key_is_no_secret(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("given", [None, "Basic eDp5", "Bearer", "bearer ", "Token x"])
-async def test_who_sends_no_token_is_nobody(client: httpx.AsyncClient, given: str | None) -> None:
+async def test_a_request_without_a_token_is_unauthenticated(
+    client: httpx.AsyncClient, given: str | None
+) -> None:
     headers = {"authorization": given} if given else {}
 
     problem(
         await client.get(f"/payments/{SUCCEEDED.id}", headers=headers),
         RequestErrorCode.UNAUTHENTICATED,
     )
-
-
-WITHOUT_ID = {"keys": [{**key, "kid": ""} for key in key_set()["keys"]]}
-
-
-class Issuer:
-    """An issuer that may be down, and counts how often it is asked."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.is_down = False
-        self.keys: Any = key_set()
-
-    async def fetch(self) -> Any:
-        self.asked += 1
-        if self.is_down:
-            raise PaymentError(ErrorCode.SERVICE_UNAVAILABLE, "The issuer is not available.")
-        return self.keys
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    now = [1000.0]
-    monkeypatch.setattr("api.identity.time.monotonic", lambda: now[0])
-    return now
-
-
-async def test_keys_are_asked_for_now_and_then(clock: list[float]) -> None:
-    issuer = Issuer()
-    keys = IssuerKeys(issuer.fetch)
-    for _ in range(3):
-        assert await keys.find("RS256")
-        assert await keys.find("unknown") is None
-    assert issuer.asked == 1
-
-    clock[0] += identity.PAUSE_SECONDS
-    await keys.find("unknown")
-    clock[0] += identity.FRESH_SECONDS
-    await keys.find("RS256")
-
-    assert issuer.asked == 3
-
-
-@pytest.mark.parametrize(
-    "answer", [None, [], "x", {}, {"keys": []}, {"keys": [{}]}, {"keys": 7}, WITHOUT_ID]
-)
-async def test_the_last_good_keys_count_while_the_issuer_is_down(
-    clock: list[float], answer: Any
-) -> None:
-    issuer = Issuer()
-    keys = IssuerKeys(issuer.fetch)
-    await keys.find("RS256")
-    issuer.is_down, issuer.keys = answer is None, answer
-    clock[0] += identity.FRESH_SECONDS
-
-    assert await keys.find("RS256")
-    assert issuer.asked == 2
-
-
-async def test_nobody_waits_for_the_keys_of_others() -> None:
-    issuer, answered = Issuer(), asyncio.Event()
-    keys = IssuerKeys(issuer.fetch)
-    await keys.find("RS256")
-
-    async def answer_late() -> Any:
-        await answered.wait()
-        return issuer.keys
-
-    keys._fetch, keys._asked_at = answer_late, keys._asked_at - identity.PAUSE_SECONDS
-    waiting = asyncio.create_task(keys.find("unknown"))
-    await asyncio.sleep(0)
-
-    assert await asyncio.wait_for(keys.find("RS256"), timeout=1)
-    assert not waiting.done()
-    answered.set()
-    assert await waiting is None
-
-
-RSA_KEY = key_set()["keys"][0]
-ENCRYPTING = {**RSA_KEY, "use": "enc", "kid": "e"}
-SECRET = {"kty": "oct", "alg": "HS256", "k": "c2VjcmV0", "kid": "s"}
-
-
-@pytest.mark.parametrize("others", [[], [ENCRYPTING], [SECRET], [{"kty": "new"}]])
-@pytest.mark.parametrize(
-    ("key_id", "named", "is_found"),
-    [(None, "", True), (None, "a", True), ("a", "", True), ("a", "a", True), ("a", "b", False)],
-)
-async def test_only_key_needs_no_id(
-    others: list[Any], key_id: str | None, named: str, is_found: bool
-) -> None:
-    issuer = Issuer()
-    only = {**RSA_KEY, "kid": key_id} if key_id else {**RSA_KEY, "kid": ""}
-    issuer.keys = {"keys": [only, *others]}
-
-    assert (await IssuerKeys(issuer.fetch).find(named) is not None) is is_found
-
-
-async def test_keys_without_id_are_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
-    issuer = Issuer()
-    issuer.keys = {"keys": [*WITHOUT_ID["keys"], RSA_KEY]}
-    keys = IssuerKeys(issuer.fetch)
-
-    assert await keys.find("RS256")
-    assert "3 of the issuer's keys have no id and are not used" in caplog.text
-
-
-async def test_without_any_keys_nobody_can_be_identified() -> None:
-    issuer = Issuer()
-    issuer.is_down = True
-
-    with pytest.raises(PaymentError) as refusal:
-        await IssuerKeys(issuer.fetch).find("RS256")
-
-    assert refusal.value.code is ErrorCode.SERVICE_UNAVAILABLE

@@ -61,7 +61,9 @@ async def test_a_cursor_leads_to_what_follows(
     assert resources.searches[1].after == Position(last.created_at, last.id)
 
 
-async def test_what_is_asked_is_searched(http: httpx.AsyncClient, resources: FakeResources) -> None:
+async def test_the_parameters_become_the_search(
+    http: httpx.AsyncClient, resources: FakeResources
+) -> None:
     await http.get(
         f"/payments?orderId={ORDER}&customerId={CUSTOMER}&status=failed&unknown=1"
         f"&createdFrom=2026-11-23T12:00:00Z&createdBefore={quote('2026-11-23T15:00:00+02:00')}"

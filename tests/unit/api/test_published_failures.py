@@ -35,7 +35,7 @@ def published(code: ErrorCode, announcement: Announcement = Announcement.MADE) -
 
 @pytest.mark.parametrize("announcement", PUBLISHED)
 @pytest.mark.parametrize("code", OURS)
-async def test_it_does_not_ask_to_come_back(
+async def test_a_published_failure_has_no_retry_after(
     http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode, announcement: Announcement
 ) -> None:
     resources.outcome = published(code, announcement)
@@ -52,7 +52,7 @@ async def test_it_does_not_ask_to_come_back(
     ("others", "code"),
     [({}, ErrorCode.ORDER_NOT_PENDING), ({"customer_id": NOBODY}, ErrorCode.CUSTOMER_MISMATCH)],
 )
-async def test_it_closes_its_order_while_its_workflow_runs(
+async def test_a_published_failure_closes_its_order_while_its_workflow_runs(
     in_progress: httpx.AsyncClient,
     resources: FakeResources,
     announcement: Announcement,
@@ -93,7 +93,7 @@ def in_progress(
 
 
 @pytest.mark.parametrize("code", OURS)
-async def test_it_is_kept_under_its_key(
+async def test_a_published_failure_is_kept_under_its_key(
     http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
     resources.outcome = published(code)
@@ -109,7 +109,7 @@ async def test_it_is_kept_under_its_key(
 @pytest.mark.parametrize(
     ("code", "status"), [(ErrorCode.CARD_DECLINED, 422), (ErrorCode.PAYMENT_CANCELLED, 409)]
 )
-async def test_it_keeps_a_status_that_is_final_anyway(
+async def test_a_published_failure_keeps_a_status_that_is_final_anyway(
     http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode, status: int
 ) -> None:
     resources.outcome = published(code)
@@ -120,7 +120,7 @@ async def test_it_keeps_a_status_that_is_final_anyway(
     assert body["payment"]["errorMessage"] == f"It is {code}."
 
 
-async def test_what_nobody_heard_of_can_be_paid_again(
+async def test_an_order_with_an_unpublished_failure_can_be_paid_again(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.outcome = failed(ErrorCode.ORDERING_UNAVAILABLE)

@@ -36,7 +36,7 @@ def subject(dependency: Dependency) -> Readiness:
     return Readiness({"postgresql": dependency.check}, {})
 
 
-async def test_all_who_ask_at_once_share_one_check(
+async def test_concurrent_requests_share_one_check(
     subject: Readiness, dependency: Dependency
 ) -> None:
     dependency.answers.clear()
@@ -49,7 +49,7 @@ async def test_all_who_ask_at_once_share_one_check(
     assert dependency.asked == 1
 
 
-async def test_report_is_given_again_for_a_second(
+async def test_a_report_is_returned_again_for_a_second(
     subject: Readiness, dependency: Dependency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0

@@ -7,6 +7,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from tests.support.fake_resources import (
     BODY,
+    FRONT_END,
     ORDER,
     PENDING,
     SUCCEEDED,
@@ -16,11 +17,9 @@ from tests.support.fake_resources import (
     problem,
 )
 
-FRONT_END = "http://localhost:3000"
-
 
 @pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}'])
-async def test_who_has_the_answer_is_not_sent_it_again(
+async def test_a_response_that_the_caller_has_is_not_sent_again(
     http: httpx.AsyncClient, resources: FakeResources, known: str
 ) -> None:
     resources.recorded = [PENDING]
@@ -64,7 +63,7 @@ async def test_a_payment_is_read_as_it_stands(
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_remembered_payment_is_not_looked_up(
+async def test_a_cached_payment_is_not_read_from_the_database(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.outcome = SUCCEEDED
@@ -73,7 +72,7 @@ async def test_a_remembered_payment_is_not_looked_up(
     assert envelope(await http.get(f"/payments/{SUCCEEDED.id}"), 200)["success"]
 
 
-async def test_a_payment_that_cannot_be_read_now(
+async def test_while_the_database_is_down_reading_is_unavailable(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.failure = PaymentError(ErrorCode.DATABASE_UNAVAILABLE, "Not now.")

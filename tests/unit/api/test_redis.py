@@ -91,7 +91,7 @@ FAULTS = pytest.mark.parametrize("fault", [refuse, reset, stall])
 
 
 @FAULTS
-async def test_a_dead_redis_is_asked_once_and_then_left_alone(
+async def test_a_redis_that_is_down_is_called_once_in_a_pause(
     fault: Callable[[], Awaitable[Any]],
 ) -> None:
     redis = FakeRedis(fault)
@@ -102,7 +102,7 @@ async def test_a_dead_redis_is_asked_once_and_then_left_alone(
     assert redis.calls == 1
 
 
-async def test_redis_is_asked_again_after_a_pause(clock: Clock) -> None:
+async def test_redis_is_called_again_after_a_pause(clock: Clock) -> None:
     redis = FakeRedis(refuse)
     cache = cache_on(redis)
 
@@ -124,7 +124,7 @@ async def test_a_bug_is_no_outage() -> None:
         await BestEffort().attempt(bug)
 
 
-async def test_a_payment_is_remembered_as_it_was() -> None:
+async def test_a_payment_is_cached_unchanged() -> None:
     cache = cache_on(FakeRedis())
     await cache.put(PAID)
 
@@ -142,7 +142,7 @@ async def test_a_payment_is_remembered_as_it_was() -> None:
     ],
     ids=lambda garbage: repr(garbage)[-12:-1],
 )
-async def test_what_is_not_this_payment_is_not_remembered(garbage: bytes) -> None:
+async def test_an_entry_that_is_not_this_payment_is_ignored(garbage: bytes) -> None:
     redis = FakeRedis()
     cache = cache_on(redis)
     await cache.put(PAID)
@@ -158,7 +158,7 @@ def rate_limit(shared: Any) -> RedisRateLimit:
     return limit
 
 
-async def test_callers_are_limited_each_for_itself() -> None:
+async def test_each_caller_is_limited_separately() -> None:
     limit = rate_limit(SlidingWindowCounterRateLimiter(MemoryStorage()))
 
     counted = [await limit.count("one") for _ in range(3)]

@@ -38,7 +38,7 @@ async def refund(http: httpx.AsyncClient, body: Any = None, **headers: str) -> h
     return await http.post(ADDRESS, content=content, headers=KEY | headers)
 
 
-async def test_part_of_a_payment_is_given_back(
+async def test_part_of_a_payment_is_refunded(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.refunded = MADE
@@ -55,7 +55,7 @@ async def test_part_of_a_payment_is_given_back(
 
 
 @pytest.mark.parametrize("body", [None, {}])
-async def test_without_an_amount_all_of_it_is_given_back(
+async def test_without_an_amount_all_of_a_payment_is_refunded(
     http: httpx.AsyncClient, resources: FakeResources, body: Any
 ) -> None:
     await refund(http, body)
@@ -89,7 +89,7 @@ NO_REFUNDS = {
 
 
 @pytest.mark.parametrize("content", NO_REFUNDS.values(), ids=NO_REFUNDS)
-async def test_what_is_not_surely_meant_gives_nothing_back(
+async def test_an_unclear_body_refunds_nothing(
     http: httpx.AsyncClient, resources: FakeResources, content: str
 ) -> None:
     answer = await http.post(ADDRESS, content=content, headers=KEY)
@@ -98,7 +98,7 @@ async def test_what_is_not_surely_meant_gives_nothing_back(
     assert resources.requested_refunds == []
 
 
-async def test_amount_in_the_address_gives_nothing_back(
+async def test_an_amount_in_the_address_refunds_nothing(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     answer = await http.post(f"{ADDRESS}?amount=10.00", headers=KEY)
@@ -116,7 +116,7 @@ async def test_unknown_members_are_not_repeated(http: httpx.AsyncClient) -> None
     assert told["errors"] == [{"field": "body", "message": message}]
 
 
-async def test_a_refund_that_has_not_begun_is_read_nowhere_yet(http: httpx.AsyncClient) -> None:
+async def test_a_refund_that_has_not_begun_has_no_location(http: httpx.AsyncClient) -> None:
     answer = await refund(http, {"amount": 50})
 
     body = envelope(answer, 202)
@@ -138,7 +138,7 @@ async def test_a_refund_that_takes_long_is_accepted(
     assert answer.headers["retry-after"] == "5"
 
 
-async def test_a_refund_that_has_been_made_is_not_asked_for_again(
+async def test_a_refund_that_has_been_made_is_not_requested_again(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.recorded_refunds.append(MADE)
@@ -162,7 +162,7 @@ async def test_a_key_stands_for_one_amount(
 
 
 @pytest.mark.parametrize("code", [ErrorCode.REFUND_TOO_LARGE, ErrorCode.REFUND_REFUSED])
-async def test_a_refund_that_is_refused(
+async def test_a_refused_refund_is_returned_with_its_code(
     http: httpx.AsyncClient, resources: FakeResources, code: ErrorCode
 ) -> None:
     resources.refunded = ASKED.failed(PaymentError(code, "Why."), NOON)
@@ -182,7 +182,7 @@ async def test_a_refund_needs_a_key(http: httpx.AsyncClient, resources: FakeReso
 @pytest.mark.parametrize(
     "amount", [0, -1, 0.001, "", "x", "1e2", True, [], {}, "1" * 17, 1e400, "\u0661"]
 )
-async def test_an_amount_that_is_none(
+async def test_an_invalid_amount_is_refused(
     http: httpx.AsyncClient, resources: FakeResources, amount: Any
 ) -> None:
     body = problem(await refund(http, {"amount": amount}), RequestErrorCode.INVALID_REQUEST)
@@ -204,7 +204,7 @@ async def test_a_payment_in_a_currency_that_is_no_more_can_be_refunded(
     problem(await refund(http, {"amount": 1.0001}), RequestErrorCode.INVALID_REQUEST)
 
 
-async def test_the_amount_is_one_of_the_payments_currency(
+async def test_an_amount_is_read_in_the_currency_of_the_payment(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     yen = Money.parse("150", "JPY")
@@ -219,7 +219,7 @@ async def test_the_amount_is_one_of_the_payments_currency(
 @pytest.mark.parametrize(
     "payment", [PENDING, failed(ErrorCode.CARD_DECLINED), PENDING.succeeded(at=NOON)]
 )
-async def test_only_a_success_that_stands_is_given_back(
+async def test_only_a_success_that_stands_is_refunded(
     http: httpx.AsyncClient, resources: FakeResources, payment: Payment
 ) -> None:
     resources.recorded = [payment]

@@ -28,7 +28,7 @@ def request(amount: str = "150.00", /, **members: Any) -> PaymentRequest:
     return PaymentRequest.model_validate(exact_json.loads(text))
 
 
-def test_the_least_a_caller_sends() -> None:
+def test_everything_but_ids_and_amount_has_a_default() -> None:
     assert request().model_dump() == {
         "order_id": UUID(ORDER),
         "customer_id": UUID(CUSTOMER),
@@ -108,7 +108,7 @@ def test_an_upper_case_uuid_is_the_same_uuid() -> None:
     ],
     ids=lambda amount: amount[:14],
 )
-def test_whatever_else_is_no_amount(amount: str) -> None:
+def test_everything_else_is_refused_as_an_amount(amount: str) -> None:
     assert wrong(amount) == ["amount"]
 
 
@@ -129,7 +129,7 @@ REFUSED: dict[str, list[Any]] = {
     [(member, value) for member, values in REFUSED.items() for value in values],
     ids=lambda value: ascii(value)[:40],
 )
-def test_whatever_else_is_refused(member: str, value: object) -> None:
+def test_every_other_value_is_refused(member: str, value: object) -> None:
     assert wrong(**{member: value}) == [member]
 
 

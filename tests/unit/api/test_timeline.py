@@ -49,7 +49,7 @@ async def must_not_be_asked(_: Payment, __: Sequence[Refund]) -> NoReturn:
     raise AssertionError
 
 
-async def test_all_sources_are_told_in_one_order(
+async def test_the_entries_of_all_sources_are_in_one_order(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.recorded = [SUCCEEDED]
@@ -65,7 +65,7 @@ async def test_all_sources_are_told_in_one_order(
     assert body["silent"] == []
 
 
-async def test_who_does_not_answer_is_named(
+async def test_a_source_that_does_not_respond_is_named(
     http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timeline, "SOURCE_TIMEOUT_SECONDS", 0.01)
@@ -82,7 +82,7 @@ async def test_who_does_not_answer_is_named(
     assert [each["event"] for each in body["timeline"]] == ["event 1"]
 
 
-async def test_whole_timelines_are_put_together_one_at_a_time(
+async def test_timelines_are_sorted_one_at_a_time(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     resources.recorded = [SUCCEEDED]
@@ -105,7 +105,7 @@ async def test_whole_timelines_are_put_together_one_at_a_time(
     envelope(await http.get(ADDRESS), 200)
 
 
-async def test_customer_is_told_what_is_not_our_insides(
+async def test_a_customer_sees_no_internals(
     http: httpx.AsyncClient, resources: FakeResources, app: FastAPI
 ) -> None:
     async def fetch() -> Any:
@@ -128,7 +128,7 @@ async def test_customer_is_told_what_is_not_our_insides(
     assert body["silent"] == []
 
 
-async def test_newest_refunds_are_told_of(
+async def test_the_newest_refunds_are_shown(
     http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
     asked: list[Refund] = []
@@ -146,7 +146,7 @@ async def test_newest_refunds_are_told_of(
     assert asked == resources.recorded_refunds[-timeline.MAX_REFUNDS :]
 
 
-def test_a_run_tells_its_steps_and_their_tries() -> None:
+def test_a_run_shows_its_steps_and_their_tries() -> None:
     told = [(each.event, each.detail) for each in entries_of(read("0.1.0/refunded").events)]
 
     assert told[0] == ("workflow started", None)
@@ -156,7 +156,7 @@ def test_a_run_tells_its_steps_and_their_tries() -> None:
     assert told[-1] == ("workflow completed", None)
 
 
-def test_a_step_tells_how_often_it_was_tried() -> None:
+def test_a_step_shows_how_often_it_was_tried() -> None:
     told = {each.event: each.detail for each in entries_of(read("0.1.0/refund-on-request").events)}
 
     assert (told["make_refund failed"] or "").startswith("refund does not answer. (after ")

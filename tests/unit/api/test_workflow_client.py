@@ -101,7 +101,7 @@ async def test_cause_of_a_refusal_is_logged_once_for_each_kind(
     assert len(lines(caplog, refusals)) == 3
 
 
-async def test_cause_is_logged_where_an_ending_is_not_told(
+async def test_the_cause_is_logged_if_the_ending_is_unknown(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     handle: Any = FakeTemporal(GONE)

@@ -1,7 +1,5 @@
 """Which orders the audit compares, and what it leaves out: on faked sources."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -12,121 +10,23 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus as Status
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.adapters.gateway_ledger import HttpGatewayLedger
-from activities.adapters.order_states import HttpOrderStates
-from activities.audit_ports import FoundRecords, Record
+from activities.audit_ports import Record
 from audit.books import Books
 from audit.invariants import violations
-from audit.sources import Sources, UnreadableError, read_books
-from db.audit import Unfinished, UnreadableRow
+from audit.sources import UnreadableError
+from db.audit import UnreadableRow
 from domain import exact_json, names
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.payment import Payment
-from domain.refund import Refund
 from tests.support.builders import a_payment, a_refund
+from tests.support.fakes.audit import FakeSources
 
 NOW = datetime.now(UTC)
 NOBODY = UUID("4e8ccdbf-d325-454e-9eb7-1c6da17c62d1")
 SINCE = NOW - timedelta(hours=24)
 OLD = NOW - timedelta(days=30)
 UNTIL = NOW - timedelta(minutes=3)
-
-
-@dataclass
-class FakeSources:
-    """Every source as a list that a test fills; `orders_since` are those of the window."""
-
-    payments: list[Payment] = field(default_factory=list)
-    refunds: list[Refund] = field(default_factory=list)
-    odd: list[UnreadableRow] = field(default_factory=list)
-    ledger: Any = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-    runs: list[SimpleNamespace] = field(default_factory=list)
-    results: dict[str, Any] = field(default_factory=dict)
-    order: httpx.Response = field(default_factory=lambda: httpx.Response(200, json={}))
-    completed_at: datetime | None = NOW
-    has_everything: bool = True
-
-    # PostgreSQL
-
-    async def orders_since(self, moment: datetime) -> set[UUID]:
-        subjects: list[Payment | Refund] = [*self.payments, *self.refunds]
-        return {each.order_id for each in subjects if each.created_at >= moment}
-
-    async def unfinished(self) -> Unfinished:
-        unfinished = [each for each in self.payments if not each.is_final or each.is_unannounced]
-        pending = [each for each in self.refunds if not each.is_final]
-        ids = {each.id for each in unfinished} | {each.id for each in pending}
-        orders = {each.order_id for each in unfinished} | {each.order_id for each in pending}
-        return Unfinished(ids, orders)
-
-    async def orders_of_payments(self, ids: Collection[UUID]) -> dict[UUID, UUID]:
-        return {each.id: each.order_id for each in self.payments if each.id in ids}
-
-    async def orders_of_refunds(self, ids: Collection[UUID]) -> dict[UUID, UUID]:
-        return {each.id: each.order_id for each in self.refunds if each.id in ids}
-
-    async def refunds_by_orders(self, orders: Collection[UUID]) -> dict[UUID, UUID]:
-        return {each.id: each.order_id for each in self.refunds if each.order_id in orders}
-
-    async def payments_of(self, orders: Collection[UUID]) -> Sequence[Payment | UnreadableRow]:
-        rows: list[Payment | UnreadableRow] = [*self.payments, *self.odd]
-        return [each for each in rows if each.order_id in orders]
-
-    async def refunds_of(self, orders: Collection[UUID]) -> Sequence[Refund | UnreadableRow]:
-        return [each for each in self.refunds if each.order_id in orders]
-
-    async def statuses_of(self, _: Collection[UUID]) -> dict[UUID, list[str]]:
-        return {}
-
-    async def last_completed_round(self) -> datetime | None:
-        return self.completed_at
-
-    # Kafka
-
-    async def find(self, _: datetime, __: Collection[str]) -> FoundRecords:
-        """Every record is a recent one."""
-        keys = {each.key for each in self.records}
-        by_key = {key: [each for each in self.records if each.key == key] for key in keys}
-        return FoundRecords(by_key, self.has_everything)
-
-    # Temporal
-
-    def list_workflows(self, _: str) -> AsyncIterator[SimpleNamespace]:
-        async def listed() -> AsyncIterator[SimpleNamespace]:
-            for each in self.runs:
-                yield each
-
-        return listed()
-
-    def get_workflow_handle(self, _: str, *, run_id: str, **__: Any) -> Any:
-        async def result(**_: Any) -> Any:
-            found = self.results[run_id]
-            if isinstance(found, Exception):
-                raise found
-            return found
-
-        return SimpleNamespace(result=result)
-
-    # The audit of them
-
-    async def audited(self) -> dict[UUID | None, Books]:
-        async with self._client(self._gateway) as gateway, self._client(self._ordering) as ordering:
-            fake: Any = self
-            ledger, orders = HttpGatewayLedger(gateway), HttpOrderStates(ordering)
-            sources = Sources(fake, ledger, orders, fake, fake)
-            return {each.order_id: each async for each in read_books(sources, SINCE, UNTIL)}
-
-    def _client(self, handler: Any) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.MockTransport(handler), base_url="http://source")
-
-    def _gateway(self, request: httpx.Request) -> httpx.Response:
-        is_first = request.url.params["after"] == "0"
-        return httpx.Response(200, json=self.ledger if is_first or self.ledger == {} else [])
-
-    def _ordering(self, _: httpx.Request) -> httpx.Response:
-        return self.order
 
 
 @pytest.fixture
@@ -154,44 +54,48 @@ def refunded(charge_key: str) -> dict[str, Any]:
     return {"seq": 1, "type": "refund.succeeded", "at": NOW.isoformat(), "data": data}
 
 
+async def audited(sources: FakeSources) -> dict[UUID | None, Books]:
+    return await sources.audited(SINCE, UNTIL)
+
+
 async def findings(sources: FakeSources, order_id: UUID | None) -> str:
-    return "\n".join(each.finding for each in violations((await sources.audited())[order_id]))
+    return "\n".join(each.finding for each in violations((await audited(sources))[order_id]))
 
 
 async def test_an_old_pending_payment_is_compared(sources: FakeSources) -> None:
     stuck = a_payment(created_at=OLD)
-    sources.payments.append(stuck)
+    sources.database.payments.append(stuck)
 
     assert f"payment {stuck.id} is pending" in await findings(sources, stuck.order_id)
 
 
 async def test_an_old_success_whose_event_is_due_is_compared(sources: FakeSources) -> None:
     due = a_payment(created_at=OLD).succeeded(OLD)
-    sources.payments.append(due)
+    sources.database.payments.append(due)
 
     assert "is not published (due)" in await findings(sources, due.order_id)
 
 
 async def test_a_new_refund_of_an_old_payment_is_compared(sources: FakeSources) -> None:
     payment = paid(OLD)
-    sources.payments.append(payment)
+    sources.database.payments.append(payment)
     refund = a_refund(payment, created_at=NOW - timedelta(hours=1))
-    sources.refunds.append(refund.succeeded(NOW - timedelta(hours=1)).announced())
+    sources.database.refunds.append(refund.succeeded(NOW - timedelta(hours=1)).announced())
 
     assert "0 is kept instead of 10000" in await findings(sources, payment.order_id)
 
 
 async def test_an_old_payment_that_has_ended_is_left_alone(sources: FakeSources) -> None:
-    sources.payments.append(paid(OLD))
+    sources.database.payments.append(paid(OLD))
 
-    assert (await sources.audited()).keys() == {None}
+    assert (await audited(sources)).keys() == {None}
 
 
 async def test_a_refund_without_capture_is_in_the_books_of_its_payment(
     sources: FakeSources,
 ) -> None:
     payment = paid(OLD)
-    sources.payments.append(payment)
+    sources.database.payments.append(payment)
     sources.ledger.append(refunded(names.charge_key(payment.id)))
 
     assert "was never captured, but 5.00 USD of it was refunded" in await findings(
@@ -212,7 +116,7 @@ async def test_an_event_whose_order_is_in_no_other_book_is_found(sources: FakeSo
     payment = paid(OLD)
     event = PaymentEvent.of(payment)
     record = Record(str(event.id), event.topic, event.key, exact_json.dumps(event.value))
-    sources.records.append(record)
+    sources.events.records.append(record)
 
     assert f"event {event.id} on {event.topic} does not match its row" in await findings(
         sources, payment.order_id
@@ -221,26 +125,26 @@ async def test_an_event_whose_order_is_in_no_other_book_is_found(sources: FakeSo
 
 @pytest.mark.parametrize("key", ["", "not an id", str(NOBODY).upper()])
 async def test_a_record_that_names_no_order_is_found(sources: FakeSources, key: str) -> None:
-    sources.records.append(Record("", names.TOPIC_FAILED, key, b""))
+    sources.events.records.append(Record("", names.TOPIC_FAILED, key, b""))
 
     assert "does not match its row" in await findings(sources, None)
 
 
 async def test_only_what_kafka_must_still_have_is_missed(sources: FakeSources) -> None:
     payment = paid(OLD)
-    sources.payments.append(payment)
-    sources.refunds.append(a_refund(payment, created_at=NOW - timedelta(hours=1)))
+    sources.database.payments.append(payment)
+    sources.database.refunds.append(a_refund(payment, created_at=NOW - timedelta(hours=1)))
 
     assert "is missing" in await findings(sources, payment.order_id)
-    sources.has_everything = False
+    sources.events.has_all = False
     assert "is missing" not in await findings(sources, payment.order_id)
 
 
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.FAILED, Status.TIMED_OUT])
 async def test_an_old_run_without_a_record_is_found(sources: FakeSources, status: Status) -> None:
     order_id = uuid4()
-    sources.runs.append(a_run(names.workflow_id(order_id), status))
-    sources.runs.append(a_run(names.refund_workflow_id(uuid4()), status))
+    sources.temporal.runs.append(a_run(names.workflow_id(order_id), status))
+    sources.temporal.runs.append(a_run(names.refund_workflow_id(uuid4()), status))
 
     for owner in (order_id, None):
         assert f"is {status.name.lower()}" in await findings(sources, owner)
@@ -248,26 +152,26 @@ async def test_an_old_run_without_a_record_is_found(sources: FakeSources, status
 
 async def test_a_result_that_cannot_be_read_is_found(sources: FakeSources) -> None:
     payment = paid(NOW - timedelta(hours=1))
-    sources.payments.append(payment)
+    sources.database.payments.append(payment)
     run = a_run(names.workflow_id(payment.order_id), Status.COMPLETED, NOW - timedelta(hours=1))
-    sources.runs.append(run)
-    sources.results[run.run_id] = ValueError("not a payment")
+    sources.temporal.runs.append(run)
+    sources.temporal.results[run.run_id] = ValueError("not a payment")
 
     assert "is unreadable" in await findings(sources, payment.order_id)
 
 
 async def test_a_run_that_temporal_has_just_deleted_is_left_out(sources: FakeSources) -> None:
     run = a_run(names.workflow_id(uuid4()), Status.COMPLETED, NOW - timedelta(hours=1))
-    sources.runs.append(run)
-    sources.results[run.run_id] = RPCError("gone", RPCStatusCode.NOT_FOUND, b"")
+    sources.temporal.runs.append(run)
+    sources.temporal.results[run.run_id] = RPCError("gone", RPCStatusCode.NOT_FOUND, b"")
 
-    assert (await sources.audited()).keys() == {None}
+    assert (await audited(sources)).keys() == {None}
 
 
 async def test_an_invalid_row_is_reported_and_hides_no_others(sources: FakeSources) -> None:
     stuck = a_payment(created_at=OLD)
-    sources.payments.append(stuck)
-    sources.odd.append(UnreadableRow(stuck.order_id, "payment 5 (ValidationError)"))
+    sources.database.payments.append(stuck)
+    sources.database.unreadable.append(UnreadableRow(stuck.order_id, "payment 5 (ValidationError)"))
 
     found = await findings(sources, stuck.order_id)
 
@@ -278,16 +182,16 @@ async def test_an_invalid_row_is_reported_and_hides_no_others(sources: FakeSourc
 async def test_a_young_payment_does_not_hide_an_older_one(sources: FakeSources) -> None:
     stuck = a_payment(created_at=OLD)
     young = a_payment(order_id=stuck.order_id, created_at=NOW)
-    sources.payments += [stuck, young]
+    sources.database.payments += [stuck, young]
 
-    [books] = [each for each in (await sources.audited()).values() if each.order_id]
+    [books] = [each for each in (await audited(sources)).values() if each.order_id]
 
     assert books.payments == [stuck]
 
 
 async def test_a_response_of_ordering_that_is_no_order_is_reported(sources: FakeSources) -> None:
     stuck = a_payment(created_at=OLD)
-    sources.payments.append(stuck)
+    sources.database.payments.append(stuck)
     sources.order = httpx.Response(500, text="<html>")
 
     assert "cannot be read: Ordering's response" in await findings(sources, stuck.order_id)
@@ -297,7 +201,7 @@ async def test_money_kept_for_an_order_that_ordering_does_not_have_is_found(
     sources: FakeSources,
 ) -> None:
     payment = paid(NOW - timedelta(hours=1))
-    sources.payments.append(payment)
+    sources.database.payments.append(payment)
     sources.order = httpx.Response(404)
 
     assert "is kept, but the order is missing" in await findings(sources, payment.order_id)
@@ -314,14 +218,14 @@ async def test_money_kept_for_an_order_that_ordering_does_not_have_is_found(
 async def test_rounds_of_the_reconciliation_are_missed(
     sources: FakeSources, age: timedelta | None, finding: str
 ) -> None:
-    sources.completed_at = datetime.now(UTC) - age if age is not None else None
+    sources.database.completed_at = datetime.now(UTC) - age if age is not None else None
 
     assert (await findings(sources, None)).startswith(finding)
     assert bool(await findings(sources, None)) is bool(finding)
 
 
 @pytest.mark.parametrize("ledger", [{}, [None], [[]]])
-async def test_a_ledger_that_is_none_never_ends_in_a_traceback(
+async def test_an_invalid_ledger_never_ends_in_a_traceback(
     sources: FakeSources, ledger: Any
 ) -> None:
     sources.ledger = ledger
@@ -329,7 +233,7 @@ async def test_a_ledger_that_is_none_never_ends_in_a_traceback(
         assert "entry 1 of the gateway's ledger" in await findings(sources, None)
     else:
         with pytest.raises(UnreadableError, match="the gateway's ledger cannot be read"):
-            await sources.audited()
+            await audited(sources)
 
 
 @pytest.mark.parametrize(
@@ -342,10 +246,7 @@ async def test_a_ledger_that_is_none_never_ends_in_a_traceback(
     ],
 )
 async def test_a_source_that_fails_is_named(sources: FakeSources, error: Exception) -> None:
-    async def fail() -> Any:
-        raise error
-
-    sources.unfinished = fail  # type: ignore[method-assign]
+    sources.database.failure = error
 
     with pytest.raises(UnreadableError, match="PostgreSQL cannot be read"):
-        await sources.audited()
+        await audited(sources)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.support.proof import ROOT
+from tests.support.repository import ROOT
 
 PROGRAM = """
 import atexit

@@ -172,7 +172,7 @@ def test_careful_values_are_accepted(
         ("development", "PLAINTEXT", ["k1.internal"], False),
     ],
 )
-async def test_brokers_elsewhere_are_not_spoken_to_in_plaintext(
+async def test_brokers_on_other_machines_are_not_used_without_tls(
     monkeypatch: pytest.MonkeyPatch,
     environment: str,
     protocol: str,

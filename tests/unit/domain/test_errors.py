@@ -48,7 +48,7 @@ def test_every_code_has_a_rule(code: ErrorCode) -> None:
 
 
 @pytest.mark.parametrize("code", ErrorCode)
-def test_only_what_may_be_tried_again_is_answered_so(code: ErrorCode) -> None:
+def test_a_code_that_may_be_tried_again_has_status_503(code: ErrorCode) -> None:
     status = STATUSES[code]
 
     if code is ErrorCode.INVENTORY_UNAVAILABLE:
@@ -68,7 +68,7 @@ def test_only_what_may_be_tried_again_is_answered_so(code: ErrorCode) -> None:
         (ErrorCode.PROCESSOR_ERROR, "processor_error"),
     ],
 )
-def test_a_decline_is_told_with_its_reason(code: ErrorCode, reason: str) -> None:
+def test_a_decline_has_its_reason_and_is_not_tried_again(code: ErrorCode, reason: str) -> None:
     assert RULES[code].reason == reason
     assert not RULES[code].retryable
 

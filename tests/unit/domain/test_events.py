@@ -133,13 +133,13 @@ def test_an_event_is_as_published(event: Event) -> None:
         {"processedAt": "yesterday"},
     ],
 )
-def test_what_is_published_as_schema_refuses(fault: dict[str, Any]) -> None:
+def test_the_published_schema_refuses_an_invalid_event(fault: dict[str, Any]) -> None:
     event = json.loads(exact_json.dumps(EVENTS["success"].value))
 
     assert not VALIDATORS["payment-succeeded"].is_valid(event | fault)
 
 
-def test_a_success_says() -> None:
+def test_a_success_event_has_these_members() -> None:
     assert body(EVENTS["success"]) == {
         "paymentId": "0f8fad5b-d9cb-469f-a165-708677289501",
         "orderId": "0f8fad5b-d9cb-469f-a165-708677289502",
@@ -154,7 +154,7 @@ def test_a_success_says() -> None:
     }
 
 
-def test_a_failure_says() -> None:
+def test_a_failure_event_has_these_members() -> None:
     assert body(EVENTS["failure"]) == {
         "paymentId": "0f8fad5b-d9cb-469f-a165-708677289501",
         "orderId": "0f8fad5b-d9cb-469f-a165-708677289502",
@@ -171,7 +171,7 @@ def test_a_failure_says() -> None:
     }
 
 
-def test_a_refund_says() -> None:
+def test_a_refund_event_has_these_members() -> None:
     assert body(EVENTS["refund"]) == {
         "refundId": str(REFUND.id),
         "paymentId": "0f8fad5b-d9cb-469f-a165-708677289501",

@@ -28,7 +28,7 @@ LAST_MOMENT = NOON + CHARGE_TIME
     ],
     ids=str,
 )
-def test_an_order_that_may_be_paid(changes: dict[str, Any]) -> None:
+def test_an_order_that_fits_the_instruction_passes(changes: dict[str, Any]) -> None:
     verify_order(an_order(INSTRUCTION, **changes), INSTRUCTION)
 
 
@@ -56,7 +56,9 @@ def test_an_order_that_may_be_paid(changes: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-def test_an_order_that_may_not_be_paid(changes: dict[str, Any], code: ErrorCode) -> None:
+def test_an_order_that_does_not_fit_is_refused_with_its_code(
+    changes: dict[str, Any], code: ErrorCode
+) -> None:
     with pytest.raises(PaymentError) as caught:
         verify_order(an_order(INSTRUCTION, **changes), INSTRUCTION)
     assert caught.value.code is code
@@ -95,7 +97,7 @@ def test_a_refusal_says_what_is_wrong(changes: dict[str, Any], message: str) -> 
     ],
     ids=str,
 )
-def test_a_reservation_that_may_be_paid(changes: dict[str, Any]) -> None:
+def test_a_reservation_that_fits_the_instruction_passes(changes: dict[str, Any]) -> None:
     verify_reservation(a_reservation(INSTRUCTION, **changes), INSTRUCTION, NOON, CHARGE_TIME)
 
 
@@ -113,7 +115,9 @@ def test_a_reservation_that_may_be_paid(changes: dict[str, Any]) -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_reservation_that_may_not_be_paid(changes: dict[str, Any], message: str) -> None:
+def test_a_reservation_that_does_not_fit_is_refused_with_its_reason(
+    changes: dict[str, Any], message: str
+) -> None:
     reservation = a_reservation(INSTRUCTION, **changes)
 
     with pytest.raises(PaymentError, match=message) as caught:

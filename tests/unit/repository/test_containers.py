@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from bootstrap.settings import Settings
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, each in SERVICES.items() if each["image"].startswith("payment-")]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.support.repository import ROOT
+
 OUTSIDE_OF_WORKFLOWS = {"worker.py", "sandbox.py"}
 WORKFLOW_CODE = [
     *(each for each in (ROOT / "workflows").glob("*.py") if each.name not in OUTSIDE_OF_WORKFLOWS),

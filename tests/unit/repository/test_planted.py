@@ -1,13 +1,11 @@
 """The table of planted bugs still fits the code: each can be planted, and its tests exist."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from tests.proofs.planted.bugs import BUGS, Bug
-
-ROOT = Path(__file__).parents[3]
+from tests.support.repository import ROOT
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)

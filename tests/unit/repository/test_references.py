@@ -12,8 +12,8 @@ import pytest
 from bootstrap.settings import Settings
 from devstack.stack.ports import Ports
 from tests.support.contract import openapi
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).parents[3]
 PAGES = {
     str(page.relative_to(ROOT)): page.read_text()
     for pattern in ("*.md", "docs/**/*.md", ".github/**/*.md")

@@ -19,7 +19,8 @@ from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from db.engine import CONNECT_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS
 from domain.errors import RULES
-from tests.support.fakes import World, ports_of
+from tests.support.fakes.ports import ports_of
+from tests.support.fakes.world import World
 from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, LOCAL_TRY, STEPS
 from workflows.worker import GATEWAY_SECONDS, GRACE, READ_SECONDS, payment_activities
 

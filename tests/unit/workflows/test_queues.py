@@ -9,7 +9,8 @@ import pytest
 from temporalio.client import Client
 
 from domain.names import TASK_QUEUE
-from tests.support.fakes import World, ports_of
+from tests.support.fakes.ports import ports_of
+from tests.support.fakes.world import World
 from workflows import worker
 from workflows.policies import LOCAL_TRY, STEPS
 from workflows.queues import LIMITS, LOCAL_ACTIVITIES, WORKFLOW_TASKS

@@ -1,4 +1,4 @@
-"""A tab of headless Chromium on the shop's pages. It records script errors and foreign requests."""
+"""A page of the demonstration's shop in headless Chromium, as a person sees and uses it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Playwright, Request, expect
 
-from tests.support.shop import Order, Shop, an_unknown_order
+from tests.support.system import Order, System, an_unknown_order
 
 _TIMEOUT_MS = 20_000
 """How long to wait for an element of a page. Chosen, not measured."""
@@ -34,11 +34,11 @@ async def chromium(playwright: Playwright, executable: str) -> AsyncIterator[Bro
 
 
 @dataclass(frozen=True)
-class Tab:
-    """What a person sees and does. `faults`: script errors, and requests to unknown hosts."""
+class ShopPage:
+    """A page of the shop. `faults`: script errors, and requests to unknown hosts."""
 
     page: Page
-    shop: Shop
+    system: System
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -57,7 +57,7 @@ class Tab:
         return self.page.get_by_role("button", name=name)
 
     async def open(self, path: str = "/") -> None:
-        await self.page.goto(f"{self.shop.url('shop')}{path}")
+        await self.page.goto(f"{self.system.url('shop')}{path}")
 
     async def order(self, title: str = "Ticket with a seat", *, slowly: bool = False) -> None:
         """Pick an order at the checkout and press the button that pays it."""
@@ -67,7 +67,7 @@ class Tab:
         await self.button("Pay").click()
         await self.page.wait_for_url("**/payment?order=*")
 
-    async def told(self) -> list[str]:
+    async def listed_steps(self) -> list[str]:
         """The steps that are listed, without their times and details."""
         rows = await self.steps.all_inner_texts()
         return [" ".join(row.split("\n")[1:3]) for row in rows]
@@ -76,7 +76,7 @@ class Tab:
         """The order of the payment on the page, as Ordering has it."""
         [order_id] = parse_qs(urlsplit(self.page.url).query)["order"]
         named = replace(an_unknown_order(), id=order_id)
-        order = await self.shop.ordered(named)
+        order = await self.system.ordered(named)
         assert order is not None
         return replace(
             named,
@@ -99,7 +99,7 @@ class Tab:
 
     def watch(self) -> None:
         """Start to record faults."""
-        known = {urlsplit(self.shop.url(name)).netloc for name in ("shop", "payment_api")}
+        known = {urlsplit(self.system.url(name)).netloc for name in ("shop", "payment_api")}
 
         def requested(request: Request) -> None:
             if urlsplit(request.url).netloc not in known:
@@ -114,16 +114,16 @@ class Tab:
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
 
     def _is_of_api(self, message: ConsoleMessage) -> bool:
-        address = self.shop.url("payment_api")
+        address = self.system.url("payment_api")
         return message.text.startswith(_NO_SUCCESS) and message.location["url"].startswith(address)
 
 
 @asynccontextmanager
-async def opened(browser: Browser, shop: Shop, **options: Any) -> AsyncIterator[Tab]:
-    """A tab without cookies or storage. Fails the test if it recorded faults."""
+async def opened(browser: Browser, system: System, **options: Any) -> AsyncIterator[ShopPage]:
+    """A page in a browser without cookies or storage. Fails the test if it recorded faults."""
     context = await browser.new_context(reduced_motion="reduce", **options)
-    tab = Tab(await context.new_page(), shop)
-    tab.watch()
-    yield tab
+    shop_page = ShopPage(await context.new_page(), system)
+    shop_page.watch()
+    yield shop_page
     await context.close()
-    assert tab.faults == []
+    assert shop_page.faults == []

@@ -70,7 +70,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Shop:
+class System:
     """The running system as tests use it. Every order is new, so tests do not affect each other."""
 
     stack: Stack

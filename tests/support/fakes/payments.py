@@ -1,0 +1,112 @@
+"""A fake of the records of payments, with the rules that PostgreSQL enforces."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from activities.ports import Payments
+from domain.errors import ErrorCode, PaymentError
+from domain.payment import TRANSITIONS, Announcement, Claim, Payment, PaymentStatus
+from domain.reconciliation import Place
+from tests.support.fakes.pages import pages
+from tests.support.fakes.world import World
+
+
+class FakePayments(Payments):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def find(self, payment_id: UUID) -> Payment | None:
+        return await self._world.perform(
+            "find_payment", lambda: self._world.payments.get(payment_id)
+        )
+
+    async def record_pending(self, payment: Payment) -> Claim:
+        return await self._world.perform("record_pending", lambda: self._claim(payment))
+
+    async def record_succeeded(self, payment: Payment) -> None:
+        await self._world.perform("record_succeeded", lambda: self._succeed(payment))
+
+    async def record_compensation(self, payment: Payment) -> Payment:
+        return await self._world.perform("record_compensation", lambda: self._undo(payment))
+
+    async def record_failed(self, payment: Payment) -> None:
+        await self._world.perform("record_failed", lambda: self._move(payment))
+
+    async def record_announcement(self, payment: Payment) -> None:
+        await self._world.perform("record_announcement", lambda: self._announce(payment))
+
+    async def pending_before(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Payment]]:
+        await self._world.perform("unfinished_before", lambda: None)
+        pending = [each for each in self._world.payments.values() if not each.is_final]
+        for page in pages(pending, moment, after):
+            yield page
+
+    async def unpublished_before(
+        self, moment: datetime, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Payment]]:
+        unpublished = [each for each in self._world.payments.values() if each.is_unannounced]
+        for page in pages(unpublished, moment, after):
+            yield page
+
+    def _claim(self, payment: Payment) -> Claim:
+        of_the_order = [
+            each for each in self._world.payments.values() if each.order_id == payment.order_id
+        ]
+        for other in of_the_order:
+            if other.status is not PaymentStatus.FAILED:
+                if other.id != payment.id and not other.is_final:
+                    raise PaymentError(ErrorCode.PAYMENT_IN_PROGRESS, "Another payment runs.")
+                return Claim.of(other, is_new=False)
+        if payment.id in self._world.payments:
+            return Claim.of(self._world.payments[payment.id], is_new=False)
+        for other in of_the_order:
+            is_published = other.announcement is Announcement.MADE
+            if other.closes_its_order and not (is_published and self._world.allows_another_attempt):
+                is_own = other.customer_id == payment.customer_id
+                code = ErrorCode.ORDER_NOT_PENDING if is_own else ErrorCode.CUSTOMER_MISMATCH
+                raise PaymentError(code, "A failure has closed the order.")
+        return Claim.of(self._move(payment), is_new=True)
+
+    def _undo(self, payment: Payment) -> Payment:
+        recorded = self._world.payments.get(payment.id)
+        if recorded is None:
+            return payment
+        if not recorded.is_irrevocable and recorded.compensation is None:
+            recorded = recorded.model_copy(update={"compensation": payment.compensation})
+            self._world.payments[payment.id] = recorded
+        return recorded
+
+    def _succeed(self, payment: Payment) -> None:
+        if self._world.unrecordable or payment.id not in self._world.payments:
+            raise PaymentError(ErrorCode.RECORD_REFUSED, "No success can be recorded.")
+        self._move(payment)
+
+    def _move(self, payment: Payment) -> Payment:
+        if "\\u0000" in payment.model_dump_json():
+            raise PaymentError(ErrorCode.RECORD_REFUSED, "PostgreSQL keeps no NUL in a text.")
+        recorded = self._world.payments.get(payment.id)
+        if recorded is not None:
+            if recorded.status is payment.status:
+                return recorded
+            is_undone = recorded.compensation is not None
+            if is_undone and payment.status is PaymentStatus.SUCCEEDED:
+                raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment is being undone.")
+            if payment.status not in TRANSITIONS[recorded.status] or recorded.is_irrevocable:
+                raise PaymentError(ErrorCode.RECORD_REFUSED, "This transition is not allowed.")
+        self._world.payments[payment.id] = payment
+        self._world.transitions[payment.id].append(payment.status)
+        return payment
+
+    def _announce(self, payment: Payment) -> None:
+        recorded = self._world.payments[payment.id]
+        is_final = recorded.announcement in {Announcement.MADE, payment.announcement}
+        is_undone = (
+            recorded.compensation is not None and recorded.status is not PaymentStatus.FAILED
+        )
+        if recorded.status is not payment.status or is_final or is_undone:
+            return
+        announced = recorded.announced(payment.announcement)
+        self._world.payments[payment.id] = announced.releasing(payment.released_reservation_id)
