@@ -1,4 +1,4 @@
-"""Dependencies that go away: what a caller is told meanwhile, and that nothing is lost."""
+"""Dependencies that go down: what a caller gets meanwhile, and that nothing is lost."""
 
 import asyncio
 import time
@@ -36,12 +36,12 @@ async def test_a_payment_is_accepted_and_waits_while_inventory_is_down(system: S
         another_api(system, payment_wait_seconds=0.1) as impatient,
         system.without("inventory"),
     ):
-        told = await impatient.pay(order, reservationId=seat)
+        accepted = await impatient.pay(order, reservationId=seat)
         await system.until_retried(order, "fetch_reservation")
 
     answer = await system.pay(order, reservationId=seat)
 
-    assert (told.status, answer.status) == (202, 200)
+    assert (accepted.status, answer.status) == (202, 200)
     await assert_agreement(system, order, answer)
 
 
@@ -124,13 +124,13 @@ async def test_without_temporal_nothing_is_accepted(system: System) -> None:
 
 
 async def until_down(system: System, name: str) -> Answer:
-    """What `/ready` answers once it tells that this dependency is down."""
+    """The response of `/ready` that shows that this dependency is down."""
 
-    async def told() -> Answer | None:
+    async def shows_it() -> Answer | None:
         answer = await system.get("/ready")
         return answer if answer.body["dependencies"][name] == "down" else None
 
-    return await eventually(f"/ready tells that {name} is down", told)
+    return await eventually(f"/ready shows that {name} is down", shows_it)
 
 
 def assert_refused(answer: Answer, code: str) -> None:

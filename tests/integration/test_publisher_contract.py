@@ -91,8 +91,8 @@ class RealBroker(Broker):
 
 
 def _record(event: Event) -> topics.Event:
-    told = {name: value.decode() for name, value in headers(event)}
-    return topics.Event(event.topic, event.key, told, exact_json.dumps(event.value))
+    texts = {name: value.decode() for name, value in headers(event)}
+    return topics.Event(event.topic, event.key, texts, exact_json.dumps(event.value))
 
 
 @pytest.fixture(params=["fake", "real"])

@@ -56,8 +56,8 @@ async def test_a_payment_is_refunded_in_parts(system: System) -> None:
     assert (await system.get(f"/payments/{payment_id}")).payment["status"] == "succeeded"
 
     async def heard() -> bool:
-        told: Any = await system.ordered(order)
-        return (told["status"], told["refundedAmount"]) == ("paid", Decimal("150.00"))
+        state: Any = await system.ordered(order)
+        return (state["status"], state["refundedAmount"]) == ("paid", Decimal("150.00"))
 
     await eventually("Ordering knows of both refunds", heard)
 

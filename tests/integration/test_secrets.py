@@ -1,4 +1,4 @@
-"""Card numbers that callers send where none belong are never kept and never told."""
+"""Card numbers that callers send in wrong places are kept nowhere and never published."""
 
 import asyncio
 from uuid import UUID

@@ -250,15 +250,15 @@ async def everything(pages: AsyncIterator[Sequence[Payment]]) -> list[Payment]:
 
 async def test_unfinished_payments_are_found_by_their_age(store: PaymentStore) -> None:
     pending = await recorded(store, "pending")
-    untold = ended(await recorded(store, "succeeded"), "succeeded")
-    told = ended(await recorded(store, "succeeded"), "succeeded").announced()
-    await store.record_announcement(told)
+    unpublished = ended(await recorded(store, "succeeded"), "succeeded")
+    published = ended(await recorded(store, "succeeded"), "succeeded").announced()
+    await store.record_announcement(published)
     failed = ended(await recorded(store, "failed"), "failed")
 
     before, after = NOON - timedelta(seconds=1), NOON + timedelta(seconds=1)
 
     assert pending not in await everything(store.pending_before(before))
     assert pending in (found := await everything(store.pending_before(after)))
-    assert not {untold.id, told.id, failed.id} & {payment.id for payment in found}
-    assert untold in (found := await everything(store.unpublished_before(after)))
-    assert not {pending.id, told.id, failed.id} & {payment.id for payment in found}
+    assert not {unpublished.id, published.id, failed.id} & {payment.id for payment in found}
+    assert unpublished in (found := await everything(store.unpublished_before(after)))
+    assert not {pending.id, published.id, failed.id} & {payment.id for payment in found}

@@ -43,12 +43,12 @@ async def test_a_missing_search_attribute_makes_the_api_not_ready(
             return answer.json() if answer.status_code == status else None
 
         async with without_customer_id(system):
-            told = await eventually("the API is not ready", lambda: readiness(503))
+            report = await eventually("the API is not ready", lambda: readiness(503))
             refused = await api.post("/payments", content=content, headers=JSON)
         await eventually("the API is ready again", lambda: readiness(200))
 
-    assert told["dependencies"]["searchAttributes"] == "down"
-    assert told["dependencies"]["temporal"] == "up"
+    assert report["dependencies"]["searchAttributes"] == "down"
+    assert report["dependencies"]["temporal"] == "up"
     assert refused.status_code == 503
     assert "CustomerId" in caplog.text
     assert (await system.until_accepted(order)).status == 200

@@ -1,4 +1,4 @@
-"""The timeline of real payments: what everybody tells, in one order."""
+"""The timeline of real payments: the entries of all sources, in one order."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,16 +12,16 @@ from tests.support.stacks import kafka_of
 from tests.support.system import System
 
 
-async def story(system: System, payment_id: str) -> dict[str, list[str]]:
-    """By source, the events in the order of the answer."""
+async def shown_events(system: System, payment_id: str) -> dict[str, list[str]]:
+    """The events of each source, in the order of the response."""
     body = (await system.get(f"/payments/{payment_id}/timeline")).body
     assert [each["at"] for each in body["timeline"]] == sorted(
         each["at"] for each in body["timeline"]
     )
-    told: dict[str, list[str]] = {source: [] for source in body["silent"]}
+    shown: dict[str, list[str]] = {source: [] for source in body["silent"]}
     for each in body["timeline"]:
-        told.setdefault(each["source"], []).append(each["event"])
-    return told
+        shown.setdefault(each["source"], []).append(each["event"])
+    return shown
 
 
 @pytest.mark.parametrize("amount", ["1.00", None])
@@ -32,19 +32,19 @@ async def test_every_source_shows_a_payment_and_its_refund(
     payment_id = (await system.pay(order)).payment["id"]
     await system.refund(payment_id, amount, "key")
 
-    told = await story(system, payment_id)
+    shown = await shown_events(system, payment_id)
 
-    assert told["postgresql"] == [
+    assert shown["postgresql"] == [
         "payment is pending",
         "payment is succeeded",
         "refund is pending",
         "refund is succeeded",
     ]
-    assert told["gateway"] == ["charge is captured", "refund is succeeded"]
-    assert sorted(told["kafka"]) == ["record of payment-refunded", "record of payment-succeeded"]
+    assert shown["gateway"] == ["charge is captured", "refund is succeeded"]
+    assert sorted(shown["kafka"]) == ["record of payment-refunded", "record of payment-succeeded"]
     steps = ["charge done", "record_succeeded done", "publish_event done"]
-    assert [each for each in told["temporal"] if each in steps] == steps
-    assert told["temporal"].count("workflow completed") == 2
+    assert [each for each in shown["temporal"] if each in steps] == steps
+    assert shown["temporal"].count("workflow completed") == 2
 
 
 async def test_a_compensated_payment_shows_its_reason(system: System) -> None:
@@ -63,11 +63,11 @@ async def test_a_source_that_is_down_is_named_and_the_others_are_shown(system: S
     payment_id = (await system.pay(order)).payment["id"]
 
     async with system.without("gateway", "kafka"):
-        told = await story(system, payment_id)
+        shown = await shown_events(system, payment_id)
 
-    assert (told["gateway"], told["kafka"]) == ([], [])
-    assert told["postgresql"] == ["payment is pending", "payment is succeeded"]
-    assert told["temporal"]
+    assert (shown["gateway"], shown["kafka"]) == ([], [])
+    assert shown["postgresql"] == ["payment is pending", "payment is succeeded"]
+    assert shown["temporal"]
 
 
 async def test_only_the_requested_payment_is_shown(system: System) -> None:
@@ -77,10 +77,10 @@ async def test_only_the_requested_payment_is_shown(system: System) -> None:
     await system.until_ended(order)
     assert (await system.pay(order)).payment["id"] != first
 
-    told = await story(system, first)
+    shown = await shown_events(system, first)
 
-    assert told["temporal"].count("workflow started") == 1
-    assert told["kafka"] == ["record of payment-failed"]
+    assert shown["temporal"].count("workflow started") == 1
+    assert shown["kafka"] == ["record of payment-failed"]
 
 
 @pytest.mark.parametrize("minutes", [-1, 1])
@@ -91,6 +91,6 @@ async def test_record_is_found_although_clocks_differ(system: System, minutes: i
     instruction = an_instruction(order_id=order.id, payment_id=shown["id"], requested_at=at)
     payment = Payment.pending(instruction).succeeded(at).announced()
 
-    told = await KafkaTimeline(kafka_of(system.stack))(payment, [])
+    entries = await KafkaTimeline(kafka_of(system.stack))(payment, [])
 
-    assert [each.event for each in told] == ["record of payment-succeeded"]
+    assert [each.event for each in entries] == ["record of payment-succeeded"]

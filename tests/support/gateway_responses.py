@@ -12,8 +12,8 @@ KEY = "pay_1_charge"
 
 REFUND = RefundRequest(key="pay_1_refund", charge_key=KEY, amount=Money.parse("150.00", "USD"))
 
-TOLD = {"amount": "9999999999999.90", "currency": "USD"}
-"""The members of every response about a charge that say its amount."""
+AMOUNT = {"amount": "9999999999999.90", "currency": "USD"}
+"""The amount, as every response about a charge has it."""
 
 
 def gateway(handler: Handler, *, accept_simulated: bool = True) -> HttpGateway:
@@ -22,7 +22,7 @@ def gateway(handler: Handler, *, accept_simulated: bool = True) -> HttpGateway:
 
 
 def a_charge(**members: Any) -> dict[str, Any]:
-    return {"key": KEY, "state": "captured", "isSimulated": True, **TOLD, **members}
+    return {"key": KEY, "state": "captured", "isSimulated": True, **AMOUNT, **members}
 
 
 def a_refusal(code: str, key: str = KEY) -> dict[str, Any]:

@@ -158,10 +158,10 @@ async def test_an_unpublished_success_is_published_first(harness: SagaHarness) -
     instruction = harness.an_instruction()
     first = instruction.model_copy(update={"payment_id": uuid4()})
     harness.world.lose_after_success(first)
-    untold = harness.world.payments[first.payment_id]
+    unpublished = harness.world.payments[first.payment_id]
     harness.world.before[TOPIC_SUCCEEDED] = harness.world.times(2, refusal(ErrorCode.EVENT_REFUSED))
 
-    assert await harness.pay(instruction) == untold.announced()
+    assert await harness.pay(instruction) == unpublished.announced()
     assert harness.world.topics == [TOPIC_SUCCEEDED]
     assert "charge" not in harness.world.calls
 

@@ -1,9 +1,9 @@
 """Chaos on live processes: `python -m tests.proofs.chaos`.
 
-A system of its own is started, paid at and struck with faults of every kind; besides, each server
-is away for a minute or two at times. Then everything heals, and the audit compares all books, and
-what the customers were told. The exit code is 1 if a promise was broken. A run is repeated by its
-seed, and `--part 2/5` is the second of five parts of it.
+Starts a system of its own, makes payments and injects faults of every kind. Each server is also
+away for a minute or two at times. Then all faults end, and the audit compares all books and the
+responses that customers got. The exit code is 1 if an invariant does not hold. A run is repeated
+by its seed, and `--part 2/5` is the second of five parts of it.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ from audit.books import ApiResponse, Books
 from audit.invariants import violations
 from devstack.stack.ports import HOST, Ports
 from devstack.stack.stack import Stack
-from tests.proofs.chaos.faults import LINKED, Battlefield
-from tests.proofs.chaos.idle import taken_up_again, until_idle
+from tests.proofs.chaos.faults import LINKED, RunningSystem
+from tests.proofs.chaos.idle import resumed_payments, until_idle
 from tests.proofs.chaos.links import Link
 from tests.proofs.chaos.nemesis import Nemesis
 from tests.proofs.chaos.outages import Outage, outages
@@ -47,19 +47,19 @@ PAGE = Path(".chaos/report.html")
 BEHAVIOUR = {"PAYMENT_WAIT_SECONDS": "10", "GATEWAY_SUCCESS_RATE": "0.95"}
 
 PACE_SECONDS = 2.0
-"""Between two purchases of a customer that are more than were asked for."""
+"""Pause between two purchases of a customer after all requested purchases are made."""
 
 console = Console(highlight=False)
 
 
 class Load(NamedTuple):
-    """How hard the system is tried."""
+    """The options of a run."""
 
     payments: int
     seed: int
     part: Part
     at_once: int
-    hands: int
+    faults_at_once: int
     outages: int
     only: str
 
@@ -69,7 +69,7 @@ class Load(NamedTuple):
 
     @property
     def numbers(self) -> Sequence[int]:
-        """Of the purchases of this part, which are of the seed, however it is split."""
+        """The numbers of this part's purchases. Purchase n is the same in every split of a run."""
         return self.part.of(range(self.payments))
 
     def outages_of_part(self) -> Sequence[Outage]:
@@ -83,15 +83,15 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the faults and the purchases.")] = 1,
     part: PartOption = WHOLE,
     at_once: Annotated[int, typer.Option(min=1, help="Customers at the same time.")] = 40,
-    hands: Annotated[int, typer.Option(min=0, help="Faults at the same time.")] = 2,
+    faults_at_once: Annotated[int, typer.Option(min=0, help="Faults at the same time.")] = 2,
     away: Annotated[
         int, typer.Option(min=0, help="How often each server is away for a minute or two.")
     ] = 2,
     only: Annotated[str, typer.Option(help="Only kinds with this in their name.")] = "",
 ) -> None:
-    """Strike the running system while customers pay, and compare the books afterwards."""
+    """Inject faults into the running system while customers pay, then compare the books."""
     directory = Path(mkdtemp(prefix="chaos-"))
-    load = Load(payments, seed, Part.parse(part), at_once, hands, away, only)
+    load = Load(payments, seed, Part.parse(part), at_once, faults_at_once, away, only)
     run = uvloop.run(_run(directory, load))
     show(run, PAGE)
     if run.is_clean:
@@ -104,26 +104,26 @@ def main(
 async def _run(directory: Path, load: Load) -> Run:
     began = datetime.now(UTC)
     async with (
-        _battlefield(directory, load.dice) as field,
-        _shoppers(field, load.seed) as shoppers,
+        _running_system(directory, load.dice) as system,
+        _shoppers(system, load.seed) as shoppers,
     ):
-        kinds = [each for each in field.kinds() if load.only in str(each)]
-        nemesis = Nemesis(field, kinds, load.hands, load.outages_of_part())
+        kinds = [each for each in system.kinds() if load.only in str(each)]
+        nemesis = Nemesis(system, kinds, load.faults_at_once, load.outages_of_part())
         if not (kinds or nemesis.outages):
             raise typer.BadParameter(f"No kind of fault has {load.only!r} in its name.")
         started = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            group.create_task(nemesis.rage())
+            group.create_task(nemesis.run())
             await _shop(shoppers, nemesis, load)
             seconds = time.monotonic() - started
             nemesis.stop()
         healed = time.monotonic()
-        await field.stack.up()
+        await system.stack.up()
         with console.status("Waiting until every payment has ended"):
-            is_idle = await until_idle(settings_of(field.stack), field.temporal)
+            is_idle = await until_idle(settings_of(system.stack), system.temporal)
         idle_after = time.monotonic() - healed if is_idle else float("inf")
-        read = await read_ended(settings_of(field.stack), began, datetime.now(UTC))
-        reconciled = await taken_up_again(field.temporal)
+        read = await read_ended(settings_of(system.stack), began, datetime.now(UTC))
+        reconciled = await resumed_payments(system.temporal)
     books = _with_answers(read, shoppers.answers)
     return Run(
         command=" ".join(["python -m tests.proofs.chaos", *sys.argv[1:]]),
@@ -133,17 +133,17 @@ async def _run(directory: Path, load: Load) -> Run:
         seconds=seconds,
         idle_after=idle_after,
         shoppers=shoppers,
-        struck=nemesis.struck,
-        suffered=nemesis.suffered,
+        past_faults=nemesis.past_faults,
+        past_outages=nemesis.past_outages,
         reconciled=reconciled,
-        died=nemesis.died,
+        crashed=nemesis.crashed,
         books=books,
         violations=[violation for each in books for violation in violations(each)],
     )
 
 
 @asynccontextmanager
-async def _battlefield(directory: Path, dice: Random) -> AsyncIterator[Battlefield]:
+async def _running_system(directory: Path, dice: Random) -> AsyncIterator[RunningSystem]:
     ports = Ports.free()
     links = {name: Link(asdict(ports)[name]) for name in LINKED}
     stack = Stack(directory, ports, ephemeral=True)
@@ -153,13 +153,13 @@ async def _battlefield(directory: Path, dice: Random) -> AsyncIterator[Battlefie
         try:
             await stack.up(environment=BEHAVIOUR | _through(links))
             temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
-            yield Battlefield(stack, links, temporal, dice)
+            yield RunningSystem(stack, links, temporal, dice)
         finally:
             await stack.down()
 
 
 def _through(links: Mapping[str, Link]) -> dict[str, str]:
-    """The settings by which our processes reach all others through links."""
+    """Settings with which our processes reach the servers through the links."""
     address = {name: f"{HOST}:{link.port}" for name, link in links.items()}
     return {
         "DATABASE_URL": f"postgresql://payments:payments@{address['postgres']}/payments",
@@ -172,22 +172,22 @@ def _through(links: Mapping[str, Link]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _shoppers(field: Battlefield, seed: int) -> AsyncIterator[Shoppers]:
+async def _shoppers(system: RunningSystem, seed: int) -> AsyncIterator[Shoppers]:
     limits = httpx.Limits(max_connections=None)
     async with (
         httpx.AsyncClient(
-            base_url=f"http://{HOST}:{field.links['api'].port}",
+            base_url=f"http://{HOST}:{system.links['api'].port}",
             timeout=SECONDS,
             limits=limits,
             trust_env=False,
         ) as api,
         httpx.AsyncClient(timeout=SECONDS, limits=limits, trust_env=False) as neighbours,
     ):
-        yield Shoppers(api, neighbours, field.stack.environment(), seed)
+        yield Shoppers(api, neighbours, system.stack.environment(), seed)
 
 
 async def _shop(shoppers: Shoppers, nemesis: Nemesis, load: Load) -> None:
-    """Make all purchases; then more of them, but fewer at once, while servers are still away."""
+    """Make all purchases. Then make more, at a slower pace, until the last outage is over."""
     numbers = iter(load.numbers)
     more = count(load.payments)
     with Progress(console=console) as progress:
@@ -195,8 +195,10 @@ async def _shop(shoppers: Shoppers, nemesis: Nemesis, load: Load) -> None:
 
         async def buy(number: int) -> None:
             await shoppers.buy(number)
-            told = f"Paying, {len(nemesis.struck)} faults, {len(nemesis.suffered)} outages"
-            progress.update(task, completed=shoppers.purchases, description=told)
+            shown = (
+                f"Paying, {len(nemesis.past_faults)} faults, {len(nemesis.past_outages)} outages"
+            )
+            progress.update(task, completed=shoppers.purchases, description=shown)
 
         async def queue() -> None:
             for number in numbers:
@@ -214,8 +216,8 @@ def _with_answers(
     read: Sequence[Books], answers: Mapping[UUID, Sequence[ApiResponse]]
 ) -> Sequence[Books]:
     books: dict[UUID | None, Books] = {each.order_id: each for each in read}
-    for order_id, told in answers.items():
-        books.setdefault(order_id, Books(order_id)).responses = list(told)
+    for order_id, responses in answers.items():
+        books.setdefault(order_id, Books(order_id)).responses = list(responses)
     return list(books.values())
 
 

@@ -1,6 +1,6 @@
-"""What can befall the running system: every kind of fault, as something that begins and ends.
+"""Every kind of fault of the running system, as a context: the fault lasts as long as the block.
 
-A kind reads `postgres:killed`, as those of the enumeration read `charge:lost`.
+The name of a kind is written `postgres:killed`.
 """
 
 import asyncio
@@ -28,32 +28,32 @@ from tests.proofs.chaos.links import Link
 
 PROCESSES = (*SERVERS, *NEIGHBOURS, "worker", "api")
 LINKED = ("api", "postgres", "valkey", "temporal", *NEIGHBOURS)
-"""Kafka is missing: it tells its clients an address of its own."""
+"""Not Kafka: it sends its own address to its clients, which then bypass the link."""
 SLOW_SECONDS = 0.5
-VICTIMS = 5
-STRIKE_SECONDS = 5
-"""How long a server that may be away is asked to strike."""
+MAX_WORKFLOWS = 5
+INJECT_SECONDS = 5
+"""Time limit for injecting a fault through a server that may be down."""
 RUNNING = f'{EVERY_PAYMENT} AND ExecutionStatus = "Running"'
 BACKENDS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name IN ('payment-api', 'payment-worker')"""
 
-Strike = Callable[[], AbstractAsyncContextManager[None]]
+Inject = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class Kind(NamedTuple):
-    """A fault of one part; it lasts as long as the context that `strike` gives."""
+    """A fault of one component. It lasts as long as the context of `inject`."""
 
     target: str
     manner: str
-    strike: Strike
+    inject: Inject
 
     def __str__(self) -> str:
         return f"{self.target}:{self.manner}"
 
 
 @dataclass(frozen=True)
-class Battlefield:
-    """The running system, and the handles by which it is struck."""
+class RunningSystem:
+    """The running system, and all that is needed to inject faults into it."""
 
     stack: Stack
     links: Mapping[str, Link]
@@ -70,12 +70,12 @@ class Battlefield:
         ]
 
     def away(self, name: str, manner: str) -> Kind:
-        """A process that is killed or frozen, as long as the context lasts."""
+        """The fault that a process is killed or frozen."""
         [kind] = [each for each in self._kinds_of_process(name) if each.manner == manner]
         return kind
 
     def workflows_lost(self) -> Kind:
-        """Some payments under way lose their workflow: only the reconciliation can heal them."""
+        """The fault that payments lose their workflow. Only the reconciliation resumes them."""
         return Kind("workflows", "terminated", partial(self._workflows, WorkflowHandle.terminate))
 
     def _kinds_of_process(self, name: str) -> Iterator[Kind]:
@@ -83,8 +83,8 @@ class Battlefield:
         yield Kind(name, "stopped", partial(self._down, self.stack.stop, name))
         yield Kind(name, "frozen", partial(self._frozen, name))
 
-    async def revive(self, name: str) -> None:
-        """Start a part, which begins a new log; what it needs may be down as well."""
+    async def restart(self, name: str) -> None:
+        """Start a component with a new log. Tries again while something that it needs is down."""
         log = self.stack.log(name)
         with suppress(FileNotFoundError):
             log.rename(log.with_suffix(f".{time.time():.0f}.log"))
@@ -97,7 +97,7 @@ class Battlefield:
     async def _down(self, end: Callable[[str], Awaitable[None]], name: str) -> AsyncIterator[None]:
         await end(name)
         yield
-        await self.revive(name)
+        await self.restart(name)
 
     @asynccontextmanager
     async def _frozen(self, name: str) -> AsyncIterator[None]:
@@ -108,20 +108,20 @@ class Battlefield:
     @asynccontextmanager
     async def _backends_terminated(self) -> AsyncIterator[None]:
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            async with asyncio.timeout(STRIKE_SECONDS):
+            async with asyncio.timeout(INJECT_SECONDS):
                 connection = await asyncpg.connect(self.stack.environment()["DATABASE_URL"])
                 await connection.execute(BACKENDS)
                 await connection.close()
         yield
 
     @asynccontextmanager
-    async def _workflows(self, befall: Callable[..., Awaitable[None]]) -> AsyncIterator[None]:
+    async def _workflows(self, act: Callable[..., Awaitable[None]]) -> AsyncIterator[None]:
         with suppress(RPCError, TimeoutError):
-            async with asyncio.timeout(STRIKE_SECONDS):
+            async with asyncio.timeout(INJECT_SECONDS):
                 running = [each async for each in self.temporal.list_workflows(RUNNING)]
-                for each in self.dice.sample(running, min(VICTIMS, len(running))):
+                for each in self.dice.sample(running, min(MAX_WORKFLOWS, len(running))):
                     handle = self.temporal.get_workflow_handle(each.id, run_id=each.run_id)
-                    await befall(handle)
+                    await act(handle)
         yield
 
 

@@ -1,4 +1,4 @@
-"""Waiting until nothing is under way any more: no payment, no workflow, no unread event."""
+"""Waits until nothing is running any more: no payment, no workflow, no unread event."""
 
 import asyncio
 from collections import Counter
@@ -21,19 +21,19 @@ from tests.proofs.chaos.faults import RUNNING
 
 MINUTES = 30
 ROUND_MINUTES = 3
-"""How long a round of the reconciliation is waited for; one begins every minute."""
+"""The longest wait for a round of the reconciliation. One begins every minute."""
 POLL = 0.25
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 async def until_idle(settings: Settings, temporal: Client) -> bool:
-    """Whether everything has ended; False if it has not after half an hour."""
+    """Wait until everything has ended. Returns False if that takes more than half an hour."""
     engine = create_engine(str(settings.database_url), application_name="chaos")
     store = PaymentStore(engine)
     began = datetime.now(UTC)
     try:
         async with asyncio.timeout(60 * MINUTES):
-            while await _is_under_way(store, temporal) or await _is_unheard(settings):  # noqa: ASYNC110 - nobody tells
+            while await _is_under_way(store, temporal) or await _is_unread(settings):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(POLL)
         await _until_reconciled(engine, began)
     except TimeoutError:
@@ -52,8 +52,8 @@ async def _until_reconciled(engine: AsyncEngine, began: datetime) -> None:
                 await asyncio.sleep(POLL)
 
 
-async def taken_up_again(temporal: Client) -> dict[str, int]:
-    """By payment that had lost its workflow, how many runs it needed."""
+async def resumed_payments(temporal: Client) -> dict[str, int]:
+    """The number of workflow runs of each payment that had lost its workflow, by payment id."""
     runs: Counter[str] = Counter()
     async for run in temporal.list_workflows(EVERY_PAYMENT):
         runs[str(await run.memo_value(MEMO_PAYMENT_ID, ""))] += 1
@@ -75,12 +75,12 @@ async def _started(admin: AIOKafkaAdminClient) -> AsyncIterator[None]:
     await admin.close()
 
 
-async def _is_unheard(settings: Settings) -> bool:
-    """Whether Ordering has yet to consume an event."""
+async def _is_unread(settings: Settings) -> bool:
+    """Whether there is an event that Ordering has not consumed yet."""
     servers = settings.kafka_bootstrap_servers
     consumer = AIOKafkaConsumer(*TOPICS, bootstrap_servers=servers)
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     async with consumer, _started(admin):
         ends = await consumer.end_offsets(consumer.assignment())
-        heard = await admin.list_consumer_group_offsets("ordering")
-    return any(end > (heard[each].offset if each in heard else 0) for each, end in ends.items())
+        read = await admin.list_consumer_group_offsets("ordering")
+    return any(end > (read[each].offset if each in read else 0) for each, end in ends.items())

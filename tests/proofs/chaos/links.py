@@ -10,7 +10,7 @@ CHUNK = 65536
 
 
 class Link:
-    """What connects to `port` is connected to `server_port`, as well as the link lets it."""
+    """A proxy to the server at `server_port`, which can break its connections."""
 
     def __init__(self, server_port: int) -> None:
         self.port = 0
@@ -34,7 +34,7 @@ class Link:
 
     @contextmanager
     def cut(self) -> Iterator[None]:
-        """Every connection is reset, and no other is made."""
+        """In the block, all connections are reset, and new ones, too."""
         self._is_cut = True
         self._abort()
         yield
@@ -42,21 +42,21 @@ class Link:
 
     @contextmanager
     def slowed(self, seconds: float) -> Iterator[None]:
-        """Whatever is sent arrives later."""
+        """In the block, bytes arrive `seconds` later."""
         self._delay = seconds
         yield
         self._delay = 0.0
 
     @contextmanager
     def stalled(self) -> Iterator[None]:
-        """Nothing arrives; what was sent meanwhile arrives afterwards."""
+        """In the block, nothing arrives. It arrives after the block."""
         self._flows.clear()
         yield
         self._flows.set()
 
     @contextmanager
     def truncated(self) -> Iterator[None]:
-        """Every answer breaks off in its middle, and its connection is reset."""
+        """In the block, each response ends in its middle, and its connection is reset."""
         self._truncates = True
         yield
         self._truncates = False

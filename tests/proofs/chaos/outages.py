@@ -7,13 +7,13 @@ from devstack.stack.stack import NEIGHBOURS, SERVERS
 
 AWAY = (*SERVERS, *NEIGHBOURS)
 SECONDS = (60.0, 120.0)
-"""Longer than the budgets of most steps, which are tried for 20 to 60 s."""
+"""Longer than most steps are tried, which is 20 to 60 s."""
 AT_ONCE = 2
-"""Outages at the same time: all of them take half as long, and some payments still succeed."""
+"""Outages at the same time. Two halve the length of the run, and some payments still succeed."""
 PAUSE = (5.0, 15.0)
-"""Between two outages, so that payments succeed again meanwhile. Seconds, chosen, not measured."""
+"""Seconds between two outages, in which payments succeed again. Chosen, not measured."""
 MANNERS = ("killed", "frozen")
-"""A killed server refuses connections; a frozen one takes them and answers nothing."""
+"""A killed server refuses connections. A frozen one accepts them and sends nothing."""
 
 
 class Outage(NamedTuple):
@@ -26,7 +26,7 @@ class Outage(NamedTuple):
 
 
 def outages(times: int, dice: Random) -> list[Outage]:
-    """Every server is away so many times, each time in another manner, in rounds of all servers."""
+    """`times` outages of each server, each in another manner, in rounds of all servers."""
     return [
         Outage(server, MANNERS[number % len(MANNERS)], dice.uniform(*SECONDS))
         for number in range(times)

@@ -1,4 +1,4 @@
-"""What a run came to: tables for the terminal, and the same as a page."""
+"""The report of a run: tables for the terminal, and the same as a page."""
 
 import statistics
 from bisect import bisect_left
@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from audit.__main__ import Report
 from audit.books import Books
 from audit.invariants import Violation
-from tests.proofs.chaos.nemesis import Struck
+from tests.proofs.chaos.nemesis import PastFault
 from tests.proofs.chaos.outages import Outage
 from tests.proofs.chaos.shoppers import Shoppers, Success
 from tests.support.proof import Part
@@ -28,7 +28,7 @@ PADDING = (0, 3, 0, 0)
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that is told of a run; times in seconds."""
+    """All that is reported of a run. Times are in seconds."""
 
     command: str
     commit: str
@@ -36,26 +36,27 @@ class Run:
     part: Part
     seconds: float
     idle_after: float
-    """From the end of the faults until every payment had ended and was heard of; or infinity."""
+    """From the end of the faults until every payment had ended and its event was read. Infinity if
+    that did not happen."""
     shoppers: Shoppers
-    struck: Sequence[Struck]
-    suffered: Sequence[tuple[Outage, Struck]]
+    past_faults: Sequence[PastFault]
+    past_outages: Sequence[tuple[Outage, PastFault]]
     reconciled: Mapping[str, int]
-    """By payment that had lost its workflow, how many runs it needed."""
-    died: Sequence[str]
+    """The number of workflow runs of each payment that had lost its workflow, by payment id."""
+    crashed: Sequence[str]
     books: Collection[Books]
     violations: Sequence[Violation]
 
     @property
-    def told(self) -> Counter[int]:
-        """How often each HTTP status was answered."""
+    def statuses(self) -> Counter[int]:
+        """How many responses had each HTTP status."""
         answers = self.shoppers.answers.values()
-        return Counter(each.status for told in answers for each in told)
+        return Counter(each.status for responses in answers for each in responses)
 
     @property
     def bugs(self) -> int:
-        """How often was answered what only a bug of ours answers."""
-        return self.told[HTTPStatus.INTERNAL_SERVER_ERROR]
+        """How many responses had a status that only a bug of ours causes."""
+        return self.statuses[HTTPStatus.INTERNAL_SERVER_ERROR]
 
     @property
     def is_clean(self) -> bool:
@@ -67,7 +68,7 @@ def show(run: Run, page: Path) -> None:
     console.print(f"\n[bold]Chaos[/bold]  {run.command}")
     console.print(f"Commit {run.commit}, seed {run.seed}, part {run.part}\n")
     console.print(_load(run), "")
-    console.print(_faults(run.struck, run.shoppers.successes))
+    console.print(_faults(run.past_faults, run.shoppers.successes))
     console.print(f"[dim]{RECOVERY}[/dim]\n")
     console.print(_outages(run), "")
     for payment, runs in sorted(run.reconciled.items()):
@@ -96,16 +97,19 @@ def _load(run: Run) -> Table:
     table = Table("The load", "", box=None, padding=PADDING)
     purchases = run.shoppers.purchases
     rate = purchases / run.seconds
+    kinds = {each.kind for each in run.past_faults}
     rows = {
         "purchases": f"{purchases} in {run.seconds:.0f} s, {rate:.1f} a second",
-        "answers": ", ".join(f"{status}: {count}" for status, count in sorted(run.told.items())),
+        "answers": ", ".join(
+            f"{status}: {count}" for status, count in sorted(run.statuses.items())
+        ),
         "paid again after the end": str(run.shoppers.paid_again),
         "requests without an answer": str(run.shoppers.unanswered),
         "customers who left without one": str(run.shoppers.left),
-        "faults": f"{len(run.struck)}, of {len({each.kind for each in run.struck})} kinds",
-        "outages": str(len(run.suffered)),
-        "payments that the reconciliation took up": str(len(run.reconciled)),
-        "parts that died unstruck": ", ".join(run.died) or "none",
+        "faults": f"{len(run.past_faults)}, of {len(kinds)} kinds",
+        "outages": str(len(run.past_outages)),
+        "payments that the reconciliation resumed": str(len(run.reconciled)),
+        "components that ended without a fault": ", ".join(run.crashed) or "none",
         "everything ended after the last fault": f"{run.idle_after:.1f} s",
     }
     for row in rows.items():
@@ -113,11 +117,11 @@ def _load(run: Run) -> Table:
     return table
 
 
-def _faults(struck: Sequence[Struck], successes: Sequence[Success]) -> Table:
-    counts = Counter(each.kind for each in struck)
+def _faults(past_faults: Sequence[PastFault], successes: Sequence[Success]) -> Table:
+    counts = Counter(each.kind for each in past_faults)
     figures = (Column(name, justify="right") for name in ("times", "recovery, median", "worst"))
     table = Table("Fault", *figures, box=None, padding=PADDING)
-    for kind, times in sorted(_recoveries(struck, successes).items()):
+    for kind, times in sorted(_recoveries(past_faults, successes).items()):
         worst = f"{max(times):.1f} s" if times else ""
         median = f"{statistics.median(times):.1f} s" if times else ""
         table.add_row(kind, str(counts[kind]), median, worst)
@@ -127,19 +131,19 @@ def _faults(struck: Sequence[Struck], successes: Sequence[Success]) -> Table:
 def _outages(run: Run) -> Table:
     seconds = Column("seconds", justify="right")
     table = Table("Outage", "manner", seconds, box=None, padding=PADDING)
-    for outage, struck in run.suffered:
-        table.add_row(outage.server, outage.manner, f"{struck.ended - struck.began:.0f}")
+    for outage, fault in run.past_outages:
+        table.add_row(outage.server, outage.manner, f"{fault.ended - fault.began:.0f}")
     return table
 
 
 def _recoveries(
-    struck: Sequence[Struck], successes: Sequence[Success]
+    past_faults: Sequence[PastFault], successes: Sequence[Success]
 ) -> Mapping[str, list[float]]:
     asked = sorted(successes)
     moments = [each.asked for each in asked]
     earliest = _earliest_answers(asked)
     recoveries: dict[str, list[float]] = {}
-    for each in struck:
+    for each in past_faults:
         times = recoveries.setdefault(each.kind, [])
         after = bisect_left(moments, each.ended)
         if after < len(asked):
@@ -148,6 +152,6 @@ def _recoveries(
 
 
 def _earliest_answers(asked: Sequence[Success]) -> list[float]:
-    """For each payment, when it or any that was asked for later was first answered."""
+    """For each payment, the earliest time at which it or a later request was answered."""
     backwards = accumulate((each.answered for each in reversed(asked)), min)
     return list(backwards)[::-1]

@@ -1,4 +1,4 @@
-"""The load: customers who order, pay, and pay again until they are told how it ended."""
+"""The load: customers who order, pay, and repeat the request until they know the ending."""
 
 import asyncio
 import time
@@ -19,27 +19,27 @@ from domain import exact_json
 from tests.support.system import JSON
 
 PATIENCE_SECONDS = 300
-"""Longer than two outages, one after the other."""
+"""How long a customer tries to pay: longer than two outages, one after the other."""
 PAUSE = (0.2, 3.0)
 SECONDS = 20
 """How long a customer waits for one answer."""
 WITH_SEAT, WITH_KEY, TWICE = 0.7, 0.5, 0.1
 IMPATIENT = 0.3
-"""How often a customer who was not told the end pays in another way the next time."""
+"""Probability that a customer who does not know the ending pays in another way the next time."""
 AGAIN = 0.4
-"""How often a customer who was told the end pays once more, and then once more again."""
+"""Probability that a customer who knows the ending sends another request, and then another."""
 METHODS = ("credit_card", "debit_card", "wallet", "bank_transfer")
 
 
-class Wish(NamedTuple):
-    """A request to pay, and the Idempotency-Key that it is sent under, if any."""
+class PaymentRequest(NamedTuple):
+    """The body of a payment request, and its Idempotency-Key if it has one."""
 
     request: dict[str, Any]
     key: str | None
 
 
 class Success(NamedTuple):
-    """A payment that was answered as paid, on the monotonic clock."""
+    """A request that was answered with a success. Times are of the monotonic clock."""
 
     asked: float
     answered: float
@@ -47,7 +47,7 @@ class Success(NamedTuple):
 
 @dataclass
 class Shoppers:
-    """All customers of a run. What each was told is kept, for the audit to compare."""
+    """All customers of a run. Keeps every response, which the audit compares with the books."""
 
     api: httpx.AsyncClient
     neighbours: httpx.AsyncClient
@@ -57,36 +57,36 @@ class Shoppers:
     successes: list[Success] = field(default_factory=list)
     purchases: int = 0
     paid_again: int = 0
-    """Requests of customers who had been told how their payment ended."""
+    """Requests of customers who knew the ending already."""
     unanswered: int = 0
-    """Requests whose connection broke or timed out."""
+    """Requests without a response: the connection broke or timed out."""
     left: int = 0
-    """Customers who went without having been told how their payment ended."""
+    """Customers who stopped without knowing the ending."""
 
     async def buy(self, number: int) -> None:
-        """Order something and pay it, for as long as it takes or patience lasts."""
+        """Place an order and pay it. Ends with a definite response, or after `PATIENCE_SECONDS`."""
         dice = Random(f"{self.seed}:{number}")
         request = await self._order(dice)
-        wish = Wish(request, f"purchase-{number}" if dice.random() < WITH_KEY else None)
+        wanted = PaymentRequest(request, f"purchase-{number}" if dice.random() < WITH_KEY else None)
         clicks = 2 if dice.random() < TWICE else 1
-        await asyncio.gather(*(self._pay(wish, dice) for _ in range(clicks)))
+        await asyncio.gather(*(self._pay(wanted, dice) for _ in range(clicks)))
         self.purchases += 1
 
     async def _order(self, dice: Random) -> dict[str, Any]:
         order, customer = _id(dice), _id(dice)
         amount = Decimal(dice.randint(100, 99_999)) / 100
         placed = {"id": order, "customerId": customer, "totalAmount": amount}
-        await self._tell("ORDERING_URL", "/orders", placed)
+        await self._send("ORDERING_URL", "/orders", placed)
         request = {"orderId": order, "customerId": customer, "amount": amount}
         request["paymentMethod"] = dice.choice(METHODS)
         if dice.random() < WITH_SEAT:
             request["reservationId"] = _id(dice)
             seat = {"id": request["reservationId"], "orderId": order, "customerId": customer}
-            await self._tell("INVENTORY_URL", "/reservations", seat)
+            await self._send("INVENTORY_URL", "/reservations", seat)
         return request
 
-    async def _tell(self, neighbour: str, path: str, body: object) -> None:
-        """Until it has been accepted: the neighbours are struck as well."""
+    async def _send(self, neighbour: str, path: str, body: object) -> None:
+        """Send the body until it is accepted: the neighbours have faults, too."""
         url, content = self.addresses[neighbour] + path, exact_json.dumps(body)
         while True:
             try:
@@ -98,49 +98,49 @@ class Shoppers:
                     answer.raise_for_status()
                 return
 
-    async def _pay(self, wish: Wish, dice: Random) -> None:
-        """Pay until told how it ended; an impatient customer tries another way meanwhile."""
+    async def _pay(self, wanted: PaymentRequest, dice: Random) -> None:
+        """Repeat the request until the ending is known. Some customers change it meanwhile."""
         ends_at = time.monotonic() + PATIENCE_SECONDS
-        tried = wish
+        tried = wanted
         while time.monotonic() < ends_at:
             if await self._try(tried):
-                await self._pay_once_more(wish, dice)
+                await self._pay_once_more(wanted, dice)
                 return
-            tried = _varied(wish, dice) if dice.random() < IMPATIENT else wish
+            tried = _varied(wanted, dice) if dice.random() < IMPATIENT else wanted
             await asyncio.sleep(dice.uniform(*PAUSE))
         self.left += 1
 
-    async def _pay_once_more(self, wish: Wish, dice: Random) -> None:
-        """As who did not like the answer, or pressed the button again."""
+    async def _pay_once_more(self, wanted: PaymentRequest, dice: Random) -> None:
+        """Send more requests after the ending is known."""
         while dice.random() < AGAIN:
             self.paid_again += 1
-            await self._try(_varied(wish, dice))
+            await self._try(_varied(wanted, dice))
 
-    async def _try(self, wish: Wish) -> bool:
-        """Whether the customer has been told how it ended."""
+    async def _try(self, wanted: PaymentRequest) -> bool:
+        """Send a request. Returns whether the response says how the payment ended."""
         asked = time.monotonic()
-        headers = JSON | ({"idempotency-key": wish.key} if wish.key else {})
-        content = exact_json.dumps(wish.request)
+        headers = JSON | ({"idempotency-key": wanted.key} if wanted.key else {})
+        content = exact_json.dumps(wanted.request)
         try:
             answer = await self.api.post("/payments", content=content, headers=headers)
-            told = _told(answer.status_code, exact_json.loads(answer.content), asked)
+            response = _response(answer.status_code, exact_json.loads(answer.content), asked)
         except (httpx.TransportError, ValueError):
             self.unanswered += 1
             return False
-        self.answers[wish.request["orderId"]].append(told)
-        if told.status == HTTPStatus.OK:
-            self.successes.append(Success(asked, told.received_at))
-        return is_definite(told)
+        self.answers[wanted.request["orderId"]].append(response)
+        if response.status == HTTPStatus.OK:
+            self.successes.append(Success(asked, response.received_at))
+        return is_definite(response)
 
 
-def _varied(wish: Wish, dice: Random) -> Wish:
-    """The same or another payment method, under the same key, a new one or none."""
+def _varied(wanted: PaymentRequest, dice: Random) -> PaymentRequest:
+    """The request with any payment method, and with the same key, a new one or none."""
     method = dice.choice(METHODS)
-    key = dice.choice((wish.key, f"again-{_id(dice)}", None))
-    return Wish({**wish.request, "paymentMethod": method}, key)
+    key = dice.choice((wanted.key, f"again-{_id(dice)}", None))
+    return PaymentRequest({**wanted.request, "paymentMethod": method}, key)
 
 
-def _told(status: int, body: Mapping[str, Any], asked: float) -> ApiResponse:
+def _response(status: int, body: Mapping[str, Any], asked: float) -> ApiResponse:
     payment = body.get("payment") or {}
     return ApiResponse(
         status,

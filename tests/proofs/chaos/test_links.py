@@ -28,7 +28,7 @@ async def link() -> AsyncIterator[Link]:
 
 
 async def answered(link: Link) -> bytes:
-    """What comes back over a new connection, to its end or its reset."""
+    """All that is received on a new connection, until it ends or is reset."""
     reader, writer = await asyncio.open_connection(HOST, link.port)
     try:
         writer.write(QUESTION)
@@ -37,8 +37,8 @@ async def answered(link: Link) -> bytes:
         writer.transport.abort()
 
 
-async def told(answer: Awaitable[bytes]) -> bytes:
-    """Nothing, if the connection is reset: whether that is an error depends on the moment."""
+async def bytes_of(answer: Awaitable[bytes]) -> bytes:
+    """The response; empty if the connection is reset, which is an error only at some moments."""
     try:
         return await answer
     except ConnectionError:
@@ -55,7 +55,7 @@ async def test_a_cut_link_resets_open_and_new_connections(link: Link) -> None:
     await reader.readexactly(len(QUESTION))
 
     with link.cut():
-        assert await told(reader.read(100)) == await told(answered(link)) == b""
+        assert await bytes_of(reader.read(100)) == await bytes_of(answered(link)) == b""
 
     writer.transport.abort()
     assert await answered(link) == QUESTION

@@ -1,4 +1,4 @@
-"""Each server is away as often as asked for, long enough, and beside all other faults."""
+"""Each server is away as often as requested, long enough, and at the same time as other faults."""
 
 import asyncio
 from collections import Counter
@@ -44,8 +44,8 @@ def test_the_parts_of_a_run_are_the_whole_run() -> None:
 
 
 @dataclass
-class FakeField:
-    """A system on which faults only leave their names."""
+class FakeSystem:
+    """Records which faults are injected at the same time, and injects none."""
 
     dice: Random = field(default_factory=lambda: Random(1))
     present: Counter[str] = field(default_factory=Counter)
@@ -55,7 +55,7 @@ class FakeField:
 
     def kind(self, target: str, manner: str, *, blocks: bool = False) -> Kind:
         @asynccontextmanager
-        async def strike() -> AsyncIterator[None]:
+        async def inject() -> AsyncIterator[None]:
             self.present[target] += 1
             self.together.append(+self.present)
             yield
@@ -63,7 +63,7 @@ class FakeField:
                 await self.blocked.wait()
             self.present[target] -= 1
 
-        return Kind(target, manner, strike)
+        return Kind(target, manner, inject)
 
     def away(self, name: str, manner: str) -> Kind:
         return self.kind(name, manner)
@@ -72,7 +72,7 @@ class FakeField:
         return self.kind("workflows", "terminated")
 
 
-def a_nemesis(system: FakeField, kinds: list[Kind], *coming: Outage) -> Nemesis:
+def a_nemesis(system: FakeSystem, kinds: list[Kind], *coming: Outage) -> Nemesis:
     fake: Any = system
     return Nemesis(fake, kinds, 2, coming)
 
@@ -84,36 +84,36 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.proofs.chaos.outages.PAUSE", (0, MOMENT))
 
 
-async def raged(nemesis: Nemesis) -> None:
+async def run_to_the_end(nemesis: Nemesis) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(nemesis.rage())
+        group.create_task(nemesis.run())
         await nemesis.outages_over.wait()
         nemesis.stop()
 
 
 async def test_outages_overlap_each_other_and_other_faults_but_none_of_the_same_part() -> None:
-    system = FakeField()
+    system = FakeSystem()
     kinds = [system.kind(name, "killed") for name in ("postgres", "api", "worker")]
     coming = [Outage(name, "killed", 20 * MOMENT) for name in ("postgres", "kafka", "gateway")]
     nemesis = a_nemesis(system, kinds, *coming)
 
-    await raged(nemesis)
+    await run_to_the_end(nemesis)
 
-    assert sorted(outage for outage, _ in nemesis.suffered) == sorted(coming)
-    assert all(struck.ended - struck.began >= 20 * MOMENT for _, struck in nemesis.suffered)
+    assert sorted(outage for outage, _ in nemesis.past_outages) == sorted(coming)
+    assert all(fault.ended - fault.began >= 20 * MOMENT for _, fault in nemesis.past_outages)
     assert any({"postgres", "kafka"} <= each.keys() for each in system.together)
     assert any({"kafka", "api"} <= each.keys() for each in system.together)
     assert max(times for each in system.together for times in each.values()) == 1
 
 
 async def test_payments_lose_their_workflows_while_a_server_is_away() -> None:
-    system = FakeField()
+    system = FakeSystem()
     nemesis = a_nemesis(system, [], Outage("postgres", "frozen", MOMENT))
 
-    await raged(nemesis)
+    await run_to_the_end(nemesis)
 
     assert Counter({"postgres": 1, "workflows": 1}) in system.together
-    assert [each.kind for each in nemesis.struck] == [
+    assert [each.kind for each in nemesis.past_faults] == [
         "workflows:terminated",
         "postgres:away, frozen",
     ]
@@ -122,16 +122,16 @@ async def test_payments_lose_their_workflows_while_a_server_is_away() -> None:
 async def test_a_component_that_cannot_start_delays_no_other_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(nemesis_module, "HAND_SECONDS", MOMENT)
-    system = FakeField()
+    monkeypatch.setattr(nemesis_module, "MAX_START_SECONDS", MOMENT)
+    system = FakeSystem()
     kinds = [system.kind(name, "killed", blocks=True) for name in ("worker", "shop")]
     nemesis = a_nemesis(system, [*kinds, system.kind("api", "killed")])
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(nemesis.rage())
+        group.create_task(nemesis.run())
         async with asyncio.timeout(10):
-            while "api:killed" not in {each.kind for each in nemesis.struck[1:]}:  # noqa: ASYNC110 - nobody tells
+            while "api:killed" not in {each.kind for each in nemesis.past_faults[1:]}:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(MOMENT)
-        assert not {"worker:killed", "shop:killed"} & {each.kind for each in nemesis.struck}
+        assert not {"worker:killed", "shop:killed"} & {each.kind for each in nemesis.past_faults}
         system.blocked.set()
         nemesis.stop()

@@ -1,4 +1,4 @@
-"""Customers are impatient, and remember what they were told."""
+"""Customers repeat their requests, and keep every response."""
 
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
@@ -20,12 +20,12 @@ Respond = Callable[[int], httpx.Response]
 
 
 def until(number: int, response: httpx.Response) -> Respond:
-    """The response, and from that request on that the order is paid."""
+    """The response to the requests before request `number`. From then on the order is paid."""
     return lambda asked: response if asked < number else httpx.Response(200, json=PAID)
 
 
 class Api:
-    """Answers payments as a test wants, and remembers what was asked."""
+    """An API with the responses of a test. Records the requests."""
 
     def __init__(self) -> None:
         self.respond: Respond = lambda _: httpx.Response(200, json=PAID)
@@ -39,7 +39,7 @@ class Api:
 
     @property
     def ways(self) -> set[tuple[str, str | None]]:
-        """Payment methods and keys."""
+        """The payment method and key of each request."""
         return {
             (
                 exact_json.loads(each.content)["paymentMethod"],
@@ -98,9 +98,9 @@ async def test_every_response_is_kept_with_its_time(api: Api, customers: Shopper
     for number in range(10):
         await customers.buy(number)
 
-    for told in customers.answers.values():
-        assert {each[:4] for each in told} == {(422, PAYMENT, "failed", "CARD_DECLINED")}
-        for earlier, later in pairwise(told):
+    for responses in customers.answers.values():
+        assert {each[:4] for each in responses} == {(422, PAYMENT, "failed", "CARD_DECLINED")}
+        for earlier, later in pairwise(responses):
             assert earlier.sent_at <= earlier.received_at <= later.sent_at
 
 

@@ -1,4 +1,4 @@
-"""What Schemathesis is told of our system: every payment is of an order that can be paid."""
+"""Hooks for Schemathesis: each payment gets an order that can be paid."""
 
 import os
 from itertools import count

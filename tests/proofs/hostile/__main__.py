@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.progress import track
 
 from tests.proofs.hostile.answers import Tally, attempt
-from tests.proofs.hostile.payments import Finding, hostility
+from tests.proofs.hostile.payments import Finding, hostile_cases
 from tests.support.proof import commit
 
 PORTION = 1000
-"""How many answers one seed makes."""
+"""Responses that one seed makes."""
 AT_ONCE = 100
-"""Payments that share a server; the server is new for the next ones."""
+"""Payments that share a server. The next ones get a new one."""
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -32,7 +32,7 @@ def main(
     payments: Annotated[int, typer.Option(min=0, help="Whole payments.")] = 5_000,
     seed: Annotated[int, typer.Option(help="Of the first thousand answers and payment.")] = 1,
 ) -> None:
-    """Change the answers of other systems, and check what the service concludes."""
+    """Change the responses of other systems, and check what the service concludes."""
     logging.disable(logging.CRITICAL)  # each odd answer would be a line
     console.print(f"Commit {commit()}, from seed {seed} on")
     is_clean = _read_answers(answers, seed) if answers else True
@@ -68,8 +68,8 @@ def _make_payments(count: int, seed: int) -> bool:
 
 
 async def _some(seeds: range) -> list[Finding]:
-    async with hostility() as hostile:
-        return [await hostile.run(seed) for seed in seeds]
+    async with hostile_cases() as cases:
+        return [await cases.run(seed) for seed in seeds]
 
 
 if __name__ == "__main__":

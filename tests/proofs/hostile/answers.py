@@ -1,4 +1,4 @@
-"""Hostile answers, one by one, through the adapters: none is misunderstood, none breaks them."""
+"""Sends changed responses to the adapters, one by one: none is misunderstood or breaks them."""
 
 import random
 from collections import Counter
@@ -20,8 +20,8 @@ from domain.gateway import Charge, RefundRequest
 from domain.names import refund_key
 from domain.text import readable
 from domain.verification import verify_order, verify_reservation
-from tests.proofs.hostile.mutations import Told, mutate
-from tests.proofs.hostile.oracle import Said, objections
+from tests.proofs.hostile.mutations import NeighbourResponse, mutate
+from tests.proofs.hostile.oracle import ResponseMembers, objections
 from tests.support.builders import NOON, an_instruction
 
 MOST_MUTATIONS = 3
@@ -64,37 +64,37 @@ class Ports(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """A request, and what an honest neighbour may answer to it."""
+    """A request, and the correct responses to it."""
 
     ask: Callable[[Ports], Awaitable[object]]
     about: Any
-    honest: tuple[Told, ...]
+    honest: tuple[NeighbourResponse, ...]
 
 
-def _refusal(status: int, code: str, key: str) -> Told:
-    return Told(status, {"error": "in words", "code": code, "key": key})
+def _refusal(status: int, code: str, key: str) -> NeighbourResponse:
+    return NeighbourResponse(status, {"error": "in words", "code": code, "key": key})
 
 
-STANDING = tuple(Told(200, body) for body in (CAPTURED, DECLINED, REFUNDED))
+STANDING = tuple(NeighbourResponse(200, body) for body in (CAPTURED, DECLINED, REFUNDED))
 NO_CHARGE = _refusal(404, "CHARGE_NOT_FOUND", CHARGE.key)
 EXCHANGES = {
     "fetch order": Exchange(
         lambda ports: ports.ordering.fetch_order(INSTRUCTION.order_id),
         INSTRUCTION.order_id,
-        (Told(200, ORDER), Told(404, {"error": "no such order"})),
+        (NeighbourResponse(200, ORDER), NeighbourResponse(404, {"error": "no such order"})),
     ),
     "fetch reservation": Exchange(
         lambda ports: ports.inventory.fetch_reservation(UUID(str(HELD["id"]))),
         INSTRUCTION.order_id,
-        (Told(200, HELD), Told(404, {"error": "no such reservation"})),
+        (NeighbourResponse(200, HELD), NeighbourResponse(404, {"error": "no such reservation"})),
     ),
     "charge": Exchange(
         lambda ports: ports.gateway.charge(CHARGE),
         CHARGE,
         (
-            Told(201, CAPTURED),
-            Told(402, DECLINED),
-            Told(409, CAPTURED | {"state": "voided"}),
+            NeighbourResponse(201, CAPTURED),
+            NeighbourResponse(402, DECLINED),
+            NeighbourResponse(409, CAPTURED | {"state": "voided"}),
             _refusal(422, "KEY_REUSED", CHARGE.key),
         ),
     ),
@@ -110,16 +110,16 @@ EXCHANGES = {
         lambda ports: ports.gateway.refund(REFUND),
         REFUND,
         (
-            Told(201, MADE),
-            Told(202, MADE | {"state": "pending"}),
-            Told(201, MADE | {"state": "failed"}),
+            NeighbourResponse(201, MADE),
+            NeighbourResponse(202, MADE | {"state": "pending"}),
+            NeighbourResponse(201, MADE | {"state": "failed"}),
             _refusal(422, "REFUND_TOO_LARGE", REFUND.key),
         ),
     ),
     "find refund": Exchange(
         lambda ports: ports.gateway.find_refund(REFUND),
         REFUND,
-        (Told(200, MADE), _refusal(404, "REFUND_NOT_FOUND", REFUND.key)),
+        (NeighbourResponse(200, MADE), _refusal(404, "REFUND_NOT_FOUND", REFUND.key)),
     ),
     "look at what is left": Exchange(
         lambda ports: ports.gateway.has_left(REFUND), CHARGE, (*STANDING, NO_CHARGE)
@@ -142,16 +142,16 @@ class Tally:
 
 
 async def attempt(seed: int, count: int) -> Tally:
-    """Read `count` hostile answers; every one can be repeated by its seed and number."""
+    """Read `count` changed responses. Each can be repeated by its seed and number."""
     tally = Tally()
     for number in range(count):
         dice = random.Random(f"{seed}:{number}")
         name, exchange = dice.choice(list(EXCHANGES.items()))
-        told = dice.choice(exchange.honest)
-        answer: Told | httpx.TransportError = told
+        correct = dice.choice(exchange.honest)
+        answer: NeighbourResponse | httpx.TransportError = correct
         try:
             for _ in range(dice.randint(1, MOST_MUTATIONS)):
-                answer = mutate(answer, dice) if isinstance(answer, Told) else answer
+                answer = mutate(answer, dice) if isinstance(answer, NeighbourResponse) else answer
         except httpx.TransportError as lost:
             answer = lost
         outcome = await _outcome(exchange, answer)
@@ -162,9 +162,9 @@ async def attempt(seed: int, count: int) -> Tally:
     return tally
 
 
-async def _outcome(exchange: Exchange, answer: Told | httpx.TransportError) -> object:
+async def _outcome(exchange: Exchange, answer: NeighbourResponse | httpx.TransportError) -> object:
     def handle(_: httpx.Request) -> httpx.Response:
-        if isinstance(answer, Told):
+        if isinstance(answer, NeighbourResponse):
             return answer.response()
         raise answer
 
@@ -199,15 +199,15 @@ def _objections(outcome: object, answer: object, about: Any) -> list[str]:
     if isinstance(outcome, Exception) and not isinstance(outcome, PaymentError):
         return [f"raises {type(outcome).__name__}: {outcome}"]
     found = [each for each in _texts(outcome) if each != readable(each, 2000)]
-    if isinstance(answer, Told):
-        found += objections(outcome, Said(answer), about)
+    if isinstance(answer, NeighbourResponse):
+        found += objections(outcome, ResponseMembers(answer), about)
     elif not (isinstance(outcome, PaymentError) and outcome.code.endswith("_UNAVAILABLE")):
         found.append("concluded from nothing")
     return found
 
 
 def _texts(outcome: object) -> list[str]:
-    """Every text that would be kept or shown, also by what is verified next."""
+    """Every text that would be kept or shown, also after the verification that follows."""
     if isinstance(outcome, PaymentError):
         return [outcome.message]
     if not isinstance(outcome, BaseModel):

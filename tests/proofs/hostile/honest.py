@@ -1,4 +1,4 @@
-"""The fakes' world over HTTP, as an honest gateway, Ordering and Inventory would answer."""
+"""The fake world over HTTP: a correct gateway, Ordering and Inventory."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ import httpx
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import ChargeRequest, ChargeState, RefundRequest, RefundState
 from domain.money import Money
-from tests.proofs.hostile.mutations import Told
+from tests.proofs.hostile.mutations import NeighbourResponse
 from tests.support.fakes.gateway import FakeGateway
 from tests.support.fakes.inventory import FakeInventory
 from tests.support.fakes.ordering import FakeOrdering
@@ -22,7 +22,7 @@ REFUSALS = {ErrorCode.REFUND_REFUSED: "REFUND_TOO_LARGE", ErrorCode.PROCESSOR_ER
 
 
 class Gateway(FakeGateway):
-    """The fake, whose charges also tell their amounts."""
+    """The fake gateway, which also returns the amounts of its charges."""
 
     def charge_body(self, key: str) -> dict[str, Any] | None:
         charge = self._world.charges.get(key)
@@ -45,46 +45,48 @@ class Gateway(FakeGateway):
         }
 
 
-async def tell(world: World, request: httpx.Request) -> Told:
-    """Have the request's effect, and answer it."""
+async def respond(world: World, request: httpx.Request) -> NeighbourResponse:
+    """Carry out the request in the world, and return the response."""
     _, kind, *rest = request.url.path.split("/")
-    answers: dict[tuple[str, str], Callable[[], Awaitable[Told]]] = {
+    answers: dict[tuple[str, str], Callable[[], Awaitable[NeighbourResponse]]] = {
         ("GET", "orders"): lambda: _order(world, UUID(rest[0])),
         ("GET", "reservations"): lambda: _reservation(world, UUID(rest[0])),
         ("POST", "charges"): lambda: _charge(world, request, rest),
-        ("GET", "charges"): lambda: _stands(world, rest[0]),
+        ("GET", "charges"): lambda: _find_charge(world, rest[0]),
         ("POST", "refunds"): lambda: _refund(world, request),
-        ("GET", "refunds"): lambda: _refund_stands(world, rest[0]),
+        ("GET", "refunds"): lambda: _find_refund(world, rest[0]),
     }
     return await answers[request.method, kind]()
 
 
-async def _order(world: World, order_id: UUID) -> Told:
+async def _order(world: World, order_id: UUID) -> NeighbourResponse:
     try:
         order = await FakeOrdering(world).fetch_order(order_id)
     except PaymentError:
-        return Told(404, {"error": "no such order"})
+        return NeighbourResponse(404, {"error": "no such order"})
     body = {"id": str(order.id), "userId": order.customer_id, "status": order.state}
-    return Told(200, body | {"totalAmount": str(order.total), "currency": order.currency})
+    return NeighbourResponse(
+        200, body | {"totalAmount": str(order.total), "currency": order.currency}
+    )
 
 
-async def _reservation(world: World, reservation_id: UUID) -> Told:
+async def _reservation(world: World, reservation_id: UUID) -> NeighbourResponse:
     try:
         held = await FakeInventory(world).fetch_reservation(reservation_id)
     except PaymentError:
-        return Told(404, {"error": "no such reservation"})
+        return NeighbourResponse(404, {"error": "no such reservation"})
     body = {"id": held.id, "orderId": held.order_id, "customerId": held.customer_id}
-    told = {name: str(value) for name, value in body.items() if value}
+    members = {name: str(value) for name, value in body.items() if value}
     ends = held.expires_at.isoformat() if held.expires_at else None
-    return Told(200, told | {"status": held.status, "expiresAt": ends})
+    return NeighbourResponse(200, members | {"status": held.status, "expiresAt": ends})
 
 
-async def _charge(world: World, request: httpx.Request, rest: list[str]) -> Told:
+async def _charge(world: World, request: httpx.Request, rest: list[str]) -> NeighbourResponse:
     gateway = Gateway(world)
     if rest:
         key = rest[0]
         await world.perform("void_charge", lambda: gateway._void(key, None))
-        return Told(200, gateway.charge_body(key))
+        return NeighbourResponse(200, gateway.charge_body(key))
     key, asked = request.headers["idempotency-key"], json.loads(request.content, parse_float=str)
     wanted = ChargeRequest(
         key=key,
@@ -98,15 +100,15 @@ async def _charge(world: World, request: httpx.Request, rest: list[str]) -> Told
     except PaymentError as refusal:
         return _refusal(422, REFUSALS[refusal.code], key)
     body = {**(gateway.charge_body(key) or {}), "state": charge.state, "refundedAmount": None}
-    return Told(STATUSES[charge.state], body)
+    return NeighbourResponse(STATUSES[charge.state], body)
 
 
-async def _stands(world: World, key: str) -> Told:
+async def _find_charge(world: World, key: str) -> NeighbourResponse:
     body = await world.perform("find_charge", lambda: Gateway(world).charge_body(key))
-    return Told(200, body) if body else _refusal(404, "CHARGE_NOT_FOUND", key)
+    return NeighbourResponse(200, body) if body else _refusal(404, "CHARGE_NOT_FOUND", key)
 
 
-async def _refund(world: World, request: httpx.Request) -> Told:
+async def _refund(world: World, request: httpx.Request) -> NeighbourResponse:
     key, asked = request.headers["idempotency-key"], json.loads(request.content, parse_float=str)
     amount = Money.parse(asked["amount"], asked["currency"])
     wanted = RefundRequest(key=key, charge_key=asked["chargeKey"], amount=amount)
@@ -114,15 +116,15 @@ async def _refund(world: World, request: httpx.Request) -> Told:
         state = await FakeGateway(world).refund(wanted)
     except PaymentError as refusal:
         return _refusal(422, REFUSALS[refusal.code], key)
-    return Told(201, _refund_body(wanted, state))
+    return NeighbourResponse(201, _refund_body(wanted, state))
 
 
-async def _refund_stands(world: World, key: str) -> Told:
+async def _find_refund(world: World, key: str) -> NeighbourResponse:
     found = {each.key: each for each in world.refunds}.get(key)
     await world.perform("find_refund", lambda: None)
     if found is None:
         return _refusal(404, "REFUND_NOT_FOUND", key)
-    return Told(200, _refund_body(found, RefundState.SUCCEEDED))
+    return NeighbourResponse(200, _refund_body(found, RefundState.SUCCEEDED))
 
 
 def _refund_body(request: RefundRequest, state: RefundState) -> dict[str, Any]:
@@ -130,5 +132,5 @@ def _refund_body(request: RefundRequest, state: RefundState) -> dict[str, Any]:
     return {"key": request.key, "chargeKey": request.charge_key, "state": state, **amount}
 
 
-def _refusal(status: int, code: str, key: str) -> Told:
-    return Told(status, {"error": "in words", "code": code, "key": key})
+def _refusal(status: int, code: str, key: str) -> NeighbourResponse:
+    return NeighbourResponse(status, {"error": "in words", "code": code, "key": key})

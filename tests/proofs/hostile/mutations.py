@@ -1,4 +1,4 @@
-"""What a hostile or broken neighbour makes of an honest answer: one change, drawn by a seed."""
+"""Changes a correct response in one respect, chosen by a seed, as a broken neighbour might."""
 
 import gzip
 import json
@@ -14,7 +14,7 @@ from domain.gateway import ChargeState, RefundState
 from domain.verification import ACTIVE, PENDING
 
 LIES = frozenset(map(str, [*ChargeState, *RefundState, PENDING, ACTIVE]))
-"""States that would be believed: a neighbour that lies in the right words cannot be found out."""
+"""States that the service must believe. No mutation may create one of them."""
 STATUSES = (
     *(100, 101, 199, 200, 201, 202, 204, 206, 226, 300, 301, 302, 304, 307, 400, 401, 402, 403),
     *(404, 405, 406, 407, 408, 409, 410, 412, 413, 415, 418, 421, 422, 423, 424, 425, 428, 429),
@@ -89,8 +89,8 @@ HEADERS: tuple[tuple[str, str], ...] = (
 ENCODINGS = ("utf-16", "utf-32", "latin-1", "utf-7", "utf-8-sig")
 
 
-class Told(NamedTuple):
-    """An answer: its body as JSON, or as the bytes that are sent."""
+class NeighbourResponse(NamedTuple):
+    """A response. Its body is JSON, or the bytes that are sent."""
 
     status: int
     body: Any
@@ -107,7 +107,7 @@ class Told(NamedTuple):
 
 
 class Content(httpx.AsyncByteStream):
-    """The bytes as they are, whatever the headers say of them."""
+    """Sends the bytes unchanged, whatever the headers say of them."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -116,21 +116,21 @@ class Content(httpx.AsyncByteStream):
         yield self._content
 
 
-def _of_status(told: Told, dice: random.Random) -> Told:
-    return told._replace(status=dice.choice(STATUSES))
+def _of_status(honest: NeighbourResponse, dice: random.Random) -> NeighbourResponse:
+    return honest._replace(status=dice.choice(STATUSES))
 
 
-def _of_headers(told: Told, dice: random.Random) -> Told:
-    return told._replace(headers=(*told.headers, *dice.choices(HEADERS, k=dice.randint(1, 3))))
+def _of_headers(honest: NeighbourResponse, dice: random.Random) -> NeighbourResponse:
+    return honest._replace(headers=(*honest.headers, *dice.choices(HEADERS, k=dice.randint(1, 3))))
 
 
-def _both(told: Told, dice: random.Random) -> Told:
-    """What rate limits and maintenance pages look like."""
-    return _of_headers(told._replace(status=dice.choice((408, 429, 503, 401, 302))), dice)
+def _of_status_and_headers(honest: NeighbourResponse, dice: random.Random) -> NeighbourResponse:
+    """Change status and headers, as rate limits and maintenance pages do."""
+    return _of_headers(honest._replace(status=dice.choice((408, 429, 503, 401, 302))), dice)
 
 
-def _of_bytes(told: Told, dice: random.Random) -> Told:
-    content = told.content
+def _of_bytes(honest: NeighbourResponse, dice: random.Random) -> NeighbourResponse:
+    content = honest.content
     at = dice.randrange(len(content) + 1)
     changes: tuple[Callable[[], bytes], ...] = (
         lambda: content[:at],
@@ -148,13 +148,13 @@ def _of_bytes(told: Told, dice: random.Random) -> Told:
         lambda: content.replace(b'"', b"'"),
         lambda: content[:-1] + b', "state": "captured", "status": "active"}',
     )
-    return told._replace(body=dice.choice(changes)())
+    return honest._replace(body=dice.choice(changes)())
 
 
-def _of_member(told: Told, dice: random.Random) -> Told:
-    if not isinstance(told.body, dict) or not told.body:
-        return _of_bytes(told, dice)
-    body = dict(told.body)
+def _of_member(honest: NeighbourResponse, dice: random.Random) -> NeighbourResponse:
+    if not isinstance(honest.body, dict) or not honest.body:
+        return _of_bytes(honest, dice)
+    body = dict(honest.body)
     name = dice.choice(list(body))
     old = body.pop(name)
     kind = dice.randrange(8)
@@ -170,7 +170,7 @@ def _of_member(told: Told, dice: random.Random) -> Told:
         body[name] = dice.choice(([old], {name: old}, str(old), json.dumps(old)))
     else:
         body[name] = dice.choice(VALUES)
-    return told._replace(body=body)
+    return honest._replace(body=body)
 
 
 def _respelled(text: str, dice: random.Random) -> str:
@@ -180,7 +180,7 @@ def _respelled(text: str, dice: random.Random) -> str:
     return dice.choice((*changes, text[:at], text * 2, text.replace("-", ""), f"{{{text}}}"))
 
 
-def _of_nothing(_: Told, dice: random.Random) -> Told:
+def _of_nothing(_: NeighbourResponse, dice: random.Random) -> NeighbourResponse:
     raise dice.choice((httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.ConnectError))("lost")
 
 
@@ -189,17 +189,17 @@ MUTATIONS = (
     _of_member,
     _of_member,
     _of_status,
-    _both,
+    _of_status_and_headers,
     _of_headers,
     _of_bytes,
     _of_nothing,
 )
 
 
-def mutate(told: Told, dice: random.Random) -> Told:
-    """The answer, changed in one respect. Raises httpx.TransportError where it gets lost."""
-    changed = dice.choice(MUTATIONS)(told, dice)
-    return told._replace(body={}) if _lies(told.body, changed.body) else changed
+def mutate(honest: NeighbourResponse, dice: random.Random) -> NeighbourResponse:
+    """The response, changed in one respect. Raises httpx.TransportError if the change loses it."""
+    changed = dice.choice(MUTATIONS)(honest, dice)
+    return honest._replace(body={}) if _lies(honest.body, changed.body) else changed
 
 
 def _lies(honest: Any, changed: Any) -> bool:
@@ -208,5 +208,5 @@ def _lies(honest: Any, changed: Any) -> bool:
     lies = [word for word in LIES if word not in (honest.get("state"), honest.get("status"))]
     if isinstance(changed, bytes):
         return any(f'"{word}"'.encode() in changed for word in lies)
-    told = (changed.get("state"), changed.get("status"))
-    return any(isinstance(each, str) and each.strip().lower() in lies for each in told)
+    states = (changed.get("state"), changed.get("status"))
+    return any(isinstance(each, str) and each.strip().lower() in lies for each in states)

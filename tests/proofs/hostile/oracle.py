@@ -1,4 +1,4 @@
-"""What may be concluded from an answer, read from its raw bytes in another way than the product."""
+"""Decides what may be concluded from a response, by code that is independent of the product."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from uuid import UUID
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
 from domain.verification import Order, Reservation
-from tests.proofs.hostile.mutations import Told
+from tests.proofs.hostile.mutations import NeighbourResponse
 
 REFUSED = {
     ErrorCode.PROCESSOR_ERROR: {(400, "INVALID_REQUEST"), (422, "KEY_REUSED")},
@@ -20,12 +20,12 @@ REFUSED = {
 }
 
 
-class Said:
-    """The members of an answer's body; none, if it is not one JSON object."""
+class ResponseMembers:
+    """The members of a response's body. There are none if it is not a JSON object."""
 
-    def __init__(self, told: Told) -> None:
-        self.status = told.status
-        self._members = _members(told.content)
+    def __init__(self, response: NeighbourResponse) -> None:
+        self.status = response.status
+        self._members = _read_members(response.content)
 
     def text(self, name: str) -> str | None:
         value = self._members.get(name)
@@ -55,7 +55,7 @@ WHITE = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85"
 TURNING = {*map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]), *"\u061c\u200e\u200f\ufeff"}
 
 
-def _members(content: bytes) -> Mapping[str, Any]:
+def _read_members(content: bytes) -> Mapping[str, Any]:
     try:
         if content[:2] == b"\x1f\x8b":
             content = zlib.decompressobj(31).decompress(content)
@@ -74,81 +74,83 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def objections(outcome: object, said: Said, request: Any) -> Iterator[str]:
-    """What is wrong with what the product made of an answer to `request`."""
+def objections(outcome: object, members: ResponseMembers, request: Any) -> Iterator[str]:
+    """What is wrong with the product's conclusion `outcome` from the response to `request`."""
     match outcome:
         case PaymentError():
-            yield from _of_error(outcome, said, request)
+            yield from _of_error(outcome, members, request)
         case Charge():
-            yield from _of_charge(outcome, said, request)
+            yield from _of_charge(outcome, members, request)
         case RefundState():
-            yield from _of_refund(outcome, said, request)
+            yield from _of_refund(outcome, members, request)
         case Order():
-            yield from _of_order(outcome, said)
+            yield from _of_order(outcome, members)
         case Reservation():
-            yield from _of_reservation(outcome, said, request)
-        case None if said.status != 404 or said.text("key") != request.key:
+            yield from _of_reservation(outcome, members, request)
+        case None if members.status != 404 or members.text("key") != request.key:
             yield "not there, which it does not say of this key"
 
 
-def _of_error(error: PaymentError, said: Said, request: Any) -> Iterator[str]:
+def _of_error(error: PaymentError, members: ResponseMembers, request: Any) -> Iterator[str]:
     if error.code in REFUSED:
-        refusal = (said.status, said.text("code"))
-        if said.text("key") != request.key or refusal not in REFUSED[error.code]:
+        refusal = (members.status, members.text("code"))
+        if members.text("key") != request.key or refusal not in REFUSED[error.code]:
             yield f"{error.code}, which it does not say of this key"
     elif error.code in {ErrorCode.ORDER_NOT_FOUND, ErrorCode.RESERVATION_NOT_ACTIVE}:
-        if said.status != 404:
-            yield f"{error.code} by HTTP {said.status}"
+        if members.status != 404:
+            yield f"{error.code} by HTTP {members.status}"
     elif not error.code.endswith("_UNAVAILABLE"):
         yield f"ends as {error.code}"
 
 
-def _of_refund(state: RefundState, said: Said, request: RefundRequest) -> Iterator[str]:
-    if not said.is_about(request) or said.text("chargeKey") != request.charge_key:
+def _of_refund(
+    state: RefundState, members: ResponseMembers, request: RefundRequest
+) -> Iterator[str]:
+    if not members.is_about(request) or members.text("chargeKey") != request.charge_key:
         yield "about another refund"
     if state is RefundState.PENDING:
         return
-    if said.text("state") != state or said.status not in {200, 201}:
-        yield f"{state}, by HTTP {said.status} {said.text('state')}"
+    if members.text("state") != state or members.status not in {200, 201}:
+        yield f"{state}, by HTTP {members.status} {members.text('state')}"
 
 
-def _of_charge(charge: Charge, said: Said, request: ChargeRequest) -> Iterator[str]:
+def _of_charge(charge: Charge, members: ResponseMembers, request: ChargeRequest) -> Iterator[str]:
     if charge.state not in {ChargeState.CAPTURED, ChargeState.REFUNDED}:
-        if said.text("key") != request.key or said.text("state") != charge.state:
+        if members.text("key") != request.key or members.text("state") != charge.state:
             yield f"{charge.state}, which it does not say of this key"
         return
-    if not said.is_about(request) or said.text("state") != charge.state:
+    if not members.is_about(request) or members.text("state") != charge.state:
         yield f"{charge.state}, which it does not say of this charge"
-    if said.status not in {200, 201}:
-        yield f"{charge.state} by HTTP {said.status}"
-    kept = said.number("refundedAmount") in {None, Decimal(0)}
+    if members.status not in {200, 201}:
+        yield f"{charge.state} by HTTP {members.status}"
+    kept = members.number("refundedAmount") in {None, Decimal(0)}
     if kept is (charge.state is ChargeState.REFUNDED):
-        yield f"{charge.state}, and refunded {said.number('refundedAmount')}"
+        yield f"{charge.state}, and refunded {members.number('refundedAmount')}"
 
 
-def _of_order(order: Order, said: Said) -> Iterator[str]:
-    ids = said.ids("id", "orderId")
-    if said.status != 200 or (ids and order.id not in ids):
+def _of_order(order: Order, members: ResponseMembers) -> Iterator[str]:
+    ids = members.ids("id", "orderId")
+    if members.status != 200 or (ids and order.id not in ids):
         yield "another order's"
-    if order.total not in {said.number(name) for name in ("totalAmount", "total", "price")}:
+    if order.total not in {members.number(name) for name in ("totalAmount", "total", "price")}:
         yield f"costs {order.total}"
-    if order.state and order.state not in {_lower(said, "state"), _lower(said, "status")}:
+    if order.state and order.state not in {_lower(members, "state"), _lower(members, "status")}:
         yield f"in state {order.state}"
-    owners = said.ids("userId", "customerId", "customerEmail")
+    owners = members.ids("userId", "customerId", "customerEmail")
     if order.customer_id and _uuid(order.customer_id) not in {*owners, None}:
         yield f"owned by {order.customer_id}"
 
 
-def _of_reservation(held: Reservation, said: Said, order_id: UUID) -> Iterator[str]:
-    if said.status != 200 or said.ids("id", "reservationId") - {held.id}:
+def _of_reservation(held: Reservation, members: ResponseMembers, order_id: UUID) -> Iterator[str]:
+    if members.status != 200 or members.ids("id", "reservationId") - {held.id}:
         yield "another reservation's"
-    if held.status != _lower(said, "status"):
+    if held.status != _lower(members, "status"):
         yield f"is {held.status}"
-    if held.may_be_released(order_id) and said.ids("orderId") != {order_id}:
-        yield "would be freed, and may be another's"
+    if held.may_be_released(order_id) and members.ids("orderId") != {order_id}:
+        yield "would be released, and may be another's"
 
 
-def _lower(said: Said, name: str) -> str | None:
-    """A state as it is kept: it may be shown to people."""
-    text = re.sub("[\ud800-\udfff]", "\ufffd", said.text(name) or "")
+def _lower(members: ResponseMembers, name: str) -> str | None:
+    """A state as the product keeps it, which people may see."""
+    text = re.sub("[\ud800-\udfff]", "\ufffd", members.text(name) or "")
     return text[:255].lower() or None

@@ -1,7 +1,7 @@
-"""Whole payments and refunds among hostile neighbours: the real workflows, activities, adapters.
+"""Whole payments and refunds with hostile neighbours, by the real workflows and adapters.
 
-A case is a seed. For some requests of it, each kind of its own number, the answer is mutated; then
-the neighbours are honest again, and everything has to end with all books in agreement.
+A case is a seed. The responses to some requests are changed: for each kind of request another
+number. After that the responses are correct, and all books must agree at the end.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from domain.names import TOPIC_SUCCEEDED, refund_workflow_id, workflow_id
 from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
 from domain.verification import PENDING
-from tests.proofs.hostile.honest import tell
+from tests.proofs.hostile.honest import respond
 from tests.proofs.hostile.mutations import mutate
 from tests.proofs.simulation.world import Worlds
 from tests.support.builders import a_reservation, an_instruction, an_order
@@ -49,9 +49,9 @@ from workflows.worker import build_worker, payment_activities
 
 KINDS = ("orders", "reservations", "charges", "void", "look up", "refunds")
 COUNTS = (0, 0, 1, 1, 2, 5, 40)
-"""How many answers of a kind are mutated: one, a few, or more than a step's whole budget."""
+"""How many responses of a kind are changed: one, a few, or more than a step has tries."""
 PATIENCE = 120.0
-"""Seconds of this machine's time that a case may take."""
+"""Time limit of a case in seconds, by the clock of this machine."""
 DECLINE = Charge(
     key="", state=ChargeState.DECLINED, error_code=ErrorCode.CARD_DECLINED, is_simulated=True
 )
@@ -66,14 +66,14 @@ class HostileWorld(World):
         self.mutated_kinds: set[str] = set()
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
-        told = await tell(self, request)
+        response = await respond(self, request)
         kind = _kind_of(request)
         if self.left[kind] > 0:
             self.left[kind] -= 1
             self.mutated += 1
             self.mutated_kinds.add(kind)
-            told = mutate(told, self.dice)
-        return told.response()
+            response = mutate(response, self.dice)
+        return response.response()
 
 
 def _kind_of(request: httpx.Request) -> str:
@@ -85,7 +85,7 @@ def _kind_of(request: httpx.Request) -> str:
 
 
 def _is_right_here(violation: Violation, world: HostileWorld) -> bool:
-    """A failure is not published when Ordering has just described the order as another's."""
+    """Whether a failure is rightly not published: Ordering said that the order is another's."""
     return "orders" in world.mutated_kinds and violation.finding.endswith("was never published")
 
 
@@ -96,8 +96,8 @@ class Finding(NamedTuple):
     violations: list[Violation]
 
 
-class Hostility:
-    """One server whose time runs ahead, one worker, and a world for each case."""
+class HostileCases:
+    """Runs cases on one server that skips time, with one worker, and a new world for each case."""
 
     def __init__(self, client: Client, worlds: dict[str, World]) -> None:
         self._client = client
@@ -120,7 +120,7 @@ class Hostility:
             return Finding(seed, world.mutated, "endless", [endless])
         books = books_of(world, instruction.order_id)
         books.runs = [WorkflowRun(str(seed), COMPLETED, ending) for ending in endings]
-        books.order = _heard(world, instruction.order_id)
+        books.order = _order_state(world, instruction.order_id)
         ending = " ".join(each.error_code or each.status for each in endings)
         found = [each for each in violations(books) if not _is_right_here(each, world)]
         return Finding(seed, world.mutated, ending, found)
@@ -128,7 +128,7 @@ class Hostility:
     async def _endings(
         self, world: HostileWorld, instruction: PaymentInstruction
     ) -> list[Payment | Refund]:
-        """Those of a payment, and of a refund or of the same payment again."""
+        """How a payment ends, and then a refund of it or a second payment of its order."""
         payment = await (await start_payment(self._client, instruction)).result()
         if payment.status is PaymentStatus.SUCCEEDED and world.dice.random() < 0.5:
             amount = Money.parse(world.dice.choice(("150.00", "50.00", "0.01")), "USD")
@@ -141,7 +141,7 @@ class Hostility:
 
 
 @asynccontextmanager
-async def hostility() -> AsyncIterator[Hostility]:
+async def hostile_cases() -> AsyncIterator[HostileCases]:
     async with time_skipping() as server:
         target = server.service_client.config.target_host
         client = await Client.connect(target, data_converter=pydantic_data_converter)
@@ -149,7 +149,7 @@ async def hostility() -> AsyncIterator[Hostility]:
         worlds: dict[str, World] = {}
         activities = payment_activities(_ports(worlds, client))
         async with build_worker(client, activities, graceful_shutdown_timeout=timedelta(0)):
-            yield Hostility(client, worlds)
+            yield HostileCases(client, worlds)
 
 
 def _ports(worlds: dict[str, World], client: Client) -> Ports:
@@ -176,7 +176,7 @@ def _ports(worlds: dict[str, World], client: Client) -> Ports:
 
 
 class PromptPublisher(FakePublisher):
-    """Ordering hears of every event at once."""
+    """Ordering consumes every event at once."""
 
     async def publish(self, event: Event) -> None:
         await super().publish(event)
@@ -198,7 +198,7 @@ def _set_up(world: HostileWorld, instruction: PaymentInstruction) -> None:
         world.reservations[held.id] = held
 
 
-def _heard(world: World, order_id: UUID) -> OrderState:
+def _order_state(world: World, order_id: UUID) -> OrderState:
     paid = [event.subject for event in world.events if event.topic == TOPIC_SUCCEEDED]
     state = world.orders[order_id].state or ""
     return OrderState(state, paid[0] if state == "paid" else None)

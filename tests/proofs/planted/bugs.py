@@ -3276,15 +3276,15 @@ AUDITING = (
     Bug(
         "chaos waits for a part that cannot start",
         "tests/proofs/chaos/nemesis.py",
-        "await asyncio.wait([strike], timeout=HAND_SECONDS)",
-        "await asyncio.wait([strike])",
+        "await asyncio.wait([inject], timeout=MAX_START_SECONDS)",
+        "await asyncio.wait([inject])",
         OUTAGES,
     ),
     Bug(
         "chaos has only patient customers",
         "tests/proofs/chaos/shoppers.py",
-        "if dice.random() < IMPATIENT else wish",
-        "if dice.random() < 0 else wish",
+        "if dice.random() < IMPATIENT else wanted",
+        "if dice.random() < 0 else wanted",
         SHOPPERS,
     ),
     Bug(

@@ -11,10 +11,10 @@ from domain.errors import ErrorCode
 from domain.gateway import Charge, ChargeRequest, ChargeState
 from domain.money import Money
 from tests.support.gateway_responses import (
+    AMOUNT,
     KEY,
     ODD_STATUSES,
     REFUND,
-    TOLD,
     a_charge,
     a_refusal,
     gateway,
@@ -48,9 +48,9 @@ VOIDED = {"key": KEY, "state": "voided", "isSimulated": True}
 
 
 @pytest.mark.parametrize("status", [200, 201])
-@pytest.mark.parametrize("told", [{}, {"currency": "usd"}, {"amount": "9999999999999.9000"}])
-async def test_a_capture_is_an_answer(status: int, told: dict[str, str]) -> None:
-    assert await gateway(FixedResponse({**SUCCESS, **told}, status)).charge(CHARGE) == Charge(
+@pytest.mark.parametrize("members", [{}, {"currency": "usd"}, {"amount": "9999999999999.9000"}])
+async def test_a_capture_is_an_answer(status: int, members: dict[str, str]) -> None:
+    assert await gateway(FixedResponse({**SUCCESS, **members}, status)).charge(CHARGE) == Charge(
         key=KEY,
         state=ChargeState.CAPTURED,
         transaction_id="txn_1",
@@ -169,11 +169,11 @@ NO_CHARGE: dict[str, Handler] = {
     **{name: UNUSABLE[name] for name in ("429", "500", "504", "refused", "timeout", "cut")},
     "truncated": FixedResponse(json.dumps(SUCCESS)[:-5], 201),
     "array": FixedResponse("[]", 201),
-    "no key": FixedResponse({"state": "captured", "isSimulated": True, **TOLD}, 201),
-    "no state": FixedResponse({"key": KEY, "isSimulated": True, **TOLD}, 201),
+    "no key": FixedResponse({"state": "captured", "isSimulated": True, **AMOUNT}, 201),
+    "no state": FixedResponse({"key": KEY, "isSimulated": True, **AMOUNT}, 201),
     "foreign state": FixedResponse(a_charge(state="settling"), 201),
     "another's key": FixedResponse(a_charge(key="pay_2_charge"), 201),
-    **{name: FixedResponse(a_charge(**told), 200) for name, told in ANOTHER_AMOUNT.items()},
+    **{name: FixedResponse(a_charge(**members), 200) for name, members in ANOTHER_AMOUNT.items()},
 }
 
 

@@ -100,7 +100,7 @@ async def test_a_refund_that_the_gateway_does_not_know_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "has_left"),
+    ("members", "has_left"),
     [
         *(({"amount": "150.00"}, True), ({"amount": "149.99"}, False)),
         *(({"refundedAmount": refunded}, True) for refunded in ("9999999999849.90", "0", None)),
@@ -111,15 +111,15 @@ async def test_a_refund_that_the_gateway_does_not_know_is_none() -> None:
     ids=str,
 )
 async def test_what_is_left_of_a_charge_is_compared_with_the_refund(
-    told: dict[str, Any], has_left: bool
+    members: dict[str, Any], has_left: bool
 ) -> None:
-    assert await gateway(FixedResponse(a_charge(**told))).has_left(REFUND) is has_left
+    assert await gateway(FixedResponse(a_charge(**members))).has_left(REFUND) is has_left
 
 
 @pytest.mark.parametrize(
-    "told", [{"amount": None}, {"currency": "EUR"}, {"key": "pay_2_charge"}, {"state": "odd"}]
+    "members", [{"amount": None}, {"currency": "EUR"}, {"key": "pay_2_charge"}, {"state": "odd"}]
 )
-async def test_what_is_left_is_not_guessed(told: dict[str, Any]) -> None:
-    asking = gateway(FixedResponse(a_charge(**told))).has_left(REFUND)
+async def test_what_is_left_is_not_guessed(members: dict[str, Any]) -> None:
+    asking = gateway(FixedResponse(a_charge(**members))).has_left(REFUND)
 
     assert await code_of(asking) is ErrorCode.GATEWAY_UNAVAILABLE

@@ -19,7 +19,7 @@ CHARGED = {"state": "captured", "createdAt": "2026-11-23T12:00:00", "amount": "1
 CHARGED |= {"key": charge_key(PAYMENT.id), "currency": "USD"}
 
 
-async def told(charge: dict[str, Any], status: int = 200) -> list[Entry]:
+async def shown(charge: dict[str, Any], status: int = 200) -> list[Entry]:
     def handle(request: httpx.Request) -> httpx.Response:
         kind, key = request.url.path.split("/")[-2:]
         if kind == "charges":
@@ -35,7 +35,7 @@ async def told(charge: dict[str, Any], status: int = 200) -> list[Entry]:
 
 
 async def test_charge_and_refunds_are_shown() -> None:
-    entries = await told(CHARGED)
+    entries = await shown(CHARGED)
 
     assert [each.event for each in entries] == ["charge is captured", "refund is succeeded"]
     assert [each.detail for each in entries] == ["150.00 USD", None]
@@ -43,7 +43,7 @@ async def test_charge_and_refunds_are_shown() -> None:
 
 
 async def test_text_of_the_gateway_is_cut_and_made_readable() -> None:
-    [entry, _] = await told(CHARGED | {"state": "odd\x00\u202e" + "x" * 1000})
+    [entry, _] = await shown(CHARGED | {"state": "odd\x00\u202e" + "x" * 1000})
 
     assert entry.event == ("charge is odd" + "x" * 1000)[: len("charge is ") + 255]
 
@@ -62,5 +62,5 @@ async def test_a_response_about_something_else_is_refused(
     changes: dict[str, Any], status: int
 ) -> None:
     with pytest.raises(PaymentError) as caught:
-        await told(CHARGED | changes, status)
+        await shown(CHARGED | changes, status)
     assert caught.value.code is ErrorCode.GATEWAY_UNAVAILABLE

@@ -28,11 +28,11 @@ RETRY_AFTER: list[tuple[str, float | None]] = [
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize(("told", "seconds"), RETRY_AFTER)
+@pytest.mark.parametrize(("header", "seconds"), RETRY_AFTER)
 async def test_retry_after_in_seconds_is_read(
-    status: int, told: str, seconds: float | None
+    status: int, header: str, seconds: float | None
 ) -> None:
-    await assert_asked_again_after(status, told, seconds)
+    await assert_asked_again_after(status, header, seconds)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -42,9 +42,9 @@ async def test_retry_after_as_a_date_is_read(status: int, zone: str) -> None:
     await assert_asked_again_after(status, http_date(-60, zone), 0)
 
 
-async def assert_asked_again_after(status: int, told: str, seconds: float | None) -> None:
+async def assert_asked_again_after(status: int, header: str, seconds: float | None) -> None:
     with pytest.raises(PaymentError) as caught:
-        await neighbour(FixedResponse("", status, retry_after=told)).request("GET", "/")
+        await neighbour(FixedResponse("", status, retry_after=header)).request("GET", "/")
     after = caught.value.retry_after
     found = None if after is None else after.total_seconds()
     assert found == (seconds and pytest.approx(seconds, rel=0.05))

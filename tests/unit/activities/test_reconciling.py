@@ -56,8 +56,8 @@ def of_many() -> Round:
         of_many.world.payments[payment.id] = payment
     pending = a_payment(created_at=NOON + timedelta(hours=1))
     of_many.world.payments[pending.id] = pending
-    told = pending.succeeded(NOON).announced()
-    refund = a_refund(told, created_at=NOON + timedelta(hours=2))
+    published = pending.succeeded(NOON).announced()
+    refund = a_refund(published, created_at=NOON + timedelta(hours=2))
     of_many.world.asked_refunds[refund.id] = refund
     return of_many
 

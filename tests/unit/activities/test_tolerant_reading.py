@@ -44,16 +44,16 @@ async def test_404_needs_no_readable_body(body: str) -> None:
     )
 
 
-@pytest.mark.parametrize("told", [{"id": str(OTHER)}, {"orderId": str(OTHER)}, {"id": "42"}])
-async def test_another_orders_answer_is_no_answer(told: dict[str, Any]) -> None:
-    answer = FixedResponse({**PENDING, **told})
+@pytest.mark.parametrize("given", [{"id": str(OTHER)}, {"orderId": str(OTHER)}, {"id": "42"}])
+async def test_another_orders_answer_is_no_answer(given: dict[str, Any]) -> None:
+    answer = FixedResponse({**PENDING, **given})
 
     assert await code_of(fetch_order(answer)) is ErrorCode.ORDERING_UNAVAILABLE
 
 
-@pytest.mark.parametrize("told", [{"id": str(OTHER)}, {"reservationId": "7"}])
-async def test_another_reservations_answer_is_no_answer(told: dict[str, Any]) -> None:
-    answer = FixedResponse({"status": "active", **told})
+@pytest.mark.parametrize("given", [{"id": str(OTHER)}, {"reservationId": "7"}])
+async def test_another_reservations_answer_is_no_answer(given: dict[str, Any]) -> None:
+    answer = FixedResponse({"status": "active", **given})
 
     assert await code_of(fetch_reservation(answer)) is ErrorCode.INVENTORY_UNAVAILABLE
 
@@ -81,11 +81,11 @@ async def test_an_empty_owner_is_absent(empty: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "read"),
+    ("given", "read"),
     [("usd", "USD"), (" Usd ", "USD"), ("", None), (" ", None), (None, None), ("eur", "EUR")],
 )
-async def test_a_currency_is_read_in_any_spelling(told: str | None, read: str | None) -> None:
-    assert (await fetch_order(FixedResponse({**PENDING, "currency": told}))).currency == read
+async def test_a_currency_is_read_in_any_spelling(given: str | None, read: str | None) -> None:
+    assert (await fetch_order(FixedResponse({**PENDING, "currency": given}))).currency == read
 
 
 async def test_a_byte_order_mark_is_no_part_of_the_answer() -> None:
@@ -108,15 +108,15 @@ async def test_a_time_is_read_as_databases_and_java_write_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "given",
     [
         *({"expiresAt": text} for text in ("", " ", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00")),
         *({member: text} for member in ("customerId", "reservationId") for text in ("", NIL)),
     ],
     ids=str,
 )
-async def test_what_a_reservation_leaves_empty_is_absent(told: dict[str, Any]) -> None:
-    assert await fetch_reservation(FixedResponse({**ACTIVE, **told})) == await fetch_reservation(
+async def test_what_a_reservation_leaves_empty_is_absent(given: dict[str, Any]) -> None:
+    assert await fetch_reservation(FixedResponse({**ACTIVE, **given})) == await fetch_reservation(
         FixedResponse(ACTIVE)
     )
 

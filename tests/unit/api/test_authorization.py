@@ -184,11 +184,11 @@ async def test_the_payment_of_another_customer_looks_like_an_unknown_one(
         there = await answer(client, given, request)
         nowhere = await answer(client, given, request._replace(path=path))
 
-        assert told(there) == told(nowhere)
+        assert constant_part(there) == constant_part(nowhere)
 
 
-def told(answered: httpx.Response) -> Any:
-    """All that does not differ between two requests of whatever kind."""
+def constant_part(answered: httpx.Response) -> Any:
+    """The response without what differs between any two requests."""
     headers = [name for name, value in answered.headers.items() if name != "x-request-id"]
     return answered.status_code, headers, {**answered.json(), "instance": None}
 

@@ -56,7 +56,7 @@ async def test_a_running_payment_is_cancelled(
         ([SUCCEEDED.announced(Announcement.DUE)], ErrorCode.PAYMENT_ENDED),
         ([failed(ErrorCode.CARD_DECLINED)], ErrorCode.PAYMENT_ENDED),
     ],
-    ids=["unknown", "succeeded", "not told yet", "failed"],
+    ids=["unknown", "succeeded", "not published yet", "failed"],
 )
 async def test_a_payment_that_does_not_run_is_not_cancelled(
     http: httpx.AsyncClient, resources: FakeResources, recorded: list[Payment], code: ErrorCode

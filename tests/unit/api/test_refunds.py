@@ -110,10 +110,10 @@ async def test_an_amount_in_the_address_refunds_nothing(
 async def test_unknown_members_are_not_repeated(http: httpx.AsyncClient) -> None:
     answer = await refund(http, {f"canary {number}": 1 for number in range(100)})
 
-    told = problem(answer, RequestErrorCode.INVALID_REQUEST)
+    body = problem(answer, RequestErrorCode.INVALID_REQUEST)
     assert "canary" not in answer.text
     message = "may have only the members amount and currency"
-    assert told["errors"] == [{"field": "body", "message": message}]
+    assert body["errors"] == [{"field": "body", "message": message}]
 
 
 async def test_a_refund_that_has_not_begun_has_no_location(http: httpx.AsyncClient) -> None:

@@ -147,17 +147,17 @@ async def test_the_newest_refunds_are_shown(
 
 
 def test_a_run_shows_its_steps_and_their_tries() -> None:
-    told = [(each.event, each.detail) for each in entries_of(read("0.1.0/refunded").events)]
+    shown = [(each.event, each.detail) for each in entries_of(read("0.1.0/refunded").events)]
 
-    assert told[0] == ("workflow started", None)
-    assert {("fetch_order done", None), ("charge done", None)} < set(told)
-    assert ("record_succeeded failed", "Refused: RECORD_REFUSED.") in told
-    assert ("refund_charge done", None) in told
-    assert told[-1] == ("workflow completed", None)
+    assert shown[0] == ("workflow started", None)
+    assert {("fetch_order done", None), ("charge done", None)} < set(shown)
+    assert ("record_succeeded failed", "Refused: RECORD_REFUSED.") in shown
+    assert ("refund_charge done", None) in shown
+    assert shown[-1] == ("workflow completed", None)
 
 
 def test_a_step_shows_how_often_it_was_tried() -> None:
-    told = {each.event: each.detail for each in entries_of(read("0.1.0/refund-on-request").events)}
+    shown = {each.event: each.detail for each in entries_of(read("0.1.0/refund-on-request").events)}
 
-    assert (told["make_refund failed"] or "").startswith("refund does not answer. (after ")
-    assert told["make_refund done"] is None
+    assert (shown["make_refund failed"] or "").startswith("refund does not answer. (after ")
+    assert shown["make_refund done"] is None

@@ -179,11 +179,11 @@ async def test_brokers_on_other_machines_are_not_used_without_tls(
     hosts: list[str],
     is_refused: bool,
 ) -> None:
-    async def told(connection: Mapping[str, Any]) -> list[str]:
+    async def found(connection: Mapping[str, Any]) -> list[str]:
         assert connection["bootstrap_servers"] == "localhost:9092"
         return hosts
 
-    monkeypatch.setattr(prepare, "broker_hosts", told)
+    monkeypatch.setattr(prepare, "broker_hosts", found)
     changes: dict[str, Any] = {"environment": environment, "kafka_security_protocol": protocol}
     settings = Settings.model_construct(kafka_bootstrap_servers="localhost:9092", **changes)
 

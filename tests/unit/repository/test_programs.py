@@ -68,10 +68,10 @@ def test_who_cannot_install_it_is_told_what_to_do(
     if apt:
         machine.has("apt-get", apt)
 
-    with pytest.raises(SystemExit, match=reason) as told:
+    with pytest.raises(SystemExit, match=reason) as exit_:
         programs.main("chromium")
 
-    assert CHROMIUM.by_hand in str(told.value)
+    assert CHROMIUM.by_hand in str(exit_.value)
 
 
 def test_only_root_and_those_with_sudo_install(

@@ -18,7 +18,7 @@ from workflows.worker import GRACE, build_worker, payment_activities
 
 
 class FakeWorker:
-    """A worker of the SDK without a server. It stops only when all are told to stop."""
+    """A worker of the SDK without a server. It stops only when `shutdown` is called on all."""
 
     made: ClassVar[list["FakeWorker"]]
     stopping: ClassVar[asyncio.Barrier]
