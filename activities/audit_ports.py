@@ -86,7 +86,7 @@ class FoundRecords(NamedTuple):
     """Records by key, which is the id of the order."""
 
     by_key: Mapping[str, Sequence[Record]]
-    has_all: bool
+    is_complete: bool
     """False if Kafka has deleted old records, as its retention time says."""
 
 

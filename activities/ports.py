@@ -13,7 +13,7 @@ from domain.events import Event
 from domain.gateway import Charge, ChargeRequest, RefundRequest, RefundState
 from domain.money import Money
 from domain.payment import Claim, Payment
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from domain.refund import Refund
 from domain.verification import Order, Reservation
 
@@ -77,7 +77,7 @@ class PaymentGateway(Protocol):
         """The state of the refund, however old it is; None if the gateway does not know its key."""
         ...
 
-    async def has_left(self, request: RefundRequest) -> bool:
+    async def can_still_refund(self, request: RefundRequest) -> bool:
         """Whether the amount of the refund, or more, is captured and not refunded."""
         ...
 
@@ -128,13 +128,13 @@ class Payments(Protocol):
         ...
 
     def pending_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         """Pages of the pending payments created before `moment`, oldest first, after `after`."""
         ...
 
     def unpublished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         """Pages of the payments created before `moment` whose event is not published."""
         ...
@@ -163,7 +163,7 @@ class Refunds(Protocol):
         ...
 
     def unfinished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
         """Pages of the refunds created before `moment` that are pending or not published."""
         ...

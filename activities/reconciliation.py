@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError
 from activities.ports import Payments, Refunds, Rounds, WorkflowStarter
 from domain.errors import ErrorCode
 from domain.payment import Payment
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from domain.refund import Refund
 
 MAX_CONCURRENT_STARTS = 8
@@ -38,7 +38,7 @@ class Progress(BaseModel):
 
     step: int = 0
     """Index in `_steps`."""
-    after: Place | None = None
+    after: RowPosition | None = None
     """The last row that the step has processed."""
     resumed: int = 0
     failed: int = 0
@@ -55,7 +55,7 @@ class Progress(BaseModel):
         """The progress after a page of rows that ends with `last`."""
         return self.model_copy(
             update={
-                "after": Place(last.created_at, last.id),
+                "after": RowPosition(last.created_at, last.id),
                 "resumed": self.resumed + outcomes[True],
                 "failed": self.failed + outcomes[None],
             }
@@ -69,7 +69,7 @@ class Progress(BaseModel):
 class _Step(NamedTuple):
     """One query for unfinished rows, page by page, and how each of its rows is resumed."""
 
-    pages: Callable[[datetime, Place | None], AsyncIterator[Sequence[Any]]]
+    pages: Callable[[datetime, RowPosition | None], AsyncIterator[Sequence[Any]]]
     resume: Callable[[Any], Awaitable[bool]]
 
 

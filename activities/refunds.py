@@ -61,11 +61,11 @@ class RefundActivities:
         to refund, and the amount that is left never grows, so an earlier request that arrives late
         is refused too. Otherwise raises PaymentError(GATEWAY_UNAVAILABLE).
         """
-        has_left = await self._gateway.has_left(request)
+        can_refund = await self._gateway.can_still_refund(request)
         state = await self._gateway.find_refund(request)
         if state is not None:
             return state
-        if has_left:
+        if can_refund:
             raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, refusal.message) from refusal
         raise refusal
 

@@ -64,7 +64,7 @@ class HeadAsGet:
         await self._app(scope, receive, send)
 
 
-class AnyCasePaths:
+class LowercasePaths:
     """Reads `/Payments` as `/payments`: existing callers send both."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -103,7 +103,7 @@ class PayOrder:
             return Outcome(ended)
         recorded = await self._recorded(running.payment_id, instruction.order_id)
         if recorded is not None:
-            return Outcome(recorded.as_answered)
+            return Outcome(recorded.as_shown_to_callers)
         accepted = instruction.model_copy(update={"payment_id": running.payment_id})
         return Outcome(Payment.pending(accepted), is_recorded=False)
 
@@ -126,7 +126,7 @@ class PayOrder:
         event, they wait for the workflow: it ends at once, and the order cannot be paid before.
         Returns None if the API's waiting time ends first.
         """
-        workflow = asyncio.ensure_future(running.ended())
+        workflow = asyncio.ensure_future(running.wait_for_end())
         try:
             pause = FIRST_READ_SECONDS
             while not (await asyncio.wait({workflow}, timeout=pause))[0]:

@@ -89,7 +89,7 @@ async def get_payment(
 ) -> Response:
     """Read a payment; `success` says whether the payment has succeeded."""
     payment = await find_payment.cached(payment_id, caller)
-    return json_response(PaymentEnvelope.of(payment.as_answered, payment.error_message))
+    return json_response(PaymentEnvelope.of(payment.as_shown_to_callers, payment.error_message))
 
 
 @payments.get(
@@ -113,7 +113,7 @@ async def get_timeline(
     made = await refunds.of_payment(payment.id)
     read = timeline.read if caller.is_service else timeline.read_public
     return json_response(
-        TimelineEnvelope.of_payment(payment.as_answered, await read(payment, made))
+        TimelineEnvelope.of_payment(payment.as_shown_to_callers, await read(payment, made))
     )
 
 

@@ -18,7 +18,7 @@ class RunningPayment(NamedTuple):
     """A payment whose workflow is running, or has just ended."""
 
     payment_id: UUID
-    ended: Callable[[], Awaitable[Payment | None]]
+    wait_for_end: Callable[[], Awaitable[Payment | None]]
     """Waits for the end of the payment. Returns None if that takes too long or cannot be read."""
 
 

@@ -1,6 +1,6 @@
 """Redis counts requests and caches payments. Payments do not need it, and its data may be lost.
 
-Every call may take `BUDGET_SECONDS`; after a failure there is no call for `PAUSE_SECONDS`.
+Every call may take `CALL_TIMEOUT_SECONDS`; after a failure there is no call for `PAUSE_SECONDS`.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from api.ports import Allowance
 from domain.payment import Payment
 
-BUDGET_SECONDS = 0.05
+CALL_TIMEOUT_SECONDS = 0.05
 """Time limit of a call: a Redis that hangs delays a payment by no more. Chosen, not measured."""
 PAUSE_SECONDS = 1.0
 """Pause between a failure and the next call. Chosen, not measured."""
@@ -40,7 +40,7 @@ class BestEffort:
         if time.monotonic() < self._paused_until:
             return None
         try:
-            async with asyncio.timeout(BUDGET_SECONDS):
+            async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
                 return await call()
         except (RedisError, OSError, TimeoutError):
             self._paused_until = time.monotonic() + PAUSE_SECONDS

@@ -238,7 +238,7 @@ class Payment(BaseModel):
         return self.is_final and not undoable
 
     @property
-    def as_answered(self) -> Self:
+    def as_shown_to_callers(self) -> Self:
         """As callers see it: pending while its success can still be undone."""
         if self.is_irrevocable:
             return self

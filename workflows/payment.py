@@ -9,7 +9,7 @@ from temporalio import workflow
 from domain.errors import NEVER_PUBLISHED, RULES, ErrorCode, PaymentError
 from domain.gateway import verify_charge
 from domain.payment import Announcement, Claim, Payment, PaymentInstruction, PaymentStatus
-from workflows.charging import OneCharge
+from workflows.charging import PaymentCharge
 from workflows.compensation import Compensations, uninterrupted, until_done
 from workflows.operator_view import OperatorView, memo
 from workflows.order_check import OrderCheck
@@ -40,7 +40,7 @@ class PaymentWorkflow:
         self._payment = payment
         self._steps = PaymentSteps(instruction, self._view)
         self._check = OrderCheck(instruction, self._steps)
-        self._charge = OneCharge(instruction, self._steps, self._view.needs_attention)
+        self._charge = PaymentCharge(instruction, self._steps, self._view.needs_attention)
 
     @workflow.run
     async def run(self, instruction: PaymentInstruction) -> Payment:  # noqa: ARG002 (see __init__)
@@ -171,7 +171,7 @@ class PaymentWorkflow:
 
     async def _charge_once(self) -> None:
         """Charge, unless an earlier run has charged."""
-        charge = self._charge.answer
+        charge = self._charge.response
         if charge is None:
             self._raise_if_cancelled()
             self._compensations.add(self._refund)
@@ -209,7 +209,7 @@ class PaymentWorkflow:
         was_slow = self._check.is_old or self._charge.was_slow
         if (was_slow or self._instruction.resumed) and workflow.patched(SAGA_2):
             await self._check.verify_again(self._flag_unless_cancelled, holds_for=timedelta(0))
-        self._check.raise_if_lapsed()
+        self._check.raise_if_expired()
         self._raise_if_cancelled()
         await self._steps.record_succeeded(self._payment)
 

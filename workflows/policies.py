@@ -282,7 +282,7 @@ class Pauses(NamedTuple):
 PAUSES = Pauses(_seconds(60), _seconds(3600))
 """For steps that are retried until they succeed. Chosen, not measured."""
 
-PAUSES_OF_A_CHECK = Pauses(_seconds(60), _seconds(600))
+CHECK_PAUSES = Pauses(_seconds(60), _seconds(600))
 """For requests to Ordering and Inventory after a capture. In a day they add some 2,000 events to
 the history, which may have 51,200."""
 

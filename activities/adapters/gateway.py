@@ -51,7 +51,7 @@ class AmountResponse(ResponseBody):
     amount: Decimal | None = Field(default=None, max_digits=MAX_DIGITS)
     currency: Upper | None = None
 
-    def is_of(self, amount: Money) -> bool:
+    def has_amount(self, amount: Money) -> bool:
         return (self.amount, self.currency) == (amount.amount, amount.currency)
 
     def contradicts(self, amount: Money) -> bool:
@@ -79,7 +79,7 @@ class ChargeResponse(AmountResponse):
         """
         refunded = {ChargeState.CAPTURED: Decimal(0), ChargeState.REFUNDED: self.amount}
         if self.state in refunded:
-            has_amount = self.is_of(amount) if amount else self.amount is not None
+            has_amount = self.has_amount(amount) if amount else self.amount is not None
             return has_amount and self.refunded_amount == refunded[self.state]
         return not self.refunded_amount and not (amount and self.contradicts(amount))
 
@@ -101,7 +101,7 @@ class RefundResponse(AmountResponse):
 
     def is_for(self, request: RefundRequest) -> bool:
         keys = (self.key, self.charge_key)
-        return keys == (request.key, request.charge_key) and self.is_of(request.amount)
+        return keys == (request.key, request.charge_key) and self.has_amount(request.amount)
 
 
 class HttpGateway:
@@ -167,7 +167,7 @@ class HttpGateway:
             return None
         return self._refund(self._found(status, body), request)
 
-    async def has_left(self, request: RefundRequest) -> bool:
+    async def can_still_refund(self, request: RefundRequest) -> bool:
         status, body = await self._client.request("GET", f"/charges/{request.charge_key}")
         charge = self._read(self._found(status, body), request.charge_key)
         if charge.state not in _CAPTURED:

@@ -14,7 +14,7 @@ from db.refunds import RefundStore
 from devstack.stack.stack import Stack
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from domain.refund import Refund
 from tests.support.builders import NOON, a_payment, a_refund
 from tests.support.fakes import FakePayments, FakeRefunds, World
@@ -256,7 +256,7 @@ async def test_what_is_unfinished_is_read_from_a_place_on(books: Books) -> None:
     payments = [a_payment(created_at=long_ago + timedelta(seconds=number)) for number in range(3)]
     for each in reversed(payments):
         await books.payments.record_pending(each)
-    place = Place(payments[0].created_at, payments[0].id)
+    place = RowPosition(payments[0].created_at, payments[0].id)
 
     everything, rest = [
         [

@@ -37,7 +37,7 @@ from domain.payment import (
     PaymentInstruction,
     PaymentStatus,
 )
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from domain.refund import Refund, RefundStatus
 from domain.verification import Order, Reservation
 
@@ -70,7 +70,7 @@ UNAVAILABLE = {
     "void_charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "refund": ErrorCode.GATEWAY_UNAVAILABLE,
     "find_refund": ErrorCode.GATEWAY_UNAVAILABLE,
-    "has_left": ErrorCode.GATEWAY_UNAVAILABLE,
+    "can_still_refund": ErrorCode.GATEWAY_UNAVAILABLE,
     "record_refund": ErrorCode.DATABASE_UNAVAILABLE,
     "record_refund_ended": ErrorCode.DATABASE_UNAVAILABLE,
     "record_refund_announced": ErrorCode.DATABASE_UNAVAILABLE,
@@ -241,8 +241,8 @@ class FakeGateway(PaymentGateway):
     async def find_refund(self, request: RefundRequest) -> RefundState | None:
         return await self._world.perform("find_refund", lambda: self._refund(request))
 
-    async def has_left(self, request: RefundRequest) -> bool:
-        return await self._world.perform("has_left", lambda: self._has_left(request))
+    async def can_still_refund(self, request: RefundRequest) -> bool:
+        return await self._world.perform("can_still_refund", lambda: self._has_left(request))
 
     def _present_state(self, key: str, amount: Money | None) -> Charge | None:
         """The charge, as the adapter reads it: another amount or a partial refund is an error."""
@@ -337,7 +337,7 @@ class FakePayments(Payments):
         await self._world.perform("record_announcement", lambda: self._announce(payment))
 
     async def pending_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         await self._world.perform("unfinished_before", lambda: None)
         pending = [each for each in self._world.payments.values() if not each.is_final]
@@ -345,7 +345,7 @@ class FakePayments(Payments):
             yield page
 
     async def unpublished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         unpublished = [each for each in self._world.payments.values() if each.is_unannounced]
         for page in _pages(unpublished, moment, after):
@@ -426,7 +426,7 @@ class FakeRefunds(Refunds):
         await self._world.perform("record_refund_announced", lambda: self._announce(refund))
 
     async def unfinished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
         unfinished = [
             each
@@ -446,7 +446,7 @@ class FakeRefunds(Refunds):
             and each.status is not RefundStatus.FAILED
         )
         payment = self._world.payments[refund.payment_id]
-        is_kept = payment.as_answered.status is PaymentStatus.SUCCEEDED
+        is_kept = payment.as_shown_to_callers.status is PaymentStatus.SUCCEEDED
         captured = payment.amount.minor_units if is_kept else 0
         if sum(others) + refund.amount.minor_units > captured:
             raise PaymentError(ErrorCode.REFUND_TOO_LARGE, "The refund is more than what is left.")
@@ -465,10 +465,10 @@ class FakeRefunds(Refunds):
 
 
 def _pages(
-    unfinished: Iterable[Unfinished], moment: datetime, after: Place | None
+    unfinished: Iterable[Unfinished], moment: datetime, after: RowPosition | None
 ) -> Iterator[Sequence[Unfinished]]:
     """Pages of two, oldest first."""
-    places = {Place(each.created_at, each.id): each for each in unfinished}
+    places = {RowPosition(each.created_at, each.id): each for each in unfinished}
     wanted = [
         places[place]
         for place in sorted(places)

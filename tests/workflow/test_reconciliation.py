@@ -23,7 +23,7 @@ from tests.support.rounds import DyingPayments, RunningWorkflows
 from tests.support.time_skipping import time_skipping
 from tests.workflow.conftest import Desk, attention_flags
 from workflows.payment import PaymentWorkflow
-from workflows.reconciliation import ABANDONED_AFTER
+from workflows.reconciliation import CHECKED_AFTER
 from workflows.refund import RefundWorkflow
 from workflows.start import start_refund
 from workflows.worker import build_worker, payment_activities
@@ -60,7 +60,7 @@ async def test_payment_that_another_version_recorded_is_taken_up(
     desk: Desk, captured: bool
 ) -> None:
     odd = {"amount": UNKNOWN_MONEY, "payment_method": "bnpl"}
-    asked_at = desk.opened_at - 2 * ABANDONED_AFTER
+    asked_at = desk.opened_at - 2 * CHECKED_AFTER
     instruction = an_instruction(requested_at=asked_at, **odd)
     desk.world.orders[instruction.order_id] = an_order(instruction)
     desk.world.payments[instruction.payment_id] = Payment.pending(instruction)
@@ -109,7 +109,7 @@ async def test_terminated_payment_whose_order_is_gone_is_refunded(desk: Desk) ->
 
 
 async def test_resumed_payment_waits_for_the_database(desk: Desk) -> None:
-    world, asked_at = desk.world, desk.opened_at - 2 * ABANDONED_AFTER
+    world, asked_at = desk.world, desk.opened_at - 2 * CHECKED_AFTER
     instruction = desk.an_instruction().model_copy(update={"requested_at": asked_at})
     world.lose_after_capture(instruction)
     world.before["record_pending"] = world.down_for("record_pending", timedelta(hours=1))
@@ -122,7 +122,7 @@ async def test_resumed_payment_waits_for_the_database(desk: Desk) -> None:
 
 
 async def test_running_payments_are_left_alone(desk: Desk) -> None:
-    asked_at = desk.opened_at - 2 * ABANDONED_AFTER
+    asked_at = desk.opened_at - 2 * CHECKED_AFTER
     instruction = desk.an_instruction().model_copy(update={"requested_at": asked_at})
     charging, reconciled = asyncio.Event(), asyncio.Event()
 
@@ -142,7 +142,7 @@ async def test_running_payments_are_left_alone(desk: Desk) -> None:
 
 async def test_young_payments_are_left_alone(desk: Desk) -> None:
     young = desk.an_instruction().model_copy(
-        update={"requested_at": desk.opened_at - ABANDONED_AFTER / 2}
+        update={"requested_at": desk.opened_at - CHECKED_AFTER / 2}
     )
     desk.world.payments[young.payment_id] = Payment.pending(young)
 
@@ -157,7 +157,7 @@ async def test_callers_of_a_lost_workflow_are_told_no_ending(desk: Desk) -> None
 
     workflows = TemporalWorkflows(desk.client, wait=timedelta(seconds=5))
 
-    assert await workflows._running(instruction.payment_id, lost).ended() is None
+    assert await workflows._running(instruction.payment_id, lost).wait_for_end() is None
 
 
 async def test_a_round_that_fails_ends_and_the_next_one_heals(desk: Desk) -> None:
@@ -205,7 +205,7 @@ async def test_a_round_goes_on_where_a_try_of_it_has_died(idle_desk: Desk) -> No
 
 async def test_refund_that_lost_its_workflow_is_taken_up(desk: Desk) -> None:
     payment = await desk.pay(desk.an_instruction())
-    refund = Refund.pending(payment, payment.amount, "key", desk.opened_at - 2 * ABANDONED_AFTER)
+    refund = Refund.pending(payment, payment.amount, "key", desk.opened_at - 2 * CHECKED_AFTER)
     handle = await start_refund(desk.client, refund, WorkflowIDConflictPolicy.FAIL)
     desk.world.after["refund"] = handle.terminate
     with pytest.raises(WorkflowFailureError):

@@ -186,7 +186,7 @@ async def test_refusal_after_a_lost_answer_ends_no_refund(desk: Desk) -> None:
     async def arrive() -> None:
         desk.world.refunds.extend(on_its_way)
 
-    desk.world.before["has_left"] = desk.world.times(1, arrive)
+    desk.world.before["can_still_refund"] = desk.world.times(1, arrive)
 
     assert_given_back(desk, await handle.result())
 

@@ -51,10 +51,10 @@ def neighbour(
     return JsonClient(client, "The neighbour", unavailable, seconds)
 
 
-async def order(handler: Handler, *, accept_stateless: bool = False) -> Order:
-    return await HttpOrdering(neighbour(handler), accept_stateless=accept_stateless).fetch_order(
-        ORDER
-    )
+async def order(handler: Handler, *, accept_without_state: bool = False) -> Order:
+    return await HttpOrdering(
+        neighbour(handler), accept_without_state=accept_without_state
+    ).fetch_order(ORDER)
 
 
 async def reservation(handler: Handler) -> Reservation:
@@ -194,15 +194,15 @@ async def test_a_total_keeps_its_digits(total: str, quote: str) -> None:
 )
 async def test_an_order_without_state_is_pending_only_by_setting(body: dict[str, Any]) -> None:
     assert (await order(Answers(body))).state is None
-    assert (await order(Answers(body), accept_stateless=True)).state == "pending"
+    assert (await order(Answers(body), accept_without_state=True)).state == "pending"
     paid = Answers({**body, "state": "paid"})
-    assert (await order(paid, accept_stateless=True)).state == "paid"
+    assert (await order(paid, accept_without_state=True)).state == "paid"
 
 
 async def test_a_null_does_not_hide_the_other_spelling() -> None:
     body = {"state": None, "status": "paid", "userId": None, "customerId": "c", "total": 1}
 
-    found = await order(Answers(body), accept_stateless=True)
+    found = await order(Answers(body), accept_without_state=True)
 
     assert (found.state, found.customer_id) == ("paid", "c")
 
@@ -339,7 +339,7 @@ async def test_settings_choose_the_adapters(
         steps = await worker._activities(Settings.model_construct(**changes), client, stack)
         by_name: dict[str, Any] = {step.__name__: step for step in steps}
 
-        assert by_name["fetch_order"].__self__._ordering._accept_stateless is stateless
+        assert by_name["fetch_order"].__self__._ordering._accept_without_state is stateless
         assert isinstance(by_name["fetch_reservation"].__self__._inventory, inventory)
         gateway = by_name["charge"].__self__._gateway
         assert gateway._accept_simulated is (changes != {"environment": "production"})

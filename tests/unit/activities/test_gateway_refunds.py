@@ -119,13 +119,13 @@ async def test_a_refund_that_the_gateway_does_not_know_is_none() -> None:
     ids=str,
 )
 async def test_what_is_left_of_a_charge_is_told(told: dict[str, Any], has_left: bool) -> None:
-    assert await gateway(Answers(a_charge(**told))).has_left(REFUND) is has_left
+    assert await gateway(Answers(a_charge(**told))).can_still_refund(REFUND) is has_left
 
 
 @pytest.mark.parametrize(
     "told", [{"amount": None}, {"currency": "EUR"}, {"key": "pay_2_charge"}, {"state": "odd"}]
 )
 async def test_what_is_left_is_not_guessed(told: dict[str, Any]) -> None:
-    asking = gateway(Answers(a_charge(**told))).has_left(REFUND)
+    asking = gateway(Answers(a_charge(**told))).can_still_refund(REFUND)
 
     assert await code_of(asking) is ErrorCode.GATEWAY_UNAVAILABLE

@@ -136,14 +136,14 @@ async def test_a_refund_is_made_once_and_found(subject: PaymentGateway) -> None:
     charge = a_charge()
     await subject.charge(charge)
     refund = refund_of(charge, "150.00")
-    assert await subject.has_left(refund)
+    assert await subject.can_still_refund(refund)
     assert await subject.find_refund(refund) is None
 
     assert await subject.refund(refund) is RefundState.SUCCEEDED
     assert await subject.refund(refund) is RefundState.SUCCEEDED
 
     assert await subject.find_refund(refund) is RefundState.SUCCEEDED
-    assert not await subject.has_left(refund)
+    assert not await subject.can_still_refund(refund)
 
 
 async def test_a_refunded_charge_is_told_only_by_who_looks_it_up(subject: PaymentGateway) -> None:
@@ -168,8 +168,8 @@ async def test_a_charge_that_is_refunded_in_part_is_neither(subject: PaymentGate
     assert await code_of(finding) is ErrorCode.GATEWAY_UNAVAILABLE
     voiding = subject.void_charge(charge.key, charge.amount)
     assert await code_of(voiding) is ErrorCode.GATEWAY_UNAVAILABLE
-    assert await subject.has_left(refund_of(charge, "100.00"))
-    assert not await subject.has_left(refund_of(charge, "100.01"))
+    assert await subject.can_still_refund(refund_of(charge, "100.00"))
+    assert not await subject.can_still_refund(refund_of(charge, "100.01"))
 
 
 async def test_no_more_is_refunded_than_was_captured(subject: PaymentGateway) -> None:
@@ -185,7 +185,7 @@ async def test_no_more_is_refunded_than_was_captured(subject: PaymentGateway) ->
         refund_of(voided, "1.00"),
     ):
         assert await code_of(subject.refund(refund)) is ErrorCode.REFUND_REFUSED
-        assert not await subject.has_left(refund)
+        assert not await subject.can_still_refund(refund)
         assert await subject.find_refund(refund) is None
 
 
@@ -203,7 +203,7 @@ async def test_an_unknown_charge_has_neither_refunds_nor_amounts(subject: Paymen
     refund = refund_of(a_charge(), "1.00")
 
     assert await code_of(subject.refund(refund)) is ErrorCode.REFUND_REFUSED
-    assert await code_of(subject.has_left(refund)) is ErrorCode.GATEWAY_UNAVAILABLE
+    assert await code_of(subject.can_still_refund(refund)) is ErrorCode.GATEWAY_UNAVAILABLE
 
 
 # Ordering and Inventory.
@@ -239,7 +239,7 @@ class RealShelf(Shelf):
     def __init__(self, serve: Serve) -> None:
         self._orders, at_ordering = serve(ordering, ErrorCode.ORDERING_UNAVAILABLE)
         self._seats, at_inventory = serve(inventory, ErrorCode.INVENTORY_UNAVAILABLE)
-        self.ordering = HttpOrdering(at_ordering, accept_stateless=False)
+        self.ordering = HttpOrdering(at_ordering, accept_without_state=False)
         self.inventory = HttpInventory(at_inventory)
 
     async def put_order(self, order: Order) -> None:

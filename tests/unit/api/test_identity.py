@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api import identity
-from api.identity import AT_JWT, READ, WRITE, Identity, IssuerKeys
+from api.identity import AT_JWT, READ, WRITE, Authenticator, IssuerKeys
 from api.request_errors import RequestError, RequestErrorCode
 from domain.errors import ErrorCode, PaymentError
 from tests.support.fake_resources import (
@@ -63,7 +63,7 @@ def guarded(resources: FakeResources) -> FakeResources:
     async def fetch() -> Any:
         return key_set()
 
-    resources.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    resources.authenticator = Authenticator(IssuerKeys(fetch), ISSUER, AUDIENCE)
     resources.outcome = SUCCEEDED
     resources.recorded = [SUCCEEDED]
     return resources
@@ -92,13 +92,13 @@ async def test_types_of_tokens_that_are_known(client: httpx.AsyncClient, kind: s
     [("at+jwt", True), ("application/AT+JWT", True), ("JWT", False), (None, False)],
 )
 async def test_access_tokens_alone_may_be_insisted_on(kind: str | None, is_accepted: bool) -> None:
-    strict = Identity(IssuerKeys(Issuer().fetch), ISSUER, AUDIENCE, AT_JWT)
+    strict = Authenticator(IssuerKeys(Issuer().fetch), ISSUER, AUDIENCE, AT_JWT)
 
     if is_accepted:
-        assert (await strict.principal(typed(kind))).scopes
+        assert (await strict.authenticate(typed(kind))).scopes
     else:
         with pytest.raises(RequestError):
-            await strict.principal(typed(kind))
+            await strict.authenticate(typed(kind))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ async def test_access_tokens_alone_may_be_insisted_on(kind: str | None, is_accep
 async def test_scopes_are_a_text_or_a_list(
     guarded: FakeResources, scope: Any, scopes: set[str]
 ) -> None:
-    assert (await guarded.identity.principal(a_token(scope=scope))).scopes == scopes
+    assert (await guarded.authenticator.authenticate(a_token(scope=scope))).scopes == scopes
 
 
 STRANGE_TYPES: list[Any] = ["logout+jwt", "id+jwt", "text/at+jwt", "application/jwt", " ", 7, []]
@@ -182,7 +182,7 @@ async def test_no_letter_of_a_token_may_differ(guarded: FakeResources, algorithm
     for place, letter in enumerate(token):
         changed = token[:place] + ALPHABET[ALPHABET.find(letter) ^ 32] + token[place + 1 :]
         with pytest.raises(RequestError) as refusal:
-            await guarded.identity.principal(changed)
+            await guarded.authenticator.authenticate(changed)
         assert refusal.value.code is RequestErrorCode.UNAUTHENTICATED
 
 
@@ -239,9 +239,9 @@ async def test_keys_are_asked_for_now_and_then(clock: list[float]) -> None:
         assert await keys.find("unknown") is None
     assert issuer.asked == 1
 
-    clock[0] += identity.PAUSE_SECONDS
+    clock[0] += identity.KEYS_PAUSE_SECONDS
     await keys.find("unknown")
-    clock[0] += identity.FRESH_SECONDS
+    clock[0] += identity.MAX_KEYS_AGE_SECONDS
     await keys.find("RS256")
 
     assert issuer.asked == 3
@@ -257,7 +257,7 @@ async def test_the_last_good_keys_count_while_the_issuer_is_down(
     keys = IssuerKeys(issuer.fetch)
     await keys.find("RS256")
     issuer.is_down, issuer.keys = answer is None, answer
-    clock[0] += identity.FRESH_SECONDS
+    clock[0] += identity.MAX_KEYS_AGE_SECONDS
 
     assert await keys.find("RS256")
     assert issuer.asked == 2
@@ -272,7 +272,7 @@ async def test_nobody_waits_for_the_keys_of_others() -> None:
         await answered.wait()
         return issuer.keys
 
-    keys._fetch, keys._asked_at = answer_late, keys._asked_at - identity.PAUSE_SECONDS
+    keys._fetch, keys._refreshed_at = answer_late, keys._refreshed_at - identity.KEYS_PAUSE_SECONDS
     waiting = asyncio.create_task(keys.find("unknown"))
     await asyncio.sleep(0)
 
