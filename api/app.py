@@ -22,7 +22,9 @@ from api.service_routes import service
 from domain.errors import PaymentError
 from domain.version import VERSION
 
-DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
+DESCRIPTION = (
+    "Pays orders. Each order is paid at most once, and all systems agree how its payment ended."
+)
 ROUTERS = (payments, refunds, service)
 HTTP_ERRORS = {
     404: RequestErrorCode.NOT_FOUND,
@@ -127,7 +129,7 @@ def _methods_at(path: str) -> str:
 
 
 def _field_error(error: dict[str, Any]) -> dict[str, str]:
-    """The field and what is wrong with it. Never the input: it may be a secret, or not fit JSON."""
+    """The field, and what is wrong with it. The input is left out: it may be a secret."""
     names = [each for each in error["loc"][1:] if isinstance(each, str)]
     message = str(error["msg"]).removeprefix("Value error, ")
     return {"field": ".".join(names) or "body", "message": message}

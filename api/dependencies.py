@@ -113,7 +113,10 @@ def refuse_if_full(limit: ConcurrencyLimit) -> None:
 
 
 async def admit(limit: ConcurrencyLimitDep) -> AsyncIterator[None]:
-    """Count the request as in progress until its response is ready. Raises as `refuse_if_full`."""
+    """Count the request as in progress until its response is ready, unless the limit is full.
+
+    Raises PaymentError(SERVICE_UNAVAILABLE) if it is.
+    """
     refuse_if_full(limit)
     with limit.admitted():
         yield

@@ -41,7 +41,7 @@ Cursor = Annotated[Position, BeforeValidator(_position), WithJsonSchema({"type":
 
 
 class PaymentQuery(BaseModel):
-    """Which payments are listed. Other parameters are ignored."""
+    """The query of a list of payments. Unknown parameters are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 

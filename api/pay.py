@@ -66,9 +66,10 @@ class PayOrder:
         return outcome
 
     async def _repeat(self, instruction: PaymentInstruction, claim: KeyClaim) -> Outcome:
-        """The outcome for a key that came before.
+        """The outcome for a key that an earlier request had.
 
-        If the order is paid, its success. Otherwise the recorded outcome, or that of a new try.
+        If the order is paid, this is the payment that paid it. Otherwise it is the recorded
+        payment, or the result of a new try.
         """
         paid = await self._success_of(instruction.order_id)
         if paid is not None:
@@ -110,7 +111,7 @@ class PayOrder:
     async def _explained(
         self, refusal: PaymentError, instruction: PaymentInstruction
     ) -> PaymentError:
-        """The refusal; if the payment in progress has failed and closes the order, that error."""
+        """The refusal; or, if the payment in progress has closed the order, the error for that."""
         if refusal.code is not ErrorCode.PAYMENT_IN_PROGRESS:
             return refusal
         with suppress(PaymentError):
@@ -123,7 +124,7 @@ class PayOrder:
         """Wait until the workflow has ended, or until the row has an irrevocable ending.
 
         Callers do not wait until Kafka has the event. But if the payment has failed without an
-        event, they wait for the workflow: it ends at once, and the order cannot be paid before.
+        event, they wait for the workflow: it ends soon, and the order cannot be paid before.
         Returns None if the API's waiting time ends first.
         """
         workflow = asyncio.ensure_future(running.wait_for_end())

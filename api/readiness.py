@@ -41,7 +41,7 @@ class Readiness:
         self._reported_at = 0.0
 
     async def report(self) -> Report:
-        """The report of now, or of less than `FRESH_SECONDS` ago."""
+        """A new report, or the last one if it is younger than `FRESH_SECONDS`."""
         if self._report is None or self._is_stale(self._report):
             self._report = asyncio.create_task(self._check_all())
         return await asyncio.shield(self._report)

@@ -105,7 +105,7 @@ async def get_refund(
     recorded: RefundsDep,
     caller: Reader,
 ) -> Response:
-    """Read a refund; `success` says whether the refund has succeeded."""
+    """Read a refund. `success` says whether the refund has succeeded."""
     payment = await find_payment(payment_id, caller)
     found = await recorded.find(refund_id)
     if found is None or found.payment_id != payment.id:

@@ -178,7 +178,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, error: RequestError) -> None:
-        """Respond and close the connection, but first let earlier requests get their responses."""
+        """Respond with the error, and close the connection.
+
+        If earlier requests still wait for their responses, only they get one.
+        """
         self._has_refused = True
         if self._is_responding():
             return

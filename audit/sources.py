@@ -210,7 +210,7 @@ def _add_row(books: Books, row: Payment | Refund | UnreadableRow) -> None:
     elif isinstance(row, Refund):
         books.refunds.append(row)
     else:
-        books.unreadable.append(row.what)
+        books.unreadable.append(row.finding)
 
 
 def _order_of(workflow_id: str, run: WorkflowRun, refunds: Mapping[UUID, UUID]) -> UUID | None:

@@ -29,9 +29,10 @@ async def pages(
     size: int = PAGE_SIZE,
     after: RowPosition | None = None,
 ) -> AsyncIterator[Sequence[Row]]:
-    """Run the query page by page, ordered by creation time and id, after the position `after`.
+    """Run the query page by page, ordered by creation time and id.
 
-    Each page is a statement of its own. `size` is the number of rows per page.
+    With `after`, the first page begins with the row that follows this position. Each page is a
+    statement of its own. `size` is the number of rows per page.
     """
     place = tuple_(table.c.created_at, table.c.id)
     ordered = query.order_by(table.c.created_at, table.c.id).limit(size)

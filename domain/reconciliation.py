@@ -5,12 +5,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 MAX_ROUND_AGE = timedelta(minutes=5)
-"""How old the last completed round may be. A round runs every minute, so after five minutes without
-one something is wrong. Chosen, not measured."""
+"""How old the last completed round may be. A round runs every minute, so after five minutes
+something is wrong. Chosen, not measured."""
 
 
 class RowPosition(NamedTuple):
-    """Identifies a row by creation time and id. Rows are read in this order, the oldest first."""
+    """The position of a row. Rows are ordered by creation time, then by id."""
 
     created_at: datetime
     id: UUID

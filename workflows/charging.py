@@ -14,7 +14,10 @@ from workflows.policies import CHARGEABLE_FOR
 
 
 class PaymentCharge:
-    """The charge. `on_failure` is called after each look-up or refund without a response."""
+    """The charge of one payment.
+
+    `on_failure` is called after each look-up, void or refund without a response.
+    """
 
     def __init__(
         self,
@@ -27,11 +30,11 @@ class PaymentCharge:
         self._on_failure = on_failure
         self._was_unknown = False
         self.response: Charge | None = None
-        """The latest response of the gateway."""
+        """The latest response of the gateway; None if there is none, or if it knows no charge."""
 
     @property
     def may_be_captured(self) -> bool:
-        """Whether the gateway has captured, or may have captured, and has not refunded."""
+        """Whether the charge is, or may be, captured and not refunded."""
         return self.response is None or self.response.state is ChargeState.CAPTURED
 
     @property
@@ -49,7 +52,7 @@ class PaymentCharge:
         return self.response
 
     async def make(self, check: OrderCheck) -> Charge:
-        """Charge. If the outcome stays unknown, look it up; do not charge again."""
+        """Charge once. If the outcome is unknown, void the charge unless it was captured."""
         try:
             self._refuse_if_too_old()
             self.response = await self._steps.charge(within=check.charge_budget)

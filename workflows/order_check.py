@@ -1,4 +1,4 @@
-"""Whether the order may be paid: the latest responses of Ordering and Inventory."""
+"""Checks whether the order may be paid, by the latest responses of Ordering and Inventory."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ OnFailure = Callable[[PaymentError], None]
 
 
 class OrderCheck:
-    """The latest responses about the order and its reservation."""
+    """Requests the order and its reservation, and keeps what the latest responses say."""
 
     def __init__(self, instruction: PaymentInstruction, steps: PaymentSteps) -> None:
         self._instruction = instruction
@@ -116,11 +116,11 @@ class OrderCheck:
 
     @property
     def must_be_repeated_before_failure(self) -> bool:
-        """Whether a response is missing or old that decides which event a failure publishes."""
+        """Whether a response that decides what a failure publishes is missing or old."""
         return self.order_is_pending is None or (self.order_is_pending and self.is_old)
 
     async def repeat_before_failure(self, on_failure: OnFailure) -> None:
-        """Request the order again, and its reservation once."""
+        """Request the order until there is a response; if it may be paid, the reservation once."""
         self._reservation = None
         with suppress(PaymentError):
             await self._verify_order_again(on_failure)

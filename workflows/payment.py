@@ -20,7 +20,7 @@ from workflows.versions import SAGA_2
 
 @workflow.defn
 class PaymentWorkflow:
-    """Ends with one capture, a row `succeeded` and its event; or with net zero and a row `failed`.
+    """Ends with one capture, a row `succeeded` and its event; or with a row `failed` and no money.
 
     `run` returns the payment as it has ended. A workflow that fails is a bug.
     """
@@ -35,7 +35,7 @@ class PaymentWorkflow:
         self._process(instruction, Payment.pending(instruction))
 
     def _process(self, instruction: PaymentInstruction, payment: Payment) -> None:
-        """Process this payment from here on."""
+        """Make this payment the one that the saga processes."""
         self._instruction = instruction
         self._payment = payment
         self._steps = PaymentSteps(instruction, self._view)
@@ -116,10 +116,10 @@ class PaymentWorkflow:
         await self._claim_and_verify()
 
     async def _continue_from(self, recorded: Payment) -> None:
-        """Process a payment that is recorded. Its earlier run may have ended anywhere.
+        """Process a recorded payment. An earlier run may have ended at any step.
 
         If its ending is irrevocable, only its event is published. Otherwise the charge is looked
-        up first, because only what the gateway has now counts.
+        up first, because only its present state at the gateway counts.
         """
         is_another = recorded.id != self._instruction.payment_id
         if is_another and recorded.is_unannounced and workflow.patched(SAGA_2):
@@ -145,7 +145,7 @@ class PaymentWorkflow:
             await self._make_irrevocable()
 
     async def _give_up_order(self, error: PaymentError) -> None:
-        """Fail: another payment holds the order. If this one has ended, a later round publishes."""
+        """Another payment holds the order: fail, or leave the event to a later reconciliation."""
         recorded = await self._until_done(self._steps.find_payment)
         if recorded is None:  # the row comes before the charge: nothing is to be refunded
             raise error

@@ -1,8 +1,9 @@
 """A payment gateway over HTTP: an adapter for the API of `devstack/neighbours/gateway.py`.
 
 A response counts only if it is about this request: its key, its amount, its currency. A refusal
-counts only if it names the key and has an error code that we know. Every other response leaves
-open whether money moved: it raises `GATEWAY_UNAVAILABLE`, and the charge or refund is looked up.
+counts only if it names the key and has an error code that we know. After every other response
+nobody knows whether money moved: the adapter raises PaymentError(GATEWAY_UNAVAILABLE), and the
+workflow looks up the charge or the refund.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ CHARGE_STATES: Mapping[int, frozenset[ChargeState]] = MappingProxyType(
 """The states that a charge may have, by HTTP status of the response to `POST /charges`."""
 REFUND_STATUSES = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 
-# Definite refusals, by HTTP status and error code.
+# Refusals that count, by HTTP status and error code.
 CHARGE_REFUSED = frozenset({(HTTPStatus.BAD_REQUEST, "INVALID_REQUEST"), (422, "KEY_REUSED")})
 REFUND_REFUSED = frozenset({(HTTPStatus.CONFLICT, "NOT_CAPTURED"), (422, "REFUND_TOO_LARGE")})
 NO_CHARGE = frozenset({(HTTPStatus.NOT_FOUND, "CHARGE_NOT_FOUND")})
@@ -55,6 +56,7 @@ class AmountResponse(ResponseBody):
         return (self.amount, self.currency) == (amount.amount, amount.currency)
 
     def contradicts(self, amount: Money) -> bool:
+        """Whether the response has another amount or another currency."""
         return self.amount not in {None, amount.amount} or self.currency not in {
             None,
             amount.currency,
@@ -75,7 +77,8 @@ class ChargeResponse(AmountResponse):
     def is_for(self, amount: Money | None) -> bool:
         """True if exactly `amount` was captured, and none of it or all of it was refunded.
 
-        Also True if nothing was captured. If `amount` is None, any captured amount counts.
+        If nothing was captured, True unless the response has another amount. If `amount` is None,
+        any amount counts.
         """
         refunded = {ChargeState.CAPTURED: Decimal(0), ChargeState.REFUNDED: self.amount}
         if self.state in refunded:
@@ -107,8 +110,8 @@ class RefundResponse(AmountResponse):
 class HttpGateway:
     """Implements `PaymentGateway`.
 
-    Without `accept_simulated`, as in production, a simulated charge counts as declined: it takes
-    no money.
+    Without `accept_simulated`, as in production, a simulated charge counts as declined, because no
+    money moved.
     """
 
     def __init__(self, client: JsonClient, *, accept_simulated: bool) -> None:

@@ -22,7 +22,7 @@ Owner = Annotated[Lower, AfterValidator(_normalized_owner)]
 
 
 class OrderResponse(ResponseBody):
-    """The members of an order that we read. Each alias is the name in some deployment."""
+    """The members of an order that we read. The aliases are their names in known deployments."""
 
     id: str | None = None
     order_id: str | None = Field(default=None, validation_alias="orderId")

@@ -344,5 +344,5 @@ async def test_settings_choose_the_adapters(
         gateway = by_name["charge"].__self__._gateway
         assert gateway._accept_simulated is (changes != {"environment": "production"})
         gateway = gateway._client
-        assert gateway._unavailable is ErrorCode.GATEWAY_UNAVAILABLE
+        assert gateway._unavailable_code is ErrorCode.GATEWAY_UNAVAILABLE
         assert gateway._http.base_url == "http://gateway:5005/"
