@@ -1,4 +1,4 @@
-"""The use case of refunds. The caller's key identifies the refund: a repetition is the same one."""
+"""The use case of refunds. A repeated request with the same key is the same refund."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

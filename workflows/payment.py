@@ -56,7 +56,7 @@ class PaymentWorkflow:
             await self._finish_publishing()
         except PaymentError as error:
             await self._compensate(error)
-        self._view.ended(self._payment)
+        self._view.show_ending(self._payment)
         return self._payment
 
     # How a payment begins: as a new one, or where an earlier run has ended.

@@ -261,7 +261,7 @@ CHARGE_TIME = _seconds(20)
 """How long a reservation must still hold when a charge begins: as long as one try may take."""
 
 CHARGE_BUDGET = STEPS[ChargeActivities.charge].schedule_to_close
-"""How long a charge is tried; after that its outcome is only looked up."""
+"""Time limit of all tries of a charge. After that the charge is resolved, not sent again."""
 
 CHARGEABLE_FOR = timedelta(hours=23)
 """How long after its request a payment may be charged. Gateways know a charge's key for a day:
