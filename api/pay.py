@@ -97,8 +97,8 @@ class PayOrder:
         try:
             running = await self.workflows.start_or_join(instruction)
         except PaymentError as error:
-            raise await self._explained(error, instruction) from error
-        ended = await self._ended(running, instruction.order_id)
+            raise await self._refusal_or_closing(error, instruction) from error
+        ended = await self._wait_for_end(running, instruction.order_id)
         if ended is not None:
             await self.cache.put(ended)
             return Outcome(ended)
@@ -108,7 +108,7 @@ class PayOrder:
         accepted = instruction.model_copy(update={"payment_id": running.payment_id})
         return Outcome(Payment.pending(accepted), is_recorded=False)
 
-    async def _explained(
+    async def _refusal_or_closing(
         self, refusal: PaymentError, instruction: PaymentInstruction
     ) -> PaymentError:
         """The refusal; or, if the payment in progress has closed the order, the error for that."""
@@ -120,7 +120,7 @@ class PayOrder:
                 return closing.refusal_for(instruction.customer_id)
         return refusal
 
-    async def _ended(self, running: RunningPayment, order_id: UUID) -> Payment | None:
+    async def _wait_for_end(self, running: RunningPayment, order_id: UUID) -> Payment | None:
         """Wait until the workflow has ended, or until the row has an irrevocable ending.
 
         Callers do not wait until Kafka has the event. But if the payment has failed without an
@@ -167,7 +167,7 @@ class FindPayment:
         return _owned(caller, await self.payments.find(payment_id))
 
     async def cached(self, payment_id: UUID, caller: Principal) -> Payment:
-        """The payment from the cache, which holds only payments that can no longer change."""
+        """The payment from the cache, or else from PostgreSQL. Only irrevocable ones are cached."""
         found = await self.cache.get(payment_id) or await self.payments.find(payment_id)
         return _owned(caller, found)
 

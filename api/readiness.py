@@ -26,7 +26,10 @@ class Report(NamedTuple):
 
 
 class Readiness:
-    """Checks, by dependency name. While a `required` one is down, no payment can be accepted."""
+    """Runs a check of each dependency. The mappings have them by name.
+
+    While a `required` one is down, no payment can be accepted.
+    """
 
     def __init__(
         self,

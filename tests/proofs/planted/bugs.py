@@ -3201,7 +3201,7 @@ AUDITING = (
     Bug(
         "runs without a record are not audited",
         "audit/runs.py",
-        "return is_recent or run.status not in WELL_ENDED",
+        "return is_recent or run.status not in NOT_FAILED",
         "return is_recent",
         AUDIT_SOURCES,
     ),
