@@ -125,8 +125,8 @@ async def admit(limit: ConcurrencyLimitDep) -> AsyncIterator[None]:
 def _with_scope(scope: str) -> Callable[..., Awaitable[Principal]]:
     """A dependency: the caller, if it has the scope.
 
-    Raises RequestError: UNAUTHENTICATED if the caller is unknown,
-    INSUFFICIENT_SCOPE if the token lacks the scope.
+    Raises RequestError: UNAUTHENTICATED if the caller is unknown, INSUFFICIENT_SCOPE if the token
+    lacks the scope.
     """
 
     async def authorize(authenticator: AuthenticatorDep, bearer: BearerDep) -> Principal:

@@ -76,7 +76,7 @@ def _policy(  # noqa: PLR0913 (each is a column of the table)
     heartbeat: float | None = None,
     local_first: bool = False,
 ) -> StepPolicy:
-    """A policy, its times in seconds. Pauses between tries double from the first to the second."""
+    """A policy; times are in seconds. Each pause is twice the one before, within `pauses`."""
     initial, maximum = map(_seconds, pauses)
     return StepPolicy(
         title=title,
@@ -273,7 +273,7 @@ reads its order once, and shorter than a customer needs to change it. Chosen, no
 
 
 class Pauses(NamedTuple):
-    """Between the rounds of a step: the first pause is doubled each time, up to the longest."""
+    """The pauses between the rounds of a step. Each is twice the one before, up to the longest."""
 
     first: timedelta
     longest: timedelta
