@@ -15,6 +15,8 @@ from domain.money import Money
 
 
 class Movement(StrEnum):
+    """In which direction money moved."""
+
     CAPTURE = "capture"
     REFUND = "refund"
 
@@ -45,9 +47,9 @@ class LedgerEntry(NamedTuple):
 
 
 class UnreadableEntry(NamedTuple):
-    """An entry of the ledger that cannot be read; `what` says which and why, without its text."""
+    """An entry of the ledger that cannot be read. `finding` names it, and never quotes it."""
 
-    what: str
+    finding: str
 
 
 class GatewayLedger(Protocol):
@@ -57,7 +59,7 @@ class GatewayLedger(Protocol):
 
 
 class OrderState(NamedTuple):
-    """An order's status in Ordering, and the payment that paid it according to Ordering."""
+    """An order's status, and the id of the payment that paid it, both according to Ordering."""
 
     status: str
     paid_by: UUID | None
@@ -86,14 +88,15 @@ class FoundRecords(NamedTuple):
     """Records by key, which is the id of the order."""
 
     by_key: Mapping[str, Sequence[Record]]
-    has_all: bool
-    """False if Kafka has deleted old records, as its retention time says."""
+    is_complete: bool
+    """False if Kafka has deleted old records because of its retention time."""
 
 
 class EventRecords(Protocol):
     async def find(self, since: datetime, wanted: Collection[str]) -> FoundRecords:
-        """All records from `since` on, and the older ones with the same keys or `wanted` keys.
+        """All records since `since`, and all older records of the same orders.
 
-        Other old records are not kept, because a topic may be larger than memory.
+        Older records of the `wanted` keys are returned too. All others are skipped, because a topic
+        may be larger than memory.
         """
         ...

@@ -20,7 +20,7 @@ HEARTBEAT_INTERVAL = timedelta(seconds=1)
 
 
 class ChargeActivities:
-    """Every step raises PaymentError as the port `PaymentGateway` does."""
+    """Every step may raise the errors of the port `PaymentGateway`."""
 
     def __init__(self, gateway: PaymentGateway) -> None:
         self._gateway = gateway
@@ -62,7 +62,7 @@ class ChargeActivities:
     async def refund_charge(self, request: RefundRequest) -> Charge:
         """Refund the whole charge. Also succeeds if nothing was captured.
 
-        Also raises PaymentError as `require_made` does.
+        May also raise the errors of `require_made`.
         """
         charge = await self._gateway.void_charge(request.charge_key, request.amount)
         if charge.state is not ChargeState.CAPTURED:

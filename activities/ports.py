@@ -13,13 +13,13 @@ from domain.events import Event
 from domain.gateway import Charge, ChargeRequest, RefundRequest, RefundState
 from domain.money import Money
 from domain.payment import Claim, Payment
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from domain.refund import Refund
 from domain.verification import Order, Reservation
 
 
 class Ordering(Protocol):
-    """The service that has the orders. May raise PaymentError(ORDERING_UNAVAILABLE)."""
+    """The service that keeps the orders. May raise PaymentError(ORDERING_UNAVAILABLE)."""
 
     async def fetch_order(self, order_id: UUID) -> Order:
         """The order. Raises PaymentError(ORDER_NOT_FOUND) if there is none."""
@@ -77,8 +77,8 @@ class PaymentGateway(Protocol):
         """The state of the refund, however old it is; None if the gateway does not know its key."""
         ...
 
-    async def has_left(self, request: RefundRequest) -> bool:
-        """Whether the amount of the refund, or more, is captured and not refunded."""
+    async def can_still_refund(self, request: RefundRequest) -> bool:
+        """Whether at least the amount of the refund is captured and not refunded."""
         ...
 
 
@@ -98,8 +98,8 @@ class Payments(Protocol):
 
         Returns the recorded payment, or the earlier payment that paid the order. Raises
         PaymentError: PAYMENT_IN_PROGRESS while another payment holds the order, ORDER_NOT_PENDING
-        if a published failure closes the order, CUSTOMER_MISMATCH if that failure is of another
-        customer.
+        if a published failure closes the order, CUSTOMER_MISMATCH if that failure belongs to
+        another customer.
         """
         ...
 
@@ -128,15 +128,18 @@ class Payments(Protocol):
         ...
 
     def pending_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
-        """Pages of the pending payments created before `moment`, oldest first, after `after`."""
+        """Pages of the pending payments created before `moment`, oldest first.
+
+        With `after`, the pages begin with the payment that follows this position.
+        """
         ...
 
     def unpublished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
-        """Pages of the payments created before `moment` whose event is not published."""
+        """Like `pending_before`, for payments whose event is not published."""
         ...
 
 
@@ -163,14 +166,14 @@ class Refunds(Protocol):
         ...
 
     def unfinished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
-        """Pages of the refunds created before `moment` that are pending or not published."""
+        """Like `Payments.pending_before`, for refunds that are pending or not published."""
         ...
 
 
 class Rounds(Protocol):
-    """The record of the reconciliation's rounds."""
+    """The record in PostgreSQL of the reconciliation's rounds."""
 
     async def record_completed(self) -> None:
         """Record that a round has looked at every unfinished payment and refund."""

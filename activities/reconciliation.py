@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError
 from activities.ports import Payments, Refunds, Rounds, WorkflowStarter
 from domain.errors import ErrorCode
 from domain.payment import Payment
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from domain.refund import Refund
 
 MAX_CONCURRENT_STARTS = 8
@@ -38,7 +38,7 @@ class Progress(BaseModel):
 
     step: int = 0
     """Index in `_steps`."""
-    after: Place | None = None
+    after: RowPosition | None = None
     """The last row that the step has processed."""
     resumed: int = 0
     failed: int = 0
@@ -51,17 +51,17 @@ class Progress(BaseModel):
         except (IndexError, ValidationError):  # no heartbeat, or one of another version
             return cls()
 
-    def beyond(self, last: Payment | Refund, outcomes: Counter[bool | None]) -> Self:
+    def after_page(self, last: Payment | Refund, outcomes: Counter[bool | None]) -> Self:
         """The progress after a page of rows that ends with `last`."""
         return self.model_copy(
             update={
-                "after": Place(last.created_at, last.id),
+                "after": RowPosition(last.created_at, last.id),
                 "resumed": self.resumed + outcomes[True],
                 "failed": self.failed + outcomes[None],
             }
         )
 
-    def beyond_step(self) -> Self:
+    def after_step(self) -> Self:
         """The progress at the start of the next step."""
         return self.model_copy(update={"step": self.step + 1, "after": None})
 
@@ -69,7 +69,7 @@ class Progress(BaseModel):
 class _Step(NamedTuple):
     """One query for unfinished rows, page by page, and how each of its rows is resumed."""
 
-    pages: Callable[[datetime, Place | None], AsyncIterator[Sequence[Any]]]
+    pages: Callable[[datetime, RowPosition | None], AsyncIterator[Sequence[Any]]]
     resume: Callable[[Any], Awaitable[bool]]
 
 
@@ -86,20 +86,20 @@ class ReconciliationActivities:
 
     @activity.defn
     async def resume_payments(self, unfinished_before: datetime) -> int:
-        """Start a workflow for each payment and refund that is unfinished and has none.
+        """Start a workflow for each unfinished payment and refund that has none.
 
-        Only those that were created before `unfinished_before`. Payments with an unpublished event
-        come last: they usually only wait for Kafka. Returns how many workflows were started. If one
-        cannot be started, the others are still started; at the end it raises
+        Those created at `unfinished_before` or later are left out. Payments with an unpublished
+        event come last: they usually only wait for Kafka. Returns how many workflows were started.
+        If one cannot be started, the others are still started; at the end it raises
         ApplicationError(SERVICE_UNAVAILABLE), which is not retried.
         """
         progress = Progress.of_previous_try()
         for step in self._steps()[progress.step :]:
             async for page in step.pages(unfinished_before, progress.after):
                 outcomes = await _resume_all(step.resume, page, progress)
-                progress = progress.beyond(page[-1], outcomes) if page else progress
+                progress = progress.after_page(page[-1], outcomes) if page else progress
                 activity.heartbeat(progress)
-            progress = progress.beyond_step()
+            progress = progress.after_step()
         if progress.failed:
             raise ApplicationError(
                 f"{progress.failed} workflows could not be started.",

@@ -9,7 +9,7 @@ from domain.payment import Announcement, Claim, Payment
 
 
 class RecordActivities:
-    """Every step raises PaymentError as the port `Payments` does."""
+    """Every step may raise the errors of the port `Payments`."""
 
     def __init__(self, payments: Payments) -> None:
         self._payments = payments

@@ -18,7 +18,7 @@ def require_made(state: RefundState) -> None:
 
 
 class RefundActivities:
-    """Every step raises PaymentError as the port that it uses does."""
+    """Every step may raise the errors of the ports that it uses."""
 
     def __init__(
         self, gateway: PaymentGateway, refunds: Refunds, publisher: EventPublisher
@@ -37,7 +37,8 @@ class RefundActivities:
         """Refund once. Does nothing if the gateway has already made this refund.
 
         It is looked up first, because a gateway forgets idempotency keys after a time. Raises
-        PaymentError(REFUND_REFUSED) only if no request with this key has refunded, and none will.
+        PaymentError(REFUND_REFUSED) only if no request with this key has refunded or can still
+        refund.
         """
         request = refund.request
         state = await self._gateway.find_refund(request)
@@ -52,20 +53,22 @@ class RefundActivities:
         except PaymentError as error:
             if error.code is not ErrorCode.REFUND_REFUSED or is_first:
                 raise
-            return await self._state_after(error, request)
+            return await self._state_after_refusal(error, request)
 
-    async def _state_after(self, refusal: PaymentError, request: RefundRequest) -> RefundState:
-        """Find out whether an earlier request made the refund that is refused now.
+    async def _state_after_refusal(
+        self, refusal: PaymentError, request: RefundRequest
+    ) -> RefundState:
+        """Find out whether an earlier request has made the refund. Returns the refund's state.
 
-        Returns the state of that refund. Raises the refusal only if it is final: too little is left
-        to refund, and the amount that is left never grows, so an earlier request that arrives late
-        is refused too. Otherwise raises PaymentError(GATEWAY_UNAVAILABLE).
+        If there is no refund, an earlier request may still arrive at the gateway. If too little is
+        left to refund, that request will be refused too, because the rest never grows: this raises
+        the refusal. Otherwise it raises PaymentError(GATEWAY_UNAVAILABLE).
         """
-        has_left = await self._gateway.has_left(request)
+        can_refund = await self._gateway.can_still_refund(request)
         state = await self._gateway.find_refund(request)
         if state is not None:
             return state
-        if has_left:
+        if can_refund:
             raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, refusal.message) from refusal
         raise refusal
 

@@ -9,7 +9,7 @@ from domain.verification import Order, Reservation
 
 
 class VerificationActivities:
-    """Every step raises PaymentError as its port does."""
+    """Every step may raise the errors of its port, `Ordering` or `Inventory`."""
 
     def __init__(self, ordering: Ordering, inventory: Inventory) -> None:
         self._ordering = ordering

@@ -22,7 +22,10 @@ reason. Chosen, not measured."""
 
 
 class ConcurrencyLimit:
-    """At most `maximum` payments in progress. One of more than `slow_after_seconds` is slow."""
+    """Limits the payments in progress to `maximum` or fewer.
+
+    A payment that takes longer than `slow_after_seconds` is slow.
+    """
 
     def __init__(self, maximum: int, slow_after_seconds: float) -> None:
         self._maximum = maximum
@@ -38,16 +41,16 @@ class ConcurrencyLimit:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """Count one payment as in progress, also when the limit is full, and learn from it."""
+        """Count one payment as in progress, even if the limit is full. Then adjust the limit."""
         began = time.monotonic()
         self._in_progress += 1
         try:
             yield
         finally:
-            self._learn(time.monotonic() - began)
+            self._adjust(time.monotonic() - began)
             self._in_progress -= 1
 
-    def _learn(self, seconds: float) -> None:
+    def _adjust(self, seconds: float) -> None:
         now = time.monotonic()
         if seconds > self._slow_after_seconds:
             if now >= self._reduced_at + BACKOFF_PAUSE_SECONDS:

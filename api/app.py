@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from api.dependencies import Resources
 from api.documentation import HEADERS, operation_id, with_examples
 from api.errors import problem
-from api.middleware import AnyCasePaths, CatchBugs, HeadAsGet, RequestIds
+from api.middleware import CatchBugs, HeadAsGet, LowercasePaths, RequestIds
 from api.payment_routes import payments
 from api.refund_routes import refunds
 from api.request_errors import RequestError, RequestErrorCode
@@ -22,7 +22,9 @@ from api.service_routes import service
 from domain.errors import PaymentError
 from domain.version import VERSION
 
-DESCRIPTION = "Pays orders: each at most once, each with an ending that everybody agrees on."
+DESCRIPTION = (
+    "Pays orders. Each order is paid at most once, and all systems agree how its payment ended."
+)
 ROUTERS = (payments, refunds, service)
 HTTP_ERRORS = {
     404: RequestErrorCode.NOT_FOUND,
@@ -70,7 +72,7 @@ def _bare_app(*, is_production: bool, **options: Any) -> FastAPI:
 
 def _add_middleware(app: FastAPI, cors_origins: tuple[str, ...]) -> None:
     """Add the middleware. What is added last gets a request first."""
-    app.add_middleware(AnyCasePaths)
+    app.add_middleware(LowercasePaths)
     app.add_middleware(CatchBugs)
     app.add_middleware(
         CORSMiddleware,
@@ -127,7 +129,7 @@ def _methods_at(path: str) -> str:
 
 
 def _field_error(error: dict[str, Any]) -> dict[str, str]:
-    """The field and what is wrong with it. Never the input: it may be a secret, or not fit JSON."""
+    """The field, and what is wrong with it. The input is left out: it may be a secret."""
     names = [each for each in error["loc"][1:] if isinstance(each, str)]
     message = str(error["msg"]).removeprefix("Value error, ")
     return {"field": ".".join(names) or "body", "message": message}

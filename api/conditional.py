@@ -1,4 +1,4 @@
-"""Conditional reads: an entity tag for each response, and 304 for a client that has it already."""
+"""Conditional requests: an ETag in each response, and 304 if the client has that response."""
 
 import hashlib
 from http import HTTPStatus
@@ -9,8 +9,7 @@ from fastapi import Request, Response
 def not_modified_if_known(request: Request, response: Response) -> Response:
     """Add `ETag` to a successful GET; return an empty 304 if `If-None-Match` names it.
 
-    RFC 9110 section 13.1.2. No cache may store the response, but a client that polls compares it
-    with what it has.
+    RFC 9110 section 13.1.2. Caches may not store the response. This is for clients that poll.
     """
     if request.method != "GET" or response.status_code != HTTPStatus.OK:
         return response

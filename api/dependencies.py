@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.admission import ConcurrencyLimit
-from api.identity import READ, REFUND, WRITE, Identity, Principal
+from api.identity import READ, REFUND, WRITE, Authenticator, Principal
 from api.pay import CancelPayment, FindPayment, PayOrder
 from api.ports import PaymentList, RateLimit, Refunds
 from api.readiness import Readiness
@@ -38,7 +38,7 @@ class Resources:
     refunds: Refunds
     timeline: Timeline
     rate_limit: RateLimit
-    identity: Identity
+    authenticator: Authenticator
     concurrency_limit: ConcurrencyLimit
     readiness: Readiness
 
@@ -61,7 +61,7 @@ MakeRefundDep = Annotated[MakeRefund, _provided(lambda each: each.make_refund)]
 PaymentListDep = Annotated[PaymentList, _provided(lambda each: each.payment_list)]
 RefundsDep = Annotated[Refunds, _provided(lambda each: each.refunds)]
 TimelineDep = Annotated[Timeline, _provided(lambda each: each.timeline)]
-IdentityDep = Annotated[Identity, _provided(lambda each: each.identity)]
+AuthenticatorDep = Annotated[Authenticator, _provided(lambda each: each.authenticator)]
 ConcurrencyLimitDep = Annotated[ConcurrencyLimit, _provided(lambda each: each.concurrency_limit)]
 ReadinessDep = Annotated[Readiness, _provided(lambda each: each.readiness)]
 BearerDep = Annotated[
@@ -113,7 +113,10 @@ def refuse_if_full(limit: ConcurrencyLimit) -> None:
 
 
 async def admit(limit: ConcurrencyLimitDep) -> AsyncIterator[None]:
-    """Count the request as in progress until its response is ready. Raises as `refuse_if_full`."""
+    """Count the request as in progress until its response is ready, unless the limit is full.
+
+    Raises PaymentError(SERVICE_UNAVAILABLE) if it is.
+    """
     refuse_if_full(limit)
     with limit.admitted():
         yield
@@ -122,11 +125,12 @@ async def admit(limit: ConcurrencyLimitDep) -> AsyncIterator[None]:
 def _with_scope(scope: str) -> Callable[..., Awaitable[Principal]]:
     """A dependency: the caller, if it has the scope.
 
-    Raises RequestError: UNAUTHENTICATED if the caller is unknown, INSUFFICIENT_SCOPE.
+    Raises RequestError: UNAUTHENTICATED if the caller is unknown, INSUFFICIENT_SCOPE if the token
+    lacks the scope.
     """
 
-    async def authorize(identity: IdentityDep, bearer: BearerDep) -> Principal:
-        caller = await identity.principal(bearer.credentials if bearer else None)
+    async def authorize(authenticator: AuthenticatorDep, bearer: BearerDep) -> Principal:
+        caller = await authenticator.authenticate(bearer.credentials if bearer else None)
         if scope not in caller.scopes:
             raise RequestError(
                 RequestErrorCode.INSUFFICIENT_SCOPE, f"The token lacks the scope {scope}."

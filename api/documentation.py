@@ -185,12 +185,12 @@ def _success(
 
 
 def _failure(status: HTTPStatus) -> dict[str, Any]:
-    waits = status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+    has_retry_after = status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
     schema = {"$ref": f"#/components/schemas/{PaymentProblem.__name__}"}
     return {
         "model": PaymentProblem,
         "description": status.phrase,
-        "headers": _headers(*(("Retry-After",) if waits else ())),
+        "headers": _headers(*(("Retry-After",) if has_retry_after else ())),
         "content": {
             "application/json": {"examples": {}},
             PROBLEM_JSON: {"schema": schema},
@@ -214,8 +214,8 @@ def _field_errors(code: ErrorCode | RequestErrorCode) -> Iterator[tuple[str, Any
 
 
 def _text(body: Any) -> str:
-    """The JSON text of an example: from an object, FastAPI would remove the members that are null.
+    """The JSON text of an example; `with_examples` parses it.
 
-    `with_examples` parses it.
+    It is not an object here, because FastAPI would remove the members that are null.
     """
     return exact_json.dumps(body).decode()

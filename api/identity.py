@@ -15,10 +15,10 @@ from domain.errors import ErrorCode, PaymentError
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 LEEWAY_SECONDS = 30
 """How far the issuer's clock may differ from ours. Chosen, not measured."""
-FRESH_SECONDS = 600
-"""How long a known key is used before the keys are read again. Chosen, not measured."""
-PAUSE_SECONDS = 30
-"""Shortest time between two requests to the issuer, however many tokens name unknown keys. Chosen,
+MAX_KEYS_AGE_SECONDS = 600
+"""How long the keys are used before they are read again. Chosen, not measured."""
+KEYS_PAUSE_SECONDS = 30
+"""Shortest time between two requests to the issuer, even if many tokens name unknown keys. Chosen,
 not measured."""
 WRITE = "payments:write"
 READ = "payments:read"
@@ -26,6 +26,7 @@ REFUND = "payments:refund"
 NOBODY = UUID(int=0)
 """The customer id of a token whose subject is not a UUID: no payment has this customer."""
 AT_JWT = frozenset({"at+jwt", "application/at+jwt"})
+"""The type of access tokens (RFC 9068 section 2.1)."""
 TOKEN_TYPES = AT_JWT | {"", "jwt"}
 """What `typ` in a token's header may be, in lower case; empty if there is none."""
 REQUIRED = ["exp", "iss", "aud", "sub"]
@@ -36,7 +37,7 @@ FetchKeys = Callable[[], Awaitable[Any]]
 
 
 class Principal(NamedTuple):
-    """A caller: a customer, who acts for itself, or a service, which acts for any."""
+    """A caller: a customer, who acts for itself, or a service, which acts for any customer."""
 
     customer_id: UUID | None
     """The only customer it may act for; None for a service."""
@@ -60,20 +61,20 @@ class IssuerKeys:
     def __init__(self, fetch: FetchKeys) -> None:
         self._fetch = fetch
         self._keys: Mapping[str, jwt.PyJWK] = {}
-        self._asked_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._refreshed_at = float("-inf")
+        self._refreshing = asyncio.Lock()
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
         """The key with this id; the id is empty if the token names none.
 
-        If the issuer has only one key, an id may be missing: in the token, or in the key itself.
+        If the issuer has only one key, the token or the key may lack an id.
 
         Raises PaymentError(SERVICE_UNAVAILABLE) if no keys are known at all.
         """
         if self._is_due(key_id):
-            async with self._asking:
+            async with self._refreshing:
                 if self._is_due(key_id):
-                    await self._ask()
+                    await self._refresh()
         if not self._keys:
             raise PaymentError(
                 ErrorCode.SERVICE_UNAVAILABLE,
@@ -89,21 +90,21 @@ class IssuerKeys:
         return self._keys.get(key_id)
 
     def _is_due(self, key_id: str) -> bool:
-        wait = FRESH_SECONDS if self._known(key_id) else PAUSE_SECONDS
-        return time.monotonic() >= self._asked_at + wait
+        wait = MAX_KEYS_AGE_SECONDS if self._known(key_id) else KEYS_PAUSE_SECONDS
+        return time.monotonic() >= self._refreshed_at + wait
 
-    async def _ask(self) -> None:
+    async def _refresh(self) -> None:
         try:
             keys = _usable(jwt.PyJWKSet.from_dict(await self._fetch()).keys)
             self._keys = {key.key_id or "": key for key in keys} or self._keys
         except (PaymentError, jwt.PyJWTError, AttributeError):
             log.warning("the issuer's keys cannot be read; the last known keys are used")
         finally:
-            self._asked_at = time.monotonic()
+            self._refreshed_at = time.monotonic()
 
 
 def _usable(keys: Sequence[jwt.PyJWK]) -> Sequence[jwt.PyJWK]:
-    """The keys for signatures that we accept. If there are several, only those with an id."""
+    """The signature keys that we accept. If there are several, those without an id are left out."""
     ours = [
         key
         for key in keys
@@ -117,8 +118,8 @@ def _usable(keys: Sequence[jwt.PyJWK]) -> Sequence[jwt.PyJWK]:
     return named
 
 
-class Identity:
-    """Finds the principal of a token. Without keys to check tokens, every caller is trusted."""
+class Authenticator:
+    """Finds the caller that a token names. If `keys` is None, every caller is trusted."""
 
     def __init__(
         self,
@@ -132,11 +133,8 @@ class Identity:
         self._audience = audience
         self._types = types
 
-    async def principal(self, token: str | None) -> Principal:
-        """The caller that the token names.
-
-        Raises RequestError(UNAUTHENTICATED) unless the token is valid.
-        """
+    async def authenticate(self, token: str | None) -> Principal:
+        """Check the token, and return the caller. Raises RequestError(UNAUTHENTICATED)."""
         if self._keys is None:
             return ANYBODY
         try:
@@ -199,5 +197,5 @@ def _scopes(scope: object) -> frozenset[str]:
     return frozenset(listed)
 
 
-TRUSTING = Identity(None, issuer="", audience="")
+TRUST_EVERYONE = Authenticator(None, issuer="", audience="")
 """Trusts every caller: for a service that only trusted callers can reach."""

@@ -18,7 +18,7 @@ from activities.adapters.kafka_timeline import KafkaTimeline
 from api.admission import ConcurrencyLimit
 from api.app import create_app
 from api.dependencies import Resources
-from api.identity import AT_JWT, TOKEN_TYPES, TRUSTING, Identity, IssuerKeys
+from api.identity import AT_JWT, TOKEN_TYPES, TRUST_EVERYONE, Authenticator, IssuerKeys
 from api.pay import CancelPayment, FindPayment, PayOrder
 from api.readiness import Check, Readiness, WarningCheck
 from api.redis import RedisPaymentCache, RedisRateLimit
@@ -89,7 +89,7 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
         refunds=refunds,
         timeline=Timeline(sources),
         rate_limit=RedisRateLimit(str(settings.redis_url), parse(settings.rate_limit)),
-        identity=await _build_identity(settings, stack),
+        authenticator=await _build_authenticator(settings, stack),
         concurrency_limit=ConcurrencyLimit(
             settings.payments_at_once, settings.payment_slow_seconds
         ),
@@ -110,9 +110,9 @@ async def _gateway(settings: Settings, stack: AsyncExitStack) -> JsonClient:
     return JsonClient(client, "The gateway", ErrorCode.GATEWAY_UNAVAILABLE, SOURCE_TIMEOUT_SECONDS)
 
 
-async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity:
+async def _build_authenticator(settings: Settings, stack: AsyncExitStack) -> Authenticator:
     if settings.auth_issuer is None:
-        return TRUSTING
+        return TRUST_EVERYONE
     issuer = str(settings.auth_issuer).rstrip("/")
     address = str(settings.auth_keys_url or f"{issuer}/.well-known/jwks.json")
     client = await stack.enter_async_context(create_client(issuer))
@@ -124,7 +124,7 @@ async def _build_identity(settings: Settings, stack: AsyncExitStack) -> Identity
         return (await neighbour.request("GET", address))[1]
 
     types = AT_JWT if settings.auth_token_type in AT_JWT else TOKEN_TYPES
-    return Identity(IssuerKeys(fetch), issuer, settings.auth_audience, types)
+    return Authenticator(IssuerKeys(fetch), issuer, settings.auth_audience, types)
 
 
 def _neighbour_checks(settings: Settings) -> dict[str, Check]:

@@ -1,4 +1,4 @@
-"""Middleware for every request: request ids, HEAD, paths in any case, a response after a bug."""
+"""Middleware for every request: request ids, HEAD, paths in upper case, and 500 after a bug."""
 
 import logging
 from uuid import UUID, uuid4
@@ -19,10 +19,11 @@ _ID: TypeAdapter[UUID] = TypeAdapter(Id)
 
 
 class RequestIds:
-    """Adds the request's id to the response and to every log line: the caller's, if it is a UUID.
+    """Adds the request's id to the response and to every log line.
 
-    Other text is not used, because a caller could write anything into the logs. Headers in
-    `request.state.headers` are added to every response, also to an error.
+    The id is the caller's `X-Request-Id` if that is a UUID, otherwise a new one: with other text, a
+    caller could write anything into the logs. Headers in `request.state.headers` are added to every
+    response, also to an error.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -64,8 +65,8 @@ class HeadAsGet:
         await self._app(scope, receive, send)
 
 
-class AnyCasePaths:
-    """Reads `/Payments` as `/payments`: existing callers send both."""
+class LowercasePaths:
+    """Converts paths to lower case: existing callers send `/Payments` and `/payments`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -77,7 +78,7 @@ class AnyCasePaths:
 
 
 class CatchBugs:
-    """Responds 500 after a bug. The connection stays open, since other requests may wait on it."""
+    """Responds 500 after a bug. The connection stays open, because it may have other requests."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -85,19 +86,19 @@ class CatchBugs:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def send_and_note(message: Message) -> None:
+        async def send_and_remember(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
         try:
-            await self._app(scope, receive, send_and_note)
+            await self._app(scope, receive, send_and_remember)
         except Exception:
             log.exception("a request failed because of a bug")
             if scope["type"] != "http" or started:
                 raise
             error = RequestError(
                 RequestErrorCode.INTERNAL_ERROR,
-                "The service failed. Look for the payment before paying.",
+                "The service failed. Read the payment before you pay again.",
             )
             await problem(Request(scope), error)(scope, receive, send)

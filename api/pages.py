@@ -41,7 +41,7 @@ Cursor = Annotated[Position, BeforeValidator(_position), WithJsonSchema({"type":
 
 
 class PaymentQuery(BaseModel):
-    """Which payments are listed. Other parameters are ignored."""
+    """The query of a list of payments. Unknown parameters are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
@@ -83,7 +83,7 @@ class PaymentPage(BaseModel):
         """The page with the first `limit` payments. If more are found, there is a next page."""
         shown = found[:limit]
         page = cls(
-            payments=[PaymentBody.of(payment.as_answered) for payment in shown],
+            payments=[PaymentBody.of(payment.as_shown_to_callers) for payment in shown],
             next_cursor=_cursor(shown[-1]) if len(found) > limit else None,
         )
         return page.model_dump(by_alias=True)

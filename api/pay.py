@@ -66,9 +66,10 @@ class PayOrder:
         return outcome
 
     async def _repeat(self, instruction: PaymentInstruction, claim: KeyClaim) -> Outcome:
-        """The outcome for a key that came before.
+        """The outcome for a key that an earlier request had.
 
-        If the order is paid, its success. Otherwise the recorded outcome, or that of a new try.
+        If the order is paid, this is the payment that paid it. Otherwise it is the recorded
+        payment, or the result of a new try.
         """
         paid = await self._success_of(instruction.order_id)
         if paid is not None:
@@ -96,21 +97,21 @@ class PayOrder:
         try:
             running = await self.workflows.start_or_join(instruction)
         except PaymentError as error:
-            raise await self._explained(error, instruction) from error
-        ended = await self._ended(running, instruction.order_id)
+            raise await self._refusal_or_closing(error, instruction) from error
+        ended = await self._wait_for_end(running, instruction.order_id)
         if ended is not None:
             await self.cache.put(ended)
             return Outcome(ended)
         recorded = await self._recorded(running.payment_id, instruction.order_id)
         if recorded is not None:
-            return Outcome(recorded.as_answered)
+            return Outcome(recorded.as_shown_to_callers)
         accepted = instruction.model_copy(update={"payment_id": running.payment_id})
         return Outcome(Payment.pending(accepted), is_recorded=False)
 
-    async def _explained(
+    async def _refusal_or_closing(
         self, refusal: PaymentError, instruction: PaymentInstruction
     ) -> PaymentError:
-        """The refusal; if the payment in progress has failed and closes the order, that error."""
+        """The refusal; or, if the payment in progress has closed the order, the error for that."""
         if refusal.code is not ErrorCode.PAYMENT_IN_PROGRESS:
             return refusal
         with suppress(PaymentError):
@@ -119,14 +120,14 @@ class PayOrder:
                 return closing.refusal_for(instruction.customer_id)
         return refusal
 
-    async def _ended(self, running: RunningPayment, order_id: UUID) -> Payment | None:
+    async def _wait_for_end(self, running: RunningPayment, order_id: UUID) -> Payment | None:
         """Wait until the workflow has ended, or until the row has an irrevocable ending.
 
         Callers do not wait until Kafka has the event. But if the payment has failed without an
-        event, they wait for the workflow: it ends at once, and the order cannot be paid before.
+        event, they wait for the workflow: it ends soon, and the order cannot be paid before.
         Returns None if the API's waiting time ends first.
         """
-        workflow = asyncio.ensure_future(running.ended())
+        workflow = asyncio.ensure_future(running.wait_for_end())
         try:
             pause = FIRST_READ_SECONDS
             while not (await asyncio.wait({workflow}, timeout=pause))[0]:
@@ -166,7 +167,7 @@ class FindPayment:
         return _owned(caller, await self.payments.find(payment_id))
 
     async def cached(self, payment_id: UUID, caller: Principal) -> Payment:
-        """The payment from the cache, which holds only payments that can no longer change."""
+        """The payment from the cache, or else from PostgreSQL. Only irrevocable ones are cached."""
         found = await self.cache.get(payment_id) or await self.payments.find(payment_id)
         return _owned(caller, found)
 

@@ -55,7 +55,7 @@ async def create_payment(
 ) -> Response:
     """Pay an order. Repeating the request never pays it twice."""
     if not caller.acts_for(body.customer_id):
-        raise PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The token is another customer's.")
+        raise PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The token belongs to another customer.")
     instruction = body.to_instruction(requested_at=datetime.now(UTC))
     outcome = await pay_order(instruction, idempotency_key(request))
     if not outcome.is_recorded:
@@ -74,7 +74,7 @@ async def create_payment(
 async def list_payments(
     query: Annotated[PaymentQuery, Query()], payment_list: PaymentListDep, caller: Reader
 ) -> Response:
-    """List payments, the newest first; a customer sees its own."""
+    """List payments, the newest first. A customer sees only its own payments."""
     found = await payment_list.page(query.to_search(caller.customer_id), query.limit + 1)
     return json_response(PaymentPage.of(found, query.limit))
 
@@ -87,9 +87,9 @@ async def list_payments(
 async def get_payment(
     payment_id: Annotated[Id, Path(alias="paymentId")], find_payment: FindPaymentDep, caller: Reader
 ) -> Response:
-    """Read a payment; `success` says whether the payment has succeeded."""
+    """Read a payment. `success` says whether the payment has succeeded."""
     payment = await find_payment.cached(payment_id, caller)
-    return json_response(PaymentEnvelope.of(payment.as_answered, payment.error_message))
+    return json_response(PaymentEnvelope.of(payment.as_shown_to_callers, payment.error_message))
 
 
 @payments.get(
@@ -104,16 +104,16 @@ async def get_timeline(
     timeline: TimelineDep,
     caller: Reader,
 ) -> Response:
-    """What PostgreSQL, the gateway, Temporal and Kafka have recorded of a payment, by time.
+    """What PostgreSQL, the gateway, Temporal and Kafka have recorded of a payment, oldest first.
 
-    Customers see only what PostgreSQL and the gateway have recorded. Of the payment's refunds, the
-    newest 20 are shown.
+    Customers see only what PostgreSQL and the gateway have recorded. Of the payment's refunds, only
+    the newest 20 are shown.
     """
     payment = await find_payment(payment_id, caller)
     made = await refunds.of_payment(payment.id)
     read = timeline.read if caller.is_service else timeline.read_public
     return json_response(
-        TimelineEnvelope.of_payment(payment.as_answered, await read(payment, made))
+        TimelineEnvelope.of_payment(payment.as_shown_to_callers, await read(payment, made))
     )
 
 
@@ -132,7 +132,7 @@ async def cancel_payment(
     cancel: CancelPaymentDep,
     caller: Payer,
 ) -> Response:
-    """Cancel a running payment; unless it is too late, it ends as PAYMENT_CANCELLED."""
+    """Cancel a running payment. Unless it is too late, it fails with the code PAYMENT_CANCELLED."""
     payment = await find_payment(payment_id, caller)
     await cancel(payment)
     return _still_running(payment)

@@ -1,7 +1,7 @@
 """The interfaces of the use cases to PostgreSQL, Redis and Temporal. Tests use fakes instead.
 
-For an expected error, every method raises PaymentError: DATABASE_UNAVAILABLE while PostgreSQL does
-not respond, SERVICE_UNAVAILABLE while Temporal does not respond.
+A method that needs PostgreSQL raises PaymentError(DATABASE_UNAVAILABLE) while PostgreSQL does not
+respond. A method that needs Temporal raises PaymentError(SERVICE_UNAVAILABLE) in the same way.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,8 +18,8 @@ class RunningPayment(NamedTuple):
     """A payment whose workflow is running, or has just ended."""
 
     payment_id: UUID
-    ended: Callable[[], Awaitable[Payment | None]]
-    """Waits for the end of the payment. Returns None if that takes too long or cannot be read."""
+    wait_for_end: Callable[[], Awaitable[Payment | None]]
+    """Returns the payment as it has ended; None if that takes too long or cannot be read."""
 
 
 class Payments(Protocol):
@@ -118,7 +118,7 @@ class RefundWorkflows(Protocol):
     """The workflows of refunds."""
 
     async def refund(self, refund: Refund) -> Refund | None:
-        """Make the refund, or join it, and wait for its end.
+        """Make the refund, or join a running one, and wait for its end.
 
         Returns None if that takes too long or cannot be read.
         """

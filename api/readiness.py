@@ -26,7 +26,10 @@ class Report(NamedTuple):
 
 
 class Readiness:
-    """Checks, by dependency name. While a `required` one is down, no payment can be accepted."""
+    """Runs a check of each dependency. The mappings have them by name.
+
+    While a `required` one is down, no payment can be accepted.
+    """
 
     def __init__(
         self,
@@ -41,7 +44,7 @@ class Readiness:
         self._reported_at = 0.0
 
     async def report(self) -> Report:
-        """The report of now, or of less than `FRESH_SECONDS` ago."""
+        """A new report, or the last one if it is younger than `FRESH_SECONDS`."""
         if self._report is None or self._is_stale(self._report):
             self._report = asyncio.create_task(self._check_all())
         return await asyncio.shield(self._report)

@@ -1,6 +1,6 @@
 """Redis counts requests and caches payments. Payments do not need it, and its data may be lost.
 
-Every call may take `BUDGET_SECONDS`; after a failure there is no call for `PAUSE_SECONDS`.
+A call takes at most `CALL_TIMEOUT_SECONDS`. After a failure there is no call for `PAUSE_SECONDS`.
 """
 
 import asyncio
@@ -19,28 +19,28 @@ from redis.exceptions import RedisError
 from api.ports import Allowance
 from domain.payment import Payment
 
-BUDGET_SECONDS = 0.05
-"""Time limit of a call: a Redis that hangs delays a payment by no more. Chosen, not measured."""
+CALL_TIMEOUT_SECONDS = 0.05
+"""Time limit of a call, and so the longest delay by a Redis that hangs. Chosen, not measured."""
 PAUSE_SECONDS = 1.0
 """Pause between a failure and the next call. Chosen, not measured."""
 CACHED_SECONDS = 3600
-"""How long a payment is cached: it is mostly read again soon. Chosen, not measured."""
+"""How long a payment is cached. Most repeated reads come soon. Chosen, not measured."""
 
 Result = TypeVar("Result")
 
 
 class BestEffort:
-    """Makes calls whose result is not needed: they may fail, time out or be left out."""
+    """Makes calls that may fail: their result is useful but not needed."""
 
     def __init__(self) -> None:
         self._paused_until = 0.0
 
     async def attempt(self, call: Callable[[], Awaitable[Result]]) -> Result | None:
-        """The call's result; None if it failed, timed out or was left out after a failure."""
+        """The call's result; None if it failed or timed out, or was not made after a failure."""
         if time.monotonic() < self._paused_until:
             return None
         try:
-            async with asyncio.timeout(BUDGET_SECONDS):
+            async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
                 return await call()
         except (RedisError, OSError, TimeoutError):
             self._paused_until = time.monotonic() + PAUSE_SECONDS
@@ -48,7 +48,7 @@ class BestEffort:
 
 
 class RedisRateLimit:
-    """The rate limit of a caller: counted in Redis, or in this process while Redis is away."""
+    """Implements `RateLimit`: counts in Redis, or in this process while Redis does not respond."""
 
     def __init__(self, redis_url: str, limit: RateLimitItem) -> None:
         self._limit = limit
@@ -76,7 +76,7 @@ class RedisRateLimit:
 
 
 class RedisPaymentCache:
-    """Payments that can no longer change. What is not cached is read from the database."""
+    """Implements `PaymentCache` with Redis."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -1,4 +1,4 @@
-"""The use case of refunds. The caller's key identifies the refund: a repetition is the same one."""
+"""The use case of refunds. A repeated request with the same key is the same refund."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,13 +32,15 @@ class MakeRefund:
         """
         known = await self.refunds.find(requested.id)
         if known is not None and known.is_final:
-            return RefundOutcome(_same(known, requested), replayed=True)
+            return RefundOutcome(_of_same_amount(known, requested), replayed=True)
         made = await self.workflows.refund(known or requested)
         made = made or await self.refunds.find(requested.id)
-        return RefundOutcome(_same(made or requested, requested), is_recorded=made is not None)
+        return RefundOutcome(
+            _of_same_amount(made or requested, requested), is_recorded=made is not None
+        )
 
 
-def _same(refund: Refund, requested: Refund) -> Refund:
+def _of_same_amount(refund: Refund, requested: Refund) -> Refund:
     if refund.amount != requested.amount:
         raise PaymentError(
             ErrorCode.IDEMPOTENCY_KEY_REUSED,

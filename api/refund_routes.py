@@ -70,7 +70,7 @@ async def create_refund(
     if not outcome.is_recorded:
         accepted = RefundEnvelope.about(outcome.refund, payment, ACCEPTED)
         return json_response(accepted, HTTPStatus.ACCEPTED, RETRY_LATER)
-    response = _response(request, outcome.refund, payment.as_answered)
+    response = _response(request, outcome.refund, payment.as_shown_to_callers)
     if outcome.replayed:
         response.headers.update(REPLAYED)
     return response
@@ -87,7 +87,7 @@ async def list_refunds(
     """List the refunds of a payment, the oldest first."""
     payment = await find_payment(payment_id, caller)
     found = await recorded.of_payment(payment.id)
-    return json_response(RefundList.of_payment(payment.as_answered, found))
+    return json_response(RefundList.of_payment(payment.as_shown_to_callers, found))
 
 
 @refunds.get(
@@ -105,12 +105,14 @@ async def get_refund(
     recorded: RefundsDep,
     caller: Reader,
 ) -> Response:
-    """Read a refund; `success` says whether the refund has succeeded."""
+    """Read a refund. `success` says whether the refund has succeeded."""
     payment = await find_payment(payment_id, caller)
     found = await recorded.find(refund_id)
     if found is None or found.payment_id != payment.id:
         raise PaymentError(ErrorCode.REFUND_NOT_FOUND, "There is no such refund.")
-    return json_response(RefundEnvelope.about(found, payment.as_answered, found.error_message))
+    return json_response(
+        RefundEnvelope.about(found, payment.as_shown_to_callers, found.error_message)
+    )
 
 
 def _required_key(request: Request) -> str:

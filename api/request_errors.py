@@ -1,4 +1,4 @@
-"""The error codes of a request itself, whatever it asks for, and that of a bug of ours."""
+"""The error codes that any request may get, and that of a bug in this service."""
 
 from enum import StrEnum
 

@@ -29,7 +29,7 @@ RECEIVE_SECONDS = 10.0
 phone with a bad connection needs a few seconds. Chosen, not measured."""
 DISCARD_SECONDS = 2.0
 """How long the rest of a refused request is received and discarded. Chosen, not measured."""
-HOSTS = {"1.1": (1,), "1.0": (0, 1)}
+HOST_COUNTS = {"1.1": (1,), "1.0": (0, 1)}
 """How many `Host` headers a request may have, by HTTP version (RFC 9112 section 3.2)."""
 FIELD_OVERHEAD = 4
 """Bytes of a header besides its name and value: colon, space and line end."""
@@ -41,7 +41,7 @@ SECURITY_HEADERS = (
 """Headers of every response: a browser must not guess its type or show it in a frame."""
 
 MALFORMED = RequestError(RequestErrorCode.INVALID_REQUEST, "This is not a valid HTTP/1.1 request.")
-NO_PROXY = RequestError(
+CONNECT_REFUSED = RequestError(
     RequestErrorCode.INVALID_REQUEST, "CONNECT is refused: this server is not a proxy."
 )
 TOO_SLOW = RequestError(
@@ -75,17 +75,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._await_request()
+        self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end_wait()
+        self._cancel_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._has_refused:
             return
         self._unset_keepalive_if_required()
-        self._await_request()
+        self._start_deadline()
         self._head_bytes += len(data)
         try:
             self._parse(memoryview(data))
@@ -120,8 +120,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if self._stage is Stage.IDLE:
-            self._end_wait()
-            self._await_request()
+            self._cancel_deadline()
+            self._start_deadline()
         self._stage, self._head_bytes = Stage.HEAD, 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -135,11 +135,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refusal = TOO_LARGE
             raise TOO_LARGE
         hosts = [name for name, _ in self.headers if name == b"host"]
-        if len(hosts) not in HOSTS.get(self.parser.get_http_version(), ()):
+        if len(hosts) not in HOST_COUNTS.get(self.parser.get_http_version(), ()):
             raise MALFORMED
         if self.parser.get_method() == b"CONNECT":
-            self._refusal = NO_PROXY
-            raise NO_PROXY
+            self._refusal = CONNECT_REFUSED
+            raise CONNECT_REFUSED
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
@@ -152,7 +152,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
-        self._end_wait()
+        self._cancel_deadline()
         self._stage, self._head_bytes = Stage.IDLE, 0
         super().on_message_complete()
 
@@ -161,16 +161,16 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._has_refused and not self._is_responding():
             self._close_when_read()
 
-    def _await_request(self) -> None:
+    def _start_deadline(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(RECEIVE_SECONDS, self._give_up)
+            self._deadline = self.loop.call_later(RECEIVE_SECONDS, self._on_deadline)
 
-    def _end_wait(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _give_up(self) -> None:
+    def _on_deadline(self) -> None:
         self._deadline = None
         if self._stage is not Stage.IDLE:
             self._refuse(TOO_SLOW)
@@ -178,7 +178,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, error: RequestError) -> None:
-        """Respond and close the connection, but first let earlier requests get their responses."""
+        """Respond with the error, and close the connection.
+
+        If earlier requests still wait for their responses, only they get one.
+        """
         self._has_refused = True
         if self._is_responding():
             return
@@ -191,7 +194,7 @@ class BoundedProtocol(HttpToolsProtocol):
         If we closed while the client is still sending, the connection would be reset, and the
         client could lose the response (RFC 9112 section 9.6).
         """
-        self._end_wait()
+        self._cancel_deadline()
         _disconnect(self.cycle)
         self.flow.resume_reading()
         self.transport.write_eof()

@@ -14,9 +14,11 @@ from domain.refund import Refund
 from domain.timeline import Entry, Source
 
 SOURCE_TIMEOUT_SECONDS = 3.0
-"""Time limit of a source; the response is then sent without it. Chosen, not measured."""
+"""Time limit for reading a source. After it, the response is sent without that source. Chosen, not
+measured."""
 MAX_REFUNDS = 20
-"""How many of the newest refunds are shown: each needs its own request. Chosen, not measured."""
+"""How many of the newest refunds are shown: each needs its own request to the gateway. Chosen, not
+measured."""
 PUBLIC = frozenset({Source.POSTGRESQL, Source.GATEWAY})
 """The sources that customers see. Temporal and Kafka show internals, and cost more to read."""
 
@@ -27,13 +29,13 @@ class Entries(NamedTuple):
     """What the sources have recorded of a payment."""
 
     entries: Sequence[Entry]
-    """By time, as far as the sources' clocks agree."""
+    """Ordered by time. The clocks of the sources may differ."""
     silent: frozenset[Source]
     """The sources that did not respond."""
 
 
 class Timeline:
-    """Reads the entries of all sources. One reader of Temporal and Kafka at a time."""
+    """Reads the entries of all sources. Temporal and Kafka are read for one request at a time."""
 
     def __init__(self, sources: Mapping[Source, ReadSource]) -> None:
         self._sources = sources
@@ -47,7 +49,7 @@ class Timeline:
     async def read(self, payment: Payment, refunds: Sequence[Refund]) -> Entries:
         """The entries of all sources.
 
-        Raises PaymentError(SERVICE_UNAVAILABLE) while another timeline is read.
+        Raises PaymentError(SERVICE_UNAVAILABLE) while another timeline is being read.
         """
         if self._is_reading:
             raise PaymentError(
@@ -66,7 +68,8 @@ async def _read(
 ) -> Entries:
     newest = refunds[-MAX_REFUNDS:]
     found = await asyncio.gather(
-        *(_in_time(read(payment, newest)) for read in sources.values()), return_exceptions=True
+        *(_with_time_limit(read(payment, newest)) for read in sources.values()),
+        return_exceptions=True,
     )
     entries: list[Entry] = []
     silent = set()
@@ -78,13 +81,13 @@ async def _read(
     return Entries(sorted(entries, key=lambda entry: entry.at), frozenset(silent))
 
 
-async def _in_time(reading: Awaitable[Sequence[Entry]]) -> Sequence[Entry]:
+async def _with_time_limit(reading: Awaitable[Sequence[Entry]]) -> Sequence[Entry]:
     async with asyncio.timeout(SOURCE_TIMEOUT_SECONDS):
         return await reading
 
 
 class TimelineEntry(BaseModel):
-    """Something that a source has recorded, with the time of its own clock."""
+    """Something that a source has recorded. `at` is the time of the source's own clock."""
 
     at: datetime
     source: Source

@@ -64,7 +64,7 @@ class TemporalWorkflows:
         return self._running(instruction.payment_id, handle)
 
     async def refund(self, refund: Refund) -> Refund | None:
-        """Make the refund, or join it, and wait for its end.
+        """Make the refund, or join a running one, and wait for its end.
 
         Returns None if that takes too long or cannot be read.
         """
@@ -143,7 +143,7 @@ class TemporalWorkflows:
 
 
 def _in_progress() -> PaymentError:
-    """For another payment, or for a workflow that somebody started by hand without our memo."""
+    """The error if another payment is running, or a workflow without our memo (started by hand)."""
     return PaymentError(
         ErrorCode.PAYMENT_IN_PROGRESS,
         "Another payment of this order is being processed. Wait for it to end.",

@@ -25,7 +25,7 @@ def group_by_order(entries: Iterable[LedgerEntry | UnreadableEntry], since: date
     ledger, readable = Ledger(), []
     for entry in entries:
         if isinstance(entry, UnreadableEntry):
-            ledger.unreadable.append(entry.what)
+            ledger.unreadable.append(entry.finding)
         else:
             readable.append(entry)
     orders = {each.effect.charge_key: each.order_id for each in readable if each.order_id}

@@ -20,14 +20,15 @@ EVERY_REFUND = f'WorkflowType = "{RefundWorkflow.__name__}"'
 RESULT_TYPES = {PaymentWorkflow.__name__: Payment, RefundWorkflow.__name__: Refund}
 UNREADABLE = "unreadable"
 """Status of a completed run whose result is neither a payment nor a refund."""
-WELL_ENDED = frozenset(
+NOT_FAILED = frozenset(
     {
         WorkflowExecutionStatus.COMPLETED,
         WorkflowExecutionStatus.CANCELED,
         WorkflowExecutionStatus.TERMINATED,
     }
 )
-"""An old run with one of these statuses is read only if its workflow id is in `wanted`."""
+"""Statuses of runs that ended without an error. An old run of these is read only if its workflow id
+is in `wanted`."""
 BATCH_SIZE = 1000
 """Runs whose results are read together. Chosen, not measured."""
 
@@ -59,7 +60,7 @@ async def read_runs(
 def _must_be_read(run: WorkflowExecution, since: datetime) -> bool:
     """True if the run is recent, running or failed."""
     is_recent = run.start_time >= since or (run.close_time is not None and run.close_time >= since)
-    return is_recent or run.status not in WELL_ENDED
+    return is_recent or run.status not in NOT_FAILED
 
 
 async def _read_run(temporal: Client, execution: WorkflowExecution) -> WorkflowRun | None:

@@ -83,7 +83,7 @@ class _Reader:
         self._since = since
         self._own = Books(None)
         self._ledger = Ledger()
-        self._records = FoundRecords({}, has_all=True)
+        self._records = FoundRecords({}, is_complete=True)
         self._runs: dict[UUID, list[WorkflowRun]] = defaultdict(list)
 
     async def find_orders(self) -> None:
@@ -182,7 +182,7 @@ class _Reader:
             effects=self._ledger.effects.get(order_id, []),
             records=list(self._records.by_key.get(str(order_id), ())),
             runs=self._runs.get(order_id, []),
-            events_since=None if self._records.has_all else self._since,
+            events_since=None if self._records.is_complete else self._since,
         )
 
     async def _read_order(self, books: Books) -> None:
@@ -210,7 +210,7 @@ def _add_row(books: Books, row: Payment | Refund | UnreadableRow) -> None:
     elif isinstance(row, Refund):
         books.refunds.append(row)
     else:
-        books.unreadable.append(row.what)
+        books.unreadable.append(row.finding)
 
 
 def _order_of(workflow_id: str, run: WorkflowRun, refunds: Mapping[UUID, UUID]) -> UUID | None:

@@ -62,7 +62,7 @@ def _postgresql(url: PostgresDsn, _: Mapping[str, Any]) -> Iterator[str]:
     yield from _password(hosts[0]["password"])
     mode = dict(url.query_params()).get("sslmode")
     if mode not in ENCRYPTED_MODES and not all(_is_local(host["host"]) for host in hosts):
-        yield "may go unencrypted (add ?sslmode=verify-full&sslrootcert=<CA file>)"
+        yield "may be unencrypted (add ?sslmode=verify-full&sslrootcert=<CA file>)"
 
 
 def _redis(url: RedisDsn, _: Mapping[str, Any]) -> Iterator[str]:
@@ -73,9 +73,9 @@ def _redis(url: RedisDsn, _: Mapping[str, Any]) -> Iterator[str]:
         yield "is not encrypted (use rediss://)"
     parameters = [(name, value.lower()) for name, value in url.query_params()]
     if any(name == "ssl_cert_reqs" and value != "required" for name, value in parameters):
-        yield "takes any certificate (leave out ssl_cert_reqs)"
+        yield "accepts any certificate (leave out ssl_cert_reqs)"
     if any(name == "ssl_check_hostname" and value != "true" for name, value in parameters):
-        yield "takes the certificate of any host (leave out ssl_check_hostname)"
+        yield "accepts the certificate of any host (leave out ssl_check_hostname)"
 
 
 def _http(url: HttpUrl, _: Mapping[str, Any]) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _temporal(address: str, _: Mapping[str, Any]) -> Iterator[str]:
     try:
         is_encrypted = bool(ClientConfig.load_client_connect_config().get("tls"))
     except (RuntimeError, OSError, ValueError):
-        yield "has TEMPORAL_* variables or files beside it that cannot be read (correct them)"
+        yield "comes with TEMPORAL_* variables or files that cannot be read (correct them)"
         return
     if not is_encrypted and not _is_local_server(address):
         yield "is not encrypted (set TEMPORAL_TLS=true, TEMPORAL_TLS_* or TEMPORAL_API_KEY)"
@@ -117,18 +117,18 @@ def _origins(origins: Iterable[str], _: Mapping[str, Any]) -> Iterator[str]:
 
 def _proxies(networks: str, _: Mapping[str, Any]) -> Iterator[str]:
     if any(_is_wide(ip_network(each.strip())) for each in networks.split(",")):
-        yield "is wider than the network of any proxy (name the proxies' own)"
+        yield "is so wide that callers may be in it (name only the proxies' networks)"
 
 
 def _rate(rate: str, _: Mapping[str, Any]) -> Iterator[str]:
     limit = parse(rate)
     if limit.amount > MAX_PER_SECOND * limit.get_expiry():
-        yield f"limits nobody (at most {MAX_PER_SECOND}/second)"
+        yield f"is too high to limit anybody (at most {MAX_PER_SECOND}/second)"
 
 
 def _level(level: str, _: Mapping[str, Any]) -> Iterator[str]:
     if level == "DEBUG":
-        yield "may log what nobody should read (use INFO)"
+        yield "may log secrets (use INFO)"
 
 
 RULES: Mapping[str | type, Rule] = {

@@ -59,10 +59,10 @@ class Unfinished(NamedTuple):
 
 
 class UnreadableRow(NamedTuple):
-    """A row that is not a valid payment or refund. `what` is its id and the type of error."""
+    """A row that is not a valid payment or refund. `finding` has its id and the type of error."""
 
     order_id: UUID
-    what: str
+    finding: str
 
 
 class AuditQueries:

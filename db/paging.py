@@ -10,11 +10,11 @@ from sqlalchemy import Select, Table, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.statements import Row, Values, fetch_all
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 
 PAGE_SIZE = 500
 """Rows per statement: less than a megabyte. Chosen, not measured."""
-_BEFORE_ALL = Place(datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
+_BEFORE_ALL = RowPosition(datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
 Read = TypeVar("Read")
 
@@ -27,18 +27,19 @@ async def pages(
     table: Table,
     values: Values,
     size: int = PAGE_SIZE,
-    after: Place | None = None,
+    after: RowPosition | None = None,
 ) -> AsyncIterator[Sequence[Row]]:
-    """Run the query page by page, ordered by creation time and id, after the position `after`.
+    """Run the query page by page, ordered by creation time and id.
 
-    Each page is a statement of its own. `size` is the number of rows per page.
+    With `after`, the first page begins with the row that follows this position. Each page is a
+    statement of its own. `size` is the number of rows per page.
     """
     place = tuple_(table.c.created_at, table.c.id)
     ordered = query.order_by(table.c.created_at, table.c.id).limit(size)
     after = after or _BEFORE_ALL
     while rows := await fetch_all(engine, ordered.where(place > tuple_(*after)), values):
         yield rows
-        after = Place(rows[-1]["created_at"], rows[-1]["id"])
+        after = RowPosition(rows[-1]["created_at"], rows[-1]["id"])
 
 
 def readable(read: Callable[[Row], Read], rows: Sequence[Row]) -> Sequence[Read]:

@@ -22,7 +22,7 @@ from domain.payment import (
     Payment,
     PaymentStatus,
 )
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 
 _LIVE = (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED)
 _ENDING = (
@@ -142,17 +142,17 @@ class PaymentStore:
         return await self._find(_CLOSED_BY, {"order_id": order_id})
 
     def pending_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         return self._pages(_PENDING, moment, after)
 
     def unpublished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         return self._pages(_UNPUBLISHED, moment, after)
 
     async def _pages(
-        self, query: Select[Any], moment: datetime, after: Place | None
+        self, query: Select[Any], moment: datetime, after: RowPosition | None
     ) -> AsyncIterator[Sequence[Payment]]:
         values = {"moment": moment}
         async for rows in pages(self._engine, query, payments, values, after=after):

@@ -14,7 +14,7 @@ from db.payments import to_money
 from db.statements import Row, execute, fetch, fetch_all
 from db.tables import payments, refunds
 from domain.errors import ErrorCode, PaymentError
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from domain.refund import Refund, RefundStatus
 
 _ENDING = ("status", "error_code", "error_message", "processed_at")
@@ -65,7 +65,7 @@ class RefundStore:
         return [to_refund(row) for row in rows]
 
     async def unfinished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
         values = {"moment": moment}
         async for rows in pages(self._engine, _UNFINISHED, refunds, values, after=after):

@@ -22,7 +22,8 @@ _SHOWN_STATUS = case(
     ),
     else_=_columns.status,
 )
-"""The status that callers see (`Payment.as_answered`): pending while a success may be undone."""
+"""The status that callers see: pending while a success may be undone. The same rule as in
+`Payment.as_shown_to_callers`."""
 
 
 class Position(NamedTuple):

@@ -28,12 +28,16 @@ _TOPICS = {
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
+    """Remove the defaults from the JSON schema: an absent member is absent, not null."""
     for member in schema["properties"].values():
         member.pop("default", None)
 
 
 class EventBody(BaseModel):
-    """The value of a Kafka record. The order of its members never changes: copies are compared."""
+    """The value of a Kafka record.
+
+    The order of its members never changes, because all copies of an event have the same bytes.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -85,14 +89,14 @@ class PaymentRefunded(EventBody):
 
 
 class Event(BaseModel):
-    """A fact about one subject. Every copy that is published has the same id and the same bytes."""
+    """An event about one payment or refund. All published copies have the same id and bytes."""
 
     model_config = ConfigDict(frozen=True)
 
     @property
     @abstractmethod
     def subject(self) -> UUID:
-        """What the event is about: a payment or a refund."""
+        """The id of the payment or the refund that the event is about."""
 
     @property
     @abstractmethod
@@ -118,7 +122,7 @@ class Event(BaseModel):
 
 
 class PaymentEvent(Event):
-    """How a payment has ended."""
+    """The event of a payment that has ended."""
 
     payment: Payment
     reservation_id: UUID | None
@@ -127,8 +131,8 @@ class PaymentEvent(Event):
     @classmethod
     def of(cls, payment: Payment) -> Self:
         succeeded = payment.status is PaymentStatus.SUCCEEDED
-        named = payment.reservation_id if succeeded else payment.released_reservation_id
-        return cls(payment=payment, reservation_id=named)
+        reservation_id = payment.reservation_id if succeeded else payment.released_reservation_id
+        return cls(payment=payment, reservation_id=reservation_id)
 
     @property
     def subject(self) -> UUID:
@@ -158,7 +162,7 @@ class PaymentEvent(Event):
 
 
 class RefundEvent(Event):
-    """A refund of a succeeded payment."""
+    """The event of a refund that has succeeded."""
 
     refund: Refund
 

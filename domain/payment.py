@@ -41,6 +41,7 @@ class Announcement(StrEnum):
 
     Version 0.1.0 recorded no announcements: its successes have NONE and count as published."""
     DUE = "due"
+    """The event must be published. No try to publish it is recorded yet."""
     BEGUN = "begun"
     """The event may have reached Kafka. From here on the ending is final."""
     MADE = "made"
@@ -238,8 +239,8 @@ class Payment(BaseModel):
         return self.is_final and not undoable
 
     @property
-    def as_answered(self) -> Self:
-        """As callers see it: pending while its success can still be undone."""
+    def as_shown_to_callers(self) -> Self:
+        """The payment that callers see: still pending while its success can be undone."""
         if self.is_irrevocable:
             return self
         return self.model_copy(update={"status": PaymentStatus.PENDING, "processed_at": None})
@@ -255,7 +256,7 @@ class Payment(BaseModel):
 
     @property
     def closes_its_order(self) -> bool:
-        """Whether it has failed and its event is or will be published: consumers act on that."""
+        """Whether it has failed and has an event. Consumers act on the event."""
         return self.status is PaymentStatus.FAILED and self.has_event
 
     def refusal_for(self, customer_id: UUID) -> PaymentError:
@@ -274,7 +275,7 @@ class Claim(Payment):
     """The payment that holds an order, as it is recorded."""
 
     is_new: bool | None = None
-    """False if the row existed before: an earlier run or an earlier try may have done something.
+    """False if the row existed before: an earlier run or try may have gone on and charged.
 
     None in a response of a worker of version 0.1.0."""
 

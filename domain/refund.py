@@ -50,7 +50,7 @@ class Refund(BaseModel):
 
         Raises PaymentError(PAYMENT_NOT_REFUNDABLE) unless the payment's success is irrevocable.
         """
-        if payment.as_answered.status is not PaymentStatus.SUCCEEDED:
+        if payment.as_shown_to_callers.status is not PaymentStatus.SUCCEEDED:
             raise PaymentError(
                 ErrorCode.PAYMENT_NOT_REFUNDABLE,
                 "Only a payment that has succeeded can be refunded.",

@@ -13,7 +13,7 @@ class Source(StrEnum):
 
 
 class Entry(NamedTuple):
-    """Something that a source has recorded, with the time of its own clock."""
+    """Something that a source has recorded. `at` is the time of the source's own clock."""
 
     at: datetime
     source: Source

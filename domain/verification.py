@@ -43,7 +43,7 @@ class Reservation(BaseModel):
     customer_id: UUID | None = None
     expires_at: datetime | None = None
 
-    def lapses_before(self, moment: datetime) -> bool:
+    def expires_before(self, moment: datetime) -> bool:
         return self.expires_at is not None and self.expires_at < moment
 
     def may_be_released(self, order_id: UUID) -> bool:
@@ -95,7 +95,7 @@ def verify_reservation(
         raise _not_active("it is another customer's")
     if reservation.status != ACTIVE:
         raise _not_active(f"it is {reservation.status}")
-    if reservation.lapses_before(now + charge_time):
+    if reservation.expires_before(now + charge_time):
         raise _not_active("it expires before a charge could be completed")
 
 

@@ -13,8 +13,11 @@ from workflows.payment_steps import PaymentSteps
 from workflows.policies import CHARGEABLE_FOR
 
 
-class OneCharge:
-    """The charge. `on_failure` is called after each look-up or refund without a response."""
+class PaymentCharge:
+    """The charge of one payment.
+
+    `on_failure` is called after each look-up, void or refund without a response.
+    """
 
     def __init__(
         self,
@@ -26,43 +29,43 @@ class OneCharge:
         self._steps = steps
         self._on_failure = on_failure
         self._was_unknown = False
-        self.answer: Charge | None = None
-        """The latest response of the gateway."""
+        self.response: Charge | None = None
+        """The latest response of the gateway; None if there is none, or if it knows no charge."""
 
     @property
     def may_be_captured(self) -> bool:
-        """Whether the gateway has captured, or may have captured, and has not refunded."""
-        return self.answer is None or self.answer.state is ChargeState.CAPTURED
+        """Whether the charge is, or may be, captured and not refunded."""
+        return self.response is None or self.response.state is ChargeState.CAPTURED
 
     @property
     def is_refunded(self) -> bool:
-        return self.answer is not None and self.answer.state is ChargeState.REFUNDED
+        return self.response is not None and self.response.state is ChargeState.REFUNDED
 
     @property
     def was_slow(self) -> bool:
         """Whether the charge took more than one try, or its outcome was unknown at first."""
-        return self._was_unknown or (self.answer is not None and self.answer.tries > 1)
+        return self._was_unknown or (self.response is not None and self.response.tries > 1)
 
     async def look_up(self) -> Charge | None:
         """Look up the charge at the gateway; None if the gateway does not know it."""
-        self.answer = await until_done(self._steps.find_charge, on_failure=self._on_failure)
-        return self.answer
+        self.response = await until_done(self._steps.find_charge, on_failure=self._on_failure)
+        return self.response
 
     async def make(self, check: OrderCheck) -> Charge:
-        """Charge. If the outcome stays unknown, look it up; do not charge again."""
+        """Charge once. If the outcome is unknown, void the charge unless it was captured."""
         try:
             self._refuse_if_too_old()
-            self.answer = await self._steps.charge(within=check.charge_budget)
+            self.response = await self._steps.charge(within=check.charge_budget)
         except PaymentError as error:
             self._was_unknown = True
             resolved = await until_done(self._steps.resolve_charge, on_failure=self._on_failure)
-            self.answer = resolved.explained_by(error)
-        return self.answer
+            self.response = resolved.explained_by(error)
+        return self.response
 
     async def refund(self) -> None:
         """Refund the charge if it may be captured."""
         if self.may_be_captured:
-            self.answer = await until_done(self._steps.refund, on_failure=self._on_failure)
+            self.response = await until_done(self._steps.refund, on_failure=self._on_failure)
 
     def _refuse_if_too_old(self) -> None:
         """Raises PaymentError(PROCESSOR_TIMEOUT) if the gateway may have forgotten the key.

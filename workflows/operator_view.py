@@ -100,8 +100,8 @@ class OperatorView:
         self._attention = wanted
         self._show()
 
-    def ended(self, ending: Payment | Refund) -> None:
-        """Show how it has ended."""
+    def show_ending(self, ending: Payment | Refund) -> None:
+        """Show how the payment or the refund has ended."""
         self._ending = ending.status
         changes: list[SearchAttributeUpdate[str]] = []
         if isinstance(ending, Payment):

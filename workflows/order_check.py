@@ -1,4 +1,4 @@
-"""Whether the order may be paid: the latest responses of Ordering and Inventory."""
+"""Checks whether the order may be paid, by the latest responses of Ordering and Inventory."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from domain.payment import PaymentInstruction
 from domain.verification import Order, Reservation, verify_order, verify_reservation
 from workflows.compensation import Step, until_done
 from workflows.payment_steps import PaymentSteps
-from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, PAUSES_OF_A_CHECK, VERIFIED_FOR
+from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, CHECK_PAUSES, VERIFIED_FOR
 from workflows.versions import SAGA_2
 
 ORDER_REFUSALS = frozenset({ErrorCode.ORDER_NOT_FOUND})
@@ -25,7 +25,7 @@ OnFailure = Callable[[PaymentError], None]
 
 
 class OrderCheck:
-    """The latest responses about the order and its reservation."""
+    """Requests the order and its reservation, and keeps what the latest responses say."""
 
     def __init__(self, instruction: PaymentInstruction, steps: PaymentSteps) -> None:
         self._instruction = instruction
@@ -90,9 +90,9 @@ class OrderCheck:
         if reservation is not None:
             verify_reservation(reservation, self._instruction, workflow.now(), holds_for)
 
-    def raise_if_lapsed(self) -> None:
+    def raise_if_expired(self) -> None:
         """Raises PaymentError(RESERVATION_NOT_ACTIVE) if the reservation has expired by now."""
-        if self._reservation is not None and self._reservation.lapses_before(workflow.now()):
+        if self._reservation is not None and self._reservation.expires_before(workflow.now()):
             raise PaymentError(
                 ErrorCode.RESERVATION_NOT_ACTIVE,
                 "The reservation expired while the charge was running; the charge is refunded.",
@@ -116,11 +116,11 @@ class OrderCheck:
 
     @property
     def must_be_repeated_before_failure(self) -> bool:
-        """Whether a response is missing or old that decides which event a failure publishes."""
+        """Whether a response that decides what a failure publishes is missing or old."""
         return self.order_is_pending is None or (self.order_is_pending and self.is_old)
 
     async def repeat_before_failure(self, on_failure: OnFailure) -> None:
-        """Request the order again, and its reservation once."""
+        """Request the order until there is a response; if it may be paid, the reservation once."""
         self._reservation = None
         with suppress(PaymentError):
             await self._verify_order_again(on_failure)
@@ -142,12 +142,12 @@ class OrderCheck:
     ) -> T:
         def fail(error: PaymentError) -> None:
             on_failure(error)
-            self.raise_if_lapsed()
+            self.raise_if_expired()
 
         return await until_done(
             step,
             on_failure=fail,
             refusals=refusals,
             in_any_round=True,
-            pauses=PAUSES_OF_A_CHECK,
+            pauses=CHECK_PAUSES,
         )

@@ -9,7 +9,7 @@ from temporalio import workflow
 from domain.errors import NEVER_PUBLISHED, RULES, ErrorCode, PaymentError
 from domain.gateway import verify_charge
 from domain.payment import Announcement, Claim, Payment, PaymentInstruction, PaymentStatus
-from workflows.charging import OneCharge
+from workflows.charging import PaymentCharge
 from workflows.compensation import Compensations, uninterrupted, until_done
 from workflows.operator_view import OperatorView, memo
 from workflows.order_check import OrderCheck
@@ -20,7 +20,7 @@ from workflows.versions import SAGA_2
 
 @workflow.defn
 class PaymentWorkflow:
-    """Ends with one capture, a row `succeeded` and its event; or with net zero and a row `failed`.
+    """Ends with one capture, a row `succeeded` and its event; or with a row `failed` and no money.
 
     `run` returns the payment as it has ended. A workflow that fails is a bug.
     """
@@ -35,12 +35,12 @@ class PaymentWorkflow:
         self._process(instruction, Payment.pending(instruction))
 
     def _process(self, instruction: PaymentInstruction, payment: Payment) -> None:
-        """Process this payment from here on."""
+        """Make this payment the one that the saga processes."""
         self._instruction = instruction
         self._payment = payment
         self._steps = PaymentSteps(instruction, self._view)
         self._check = OrderCheck(instruction, self._steps)
-        self._charge = OneCharge(instruction, self._steps, self._view.needs_attention)
+        self._charge = PaymentCharge(instruction, self._steps, self._view.needs_attention)
 
     @workflow.run
     async def run(self, instruction: PaymentInstruction) -> Payment:  # noqa: ARG002 (see __init__)
@@ -56,7 +56,7 @@ class PaymentWorkflow:
             await self._finish_publishing()
         except PaymentError as error:
             await self._compensate(error)
-        self._view.ended(self._payment)
+        self._view.show_ending(self._payment)
         return self._payment
 
     # How a payment begins: as a new one, or where an earlier run has ended.
@@ -116,10 +116,10 @@ class PaymentWorkflow:
         await self._claim_and_verify()
 
     async def _continue_from(self, recorded: Payment) -> None:
-        """Process a payment that is recorded. Its earlier run may have ended anywhere.
+        """Process a recorded payment. An earlier run may have ended at any step.
 
         If its ending is irrevocable, only its event is published. Otherwise the charge is looked
-        up first, because only what the gateway has now counts.
+        up first, because only its present state at the gateway counts.
         """
         is_another = recorded.id != self._instruction.payment_id
         if is_another and recorded.is_unannounced and workflow.patched(SAGA_2):
@@ -145,7 +145,7 @@ class PaymentWorkflow:
             await self._make_irrevocable()
 
     async def _give_up_order(self, error: PaymentError) -> None:
-        """Fail: another payment holds the order. If this one has ended, a later round publishes."""
+        """Another payment holds the order: fail, or leave the event to a later reconciliation."""
         recorded = await self._until_done(self._steps.find_payment)
         if recorded is None:  # the row comes before the charge: nothing is to be refunded
             raise error
@@ -171,7 +171,7 @@ class PaymentWorkflow:
 
     async def _charge_once(self) -> None:
         """Charge, unless an earlier run has charged."""
-        charge = self._charge.answer
+        charge = self._charge.response
         if charge is None:
             self._raise_if_cancelled()
             self._compensations.add(self._refund)
@@ -209,7 +209,7 @@ class PaymentWorkflow:
         was_slow = self._check.is_old or self._charge.was_slow
         if (was_slow or self._instruction.resumed) and workflow.patched(SAGA_2):
             await self._check.verify_again(self._flag_unless_cancelled, holds_for=timedelta(0))
-        self._check.raise_if_lapsed()
+        self._check.raise_if_expired()
         self._raise_if_cancelled()
         await self._steps.record_succeeded(self._payment)
 

@@ -76,7 +76,7 @@ def _policy(  # noqa: PLR0913 (each is a column of the table)
     heartbeat: float | None = None,
     local_first: bool = False,
 ) -> StepPolicy:
-    """A policy, its times in seconds. Pauses between tries double from the first to the second."""
+    """A policy; times are in seconds. Each pause is twice the one before, within `pauses`."""
     initial, maximum = map(_seconds, pauses)
     return StepPolicy(
         title=title,
@@ -261,7 +261,7 @@ CHARGE_TIME = _seconds(20)
 """How long a reservation must still hold when a charge begins: as long as one try may take."""
 
 CHARGE_BUDGET = STEPS[ChargeActivities.charge].schedule_to_close
-"""How long a charge is tried; after that its outcome is only looked up."""
+"""Time limit of all tries of a charge. After that the charge is resolved, not sent again."""
 
 CHARGEABLE_FOR = timedelta(hours=23)
 """How long after its request a payment may be charged. Gateways know a charge's key for a day:
@@ -273,7 +273,7 @@ reads its order once, and shorter than a customer needs to change it. Chosen, no
 
 
 class Pauses(NamedTuple):
-    """Between the rounds of a step: the first pause is doubled each time, up to the longest."""
+    """The pauses between the rounds of a step. Each is twice the one before, up to the longest."""
 
     first: timedelta
     longest: timedelta
@@ -282,7 +282,7 @@ class Pauses(NamedTuple):
 PAUSES = Pauses(_seconds(60), _seconds(3600))
 """For steps that are retried until they succeed. Chosen, not measured."""
 
-PAUSES_OF_A_CHECK = Pauses(_seconds(60), _seconds(600))
+CHECK_PAUSES = Pauses(_seconds(60), _seconds(600))
 """For requests to Ordering and Inventory after a capture. In a day they add some 2,000 events to
 the history, which may have 51,200."""
 

@@ -27,7 +27,7 @@ from workflows.steps import execute
 EVERY = timedelta(minutes=1)
 """Time between the starts of two rounds. A round that finds nothing needs three queries.
 Chosen, not measured."""
-ABANDONED_AFTER = timedelta(minutes=2)
+CHECKED_AFTER = timedelta(minutes=2)
 """Age at which an unfinished payment is checked. Most of them are still running, and Temporal
 refuses to start those again."""
 MAX_ROUND = STEPS[ReconciliationActivities.resume_payments].schedule_to_close + EVERY
@@ -47,7 +47,7 @@ class ReconciliationWorkflow:
             return await execute(
                 OperatorView("**Reconciliation**"),
                 ReconciliationActivities.resume_payments,
-                workflow.now() - ABANDONED_AFTER,
+                workflow.now() - CHECKED_AFTER,
             )
         except PaymentError as error:
             raise to_application_error(error) from error

@@ -38,7 +38,7 @@ class RefundWorkflow:
             self._refund = self._refund.failed(error, at=workflow.now())
         else:
             await self._finish()
-        self._view.ended(self._refund)
+        self._view.show_ending(self._refund)
         return self._refund
 
     async def _finish(self) -> None:

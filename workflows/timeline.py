@@ -34,7 +34,7 @@ _ACTIVITY_EVENTS = {
     "activity_task_failed_event_attributes": "failed",
     "activity_task_timed_out_event_attributes": "timed out",
 }
-"""How the timeline shows an event, by the field of `HistoryEvent` that is set."""
+"""Both tables: the text for an event, by the field of `HistoryEvent` that is set."""
 
 _NO_FAILURE = Failure()
 
@@ -90,7 +90,7 @@ def entries_of(events: Sequence[HistoryEvent]) -> list[Entry]:
 def _text_and_detail(
     kind: str, attributes: Any, steps: dict[int, str], tries: dict[int, int]
 ) -> tuple[str, str | None] | None:
-    """What the timeline shows of an event; None if it shows nothing."""
+    """The text and the detail of the entry for an event; None if the event is not shown."""
     if kind in _WORKFLOW_EVENTS:
         return f"workflow {_WORKFLOW_EVENTS[kind]}", None
     if kind in _ACTIVITY_EVENTS:

@@ -167,7 +167,9 @@ async def _activities(
     publisher = KafkaPublisher(kafka.connection(settings))
     stack.push_async_callback(publisher.close)
     ports = Ports(
-        ordering=HttpOrdering(ordering, accept_stateless=settings.order_without_state == "accept"),
+        ordering=HttpOrdering(
+            ordering, accept_without_state=settings.order_without_state == "accept"
+        ),
         inventory=HttpInventory(inventory)
         if settings.reservation_check == "on"
         else UncheckedInventory(),

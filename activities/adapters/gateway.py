@@ -1,8 +1,9 @@
 """A payment gateway over HTTP: an adapter for the API of `devstack/neighbours/gateway.py`.
 
 A response counts only if it is about this request: its key, its amount, its currency. A refusal
-counts only if it names the key and has an error code that we know. Every other response leaves
-open whether money moved: it raises `GATEWAY_UNAVAILABLE`, and the charge or refund is looked up.
+counts only if it names the key and has an error code that we know. After every other response
+nobody knows whether money moved: the adapter raises PaymentError(GATEWAY_UNAVAILABLE), and the
+workflow looks up the charge or the refund.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ CHARGE_STATES: Mapping[int, frozenset[ChargeState]] = MappingProxyType(
 """The states that a charge may have, by HTTP status of the response to `POST /charges`."""
 REFUND_STATUSES = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 
-# Definite refusals, by HTTP status and error code.
+# Refusals that count, by HTTP status and error code.
 CHARGE_REFUSED = frozenset({(HTTPStatus.BAD_REQUEST, "INVALID_REQUEST"), (422, "KEY_REUSED")})
 REFUND_REFUSED = frozenset({(HTTPStatus.CONFLICT, "NOT_CAPTURED"), (422, "REFUND_TOO_LARGE")})
 NO_CHARGE = frozenset({(HTTPStatus.NOT_FOUND, "CHARGE_NOT_FOUND")})
@@ -51,10 +52,11 @@ class AmountResponse(ResponseBody):
     amount: Decimal | None = Field(default=None, max_digits=MAX_DIGITS)
     currency: Upper | None = None
 
-    def is_of(self, amount: Money) -> bool:
+    def has_amount(self, amount: Money) -> bool:
         return (self.amount, self.currency) == (amount.amount, amount.currency)
 
     def contradicts(self, amount: Money) -> bool:
+        """Whether the response has another amount or another currency."""
         return self.amount not in {None, amount.amount} or self.currency not in {
             None,
             amount.currency,
@@ -75,11 +77,12 @@ class ChargeResponse(AmountResponse):
     def is_for(self, amount: Money | None) -> bool:
         """True if exactly `amount` was captured, and none of it or all of it was refunded.
 
-        Also True if nothing was captured. If `amount` is None, any captured amount counts.
+        If nothing was captured, True unless the response has another amount. If `amount` is None,
+        any amount counts.
         """
         refunded = {ChargeState.CAPTURED: Decimal(0), ChargeState.REFUNDED: self.amount}
         if self.state in refunded:
-            has_amount = self.is_of(amount) if amount else self.amount is not None
+            has_amount = self.has_amount(amount) if amount else self.amount is not None
             return has_amount and self.refunded_amount == refunded[self.state]
         return not self.refunded_amount and not (amount and self.contradicts(amount))
 
@@ -101,14 +104,14 @@ class RefundResponse(AmountResponse):
 
     def is_for(self, request: RefundRequest) -> bool:
         keys = (self.key, self.charge_key)
-        return keys == (request.key, request.charge_key) and self.is_of(request.amount)
+        return keys == (request.key, request.charge_key) and self.has_amount(request.amount)
 
 
 class HttpGateway:
     """Implements `PaymentGateway`.
 
-    Without `accept_simulated`, as in production, a simulated charge counts as declined: it takes
-    no money.
+    Without `accept_simulated`, as in production, a simulated charge counts as declined, because no
+    money moved.
     """
 
     def __init__(self, client: JsonClient, *, accept_simulated: bool) -> None:
@@ -167,7 +170,7 @@ class HttpGateway:
             return None
         return self._refund(self._found(status, body), request)
 
-    async def has_left(self, request: RefundRequest) -> bool:
+    async def can_still_refund(self, request: RefundRequest) -> bool:
         status, body = await self._client.request("GET", f"/charges/{request.charge_key}")
         charge = self._read(self._found(status, body), request.charge_key)
         if charge.state not in _CAPTURED:

@@ -20,7 +20,8 @@ MOVEMENTS: Mapping[str, Movement] = MappingProxyType(
 WITHOUT_MONEY = frozenset(
     {"charge.declined", "charge.voided", "settings.changed", "order_settings.changed"}
 )
-"""Types of entries that move no money. Every other type is unreadable: it may move some."""
+"""Types of entries that move no money. A type that is in neither table is unreadable: it may move
+money."""
 
 
 class HttpGatewayLedger:
@@ -30,11 +31,11 @@ class HttpGatewayLedger:
         self._http = http
 
     async def entries(self) -> AsyncIterator[LedgerEntry | UnreadableEntry]:
-        after = number = 0
+        after = position = 0
         while page := await self._page(after):
             for entry in page:
-                number += 1
-                if (read := read_entry(entry, number)) is not None:
+                position += 1
+                if (read := read_entry(entry, position)) is not None:
                     yield read
             if (last := max(map(_sequence_number, page))) <= after:
                 break  # a gateway without sequence numbers sends its whole ledger at once
@@ -55,15 +56,14 @@ def _sequence_number(entry: Any) -> int:
     return int(number) if isinstance(number, str) and number.isdecimal() else 0
 
 
-def read_entry(entry: Any, number: int) -> LedgerEntry | UnreadableEntry | None:
-    """Read the ledger's entry of this number; None if it moves no money."""
+def read_entry(entry: Any, position: int) -> LedgerEntry | UnreadableEntry | None:
+    """Read the entry at this position of the ledger, from 1; None if it moves no money."""
     try:
         if entry["type"] in WITHOUT_MONEY:
             return None
         return _to_entry(MOVEMENTS[entry["type"]], entry["data"], entry["at"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"entry {number} of the gateway's ledger ({type(error).__name__})"
-        return UnreadableEntry(what)
+        return UnreadableEntry(f"entry {position} of the gateway's ledger ({type(error).__name__})")
 
 
 def _to_entry(movement: Movement, data: dict[str, Any], at: str) -> LedgerEntry:

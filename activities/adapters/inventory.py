@@ -35,7 +35,7 @@ class ReservationResponse(ResponseBody):
 
     @model_validator(mode="after")
     def _require_a_comparable_owner(self) -> Self:
-        """Raise ValueError if the customer is named without a UUID and the order is not named."""
+        """Raise ValueError if only the customer is named, and its id is not a UUID."""
         if self.customer and not self.customer_id and not self.order_id:
             raise ValueError("names neither its order nor its customer by an id")
         return self
@@ -74,9 +74,9 @@ class HttpInventory:
 
 
 class UncheckedInventory:
-    """Implements `Inventory` where there is none: every reservation counts as active.
+    """Implements `Inventory` for `RESERVATION_CHECK=off`: every reservation counts as active.
 
-    Such a reservation has no owner, so an event of a failed payment never releases it.
+    Nobody has said to which order it belongs, so the event of a failed payment never names it.
     """
 
     async def fetch_reservation(self, reservation_id: UUID) -> Reservation:

@@ -1,4 +1,4 @@
-"""A JSON client for one external service. It limits time and size; errors become error codes."""
+"""A JSON client for one external service. It limits time and size, and raises PaymentError."""
 
 import asyncio
 import codecs
@@ -56,16 +56,16 @@ class JsonResponse(NamedTuple):
 class JsonClient:
     """Sends requests to one external service, called `name` in messages.
 
-    `unavailable` is the error code for every request whose outcome is unknown. `seconds` is the
+    `unavailable_code` is the error code of a request whose outcome is unknown. `seconds` is the
     time limit of one request, from the connection to the last byte of the response.
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, name: str, unavailable: ErrorCode, seconds: float
+        self, http: httpx.AsyncClient, name: str, unavailable_code: ErrorCode, seconds: float
     ) -> None:
         self._http = http
         self._name = name
-        self._unavailable = unavailable
+        self._unavailable_code = unavailable_code
         self._seconds = seconds
 
     async def request(
@@ -73,9 +73,9 @@ class JsonClient:
     ) -> JsonResponse:
         """Send a request, with `key` as its `Idempotency-Key`, and return a response below 500.
 
-        The body of a 4xx response is None if it is not JSON. Raises PaymentError(unavailable)
-        after 5xx, 429, no response in time, or another response that is not JSON. The external
-        service may have processed the request all the same.
+        The body of a 4xx response is None if it is not JSON. Raises PaymentError(unavailable_code)
+        after 5xx, 429, no response in time, or another response that is not JSON. Even then, the
+        external service may have processed the request.
         """
         headers = {"content-type": "application/json"} if body is not None else {}
         if key is not None:
@@ -90,7 +90,7 @@ class JsonClient:
     def unavailable(self, why: str, retry_after: timedelta | None = None) -> PaymentError:
         """The error to raise when the outcome of a request is unknown."""
         message = f"{self._name} is not available ({why})."
-        return PaymentError(self._unavailable, message, retry_after)
+        return PaymentError(self._unavailable_code, message, retry_after)
 
     async def _exchange(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]

@@ -95,7 +95,7 @@ class KafkaRecords:
             if keys:
                 async for record in _between(consumer, begins, middle, keys.__contains__):
                     found[record.key].append(record)
-        return FoundRecords(found, has_all=not any(begins.values()))
+        return FoundRecords(found, is_complete=not any(begins.values()))
 
 
 async def _between(

@@ -23,8 +23,8 @@ MIN_INSYNC_REPLICAS = 2
 CREATED = {0, TopicAlreadyExistsError.errno}
 """Error codes after which the topic exists: another process may have created it first."""
 MAX_LOOKS, LOOK_PAUSE_SECONDS = 50, 0.2
-"""How often to look for a topic that was just created, and the pause in between: 10 s in all.
-Chosen, not measured."""
+"""How many times to look for a new topic, and the pause between two times: 10 s in all. Chosen, not
+measured."""
 
 NO_REASON = "no reason is given"
 

@@ -30,5 +30,5 @@ def read_order_state(status: int, content: bytes) -> OrderState:
     state = order.get("status") or order.get("state") or "unknown"
     paid_by = order.get("paymentId")
     if not isinstance(state, str) or not isinstance(paid_by, str | None):
-        raise ValueError("a member that is not text")  # noqa: TRY004 (JSON of another shape)
+        raise ValueError("The status or the payment id is not text.")  # noqa: TRY004 (JSON of another shape)
     return OrderState(state, UUID(paid_by) if paid_by else None)

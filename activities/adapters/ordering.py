@@ -22,7 +22,7 @@ Owner = Annotated[Lower, AfterValidator(_normalized_owner)]
 
 
 class OrderResponse(ResponseBody):
-    """The members of an order that we read. Each alias is the name in some deployment."""
+    """The members of an order that we read. The aliases are their names in known deployments."""
 
     id: str | None = None
     order_id: str | None = Field(default=None, validation_alias="orderId")
@@ -37,11 +37,11 @@ class OrderResponse(ResponseBody):
 
 
 class HttpOrdering:
-    """Implements `Ordering`. With `accept_stateless`, an order without a state is pending."""
+    """Implements `Ordering`. With `accept_without_state`, an order without a state is pending."""
 
-    def __init__(self, client: JsonClient, *, accept_stateless: bool) -> None:
+    def __init__(self, client: JsonClient, *, accept_without_state: bool) -> None:
         self._client = client
-        self._accept_stateless = accept_stateless
+        self._accept_without_state = accept_without_state
 
     async def fetch_order(self, order_id: UUID) -> Order:
         status, body = await self._client.request("GET", f"/orders/{order_id}")
@@ -56,7 +56,7 @@ class HttpOrdering:
         return Order(
             id=order_id,
             customer_id=response.owner,
-            state=response.state or (PENDING if self._accept_stateless else None),
+            state=response.state or (PENDING if self._accept_without_state else None),
             total=response.total,
             currency=response.currency,
         )

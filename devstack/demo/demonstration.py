@@ -57,7 +57,7 @@ SCENARIOS = (
     Scenario("paid, with a seat", 200, _paid("150.00"), hold=timedelta(minutes=15)),
     Scenario("declined by gateway", 422, _failed("CARD_DECLINED", "declined"), amount="150.13"),
     Scenario(
-        "reservation lapsed",
+        "reservation expired",
         400,
         _failed("RESERVATION_NOT_ACTIVE", "none"),
         hold=timedelta(minutes=-1),

@@ -80,7 +80,7 @@ OFFERS = (
     Offer(
         name="lapsed",
         title="Ticket, seat no longer held",
-        note="The hold has lapsed, and the seat may be sold to others.",
+        note="The reservation has expired, and the seat may be sold to others.",
         price=Money.parse("150.00", "USD"),
         hold=_EXPIRED_HOLD,
     ),

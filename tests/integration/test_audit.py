@@ -107,10 +107,10 @@ async def test_old_records_are_kept_only_of_the_orders_that_matter(system: Syste
     later = datetime.now(UTC) + HOUR
 
     records = KafkaRecords(kafka_of(system.stack))
-    found, has_all = await records.find(later, {wanted.id})
+    found, is_complete = await records.find(later, {wanted.id})
     every, _ = await records.find(datetime.now(UTC) - HOUR, set())
 
-    assert has_all
+    assert is_complete
     assert found.keys() == {wanted.id}
     assert {wanted.id, others.id} <= every.keys()
     assert every[wanted.id] == found[wanted.id]

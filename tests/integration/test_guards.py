@@ -169,7 +169,7 @@ async def test_a_payment_that_is_undone_never_succeeds(
 
     assert recorded == again
     assert recorded.compensation == payment.compensating(REFUSED).compensation
-    assert recorded.as_answered.status is PaymentStatus.PENDING
+    assert recorded.as_shown_to_callers.status is PaymentStatus.PENDING
     await store.record_announcement(recorded.announced(Announcement.MADE))
     assert await store.find(payment.id) == recorded
     if status == "pending":

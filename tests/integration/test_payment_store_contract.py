@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from tests.support.builders import DECLINED, NOON, a_payment
 from tests.support.recorded import REFUSAL, Stores, a_published_success, as_recorded
 
@@ -213,7 +213,7 @@ async def test_unfinished_payments_are_read_from_a_place_on(stores: Stores) -> N
     payments = [a_payment(created_at=long_ago + timedelta(seconds=number)) for number in range(3)]
     for each in reversed(payments):
         await stores.payments.record_pending(each)
-    place = Place(payments[0].created_at, payments[0].id)
+    place = RowPosition(payments[0].created_at, payments[0].id)
 
     everything, rest = [
         [

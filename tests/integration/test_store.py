@@ -212,7 +212,7 @@ async def test_success_that_an_earlier_version_records_is_accepted(
 
     found = await store.find(payment.id)
     assert found is not None
-    assert found.as_answered.status is PaymentStatus.SUCCEEDED
+    assert found.as_shown_to_callers.status is PaymentStatus.SUCCEEDED
     if ending == "is undone":
         await store.record_failed(ended(payment, "failed"))
         assert await store.find(payment.id) == ended(payment, "failed")

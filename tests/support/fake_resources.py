@@ -11,7 +11,7 @@ import httpx
 from api.admission import ConcurrencyLimit
 from api.dependencies import Resources
 from api.errors import STATUSES
-from api.identity import TRUSTING, Identity
+from api.identity import TRUST_EVERYONE, Authenticator
 from api.pay import CancelPayment, FindPayment, PayOrder
 from api.ports import (
     Allowance,
@@ -188,7 +188,7 @@ class FakeRateLimit(RateLimit):
 class FakeResources(State):
     """All fakes, with the state that they share."""
 
-    identity: Identity = TRUSTING
+    authenticator: Authenticator = TRUST_EVERYONE
     concurrency_limit: ConcurrencyLimit = field(
         default_factory=lambda: ConcurrencyLimit(20, slow_after_seconds=5)
     )
@@ -215,7 +215,7 @@ class FakeResources(State):
             refunds=refunds,
             timeline=Timeline(self.sources),
             rate_limit=FakeRateLimit(self),
-            identity=self.identity,
+            authenticator=self.authenticator,
             concurrency_limit=self.concurrency_limit,
             readiness=Readiness(
                 {"postgresql": self._check("postgresql")},

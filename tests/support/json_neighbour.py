@@ -54,10 +54,10 @@ async def code_of(call: Awaitable[object]) -> ErrorCode:
     return caught.value.code
 
 
-async def fetch_order(handler: Handler, *, accept_stateless: bool = False) -> Order:
-    return await HttpOrdering(neighbour(handler), accept_stateless=accept_stateless).fetch_order(
-        ORDER
-    )
+async def fetch_order(handler: Handler, *, accept_without_state: bool = False) -> Order:
+    return await HttpOrdering(
+        neighbour(handler), accept_without_state=accept_without_state
+    ).fetch_order(ORDER)
 
 
 async def fetch_reservation(handler: Handler) -> Reservation:

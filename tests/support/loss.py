@@ -11,12 +11,12 @@ from domain.names import workflow_id
 from domain.payment import Payment, PaymentInstruction
 from tests.support.saga_harness import SagaHarness
 from workflows.payment import PaymentWorkflow
-from workflows.reconciliation import ABANDONED_AFTER, ReconciliationWorkflow
+from workflows.reconciliation import CHECKED_AFTER, ReconciliationWorkflow
 
 
 def an_old_instruction(harness: SagaHarness) -> PaymentInstruction:
     """An instruction that is old enough for the reconciliation."""
-    requested_at = harness.started_at - 2 * ABANDONED_AFTER
+    requested_at = harness.started_at - 2 * CHECKED_AFTER
     return harness.an_instruction().model_copy(update={"requested_at": requested_at})
 
 

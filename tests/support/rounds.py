@@ -5,7 +5,7 @@ from datetime import datetime
 
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.workflow_starter import FakeWorkflowStarter
 from tests.support.fakes.world import World
@@ -17,7 +17,7 @@ class DyingPayments(FakePayments):
     is_dying = True
 
     async def unpublished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         pages = 0
         async for page in super().unpublished_before(moment, after):

@@ -23,7 +23,7 @@ from tests.support.rounds import DyingPayments, RunningWorkflows
 from tests.support.saga_harness import SagaHarness, attention_flags
 from tests.support.time_skipping import time_skipping
 from workflows.payment import PaymentWorkflow
-from workflows.reconciliation import ABANDONED_AFTER
+from workflows.reconciliation import CHECKED_AFTER
 from workflows.refund import RefundWorkflow
 from workflows.start import start_refund
 from workflows.worker import build_worker, payment_activities
@@ -60,7 +60,7 @@ async def test_a_payment_that_another_version_recorded_is_resumed(
     harness: SagaHarness, captured: bool
 ) -> None:
     odd = {"amount": UNKNOWN_MONEY, "payment_method": "bnpl"}
-    asked_at = harness.started_at - 2 * ABANDONED_AFTER
+    asked_at = harness.started_at - 2 * CHECKED_AFTER
     instruction = an_instruction(requested_at=asked_at, **odd)
     harness.world.orders[instruction.order_id] = an_order(instruction)
     harness.world.payments[instruction.payment_id] = Payment.pending(instruction)
@@ -109,7 +109,7 @@ async def test_terminated_payment_whose_order_is_gone_is_refunded(harness: SagaH
 
 
 async def test_resumed_payment_waits_for_the_database(harness: SagaHarness) -> None:
-    world, asked_at = harness.world, harness.started_at - 2 * ABANDONED_AFTER
+    world, asked_at = harness.world, harness.started_at - 2 * CHECKED_AFTER
     instruction = harness.an_instruction().model_copy(update={"requested_at": asked_at})
     world.lose_after_capture(instruction)
     world.before["record_pending"] = world.down_for("record_pending", timedelta(hours=1))
@@ -122,7 +122,7 @@ async def test_resumed_payment_waits_for_the_database(harness: SagaHarness) -> N
 
 
 async def test_running_payments_are_left_alone(harness: SagaHarness) -> None:
-    asked_at = harness.started_at - 2 * ABANDONED_AFTER
+    asked_at = harness.started_at - 2 * CHECKED_AFTER
     instruction = harness.an_instruction().model_copy(update={"requested_at": asked_at})
     charging, reconciled = asyncio.Event(), asyncio.Event()
 
@@ -142,7 +142,7 @@ async def test_running_payments_are_left_alone(harness: SagaHarness) -> None:
 
 async def test_young_payments_are_left_alone(harness: SagaHarness) -> None:
     young = harness.an_instruction().model_copy(
-        update={"requested_at": harness.started_at - ABANDONED_AFTER / 2}
+        update={"requested_at": harness.started_at - CHECKED_AFTER / 2}
     )
     harness.world.payments[young.payment_id] = Payment.pending(young)
 
@@ -157,7 +157,7 @@ async def test_callers_of_a_lost_workflow_get_no_ending(harness: SagaHarness) ->
 
     workflows = TemporalWorkflows(harness.client, wait=timedelta(seconds=5))
 
-    assert await workflows._running(instruction.payment_id, lost).ended() is None
+    assert await workflows._running(instruction.payment_id, lost).wait_for_end() is None
 
 
 async def test_a_round_that_fails_ends_and_the_next_one_heals(harness: SagaHarness) -> None:
@@ -205,9 +205,7 @@ async def test_a_round_continues_where_a_try_of_it_was_lost(idle_harness: SagaHa
 
 async def test_a_refund_that_lost_its_workflow_is_resumed(harness: SagaHarness) -> None:
     payment = await harness.pay(harness.an_instruction())
-    refund = Refund.pending(
-        payment, payment.amount, "key", harness.started_at - 2 * ABANDONED_AFTER
-    )
+    refund = Refund.pending(payment, payment.amount, "key", harness.started_at - 2 * CHECKED_AFTER)
     handle = await start_refund(harness.client, refund, WorkflowIDConflictPolicy.FAIL)
     harness.world.after["refund"] = handle.terminate
     with pytest.raises(WorkflowFailureError):

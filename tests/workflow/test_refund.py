@@ -189,7 +189,7 @@ async def test_a_refusal_after_a_lost_response_ends_no_refund(harness: SagaHarne
     async def arrive() -> None:
         harness.world.refunds.extend(on_its_way)
 
-    harness.world.before["has_left"] = harness.world.times(1, arrive)
+    harness.world.before["can_still_refund"] = harness.world.times(1, arrive)
 
     assert_given_back(harness, await handle.result())
 

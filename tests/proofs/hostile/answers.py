@@ -122,7 +122,7 @@ EXCHANGES = {
         (NeighbourResponse(200, MADE), _refusal(404, "REFUND_NOT_FOUND", REFUND.key)),
     ),
     "look at what is left": Exchange(
-        lambda ports: ports.gateway.has_left(REFUND), CHARGE, (*STANDING, NO_CHARGE)
+        lambda ports: ports.gateway.can_still_refund(REFUND), CHARGE, (*STANDING, NO_CHARGE)
     ),
 }
 
@@ -181,7 +181,7 @@ def _ports(handle: Callable[[httpx.Request], httpx.Response]) -> Ports:
         return JsonClient(client, "The neighbour", code, 5)
 
     return Ports(
-        HttpOrdering(neighbour(ErrorCode.ORDERING_UNAVAILABLE), accept_stateless=False),
+        HttpOrdering(neighbour(ErrorCode.ORDERING_UNAVAILABLE), accept_without_state=False),
         HttpInventory(neighbour(ErrorCode.INVENTORY_UNAVAILABLE)),
         HttpGateway(neighbour(ErrorCode.GATEWAY_UNAVAILABLE), accept_simulated=True),
     )

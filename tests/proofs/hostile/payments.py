@@ -168,7 +168,7 @@ def _ports(worlds: dict[str, World], client: Client) -> Ports:
     gateway = neighbour("The gateway", ErrorCode.GATEWAY_UNAVAILABLE)
     world = Worlds(worlds)
     return ports_of(world, TemporalWorkflowStarter(client))._replace(
-        ordering=HttpOrdering(ordering, accept_stateless=False),
+        ordering=HttpOrdering(ordering, accept_without_state=False),
         inventory=HttpInventory(inventory),
         gateway=HttpGateway(gateway, accept_simulated=True),
         publisher=PromptPublisher(world),

@@ -282,8 +282,8 @@ DOMAIN = (
     Bug(
         "reservation may lapse during the charge",
         "domain/verification.py",
-        "reservation.lapses_before(now + charge_time)",
-        "reservation.lapses_before(now)",
+        "reservation.expires_before(now + charge_time)",
+        "reservation.expires_before(now)",
         VERIFICATION,
     ),
     Bug(
@@ -700,7 +700,7 @@ WORKFLOWS = (
     Bug(
         "second try of a charge counts as quick",
         "workflows/charging.py",
-        "return self._was_unknown or (self.answer is not None and self.answer.tries > 1)",
+        "return self._was_unknown or (self.response is not None and self.response.tries > 1)",
         "return self._was_unknown",
         VERIFIED_AGAIN,
     ),
@@ -714,7 +714,7 @@ WORKFLOWS = (
     Bug(
         "capture waits for Ordering though its reservation has lapsed",
         "workflows/order_check.py",
-        "            on_failure(error)\n            self.raise_if_lapsed()\n",
+        "            on_failure(error)\n            self.raise_if_expired()\n",
         "            on_failure(error)\n",
         VERIFIED_AGAIN,
     ),
@@ -728,8 +728,8 @@ WORKFLOWS = (
     Bug(
         "only a charge of this run is refunded",
         "workflows/charging.py",
-        "return self.answer is None or self.answer.state is ChargeState.CAPTURED",
-        "return self.answer is not None and self.answer.state is ChargeState.CAPTURED",
+        "return self.response is None or self.response.state is ChargeState.CAPTURED",
+        "return self.response is not None and self.response.state is ChargeState.CAPTURED",
         LOST_RUNS,
     ),
     Bug(
@@ -749,15 +749,15 @@ WORKFLOWS = (
     Bug(
         "void does not say why",
         "workflows/charging.py",
-        "self.answer = resolved.explained_by(error)",
-        "self.answer = resolved",
+        "self.response = resolved.explained_by(error)",
+        "self.response = resolved",
         "tests/workflow/test_outages.py",
     ),
     Bug(
         "refund is given up",
         "workflows/charging.py",
-        "self.answer = await until_done(self._steps.refund, on_failure=self._on_failure)",
-        "self.answer = await self._steps.refund()",
+        "self.response = await until_done(self._steps.refund, on_failure=self._on_failure)",
+        "self.response = await self._steps.refund()",
         "tests/workflow/test_outages.py",
     ),
     Bug(
@@ -851,8 +851,8 @@ WORKFLOWS = (
     Bug(
         "capture for a lapsed reservation is kept",
         "workflows/order_check.py",
-        "self._reservation.lapses_before(workflow.now())",
-        "self._reservation.lapses_before(self._instruction.requested_at)",
+        "self._reservation.expires_before(workflow.now())",
+        "self._reservation.expires_before(self._instruction.requested_at)",
         VERIFIED_AGAIN,
     ),
     Bug(
@@ -872,8 +872,8 @@ WORKFLOWS = (
     Bug(
         "cancellation during the charge is overlooked",
         "workflows/payment.py",
-        "        self._check.raise_if_lapsed()\n        self._raise_if_cancelled()\n",
-        "        self._check.raise_if_lapsed()\n",
+        "        self._check.raise_if_expired()\n        self._raise_if_cancelled()\n",
+        "        self._check.raise_if_expired()\n",
         CANCELLATION,
     ),
     Bug(
@@ -1005,7 +1005,7 @@ WORKFLOWS = (
     Bug(
         "young payments are taken up",
         "workflows/reconciliation.py",
-        "workflow.now() - ABANDONED_AFTER,",
+        "workflow.now() - CHECKED_AFTER,",
         "workflow.now(),",
         RECONCILIATION,
     ),
@@ -1261,7 +1261,7 @@ ADAPTER = (
     Bug(
         "partial approval counts as a capture",
         "activities/adapters/gateway.py",
-        "has_amount = self.is_of(amount) if amount else self.amount is not None",
+        "has_amount = self.has_amount(amount) if amount else self.amount is not None",
         "has_amount = self.amount is not None",
         GATEWAY_ANSWERS,
     ),
@@ -1317,14 +1317,14 @@ ADAPTER = (
     Bug(
         "another refund's answer is trusted",
         "activities/adapters/gateway.py",
-        "return keys == (request.key, request.charge_key) and self.is_of(request.amount)",
-        "return self.is_of(request.amount)",
+        "return keys == (request.key, request.charge_key) and self.has_amount(request.amount)",
+        "return self.has_amount(request.amount)",
         "tests/unit/activities/test_gateway_refunds.py",
     ),
     Bug(
         "refund of another amount counts as made",
         "activities/adapters/gateway.py",
-        "return keys == (request.key, request.charge_key) and self.is_of(request.amount)",
+        "return keys == (request.key, request.charge_key) and self.has_amount(request.amount)",
         "return keys == (request.key, request.charge_key)",
         "tests/unit/activities/test_gateway_refunds.py",
     ),
@@ -1338,7 +1338,7 @@ ADAPTER = (
     Bug(
         "order without a state counts as pending",
         "activities/adapters/ordering.py",
-        "response.state or (PENDING if self._accept_stateless else None)",
+        "response.state or (PENDING if self._accept_without_state else None)",
         "response.state or PENDING",
         ORDERING,
     ),
@@ -1415,7 +1415,7 @@ ADAPTER = (
     Bug(
         "hostile answer counts as a capture",
         "activities/adapters/gateway.py",
-        "has_amount = self.is_of(amount) if amount else self.amount is not None",
+        "has_amount = self.has_amount(amount) if amount else self.amount is not None",
         "has_amount = True",
         HOSTILE_ANSWERS,
     ),
@@ -1854,8 +1854,8 @@ DB = (
     Bug(
         "only the first page of what is unfinished is read",
         "db/paging.py",
-        "        after = Place(rows[-1]",
-        "        break\n        after = Place(rows[-1]",
+        "        after = RowPosition(rows[-1]",
+        "        break\n        after = RowPosition(rows[-1]",
         f"{GUARDS}::test_everything_unfinished_is_read_page_by_page",
     ),
     Bug(
@@ -1997,8 +1997,8 @@ API = (
     Bug(
         "keys are forgotten while the issuer is down",
         "api/identity.py",
-        "    async def _ask(self) -> None:\n",
-        "    async def _ask(self) -> None:\n        self._keys = {}\n",
+        "    async def _refresh(self) -> None:\n",
+        "    async def _refresh(self) -> None:\n        self._keys = {}\n",
         ISSUER_KEYS,
     ),
     Bug(
@@ -2357,17 +2357,17 @@ REFUNDING = (
     Bug(
         "what is left of a charge is not looked at",
         "activities/refunds.py",
-        "        if has_left:\n            raise",
+        "        if can_refund:\n            raise",
         "        if not request:\n            raise",
         MAKING_REFUNDS,
     ),
     Bug(
         "refund is looked up before what is left",
         "activities/refunds.py",
-        "        has_left = await self._gateway.has_left(request)\n"
+        "        can_refund = await self._gateway.can_still_refund(request)\n"
         "        state = await self._gateway.find_refund(request)\n",
         "        state = await self._gateway.find_refund(request)\n"
-        "        has_left = await self._gateway.has_left(request)\n",
+        "        can_refund = await self._gateway.can_still_refund(request)\n",
         f"{REFUND_SAGA}::test_a_refusal_after_a_lost_response_ends_no_refund",
     ),
     Bug(
@@ -2458,7 +2458,7 @@ REFUNDING = (
     Bug(
         "success that may be undone is refunded",
         "domain/refund.py",
-        "if payment.as_answered.status is not PaymentStatus.SUCCEEDED:",
+        "if payment.as_shown_to_callers.status is not PaymentStatus.SUCCEEDED:",
         "if payment.status is not PaymentStatus.SUCCEEDED:",
         REFUND_HTTP,
     ),
@@ -2801,22 +2801,22 @@ READING = (
     Bug(
         "a deadline that has passed is never set again",
         "api/server.py",
-        "    def _give_up(self) -> None:\n        self._deadline = None\n",
-        "    def _give_up(self) -> None:\n",
+        "    def _on_deadline(self) -> None:\n        self._deadline = None\n",
+        "    def _on_deadline(self) -> None:\n",
         SERVER,
     ),
     Bug(
         "a request's time begins before it does",
         "api/server.py",
-        "            self._end_wait()\n            self._await_request()\n        self._stage",
-        "            self._await_request()\n        self._stage",
+        "            self._cancel_deadline()\n            self._start_deadline()\n",
+        "            self._start_deadline()\n",
         SERVER,
     ),
     Bug(
         "Upgrade begins a request's time anew",
         "api/server.py",
-        "if self._stage is Stage.IDLE:\n            self._end_wait()",
-        "if self._stage:\n            self._end_wait()",
+        "if self._stage is Stage.IDLE:\n            self._cancel_deadline()",
+        "if self._stage:\n            self._cancel_deadline()",
         SERVER,
     ),
 )
@@ -3087,7 +3087,7 @@ AUDITING = (
     Bug(
         "events that Kafka has deleted are missed",
         "audit/sources.py",
-        "events_since=None if self._records.has_all else self._since",
+        "events_since=None if self._records.is_complete else self._since",
         "events_since=None",
         AUDIT_SOURCES,
     ),
@@ -3185,7 +3185,7 @@ AUDITING = (
     Bug(
         "a reconciliation that does not end is no finding",
         "domain/reconciliation.py",
-        "if now - completed_at > ROUNDS_WITHIN:",
+        "if now - completed_at > MAX_ROUND_AGE:",
         "elif read_at < completed_at:",
         AUDIT_SOURCES,
     ),
@@ -3206,7 +3206,7 @@ AUDITING = (
     Bug(
         "runs without a record are not audited",
         "audit/runs.py",
-        "return is_recent or run.status not in WELL_ENDED",
+        "return is_recent or run.status not in NOT_FAILED",
         "return is_recent",
         AUDIT_SOURCES,
     ),

@@ -15,7 +15,7 @@ from tests.proofs.simulation.faults import FRESH, Scenario
 from tests.proofs.simulation.world import FaultyWorld
 from tests.support.builders import a_reservation, an_order
 from tests.support.fakes.world import CAPTURED
-from workflows.reconciliation import ABANDONED_AFTER
+from workflows.reconciliation import CHECKED_AFTER
 
 DECLINE = Charge(key="", state=ChargeState.DECLINED, error_code=ErrorCode.CARD_DECLINED)
 WHY = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka refused the event.")
@@ -31,7 +31,7 @@ def set_up(
     if scenario in WITHOUT_RESERVATION:
         instruction = instruction.model_copy(update={"reservation_id": None})
     if scenario not in FRESH:
-        age = timedelta(days=1) if scenario is Scenario.STALE else 2 * ABANDONED_AFTER
+        age = timedelta(days=1) if scenario is Scenario.STALE else 2 * CHECKED_AFTER
         asked_at = instruction.requested_at - age
         instruction = instruction.model_copy(update={"requested_at": asked_at})
     _open_order(world, scenario, instruction)
@@ -128,7 +128,7 @@ def _fail_beside_success(world: FaultyWorld, instruction: PaymentInstruction) ->
 
 def _fail_beside_pending(world: FaultyWorld, instruction: PaymentInstruction) -> None:
     other = _fail(world, instruction, Announcement.BEGUN)
-    asked_at = instruction.requested_at + 2 * ABANDONED_AFTER
+    asked_at = instruction.requested_at + 2 * CHECKED_AFTER
     _claim(world, other.model_copy(update={"requested_at": asked_at}))
 
 

@@ -24,7 +24,7 @@ from tests.support.fakes.refunds import FakeRefunds
 from tests.support.fakes.rounds import FakeRounds
 from tests.support.invariants import books_of
 from workflows.payment import PaymentWorkflow
-from workflows.reconciliation import ABANDONED_AFTER
+from workflows.reconciliation import CHECKED_AFTER
 from workflows.start import TemporalWorkflowStarter, start_payment
 
 ROUNDS = 20
@@ -130,7 +130,7 @@ class Story:
 
     async def _reconcile_everything(self) -> None:
         """Rounds until one finds nothing. The first one leaves young payments alone."""
-        await self._reconcile(self._instruction.requested_at + ABANDONED_AFTER)
+        await self._reconcile(self._instruction.requested_at + CHECKED_AFTER)
         for _ in range(ROUNDS):
             if not await self._reconcile(await self._clock.now() + SOON):
                 return

@@ -70,12 +70,12 @@ class FakeEventRecords(EventRecords):
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.has_all = True
+        self.is_complete = True
 
     async def find(self, _: datetime, __: Collection[str]) -> FoundRecords:
         keys = {each.key for each in self.records}
         by_key = {key: [each for each in self.records if each.key == key] for key in keys}
-        return FoundRecords(by_key, self.has_all)
+        return FoundRecords(by_key, self.is_complete)
 
 
 class FakeTemporal:

@@ -26,8 +26,8 @@ class FakeGateway(PaymentGateway):
     async def find_refund(self, request: RefundRequest) -> RefundState | None:
         return await self._world.perform("find_refund", lambda: self._refund(request))
 
-    async def has_left(self, request: RefundRequest) -> bool:
-        return await self._world.perform("has_left", lambda: self._has_left(request))
+    async def can_still_refund(self, request: RefundRequest) -> bool:
+        return await self._world.perform("can_still_refund", lambda: self._has_left(request))
 
     def _present_state(self, key: str, amount: Money | None) -> Charge | None:
         """The charge, as the adapter reads it: another amount or a partial refund is an error."""

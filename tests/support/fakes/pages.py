@@ -5,17 +5,17 @@ from datetime import datetime
 from typing import TypeVar
 
 from domain.payment import Payment
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from domain.refund import Refund
 
 Unfinished = TypeVar("Unfinished", Payment, Refund)
 
 
 def pages(
-    unfinished: Iterable[Unfinished], moment: datetime, after: Place | None
+    unfinished: Iterable[Unfinished], moment: datetime, after: RowPosition | None
 ) -> Iterator[Sequence[Unfinished]]:
     """Pages of two, oldest first."""
-    places = {Place(each.created_at, each.id): each for each in unfinished}
+    places = {RowPosition(each.created_at, each.id): each for each in unfinished}
     wanted = [
         places[place]
         for place in sorted(places)

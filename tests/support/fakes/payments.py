@@ -7,7 +7,7 @@ from uuid import UUID
 from activities.ports import Payments
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import TRANSITIONS, Announcement, Claim, Payment, PaymentStatus
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from tests.support.fakes.pages import pages
 from tests.support.fakes.world import World
 
@@ -37,7 +37,7 @@ class FakePayments(Payments):
         await self._world.perform("record_announcement", lambda: self._announce(payment))
 
     async def pending_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         await self._world.perform("unfinished_before", lambda: None)
         pending = [each for each in self._world.payments.values() if not each.is_final]
@@ -45,7 +45,7 @@ class FakePayments(Payments):
             yield page
 
     async def unpublished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         unpublished = [each for each in self._world.payments.values() if each.is_unannounced]
         for page in pages(unpublished, moment, after):

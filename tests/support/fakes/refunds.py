@@ -6,7 +6,7 @@ from datetime import datetime
 from activities.ports import Refunds
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import PaymentStatus
-from domain.reconciliation import Place
+from domain.reconciliation import RowPosition
 from domain.refund import Refund, RefundStatus
 from tests.support.fakes.pages import pages
 from tests.support.fakes.world import World
@@ -26,7 +26,7 @@ class FakeRefunds(Refunds):
         await self._world.perform("record_refund_announced", lambda: self._announce(refund))
 
     async def unfinished_before(
-        self, moment: datetime, after: Place | None = None
+        self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
         unfinished = [
             each
@@ -46,7 +46,7 @@ class FakeRefunds(Refunds):
             and each.status is not RefundStatus.FAILED
         )
         payment = self._world.payments[refund.payment_id]
-        is_kept = payment.as_answered.status is PaymentStatus.SUCCEEDED
+        is_kept = payment.as_shown_to_callers.status is PaymentStatus.SUCCEEDED
         captured = payment.amount.minor_units if is_kept else 0
         if sum(others) + refund.amount.minor_units > captured:
             raise PaymentError(ErrorCode.REFUND_TOO_LARGE, "The refund is more than what is left.")

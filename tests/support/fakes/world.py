@@ -44,7 +44,7 @@ UNAVAILABLE = {
     "void_charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "refund": ErrorCode.GATEWAY_UNAVAILABLE,
     "find_refund": ErrorCode.GATEWAY_UNAVAILABLE,
-    "has_left": ErrorCode.GATEWAY_UNAVAILABLE,
+    "can_still_refund": ErrorCode.GATEWAY_UNAVAILABLE,
     "record_refund": ErrorCode.DATABASE_UNAVAILABLE,
     "record_refund_ended": ErrorCode.DATABASE_UNAVAILABLE,
     "record_refund_announced": ErrorCode.DATABASE_UNAVAILABLE,

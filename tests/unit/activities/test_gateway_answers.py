@@ -231,7 +231,7 @@ async def test_a_refused_look_up_leaves_the_outcome_open(status: int) -> None:
         findings: list[Awaitable[object]] = [
             ask.find_charge(KEY, CHARGE.amount),
             ask.void_charge(KEY, CHARGE.amount),
-            ask.has_left(REFUND),
+            ask.can_still_refund(REFUND),
         ]
         for finding in findings:
             assert await code_of(finding) is ErrorCode.GATEWAY_UNAVAILABLE

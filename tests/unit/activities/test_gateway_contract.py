@@ -93,14 +93,14 @@ async def test_a_refund_is_made_once_and_found(subject: PaymentGateway) -> None:
     charge = a_charge()
     await subject.charge(charge)
     refund = refund_of(charge, "150.00")
-    assert await subject.has_left(refund)
+    assert await subject.can_still_refund(refund)
     assert await subject.find_refund(refund) is None
 
     assert await subject.refund(refund) is RefundState.SUCCEEDED
     assert await subject.refund(refund) is RefundState.SUCCEEDED
 
     assert await subject.find_refund(refund) is RefundState.SUCCEEDED
-    assert not await subject.has_left(refund)
+    assert not await subject.can_still_refund(refund)
 
 
 async def test_only_a_look_up_shows_that_a_charge_is_refunded(subject: PaymentGateway) -> None:
@@ -125,8 +125,8 @@ async def test_a_charge_that_is_refunded_in_part_is_an_error(subject: PaymentGat
     assert await code_of(finding) is ErrorCode.GATEWAY_UNAVAILABLE
     voiding = subject.void_charge(charge.key, charge.amount)
     assert await code_of(voiding) is ErrorCode.GATEWAY_UNAVAILABLE
-    assert await subject.has_left(refund_of(charge, "100.00"))
-    assert not await subject.has_left(refund_of(charge, "100.01"))
+    assert await subject.can_still_refund(refund_of(charge, "100.00"))
+    assert not await subject.can_still_refund(refund_of(charge, "100.01"))
 
 
 async def test_no_more_is_refunded_than_was_captured(subject: PaymentGateway) -> None:
@@ -142,7 +142,7 @@ async def test_no_more_is_refunded_than_was_captured(subject: PaymentGateway) ->
         refund_of(voided, "1.00"),
     ):
         assert await code_of(subject.refund(refund)) is ErrorCode.REFUND_REFUSED
-        assert not await subject.has_left(refund)
+        assert not await subject.can_still_refund(refund)
         assert await subject.find_refund(refund) is None
 
 
@@ -160,4 +160,4 @@ async def test_an_unknown_charge_has_neither_refunds_nor_amounts(subject: Paymen
     refund = refund_of(a_charge(), "1.00")
 
     assert await code_of(subject.refund(refund)) is ErrorCode.REFUND_REFUSED
-    assert await code_of(subject.has_left(refund)) is ErrorCode.GATEWAY_UNAVAILABLE
+    assert await code_of(subject.can_still_refund(refund)) is ErrorCode.GATEWAY_UNAVAILABLE

@@ -113,13 +113,13 @@ async def test_a_refund_that_the_gateway_does_not_know_is_none() -> None:
 async def test_what_is_left_of_a_charge_is_compared_with_the_refund(
     members: dict[str, Any], has_left: bool
 ) -> None:
-    assert await gateway(FixedResponse(a_charge(**members))).has_left(REFUND) is has_left
+    assert await gateway(FixedResponse(a_charge(**members))).can_still_refund(REFUND) is has_left
 
 
 @pytest.mark.parametrize(
     "members", [{"amount": None}, {"currency": "EUR"}, {"key": "pay_2_charge"}, {"state": "odd"}]
 )
 async def test_what_is_left_is_not_guessed(members: dict[str, Any]) -> None:
-    asking = gateway(FixedResponse(a_charge(**members))).has_left(REFUND)
+    asking = gateway(FixedResponse(a_charge(**members))).can_still_refund(REFUND)
 
     assert await code_of(asking) is ErrorCode.GATEWAY_UNAVAILABLE

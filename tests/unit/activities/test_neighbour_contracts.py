@@ -52,7 +52,7 @@ class SimulatedNeighbours(Neighbours):
     def __init__(self, serve: Serve) -> None:
         self._orders, at_ordering = serve(ordering, ErrorCode.ORDERING_UNAVAILABLE)
         self._seats, at_inventory = serve(inventory, ErrorCode.INVENTORY_UNAVAILABLE)
-        self.ordering = HttpOrdering(at_ordering, accept_stateless=False)
+        self.ordering = HttpOrdering(at_ordering, accept_without_state=False)
         self.inventory = HttpInventory(at_inventory)
 
     async def add_order(self, order: Order) -> None:

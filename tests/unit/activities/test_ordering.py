@@ -44,15 +44,15 @@ async def test_a_total_keeps_its_digits(total: str, quote: str) -> None:
 )
 async def test_an_order_without_state_is_pending_only_by_setting(body: dict[str, Any]) -> None:
     assert (await fetch_order(FixedResponse(body))).state is None
-    assert (await fetch_order(FixedResponse(body), accept_stateless=True)).state == "pending"
+    assert (await fetch_order(FixedResponse(body), accept_without_state=True)).state == "pending"
     paid = FixedResponse({**body, "state": "paid"})
-    assert (await fetch_order(paid, accept_stateless=True)).state == "paid"
+    assert (await fetch_order(paid, accept_without_state=True)).state == "paid"
 
 
 async def test_a_null_does_not_hide_the_other_spelling() -> None:
     body = {"state": None, "status": "paid", "userId": None, "customerId": "c", "total": 1}
 
-    found = await fetch_order(FixedResponse(body), accept_stateless=True)
+    found = await fetch_order(FixedResponse(body), accept_without_state=True)
 
     assert (found.state, found.customer_id) == ("paid", "c")
 

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 
 from api.app import ROUTERS
 from api.errors import STATUSES
-from api.identity import NOBODY, READ, REFUND, WRITE, Identity, IssuerKeys
+from api.identity import NOBODY, READ, REFUND, WRITE, Authenticator, IssuerKeys
 from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
@@ -133,7 +133,7 @@ def client(resources: FakeResources, http: httpx.AsyncClient, app: FastAPI) -> h
     async def fetch() -> Any:
         return key_set()
 
-    resources.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    resources.authenticator = Authenticator(IssuerKeys(fetch), ISSUER, AUDIENCE)
     resources.recorded, resources.recorded_refunds = [*PAYMENTS], [*REFUNDS]
     app.state.resources = resources.build()
     return http

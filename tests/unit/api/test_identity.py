@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api.identity import AT_JWT, READ, WRITE, Identity, IssuerKeys
+from api.identity import AT_JWT, READ, WRITE, Authenticator, IssuerKeys
 from api.request_errors import RequestError, RequestErrorCode
 from tests.support.fake_resources import BODY, SUCCEEDED, FakeResources, envelope, problem
 from tests.support.issuer import CountingIssuer
@@ -55,7 +55,7 @@ def guarded(resources: FakeResources) -> FakeResources:
     async def fetch() -> Any:
         return key_set()
 
-    resources.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    resources.authenticator = Authenticator(IssuerKeys(fetch), ISSUER, AUDIENCE)
     resources.outcome = SUCCEEDED
     resources.recorded = [SUCCEEDED]
     return resources
@@ -86,13 +86,13 @@ async def test_every_known_type_of_token_is_accepted(
     [("at+jwt", True), ("application/AT+JWT", True), ("JWT", False), (None, False)],
 )
 async def test_a_setting_accepts_access_tokens_only(kind: str | None, is_accepted: bool) -> None:
-    strict = Identity(IssuerKeys(CountingIssuer().fetch), ISSUER, AUDIENCE, AT_JWT)
+    strict = Authenticator(IssuerKeys(CountingIssuer().fetch), ISSUER, AUDIENCE, AT_JWT)
 
     if is_accepted:
-        assert (await strict.principal(typed(kind))).scopes
+        assert (await strict.authenticate(typed(kind))).scopes
     else:
         with pytest.raises(RequestError):
-            await strict.principal(typed(kind))
+            await strict.authenticate(typed(kind))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_a_setting_accepts_access_tokens_only(kind: str | None, is_accepte
 async def test_scopes_are_a_text_or_a_list(
     guarded: FakeResources, scope: Any, scopes: set[str]
 ) -> None:
-    assert (await guarded.identity.principal(a_token(scope=scope))).scopes == scopes
+    assert (await guarded.authenticator.authenticate(a_token(scope=scope))).scopes == scopes
 
 
 STRANGE_TYPES: list[Any] = ["logout+jwt", "id+jwt", "text/at+jwt", "application/jwt", " ", 7, []]
@@ -176,7 +176,7 @@ async def test_no_letter_of_a_token_may_differ(guarded: FakeResources, algorithm
     for place, letter in enumerate(token):
         changed = token[:place] + ALPHABET[ALPHABET.find(letter) ^ 32] + token[place + 1 :]
         with pytest.raises(RequestError) as refusal:
-            await guarded.identity.principal(changed)
+            await guarded.authenticator.authenticate(changed)
         assert refusal.value.code is RequestErrorCode.UNAUTHENTICATED
 
 

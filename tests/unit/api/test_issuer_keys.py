@@ -29,9 +29,9 @@ async def test_keys_are_requested_after_a_pause_or_when_they_are_old(clock: list
         assert await keys.find("unknown") is None
     assert issuer.requests == 1
 
-    clock[0] += identity.PAUSE_SECONDS
+    clock[0] += identity.KEYS_PAUSE_SECONDS
     await keys.find("unknown")
-    clock[0] += identity.FRESH_SECONDS
+    clock[0] += identity.MAX_KEYS_AGE_SECONDS
     await keys.find("RS256")
 
     assert issuer.requests == 3
@@ -47,7 +47,7 @@ async def test_the_last_good_keys_count_while_the_issuer_is_down(
     keys = IssuerKeys(issuer.fetch)
     await keys.find("RS256")
     issuer.is_down, issuer.keys = answer is None, answer
-    clock[0] += identity.FRESH_SECONDS
+    clock[0] += identity.MAX_KEYS_AGE_SECONDS
 
     assert await keys.find("RS256")
     assert issuer.requests == 2
@@ -62,7 +62,7 @@ async def test_nobody_waits_for_the_keys_of_others() -> None:
         await answered.wait()
         return issuer.keys
 
-    keys._fetch, keys._asked_at = answer_late, keys._asked_at - identity.PAUSE_SECONDS
+    keys._fetch, keys._refreshed_at = answer_late, keys._refreshed_at - identity.KEYS_PAUSE_SECONDS
     waiting = asyncio.create_task(keys.find("unknown"))
     await asyncio.sleep(0)
 

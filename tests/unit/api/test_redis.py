@@ -37,7 +37,7 @@ class Clock(SimpleNamespace):
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(api.redis, "time", clock)
-    monkeypatch.setattr(api.redis, "BUDGET_SECONDS", 0.01)
+    monkeypatch.setattr(api.redis, "CALL_TIMEOUT_SECONDS", 0.01)
     return clock
 
 

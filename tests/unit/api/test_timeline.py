@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from api import timeline
-from api.identity import READ, Identity, IssuerKeys
+from api.identity import READ, Authenticator, IssuerKeys
 from api.timeline import ReadSource
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
@@ -111,7 +111,7 @@ async def test_a_customer_sees_no_internals(
     async def fetch() -> Any:
         return key_set()
 
-    resources.identity = Identity(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    resources.authenticator = Authenticator(IssuerKeys(fetch), ISSUER, AUDIENCE)
     app.state.resources = resources.build()
     resources.recorded = [SUCCEEDED]
     resources.sources |= {

@@ -106,7 +106,9 @@ async def test_the_cause_is_logged_if_the_ending_is_unknown(
 ) -> None:
     handle: Any = FakeTemporal(GONE)
 
-    assert await workflows_on(handle)._running(INSTRUCTION.payment_id, handle).ended() is None
+    assert (
+        await workflows_on(handle)._running(INSTRUCTION.payment_id, handle).wait_for_end() is None
+    )
     assert lines(caplog, refusals) == ["Temporal refuses: tcp connect error (UNAVAILABLE)"]
 
 

@@ -136,7 +136,7 @@ async def test_only_what_kafka_must_still_have_is_missed(sources: FakeSources) -
     sources.database.refunds.append(a_refund(payment, created_at=NOW - timedelta(hours=1)))
 
     assert "is missing" in await findings(sources, payment.order_id)
-    sources.events.has_all = False
+    sources.events.is_complete = False
     assert "is missing" not in await findings(sources, payment.order_id)
 
 

@@ -74,9 +74,9 @@ def test_what_is_safe_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DATABASE_URL", "postgresql://u:%70ayments@db/x?sslmode=require", "set your own"),
         ("DATABASE_URL", "postgresql://u:password@db/x?sslmode=require", "set your own"),
         ("DATABASE_URL", "postgresql://u@db/x?sslmode=require", "has no password"),
-        ("DATABASE_URL", "postgresql://u:hunter2@db/x", "may go unencrypted"),
-        ("DATABASE_URL", "postgresql://u:hunter2@db/x?sslmode=prefer", "may go unencrypted"),
-        ("DATABASE_URL", "postgresql://u:hunter2@localhost,db/x", "may go unencrypted"),
+        ("DATABASE_URL", "postgresql://u:hunter2@db/x", "may be unencrypted"),
+        ("DATABASE_URL", "postgresql://u:hunter2@db/x?sslmode=prefer", "may be unencrypted"),
+        ("DATABASE_URL", "postgresql://u:hunter2@localhost,db/x", "may be unencrypted"),
         (
             "DATABASE_URL",
             "postgresql://u:hunter2@db/x?sslmode=require&sslmode=disable",
@@ -99,17 +99,17 @@ def test_what_is_safe_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AUTH_KEYS_URL", "http://issuer/keys", "use https://"),
         ("CORS_ORIGINS", "*", "name each"),
         ("CORS_ORIGINS", "https://shop.example,http://shop.example", "name each"),
-        ("REDIS_URL", "rediss://:hunter2@r?ssl_cert_reqs=none", "takes any certificate"),
-        ("REDIS_URL", "rediss://:hunter2@r?ssl_cert_reqs=Optional", "takes any certificate"),
+        ("REDIS_URL", "rediss://:hunter2@r?ssl_cert_reqs=none", "accepts any certificate"),
+        ("REDIS_URL", "rediss://:hunter2@r?ssl_cert_reqs=Optional", "accepts any certificate"),
         (
             "REDIS_URL",
             "rediss://:hunter2@r?ssl_cert_reqs=none&ssl_cert_reqs=required",
-            "takes any certificate",
+            "accepts any certificate",
         ),
         ("REDIS_URL", "rediss://:hunter2@r?ssl_check_hostname=False", "of any host"),
-        *(("TRUSTED_PROXIES", each, "name the proxies' own") for each in WIDE),
-        ("RATE_LIMIT", "1000000000/second", "limits nobody"),
-        ("RATE_LIMIT", "60001/minute", "limits nobody"),
+        *(("TRUSTED_PROXIES", each, "name only the proxies' networks") for each in WIDE),
+        ("RATE_LIMIT", "1000000000/second", "too high to limit anybody"),
+        ("RATE_LIMIT", "60001/minute", "too high to limit anybody"),
         ("LOG_LEVEL", "DEBUG", "use INFO"),
     ],
 )
@@ -195,7 +195,7 @@ async def test_brokers_on_other_machines_are_not_used_without_tls(
 def test_files_of_temporal_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     said = objections(monkeypatch, {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": "/hunter2.pem"})
 
-    assert "  TEMPORAL_ADDRESS: has TEMPORAL_* variables or files beside it" in said
+    assert "  TEMPORAL_ADDRESS: comes with TEMPORAL_* variables or files that" in said
     assert "hunter2" not in said
 
 

@@ -136,7 +136,7 @@ def test_a_reservation_that_does_not_fit_is_refused_with_its_reason(
     ids=str,
 )
 def test_a_hold_without_an_end_never_lapses(expires_at: datetime | None, lapses: bool) -> None:
-    assert a_reservation(INSTRUCTION, expires_at=expires_at).lapses_before(NOON) is lapses
+    assert a_reservation(INSTRUCTION, expires_at=expires_at).expires_before(NOON) is lapses
 
 
 @pytest.mark.parametrize(

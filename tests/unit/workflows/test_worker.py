@@ -30,10 +30,10 @@ async def test_settings_choose_the_adapters(
         steps = await worker._activities(Settings.model_construct(**changes), client, stack)
         by_name: dict[str, Any] = {step.__name__: step for step in steps}
 
-        assert by_name["fetch_order"].__self__._ordering._accept_stateless is stateless
+        assert by_name["fetch_order"].__self__._ordering._accept_without_state is stateless
         assert isinstance(by_name["fetch_reservation"].__self__._inventory, inventory)
         gateway = by_name["charge"].__self__._gateway
         assert gateway._accept_simulated is (changes != {"environment": "production"})
         gateway = gateway._client
-        assert gateway._unavailable is ErrorCode.GATEWAY_UNAVAILABLE
+        assert gateway._unavailable_code is ErrorCode.GATEWAY_UNAVAILABLE
         assert gateway._http.base_url == "http://gateway:5005/"
