@@ -75,7 +75,7 @@ format: install ## Format the code, and fix what ruff can fix
 
 .PHONY: unit
 unit: install ## Run the tests that start no server
-	$(PYTHON) -m pytest tests/unit -n 2 $(ARGS)
+	$(PYTHON) -m pytest tests/unit -n 2 -m "not proof" $(ARGS)
 
 .PHONY: test
 test: install ## Run all tests but the long ones (ARGS="-k refund" selects some)

@@ -77,6 +77,7 @@ async def test_existing_topics_are_checked(
     ]
 
 
+@pytest.mark.proof
 async def test_publishers_and_payments_outlast_an_outage(
     publisher: KafkaPublisher, system: System
 ) -> None:

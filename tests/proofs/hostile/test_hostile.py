@@ -6,14 +6,14 @@ import pytest
 
 from tests.proofs.hostile.answers import EXCHANGES, attempt
 from tests.proofs.hostile.payments import KINDS, HostileWorld, hostile_cases
+from tests.support.proof import Part, parts_of_a_test
 
-PARTS = 4
 CASES = 25
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-async def test_no_hostile_answer_is_misunderstood(part: int) -> None:
-    tally = await attempt(part, 1000)
+@pytest.mark.parametrize("part", parts_of_a_test(4))
+async def test_no_hostile_answer_is_misunderstood(part: Part) -> None:
+    tally = await attempt(part.number, 1000)
 
     assert tally.wrong == []
     assert {each.split(":")[0] for each in tally.outcomes} == set(EXCHANGES)
@@ -29,10 +29,10 @@ async def test_some_changed_responses_are_still_understood() -> None:
         assert outcomes[each]
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-async def test_payments_among_hostile_neighbours_end_well(part: int) -> None:
+@pytest.mark.parametrize("part", parts_of_a_test(4))
+async def test_payments_among_hostile_neighbours_end_well(part: Part) -> None:
     async with hostile_cases() as cases:
-        findings = [await cases.run(part * CASES + number) for number in range(CASES)]
+        findings = [await cases.run(part.number * CASES + number) for number in range(CASES)]
 
     assert {each.seed: each.violations for each in findings if each.violations} == {}
     assert sum(each.mutated for each in findings) > CASES

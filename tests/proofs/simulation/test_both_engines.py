@@ -70,7 +70,7 @@ async def on_server(cases: Sequence[Case], *, remembers: bool) -> list[Finding]:
 
 
 @pytest.mark.timeout(900)  # some seconds on a quiet machine
-@pytest.mark.parametrize("part", parts_of_a_test(8))
+@pytest.mark.parametrize("part", parts_of_a_test(16))
 async def test_both_engines_come_to_the_same_ending(part: Part) -> None:
     cases = part.of(SAMPLE)
     remembers = part.number % 3 > 0

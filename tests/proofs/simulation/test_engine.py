@@ -46,6 +46,7 @@ def told_in_process(what: str, *, remembers: bool = True) -> tuple[str, list[str
     return clock.run(tell())
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(600)  # some seconds on a quiet machine
 async def test_a_server_does_the_same() -> None:
     async with time_skipping() as server:
