@@ -16,9 +16,7 @@ JSON_CLIENT = "tests/unit/activities/test_json_client.py"
 ORDERING = "tests/unit/activities/test_ordering.py"
 INVENTORY = "tests/unit/activities/test_inventory.py"
 WORKER = "tests/unit/workflows/test_worker.py"
-HOSTILE_ANSWERS = (
-    "tests/proofs/hostile/test_hostile.py::test_no_hostile_answer_is_misunderstood"
-)
+HOSTILE_ANSWERS = "tests/proofs/hostile/test_hostile.py::test_no_hostile_answer_is_misunderstood"
 PAYLOADS = "tests/unit/domain/test_payloads.py"
 GATEWAY_TIMELINE = "tests/unit/activities/test_gateway_timeline.py"
 GATEWAY_ANSWERS = "tests/unit/activities/test_gateway_answers.py"
