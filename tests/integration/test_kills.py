@@ -1,4 +1,4 @@
-"""Our own processes killed while a payment runs: it is completed, once."""
+"""Our processes are killed while a payment runs. It is completed, once."""
 
 import asyncio
 

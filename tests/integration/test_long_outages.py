@@ -1,4 +1,4 @@
-"""Neighbours that stay away until a step is given up, with minutes of waiting skipped."""
+"""Neighbours stay down until a step is given up. The minutes of waiting are skipped."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from tests.support.system import System
 
 @pytest.fixture
 async def hurried(system: System) -> AsyncIterator[System]:
-    """Anew for each test: on a clock that is a day ahead, every request would be an old one."""
+    """A new one for each test: afterwards its clock is a day ahead, and requests would be old."""
     async with hurrying(system) as hurried:
         yield hurried
 

@@ -1,4 +1,4 @@
-"""Refunds on the running system: never more than was captured, and known to everybody."""
+"""Refunds on the running system never exceed the capture, and are published."""
 
 import asyncio
 from collections import Counter

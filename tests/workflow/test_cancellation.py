@@ -1,4 +1,4 @@
-"""A cancellation request at every await: no refund is lost and no effect is left half done."""
+"""A cancellation at every await: no refund is lost and no effect is left incomplete."""
 
 from datetime import timedelta
 

@@ -23,7 +23,7 @@ from tests.support.time_skipping import time_skipping
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A server of one's own: after a termination during an activity it never skips time again."""
+    """A new server for each test: after a termination during an activity it skips no time."""
     async with time_skipping() as client:
         yield client
 
@@ -32,7 +32,7 @@ async def temporal() -> AsyncIterator[Client]:
 async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_published(
     harness: SagaHarness, operation: str
 ) -> None:
-    """It was on its way to PostgreSQL when the run was lost, and arrives before the next one."""
+    """Its write arrives at PostgreSQL after the run was lost and before the next run."""
     instruction = an_old_instruction(harness)
     if operation == "record_failed":
         harness.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
@@ -60,7 +60,7 @@ async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_published(
 async def test_a_capture_whose_payment_a_lost_run_has_failed_is_refunded(
     harness: SagaHarness,
 ) -> None:
-    """The failure was on its way to PostgreSQL, and arrives when the next run has charged."""
+    """The write of the failure arrives at PostgreSQL after the next run has charged."""
     instruction = an_old_instruction(harness)
     harness.world.before["fetch_reservation"] = refusal(ErrorCode.RESERVATION_NOT_ACTIVE)
     await lose_at(harness, instruction, "record_failed")
@@ -142,7 +142,7 @@ async def test_nothing_undoes_a_success_whose_event_has_begun(
 async def test_a_claim_that_stays_unknown_keeps_no_capture_of_a_lost_run(
     harness: SagaHarness,
 ) -> None:
-    """The same input is started again by hand while PostgreSQL is away."""
+    """The same input is started again by hand while PostgreSQL is down."""
     instruction = an_old_instruction(harness)
     harness.world.lose_after_capture(instruction)
     outage = harness.world.down_for("record_pending", timedelta(minutes=10))
@@ -157,7 +157,7 @@ async def test_a_claim_that_stays_unknown_keeps_no_capture_of_a_lost_run(
 
 
 async def test_a_key_without_a_row_waits_for_nobody(harness: SagaHarness) -> None:
-    """The row comes before the charge: no earlier run can have charged."""
+    """The row is written before the charge, so no earlier run can have charged."""
     instruction = an_old_instruction(harness).model_copy(update={"resumed": True})
     harness.world.before["fetch_order"] = harness.world.down_for("fetch_order", timedelta(hours=2))
 

@@ -1,4 +1,4 @@
-"""A run after a lost one looks first: nothing is published that was given back, nothing twice."""
+"""A run after a lost one looks first: it publishes no refunded payment, and nothing twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,7 @@ from tests.support.time_skipping import time_skipping
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A server of one's own: after a termination during an activity it never skips time again."""
+    """A new server for each test: after a termination during an activity it skips no time."""
     async with time_skipping() as client:
         yield client
 
@@ -84,7 +84,7 @@ async def test_another_request_makes_no_success_of_an_undone_payment(
 
 
 async def test_a_refund_that_no_compensation_was_recorded_for_is_seen(harness: SagaHarness) -> None:
-    """As a run of version 0.1.0 leaves it."""
+    """A run of version 0.1.0 leaves this."""
     instruction = an_old_instruction(harness)
     harness.world.lose_after_success(instruction)
     request = Refund.pending(
@@ -235,7 +235,7 @@ async def test_while_another_payment_is_pending_a_failure_is_left_alone(
 
 
 async def test_the_pending_payment_of_an_order_comes_first(harness: SagaHarness) -> None:
-    """Both have lost their workflow; the older one would take the order's workflow id."""
+    """Both have lost their workflow. The older one would use the order's workflow id."""
     first = an_old_instruction(harness)
     failed = Payment.pending(first).failed(DECLINED, harness.started_at, Announcement.BEGUN)
     second = first.model_copy(update={"payment_id": uuid4()})

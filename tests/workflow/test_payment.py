@@ -1,4 +1,4 @@
-"""How a payment ends: each step refused, failing for good, recovering, or losing its answer."""
+"""How a payment ends when a step is refused, fails, recovers or loses its response."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -189,7 +189,7 @@ async def test_event_refused_after_one_that_may_have_arrived_undoes_nothing(
 
 
 async def test_event_refused_in_a_later_round_undoes_nothing(harness: SagaHarness) -> None:
-    """Nor while the database, which could not be written either, has it that none was sent."""
+    """Also if the database could not record that the event may have been sent."""
     a_round = STEPS[EventActivities.publish_event].schedule_to_close
     harness.world.before["record_announcement"] = harness.world.down_for(
         "record_announcement", a_round
@@ -237,7 +237,7 @@ async def test_saga_survives_eviction_from_the_worker(harness_without_cache: Sag
 
 
 async def test_simulated_money_fails_the_payment_and_calls_operators(harness: SagaHarness) -> None:
-    """What the adapter makes of a simulated capture in production."""
+    """The adapter's result for a simulated capture in production."""
     code = ErrorCode.GATEWAY_SIMULATED
     harness.world.decline = Charge(key="", state=ChargeState.DECLINED, error_code=code)
     handle = await harness.start(harness.an_instruction())

@@ -1,4 +1,4 @@
-"""Payments whose workflow was lost are taken up again, and nothing of the lost run remains."""
+"""Payments whose workflow was lost are resumed, and nothing of the lost run remains."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,13 +31,13 @@ from workflows.worker import build_worker, payment_activities
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A server of one's own: after a termination during an activity it never skips time again."""
+    """A new server for each test: after a termination during an activity it skips no time."""
     async with time_skipping() as client:
         yield client
 
 
 async def a_payment_that_lost_its_workflow(harness: SagaHarness) -> PaymentInstruction:
-    """Terminated after the capture, before the success was recorded."""
+    """Its workflow is terminated after the capture, before the success is recorded."""
     instruction = an_old_instruction(harness)
     await lose_at(harness, instruction, "record_succeeded")
     return instruction

@@ -20,7 +20,7 @@ MANY = 10
 
 
 def gateway_is_dark(harness: SagaHarness) -> None:
-    """The charge is captured, and nobody learns of it for an hour."""
+    """The charge is captured, but its response is lost for an hour."""
     world = harness.world
     world.after["charge"] = world.down("charge")
     world.before["find_charge"] = world.down("find_charge")

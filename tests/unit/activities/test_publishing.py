@@ -1,4 +1,4 @@
-"""What is noted of an event while it is published, and when a refusal is final."""
+"""What is recorded of an event while it is published, and when a refusal is final."""
 
 import asyncio
 import dataclasses
@@ -21,7 +21,7 @@ EVENT = PaymentEvent.of(PAYMENT)
 
 
 class Payments(FakePayments):
-    """Remembers each announcement that is noted."""
+    """Keeps each announcement that is recorded."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

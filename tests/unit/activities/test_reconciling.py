@@ -1,4 +1,4 @@
-"""A round of the reconciliation: what it looks at first, and where it goes on after a try died."""
+"""A round of the reconciliation: its order, and where it continues after a lost try."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ LATER = NOON + timedelta(days=1)
 
 
 class Round:
-    """Runs a round try by try. Each try gets the heartbeat of the one before."""
+    """Runs the tries of a round. Each try gets the heartbeat of the one before."""
 
     def __init__(self) -> None:
         self.world = World()
@@ -49,7 +49,7 @@ class Round:
 
 @pytest.fixture
 def of_many() -> Round:
-    """Ten successes whose event is not out, and a pending payment and a refund that are newer."""
+    """Ten unpublished successes, and a pending payment and a refund that are newer."""
     of_many = Round()
     for number in range(10):
         payment = a_payment(created_at=NOON + timedelta(seconds=number)).succeeded(NOON)

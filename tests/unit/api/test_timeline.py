@@ -1,4 +1,4 @@
-"""The timeline: every source in one order, and none that holds up the others."""
+"""The timeline: the entries of every source in one order. No source delays the others."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the API makes of Temporal's refusals, and of workflows that others have started."""
+"""How the API handles Temporal's refusals, and workflows that others have started."""
 
 import logging
 from datetime import timedelta
@@ -25,7 +25,7 @@ GONE = RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b"")
 
 
 class FakeTemporal:
-    """A client, a workflow's handle and its description: all that the API asks of Temporal."""
+    """A client, a workflow handle and its description: all that the API uses of Temporal."""
 
     run_id = "run"
 
