@@ -28,7 +28,7 @@ BOUND = 3 * SECONDS + kafka.START_TIMEOUT_SECONDS
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "SEND_TIMEOUT_SECONDS", SECONDS)
     monkeypatch.setattr(kafka, "STOP_TIMEOUT_SECONDS", SECONDS)
     monkeypatch.setattr(kafka, "RETRY_PAUSE_SECONDS", 0)

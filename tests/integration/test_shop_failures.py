@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.support.agreement import assert_only_payment_agreed
-from tests.support.replica import another_api, hurrying
+from tests.support.replica import another_api, time_skipping_system
 from tests.support.shop_page import ShopPage
 from tests.support.system import Answer, System
 
@@ -89,8 +89,8 @@ async def test_a_failure_that_was_not_published_is_tried_again(
             await route.continue_()
             return
         if not refused:
-            async with hurrying(system) as hurried, hurried.without("ordering"):
-                refused.append(await sent(route, hurried))
+            async with time_skipping_system(system) as skipping, skipping.without("ordering"):
+                refused.append(await sent(route, skipping))
         [answer] = refused
         headers = await readable_by(route)
         await route.fulfill(status=answer.status, headers=headers, body=answer.text)

@@ -12,7 +12,7 @@ from domain.names import workflow_id
 from domain.payment import Payment, PaymentInstruction
 from tests.support.agreement import assert_agreement
 from tests.support.builders import an_instruction
-from tests.support.replica import hurrying
+from tests.support.replica import time_skipping_system
 from tests.support.system import System
 from workflows.payment import PaymentWorkflow
 from workflows.start import start_payment
@@ -21,7 +21,7 @@ from workflows.start import start_payment
 @pytest.fixture
 async def wiped(system: System) -> AsyncIterator[System]:
     """The system on an empty Temporal server."""
-    async with hurrying(system) as wiped:
+    async with time_skipping_system(system) as wiped:
         yield wiped
 
 

@@ -19,7 +19,7 @@ from tests.support import former
 from tests.support.builders import HOUR
 from tests.support.fakes.world import World
 from tests.support.former import Former
-from tests.support.invariants import assert_everybody_agrees
+from tests.support.invariants import assert_books_agree
 from tests.support.loss import ending
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import server_time, time_skipping
@@ -153,4 +153,4 @@ async def test_a_payment_that_the_former_version_has_begun_is_ended(
         payment = await ending(harness, instruction)
 
     assert payment.id == instruction.payment_id
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)

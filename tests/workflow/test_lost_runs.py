@@ -17,7 +17,7 @@ from tests.support.builders import DECLINED, a_payment, an_order
 from tests.support.fakes.gateway import FakeGateway
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.world import refusal
-from tests.support.invariants import assert_everybody_agrees
+from tests.support.invariants import assert_books_agree
 from tests.support.loss import an_old_instruction, ending, lose_at, reconcile, resumed
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import time_skipping
@@ -63,7 +63,7 @@ async def test_an_undone_payment_never_becomes_a_success(
     was_recorded = lost_at != "record_compensation"
     assert (payment.status is PaymentStatus.FAILED) == was_recorded
     assert harness.world.topics == [TOPIC_FAILED if was_recorded else TOPIC_SUCCEEDED]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("undo", UNDONE)
@@ -120,7 +120,7 @@ async def test_a_claim_that_an_old_worker_has_answered_may_not_be_new(
 
     assert payment.error_code is ErrorCode.ORDER_NOT_PENDING
     assert harness.world.net_minor_units == 0
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_charge_that_stands_is_published_and_never_undone(harness: SagaHarness) -> None:
@@ -132,7 +132,7 @@ async def test_a_charge_that_stands_is_published_and_never_undone(harness: SagaH
 
     assert payment.status is PaymentStatus.SUCCEEDED
     assert {"charge", "refund", "void_charge"}.isdisjoint(harness.world.calls)
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("announcement", [Announcement.BEGUN, Announcement.MADE])
@@ -186,7 +186,7 @@ async def test_the_same_input_started_again_looks_before_it_charges(harness: Sag
 
     assert payment.status is PaymentStatus.SUCCEEDED
     assert "charge" not in harness.world.calls
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("operation", ["fetch_order", "fetch_reservation"])
@@ -200,7 +200,7 @@ async def test_a_capture_waits_for_ordering_and_inventory(
     payment = await resumed(harness, instruction)
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_failure_whose_order_is_paid_meanwhile_is_not_published(
@@ -280,4 +280,4 @@ async def test_a_failure_that_says_that_there_is_no_order_is_not_published(
     assert payment.error_code is ErrorCode.ORDER_NOT_FOUND
     assert harness.world.events == []
     assert harness.world.net_minor_units == 0
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)

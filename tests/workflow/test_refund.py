@@ -51,7 +51,7 @@ async def make(harness: SagaHarness, refund: Refund) -> Refund:
 
 def assert_given_back(harness: SagaHarness, refund: Refund) -> None:
     assert refund.status is RefundStatus.SUCCEEDED
-    assert harness.world.asked_refunds[refund.id] == refund
+    assert harness.world.requested_refunds[refund.id] == refund
     assert [each.amount for each in harness.world.refunds] == [refund.amount]
     assert_books_agree(harness, refund)
 
@@ -209,7 +209,7 @@ async def test_a_resumed_refund_is_ended_by_no_refusal(
     refund = asked(harness, await paid(harness))
     earlier = refund.model_copy(update={"created_at": refund.created_at - HOUR})
     as_recorded = earlier.model_copy(update={"is_unsent": False})
-    harness.world.asked_refunds[refund.id] = as_recorded
+    harness.world.requested_refunds[refund.id] = as_recorded
     harness.world.before["refund"] = harness.world.times(3, refusal(ErrorCode.REFUND_REFUSED))
 
     made = await make(harness, as_recorded if recorded_before else refund)
