@@ -1,4 +1,4 @@
-"""How pytest-xdist shares the tests out, and how a test ends that has run out of time."""
+"""How pytest-xdist distributes the tests, and how a test ends that has exceeded its time limit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""The whole system as processes, started once for all of these tests and ended with them."""
+"""The whole system as processes, which all integration tests share."""
 
 import asyncio
 import shutil
@@ -42,13 +42,13 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 
 async def _pause_reconciliation(stack: Stack) -> None:
-    """Tests write payments of their own, which it would take for lost ones."""
+    """Pause it: tests write payments without a workflow, which it would resume."""
     client = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
     await client.get_schedule_handle(names.RECONCILIATION).pause()
 
 
 async def end(stack: Stack) -> None:
-    """Faster than its own end, since nothing of it is needed again; its logs are kept."""
+    """Kill the processes, which is faster than stopping them. Keeps the logs."""
     await stack.stop("postgres")  # killed, it would leave shared memory behind
     await asyncio.gather(*(stack.kill(part.name) for part in stack.status()))
     shutil.rmtree(stack.site.data, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The audit reads the real books, agrees with what is right, and notices what is not."""
+"""The audit reads the real books. It finds nothing in correct books, and finds mistakes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A payment that its caller cancels turns back, and takes nothing."""
+"""A payment that its caller cancels is undone and keeps no money."""
 
 import asyncio
 

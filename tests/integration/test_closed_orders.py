@@ -1,4 +1,4 @@
-"""Orders that a failed payment has closed, and payments answered, before the others hear of it."""
+"""A failure closes its order, and a success is returned, before the event is published."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,7 +54,7 @@ async def test_a_success_is_returned_before_its_event_is_published(system: Syste
 
 
 async def assert_closed(system: System, order: Order, declined: Answer, second: Answer) -> None:
-    """The second payment was refused, nothing is captured, and the order comes to be cancelled."""
+    """Check that the second payment was refused, without a capture, and the order is cancelled."""
     assert (declined.status, declined.body["code"]) == (422, "CARD_DECLINED")
     assert declined.body["errorMessage"].endswith(NEW_ORDER)
     assert (second.status, second.body["code"]) == (400, "ORDER_NOT_PENDING")
@@ -66,7 +66,7 @@ async def assert_closed(system: System, order: Order, declined: Answer, second: 
 
 @asynccontextmanager
 async def without_events(system: System) -> AsyncIterator[None]:
-    """An Ordering that is served as ever, and hears of no event until the end."""
+    """In the block, Ordering is reachable over HTTP but consumes no event."""
     nowhere = {"KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{Ports.free().kafka}"}
     await system.stack.restart("ordering", environment=nowhere)
     try:

@@ -1,4 +1,4 @@
-"""The requests of `docs/payments.http`, one after the other, are answered as it says."""
+"""The requests of `docs/payments.http` get the responses that it describes."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ def requests(collection: str) -> Iterator[Request]:
 
 
 def filled(text: str, variables: Mapping[str, Any]) -> str:
-    """The text, with the values that its `{{paths.of.names}}` lead to."""
+    """The text with the values of its `{{paths.of.names}}`."""
 
     def value(found: re.Match[str]) -> str:
         return str(reduce(lambda part, name: part[name], found[1].split("."), variables))
@@ -54,7 +54,7 @@ def filled(text: str, variables: Mapping[str, Any]) -> str:
 
 
 def named(name: str, answer: httpx.Response) -> dict[str, Any]:
-    """The variables that a request with a name leaves behind."""
+    """The variables that later requests can read from a named request."""
     return {name: loads_decimal(answer.text), f"{name}Response": {"headers": answer.headers}}
 
 

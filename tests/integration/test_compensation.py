@@ -1,4 +1,4 @@
-"""A step after the charge is refused for good: the money goes back and everybody hears of it."""
+"""A step after the charge is refused for good: the charge is refunded and the failure published."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,7 +52,7 @@ async def assert_compensated(system: System, order: Order, answer: Answer, code:
 
 
 async def assert_nothing_is_left_behind(system: System, refused: Order) -> None:
-    """The next record of the same partition is taken, whatever the producer thinks came before."""
+    """Check that the broker accepts the next record of the same partition."""
     ids = iter(lambda: str(uuid4()), "")
     neighbour = next(each for each in ids if partition_of(each) == partition_of(refused.id))
     order = await system.an_order(id=neighbour)
@@ -64,14 +64,14 @@ async def assert_nothing_is_left_behind(system: System, refused: Order) -> None:
 
 
 def partition_of(order_id: str) -> int:
-    """As every Kafka client computes it for records with a key."""
+    """The partition of a record with this key, as every Kafka client computes it."""
     digest: int = murmur2(order_id.encode()) & 0x7FFFFFFF
     return digest % PARTITIONS
 
 
 @asynccontextmanager
 async def success_refused(system: System, order: Order) -> AsyncIterator[None]:
-    """A database that will never let this order's payment succeed."""
+    """In the block, the database refuses to record a success of this order."""
     await system.database.execute(f"""
         CREATE FUNCTION bc_payment.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
@@ -89,7 +89,7 @@ async def success_refused(system: System, order: Order) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def largest_message(system: System, topic: str, size: int) -> AsyncIterator[None]:
-    """A broker that takes no longer records than `size` bytes."""
+    """In the block, the broker refuses records of this topic that are longer than `size` bytes."""
     servers = system.stack.environment()["KAFKA_BOOTSTRAP_SERVERS"]
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()

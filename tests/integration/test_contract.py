@@ -1,4 +1,4 @@
-"""Schemathesis on the running service: a few of the inputs of `make fuzz`."""
+"""Schemathesis sends the running service a few of the inputs of `make fuzz`."""
 
 from pathlib import Path
 

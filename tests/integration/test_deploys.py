@@ -1,4 +1,4 @@
-"""Our own processes replaced under load, as a deployment does: no payment fails because of it."""
+"""Our processes are replaced during payments, as a deployment does, and no payment fails."""
 
 import asyncio
 

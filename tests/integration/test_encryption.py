@@ -1,4 +1,4 @@
-"""What production demands is kept: everything is spoken to over TLS, and strangers are not."""
+"""Every server is used over TLS, and only with a certificate that is trusted."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A primary that goes away: its standby is promoted, and payments go on without a restart."""
+"""The primary goes down and its standby is promoted. Payments continue without a restart."""
 
 import asyncio
 import os
@@ -47,7 +47,7 @@ async def primary(directory: Path) -> AsyncIterator[Stack]:
 
 @asynccontextmanager
 async def standby(of: int, directory: Path) -> AsyncIterator[int]:
-    """The port of a server that follows the primary at port `of`."""
+    """Start a server that replicates the primary at port `of`. Yields its port."""
     port = Ports.free().postgres
     source = ("-h", HOST, "-p", str(of), "-U", "postgres", "-D", str(directory))
     await asyncio.to_thread(
@@ -75,7 +75,7 @@ def superuser(port: int) -> str:
 
 
 async def ask(url: str, query: str, *values: object) -> object:
-    """The answer of a server that may not be up yet, or may have gone."""
+    """The result of a query. Tries again while the server is not up."""
     try:
         connection = await asyncpg.connect(url)
     except (OSError, asyncpg.PostgresError):
@@ -113,7 +113,7 @@ async def test_a_promoted_standby_takes_over(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def only_reading(url: str) -> AsyncIterator[str]:
-    """The URL of a role whose sessions only read, as those of an old primary after a failover."""
+    """The URL of a role whose sessions are read-only, as on an old primary after a failover."""
     role = f"role_{uuid4().hex}"
     admin = await asyncpg.connect(as_superuser(url))
     await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'payments' IN ROLE payments")

@@ -1,4 +1,4 @@
-"""What PostgreSQL itself refuses: claims of a closed order, successes that are being undone."""
+"""What PostgreSQL itself refuses: claims of a closed order, and successes of undone payments."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ REFUSED = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
 
 
 async def a_failure(store: PaymentStore, announcement: Announcement) -> Payment:
-    """A payment that has failed, and whose event is as far as that."""
+    """Record a failed payment whose event has this announcement."""
     payment = a_payment()
     await store.record_pending(payment)
     failed = payment.failed(DECLINED, NOON, Announcement.DUE)
@@ -71,7 +71,7 @@ async def test_the_failed_payment_itself_finds_its_own_row(store: PaymentStore) 
 async def test_a_success_comes_before_a_failure_of_its_order(
     store: PaymentStore, system: System
 ) -> None:
-    """As they may stand side by side in the books of an earlier version."""
+    """An earlier version may have left both."""
     failed = await a_failure(store, Announcement.NONE)
     paid = a_payment(order_id=failed.order_id, customer_id=failed.customer_id)
     await store.record_pending(paid)

@@ -1,4 +1,4 @@
-"""The HTTP interface itself: what it refuses, how it says so, and what it tells about itself."""
+"""The HTTP interface of the running service: what it refuses and with which response."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ PREFLIGHT = {"access-control-request-method": "POST"}
 
 
 def a_body(**members: str) -> bytes:
-    """A request whose members are given as JSON text; an empty text leaves the member out."""
+    """A request body. Its members are given as JSON text; an empty text leaves the member out."""
     right = {"orderId": f'"{ORDER}"', "customerId": f'"{CUSTOMER}"', "amount": "150.00"}
     named = (f'"{name}":{text}' for name, text in {**right, **members}.items() if text)
     return f"{{{','.join(named)}}}".encode()
@@ -106,7 +106,7 @@ async def test_a_failure_is_a_problem_document_if_the_caller_accepts_one(system:
 
 
 def assert_problem(answer: Answer, status: int, code: str) -> None:
-    """Every failure has the contract's members, in the media type that callers parse."""
+    """Check that the response has the members and the media type of a failure."""
     assert (answer.status, answer.body["code"]) == (status, code)
     assert (answer.body["status"], answer.headers["content-type"]) == (status, "application/json")
     assert (answer.body["success"], answer.body["payment"]) == (False, None)

@@ -1,4 +1,4 @@
-"""The Idempotency-Key: the same answer for the same request, and never two meanings."""
+"""The same Idempotency-Key gets the same response, and never stands for two requests."""
 
 import asyncio
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Bearer tokens of an issuer that is asked over HTTP."""
+"""Bearer tokens of an issuer whose keys are requested over HTTP."""
 
 from collections.abc import Iterator
 

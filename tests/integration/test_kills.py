@@ -1,4 +1,4 @@
-"""Our own processes killed while a payment runs: it is completed, once."""
+"""Our processes are killed while a payment runs. It is completed, once."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ async def test_payment_outlives_the_worker_and_the_api(system: System) -> None:
     seat = await system.a_seat(order)
     async with system.gateway(latencyMs=600):
         paying = asyncio.create_task(system.pay(order, reservationId=seat))
-        await system.until_captured(order)  # which the worker has not heard of yet
+        await system.until_captured(order)  # whose response the worker does not have yet
         async with system.without("worker", "api", killed=True):
             with pytest.raises(httpx.TransportError):
                 await paying

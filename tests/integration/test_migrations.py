@@ -1,4 +1,4 @@
-"""Migrations while payments go on: nobody waits long for them, and none is lost half-way."""
+"""Migrations run during payments. Writers wait only shortly, and every migration is completed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]
 
 @pytest.fixture
 async def url(server: str) -> str:
-    """An empty database; each test fills it, because a migration that fails is its failure."""
+    """A new database. A test migrates it itself, so that a migration that fails fails the test."""
     name = f"payments_{uuid4().hex}"
     superuser = await asyncpg.connect(server.replace("payments:payments@", "postgres:postgres@"))
     await superuser.execute(f"CREATE DATABASE {name} OWNER payments")
@@ -85,7 +85,7 @@ async def columns(other: "asyncpg.Connection[asyncpg.Record]") -> set[str]:
 async def test_a_statement_may_take_long_and_a_lock_may_not(
     url: str, other: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A table that is never let go ends the migration in words, and the next run goes on."""
+    """A lock that is never released ends the migration with a message. The next run continues."""
     monkeypatch.setattr(migrating, "MAX_LOCK_TRIES", 2)
     monkeypatch.setattr(migrating, "LOCK_RETRY_PAUSE_SECONDS", 0)
     await fill(url, 1)
@@ -130,7 +130,7 @@ async def said(caplog: pytest.LogCaptureFixture, words: str) -> bool:
 async def test_an_index_that_a_failed_migration_left_is_made_again(
     url: str, other: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """A terminated CREATE INDEX CONCURRENTLY leaves an index that is kept up but never used."""
+    """A terminated CREATE INDEX CONCURRENTLY leaves an invalid index."""
     await fill(url, ROWS)
     blocker = await asyncpg.connect(url)
     await blocker.execute("BEGIN; UPDATE bc_payment.payments SET simulated_response = ''")
@@ -155,7 +155,7 @@ async def test_an_index_that_a_failed_migration_left_is_made_again(
 async def test_an_index_waits_for_writers_as_long_as_it_takes(
     url: str, other: "asyncpg.Connection[asyncpg.Record]", caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody waits for it meanwhile, so its wait needs no end."""
+    """Nothing waits for the index meanwhile, so it needs no time limit."""
     await fill(url, ROWS)
     async with other.transaction():
         await other.execute("UPDATE bc_payment.payments SET simulated_response = ''")
@@ -189,7 +189,7 @@ async def test_a_pooler_that_drops_settings_is_noticed(
 async def test_a_process_waits_for_its_turn_however_long_another_migrates(
     url: str, other: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it waits it holds nothing for which the other's index would wait in turn."""
+    """While it waits, it holds no lock for which the other's index would wait."""
     await fill(url, 1)
     monkeypatch.setattr(migrating, "TURN_POLL_SECONDS", 0.01)
     await other.execute(TURN)
@@ -217,7 +217,7 @@ async def asks_for_its_turn(other: "asyncpg.Connection[asyncpg.Record]") -> obje
 
 
 async def indexes(other: "asyncpg.Connection[asyncpg.Record]") -> dict[str, bool]:
-    """Whether each is valid."""
+    """Whether each index is valid, by name."""
     rows = await other.fetch(INDEXES, PAYMENTS)
     return {row["name"]: row["indisvalid"] for row in rows}
 
@@ -231,7 +231,7 @@ async def version(other: "asyncpg.Connection[asyncpg.Record]") -> str:
 async def test_a_migration_can_be_run_again_from_its_middle(
     url: str, other: "asyncpg.Connection[asyncpg.Record]", revision: str
 ) -> None:
-    """A process may end before it has noted that its migration is done."""
+    """A process may end before it has recorded that its migration is complete."""
     await fill(url, ROWS)
     await migrate(url, revision)
     before = await indexes(other)

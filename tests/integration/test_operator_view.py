@@ -76,7 +76,7 @@ async def test_a_declined_payment_is_found_by_its_reason_and_its_workflow_has_no
 
 
 async def found_by(system: System, query: str) -> list[str]:
-    """The ids of the payments that the query finds, once it finds any."""
+    """The ids of the payments that match the query. Waits until there is one."""
 
     async def found() -> list[str]:
         return [workflow.id async for workflow in system.temporal.list_workflows(query)]

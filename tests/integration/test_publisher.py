@@ -1,4 +1,4 @@
-"""Publishing to the real broker: refused, cut off, and repeated."""
+"""Publishing to the real broker: events are refused, cut off, and repeated."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,13 +22,13 @@ from tests.support.system import System
 from tests.support.waiting import eventually
 
 SECONDS = 0.5
-"""How long a step of a publication may take here, instead of the many seconds at work."""
+"""Time limit of a step of publishing in these tests, shorter than in production."""
 
 BOUND = 3 * SECONDS + kafka.START_TIMEOUT_SECONDS
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "SEND_TIMEOUT_SECONDS", SECONDS)
     monkeypatch.setattr(kafka, "STOP_TIMEOUT_SECONDS", SECONDS)
     monkeypatch.setattr(kafka, "RETRY_PAUSE_SECONDS", 0)
@@ -50,7 +50,7 @@ async def publisher(system: System) -> AsyncIterator[KafkaPublisher]:
 
 
 async def an_event(system: System) -> PaymentEvent:
-    """An event of an order that Ordering knows, so that nobody counts it as nonsense."""
+    """An event of an order that Ordering has, so that Ordering accepts it."""
     order = await system.an_order()
     payment = a_payment(order_id=UUID(order.id), reservation_id=uuid4(), transaction_id="txn_1")
     return PaymentEvent.of(payment.succeeded(NOON))
@@ -66,7 +66,7 @@ async def test_a_topic_that_the_broker_does_not_create_is_named(system: System) 
 async def test_existing_topics_are_checked(
     system: System, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As three brokers would be asked; there is one here, so one replica is what there is."""
+    """The check of a large cluster, with one replica because there is one broker here."""
     monkeypatch.setattr(kafka_topics, "REPLICAS", 1)
 
     await create_topics(kafka_of(system.stack), TOPICS)
@@ -101,7 +101,7 @@ async def test_publishers_and_payments_outlast_an_outage(
 
 
 async def is_published(publisher: KafkaPublisher, event: PaymentEvent) -> bool:
-    """A broker that has just started may take longer than is waited for here."""
+    """Whether the event is published. A broker that has just started may exceed the time limit."""
     try:
         await publisher.publish(event)
     except PaymentError:

@@ -1,4 +1,4 @@
-"""What the faked publisher does is what the real one does, with a broker behind it."""
+"""The faked publisher does what the real one does with a broker."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -32,17 +32,17 @@ class Broker(Protocol):
     publisher: EventPublisher
 
     async def order_id(self) -> UUID:
-        """Of an order that consumers know."""
+        """The id of an order that consumers know."""
         ...
 
     async def records(self, event: Event) -> list[topics.Event]:
-        """What all topics hold of the event's order."""
+        """The records of the event's order in all topics."""
         ...
 
     async def has_topic(self, topic: str) -> bool: ...
 
     def away(self) -> AbstractAsyncContextManager[None]:
-        """While it cannot be reached."""
+        """In the block, the broker cannot be reached."""
         ...
 
 

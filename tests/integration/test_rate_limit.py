@@ -1,4 +1,4 @@
-"""So many requests for each caller, counted in Redis, or by each API on its own without it."""
+"""The rate limit of each caller, counted in Redis, or by each API process without Redis."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Refunds on the running system: never more than was captured, and known to everybody."""
+"""Refunds on the running system never exceed the capture, and are published."""
 
 import asyncio
 from collections import Counter
@@ -55,11 +55,11 @@ async def test_a_payment_is_refunded_in_parts(system: System) -> None:
     await assert_kept(system, order, "0.00")
     assert (await system.get(f"/payments/{payment_id}")).payment["status"] == "succeeded"
 
-    async def heard() -> bool:
+    async def both_refunded() -> bool:
         state: Any = await system.ordered(order)
         return (state["status"], state["refundedAmount"]) == ("paid", Decimal("150.00"))
 
-    await eventually("Ordering knows of both refunds", heard)
+    await eventually("Ordering knows of both refunds", both_refunded)
 
 
 async def test_concurrent_refunds_give_back_no_more_than_was_captured(system: System) -> None:

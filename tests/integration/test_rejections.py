@@ -74,7 +74,7 @@ async def test_rejected_order_can_still_be_paid(system: System) -> None:
 async def assert_rejected(
     system: System, order: Order, answer: Answer, status: int, code: str
 ) -> None:
-    """The caller learns why, the row says so, and nobody else hears of it."""
+    """Check that the caller and the row have the reason, and that no event is published."""
     assert (answer.status, answer.body["code"]) == (status, code)
     assert answer.body["success"] is False
     assert answer.body["errorMessage"]
@@ -122,7 +122,7 @@ async def test_a_reservation_that_does_not_exist_fails_the_payment(system: Syste
 
 
 async def assert_lapsed(system: System, order: Order, answer: Answer, released: str | None) -> None:
-    """The order is given up, and its seat is freed if it was seen to be its own."""
+    """Check that the order is cancelled, and that its seat is released if `released` names it."""
     assert (answer.status, answer.payment["errorCode"]) == (400, "RESERVATION_NOT_ACTIVE")
     (event,) = await system.events(order)
     assert event.topic == TOPIC_FAILED

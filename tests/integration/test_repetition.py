@@ -1,4 +1,4 @@
-"""The same order paid again and again: after the end, at once, and while the first one runs."""
+"""An order is paid again after the end, at the same time, and while the first payment runs."""
 
 import asyncio
 from itertools import cycle, islice

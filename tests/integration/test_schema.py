@@ -1,4 +1,4 @@
-"""The preparation of the system, and the rules that the database enforces by itself."""
+"""What `workflows.prepare` sets up, and the rules that the database enforces."""
 
 import asyncio
 from datetime import timedelta

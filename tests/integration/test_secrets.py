@@ -15,7 +15,7 @@ CARD = "4929123456781234"
 
 @pytest.fixture(scope="module")
 async def order(system: System) -> Order:
-    """An order that was paid with a card number in every place where a caller could put one."""
+    """An order that was paid with a card number in every place where a caller could write one."""
     order = await system.an_order()
     answers = [
         await system.pay(order, paymentMethod=CARD),

@@ -1,4 +1,4 @@
-"""The demo's checkout and payment pages, driven as a person does, in headless Chromium."""
+"""The demo's pages in headless Chromium, used as a person uses them."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The demo's pages in headless Chromium: payments that fail, and systems that do not answer."""
+"""The demo's pages in headless Chromium when payments fail or systems do not respond."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.support.agreement import assert_only_payment_agreed
-from tests.support.replica import another_api, hurrying
+from tests.support.replica import another_api, time_skipping_system
 from tests.support.shop_page import ShopPage
 from tests.support.system import Answer, System
 
@@ -17,7 +17,7 @@ RETRY_SOON = {"access-control-expose-headers": "Retry-After", "retry-after": "1"
 
 
 async def readable_by(route: Route) -> dict[str, str]:
-    """Headers of an answer that the page may read, and that it asks for again after a second."""
+    """Headers of a response that the page may read, and after which it tries again in a second."""
     origin = await route.request.header_value("origin") or ""
     return {**RETRY_SOON, "access-control-allow-origin": origin}
 
@@ -80,7 +80,7 @@ async def test_after_a_published_failure_the_same_basket_is_placed_as_a_new_orde
 async def test_a_failure_that_was_not_published_is_tried_again(
     shop_page: ShopPage, system: System
 ) -> None:
-    """Ordering is away for minutes, which are skipped; then the same order is paid."""
+    """Ordering is down for minutes, which are skipped. Then the same order is paid."""
     refused: list[Answer] = []
     is_back = asyncio.Event()
 
@@ -89,8 +89,8 @@ async def test_a_failure_that_was_not_published_is_tried_again(
             await route.continue_()
             return
         if not refused:
-            async with hurrying(system) as hurried, hurried.without("ordering"):
-                refused.append(await sent(route, hurried))
+            async with time_skipping_system(system) as skipping, skipping.without("ordering"):
+                refused.append(await sent(route, skipping))
         [answer] = refused
         headers = await readable_by(route)
         await route.fulfill(status=answer.status, headers=headers, body=answer.text)

@@ -1,4 +1,4 @@
-"""A request that arrives too slowly is refused, and holds up nobody else."""
+"""A request that arrives too slowly is refused, and delays no other request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,12 +14,12 @@ from tests.support.system import System
 
 SECONDS = 0.5
 LESS_THAN_USUAL = server.RECEIVE_SECONDS - 1
-"""Seconds: on a busy machine all takes longer, but not that much."""
+"""In seconds. On a busy machine everything takes longer, but not as long as this."""
 
 
 @pytest.fixture
 async def impatient(system: System, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """The address of an API that waits for half a second."""
+    """The address of an API whose time limit for a request is half a second."""
     monkeypatch.setattr(server, "RECEIVE_SECONDS", SECONDS)
     async with another_server(system.stack) as address:
         yield address

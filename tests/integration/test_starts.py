@@ -1,4 +1,4 @@
-"""A process that cannot start says why, and what to do, in a line; it shows no traceback."""
+"""A process that cannot start says in a line why, and what to do. It shows no traceback."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ NOWHERE = "127.0.0.1:1"
 
 
 async def start(system: System, module: str, **changes: str) -> str:
-    """What a process says that ends because it cannot start."""
+    """The output of a process that ends because it cannot start."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module),
         env={**os.environ, **system.stack.environment(), **changes},

@@ -1,4 +1,4 @@
-"""The payment store on the real PostgreSQL: every method repeated, raced and out of order."""
+"""The payment store on the real PostgreSQL: methods are repeated, raced and out of order."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

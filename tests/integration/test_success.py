@@ -1,4 +1,4 @@
-"""A payment that succeeds: its answer, its event, its row, and its order."""
+"""A payment that succeeds: its response, its event, its row and its order."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A Temporal that somebody has changed: attributes removed, workflows started by hand."""
+"""Temporal after changes by hand: search attributes are removed, or workflows are started."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

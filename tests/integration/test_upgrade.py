@@ -1,4 +1,4 @@
-"""Payments and refunds that the former version has begun are ended by this one, each once."""
+"""Payments and refunds that the former version has begun are completed by this one, each once."""
 
 import asyncio
 import os
@@ -43,9 +43,9 @@ BEGIN
 END $$
 """
 PASSING = "40001"
-"""A failure that may pass: the success is recorded later."""
+"""A SQLSTATE that is retried: the success is recorded later."""
 FINAL = "23514"
-"""A refusal: the payment is undone."""
+"""A SQLSTATE that is a refusal: the payment is undone."""
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def former_tree(tmp_path: Path) -> Path:
 async def former_system(
     tmp_path: Path, former_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[System]:
-    """A system of its own, whose worker and API are of the former version."""
+    """A system of its own, with the worker and the API of the former version."""
     stack = Stack(tmp_path / "stack", Ports.free(), durable=False, ephemeral=True)
     try:
         await stack.up([*SERVERS, *NEIGHBOURS])
@@ -92,7 +92,7 @@ async def _system(stack: Stack, opened: AsyncExitStack) -> System:
 
 
 async def refuse_success(system: System, order: Order, sqlstate: str) -> str:
-    """Let PostgreSQL refuse to record the order's success; returns the trigger's name."""
+    """Make PostgreSQL refuse to record the order's success. Returns the trigger's name."""
     name = f"refuse_{sqlstate}_{order.id.replace('-', '')}"
     await system.database.execute(
         f"""CREATE TRIGGER {name} BEFORE UPDATE ON bc_payment.payments FOR EACH ROW
@@ -107,7 +107,7 @@ async def accept_success(system: System, trigger: str) -> None:
 
 
 async def until_ended(system: System, order: Order) -> Answer:
-    """The answer once the order's payment has an ending that is published."""
+    """The response, once the payment of the order has ended and is published."""
 
     async def ended() -> bool:
         rows = await system.rows(order)
@@ -125,7 +125,7 @@ async def until_ended(system: System, order: Order) -> Answer:
 
 
 async def until_tried(system: System, workflow_id: str, step: str) -> None:
-    """Wait until the workflow has this step under way."""
+    """Wait until the workflow is running this step."""
     handle = system.temporal.get_workflow_handle(workflow_id)
 
     async def is_tried() -> bool:

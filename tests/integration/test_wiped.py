@@ -1,4 +1,4 @@
-"""A Temporal that has lost everything: the database knows the payments, and each is paid once."""
+"""Temporal has lost all its data. The database has the payments, and each order is paid once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from domain.names import workflow_id
 from domain.payment import Payment, PaymentInstruction
 from tests.support.agreement import assert_agreement
 from tests.support.builders import an_instruction
-from tests.support.replica import hurrying
+from tests.support.replica import time_skipping_system
 from tests.support.system import System
 from workflows.payment import PaymentWorkflow
 from workflows.start import start_payment
@@ -21,12 +21,12 @@ from workflows.start import start_payment
 @pytest.fixture
 async def wiped(system: System) -> AsyncIterator[System]:
     """The system on an empty Temporal server."""
-    async with hurrying(system) as wiped:
+    async with time_skipping_system(system) as wiped:
         yield wiped
 
 
 async def run(wiped: System, instruction: PaymentInstruction) -> Payment:
-    """The result of the payment's workflow, as a client waits who does not hurry the clock."""
+    """The result of the payment's workflow. Waits without skipping the server's time."""
     started = await start_payment(wiped.temporal, instruction)
     handle: WorkflowHandle[PaymentWorkflow, Payment] = wiped.temporal.get_workflow_handle_for(
         PaymentWorkflow.run, started.id
@@ -77,7 +77,7 @@ async def test_a_running_payment_is_resumed_where_it_was(system: System, wiped: 
 
 
 def resumed(row: dict[str, Any]) -> PaymentInstruction:
-    """What the reconciliation starts for a row that is left pending."""
+    """The payment that the reconciliation would resume from a pending row."""
     return an_instruction(
         payment_id=UUID(str(row["id"])),
         order_id=UUID(str(row["order_id"])),

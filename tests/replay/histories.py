@@ -8,7 +8,7 @@ from temporalio.client import WorkflowHistory
 
 DIRECTORY = Path(__file__).with_name("histories")
 FORMER = "0.1.0"
-"""Recorded with the version before this one, which is the only one that can record them."""
+"""The version before this one. Only it can record these histories."""
 PRESENT = "0.2.0"
 
 
@@ -17,7 +17,7 @@ def path_of(version: str, name: str) -> Path:
 
 
 def recorded() -> list[str]:
-    """All of them, as `<version>/<name>`."""
+    """The names of all histories, as `<version>/<name>`."""
     return sorted(f"{file.parent.name}/{file.stem}" for file in DIRECTORY.glob("*/*.json"))
 
 

@@ -15,7 +15,7 @@ from tests.support.time_skipping import server_time, time_skipping
 
 
 async def record(name: str) -> None:
-    """On a server of its own: after a termination during an activity it skips no time again."""
+    """Record a history on a new server. After a termination during an activity it skips no time."""
     async with time_skipping() as client:
         harness = SagaHarness(client, await server_time(client))
         async with harness.worker():

@@ -46,7 +46,7 @@ async def _resume(harness: SagaHarness, instruction: PaymentInstruction) -> Work
 
 
 def _is_slow(harness: SagaHarness, change: Callable[[], Any]) -> None:
-    """The gateway answers the second try; the change happens before."""
+    """The charge is answered at the second try. The change happens before that."""
     fail = harness.world.times(1, harness.world.down("charge"))
 
     async def change_and_fail() -> None:
@@ -197,7 +197,7 @@ def _cancel(harness: SagaHarness, instruction: PaymentInstruction) -> Fault:
 
 
 async def _late_failure(harness: SagaHarness) -> WorkflowHistory:
-    """A decline that nobody learns of for hours; the order was cancelled meanwhile."""
+    """The gateway declines but its response is lost for hours. The order is cancelled meanwhile."""
     _decline(harness)
     instruction = harness.an_instruction()
 
@@ -226,7 +226,7 @@ async def _event_refused(harness: SagaHarness) -> WorkflowHistory:
 
 
 async def _undone_too_late(harness: SagaHarness) -> WorkflowHistory:
-    """Its success was published by another run, before the compensation was recorded."""
+    """Another run publishes the success before the compensation is recorded."""
     instruction = harness.an_instruction()
     harness.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
 
@@ -286,7 +286,7 @@ async def _resumed_success_begun(harness: SagaHarness) -> WorkflowHistory:
 
 
 async def _another_payment_carried(harness: SagaHarness) -> WorkflowHistory:
-    """The order is asked to be paid again, and its lost success is published."""
+    """The order is paid again after its success was lost. The success is published."""
     instruction = an_old_instruction(harness)
     harness.world.lose_after_success(instruction)
     return await _pay(harness, instruction.model_copy(update={"payment_id": uuid4()}))
@@ -301,7 +301,7 @@ async def _resumed_while_being_undone(harness: SagaHarness) -> WorkflowHistory:
 
 
 async def _failure_withdrawn(harness: SagaHarness) -> WorkflowHistory:
-    """Another payment has paid the order since."""
+    """Another payment has paid the order meanwhile."""
     instruction = an_old_instruction(harness)
     failed = Payment.pending(instruction).failed(DECLINED, harness.started_at, Announcement.DUE)
     paid = a_payment(order_id=instruction.order_id).succeeded(harness.started_at).announced()
@@ -310,7 +310,7 @@ async def _failure_withdrawn(harness: SagaHarness) -> WorkflowHistory:
 
 
 async def _failure_left_alone(harness: SagaHarness) -> WorkflowHistory:
-    """Another payment of the order is being made."""
+    """Another payment of the order is running."""
     instruction = an_old_instruction(harness)
     failed = Payment.pending(instruction).failed(DECLINED, harness.started_at, Announcement.BEGUN)
     young = a_payment(order_id=instruction.order_id, created_at=harness.started_at)

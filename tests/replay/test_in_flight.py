@@ -1,4 +1,4 @@
-"""A payment that the former version has begun is ended by this one, wherever it was stopped."""
+"""A payment that the former version has begun is completed by this one, wherever it was stopped."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +19,7 @@ from tests.support import former
 from tests.support.builders import HOUR
 from tests.support.fakes.world import World
 from tests.support.former import Former
-from tests.support.invariants import assert_everybody_agrees
+from tests.support.invariants import assert_books_agree
 from tests.support.loss import ending
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import server_time, time_skipping
@@ -30,7 +30,7 @@ REFUNDING = ("refund", "record_failed", "payment-failed", "record_announcement")
 
 
 def _nothing(_: Any, __: Callable[[str], Any]) -> None:
-    """Every step does what it should."""
+    """No fault."""
 
 
 def _charge_is_slow(world: Any, _: Callable[[str], Any]) -> None:
@@ -72,13 +72,13 @@ def the_former(tmp_path_factory: pytest.TempPathFactory) -> Former:
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A server of its own for each: what a stopped worker leaves behind holds its clock."""
+    """A new server for each test: a stopped worker would keep its clock from skipping time."""
     async with time_skipping() as client:
         yield client
 
 
 class Stop:
-    """Holds the first call of an operation for ever, before its effect or after it."""
+    """Blocks the first call of an operation, before its effect or after it."""
 
     def __init__(self, world: Any, operation: str, had_effect: bool) -> None:
         self.reached = asyncio.Event()
@@ -99,7 +99,7 @@ class Stop:
 
 @asynccontextmanager
 async def former_worker(the_former: Former, harness: Any) -> AsyncIterator[None]:
-    """A worker of the former version; it interrupts what it runs when it is stopped."""
+    """A worker of the former version. Stopping it interrupts its activities."""
     ports = the_former.fakes.ports_of(
         harness.world, the_former.workflow.TemporalSagas(harness.client)
     )
@@ -114,7 +114,7 @@ async def former_worker(the_former: Former, harness: Any) -> AsyncIterator[None]
 
 
 def as_left_by(before: Any) -> World:
-    """The same world for this version: what is recorded is read as another version wrote it."""
+    """A world of this version with the data of `before`."""
     world = World()
     world.orders = {key: Order(**each.model_dump()) for key, each in before.orders.items()}
     world.reservations = {
@@ -153,4 +153,4 @@ async def test_a_payment_that_the_former_version_has_begun_is_ended(
         payment = await ending(harness, instruction)
 
     assert payment.id == instruction.payment_id
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)

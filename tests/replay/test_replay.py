@@ -1,4 +1,4 @@
-"""The workflows still make the decisions of recorded histories, command by command.
+"""The workflows still make the same decisions as in the recorded histories.
 
 If this fails, a payment that runs during the deployment would stand still. Put the change behind
 `workflow.patched()` and record a new history beside the old ones (`tests/replay/record.py`).
@@ -52,7 +52,7 @@ def _is_scheduling(event: HistoryEvent) -> bool:
 
 @workflow.defn(name="PaymentWorkflow", sandboxed=False)
 class ChargesBeforeItVerifies(PaymentWorkflow):
-    """The same steps in an order that would cost money."""
+    """A workflow with the steps in a dangerous order."""
 
     @workflow.init
     def __init__(self, instruction: PaymentInstruction) -> None:
@@ -71,7 +71,7 @@ async def test_recorded_history_replays(recording: str) -> None:
 
 @pytest.mark.parametrize("recording", ALL)
 async def test_every_beginning_of_a_history_replays(recording: str) -> None:
-    """Whenever the deployment comes, the workflow is where the history says, and goes on."""
+    """A deployment may come at any time. The new version must continue from there."""
     for beginning in beginnings(read(recording)):
         await replayer().replay_workflow(beginning)
 

@@ -186,7 +186,7 @@ class FakeRateLimit(RateLimit):
 
 @dataclass
 class FakeResources(State):
-    """All fakes, with the state that they share."""
+    """All fakes of the resources, and the state that they share."""
 
     authenticator: Authenticator = TRUST_EVERYONE
     concurrency_limit: ConcurrencyLimit = field(

@@ -10,7 +10,7 @@ from domain.payment import Payment
 from tests.support.fakes.world import World
 
 
-def assert_everybody_agrees(world: World, payment: Payment) -> None:
+def assert_books_agree(world: World, payment: Payment) -> None:
     """The gateway, the row, the events and the workflow's result agree."""
     books = books_of(world, payment.order_id)
     books.runs.append(WorkflowRun("the test's", COMPLETED, payment))
@@ -22,7 +22,7 @@ def books_of(world: World, order_id: UUID) -> Books:
     return Books(
         order_id,
         payments=[each for each in world.payments.values() if each.order_id == order_id],
-        refunds=[each for each in world.asked_refunds.values() if each.order_id == order_id],
+        refunds=[each for each in world.requested_refunds.values() if each.order_id == order_id],
         transitions=world.transitions,
         effects=[
             *(Effect(Movement.CAPTURE, each.key, each.key, each.amount) for each in world.captures),

@@ -34,7 +34,7 @@ async def another_api(system: System, **changes: Any) -> AsyncIterator[System]:
 
 
 @asynccontextmanager
-async def hurrying(system: System) -> AsyncIterator[System]:
+async def time_skipping_system(system: System) -> AsyncIterator[System]:
     """The system, with an API and a worker on a Temporal server that skips idle time.
 
     All other servers are the same, real ones. A step that fails after minutes of retries takes no
@@ -47,6 +47,6 @@ async def hurrying(system: System) -> AsyncIterator[System]:
         await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
         async with (
             worker.build_worker(client, activities),
-            another_api(system, temporal_address=address) as hurried,
+            another_api(system, temporal_address=address) as skipping,
         ):
-            yield replace(hurried, temporal=client)
+            yield replace(skipping, temporal=client)

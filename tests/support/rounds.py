@@ -11,17 +11,17 @@ from tests.support.fakes.workflow_starter import FakeWorkflowStarter
 from tests.support.fakes.world import World
 
 
-class DyingPayments(FakePayments):
+class FailingPayments(FakePayments):
     """PostgreSQL becomes unavailable after two pages of the unpublished payments were read."""
 
-    is_dying = True
+    is_failing = True
 
     async def unpublished_before(
         self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Payment]]:
         pages = 0
         async for page in super().unpublished_before(moment, after):
-            if self.is_dying and pages == 2:
+            if self.is_failing and pages == 2:
                 raise PaymentError(ErrorCode.DATABASE_UNAVAILABLE, "It does not answer.")
             pages += 1
             yield page

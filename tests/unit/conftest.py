@@ -1,4 +1,4 @@
-"""Unit tests reach nothing outside of their process: whoever tries to connect fails."""
+"""Unit tests use no network: a connection attempt fails the test."""
 
 import socket
 from collections.abc import AsyncIterator

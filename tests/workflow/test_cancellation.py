@@ -1,4 +1,4 @@
-"""A cancellation request at every await: no refund is lost and no effect is left half done."""
+"""A cancellation at every await: no refund is lost and no effect is left incomplete."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 from domain.payment import PaymentStatus
 from tests.support.builders import a_payment
 from tests.support.fakes.world import REFUNDED, Fault, refusal
-from tests.support.invariants import assert_everybody_agrees
+from tests.support.invariants import assert_books_agree
 from tests.support.saga_harness import SagaHarness
 
 VERIFICATION = ["fetch_order", "fetch_reservation", "record_pending"]
@@ -42,7 +42,7 @@ async def test_a_cancellation_before_the_charge_prevents_it(
     assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
     assert "charge" not in harness.world.calls
     assert harness.world.topics == [TOPIC_FAILED]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("operation", VERIFICATION)
@@ -56,7 +56,7 @@ async def test_a_cancellation_in_the_first_task_keeps_nothing(
     assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
     assert harness.world.net_minor_units == 0
     assert harness.world.topics == [TOPIC_FAILED]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_cancellation_during_the_charge_refunds_it(harness: SagaHarness) -> None:
@@ -66,7 +66,7 @@ async def test_a_cancellation_during_the_charge_refunds_it(harness: SagaHarness)
 
     assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
     assert harness.world.calls[-4:] == REFUNDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_cancellation_waits_for_an_unknown_outcome(harness: SagaHarness) -> None:
@@ -77,7 +77,7 @@ async def test_a_cancellation_waits_for_an_unknown_outcome(harness: SagaHarness)
 
     assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
     assert len(harness.world.captures) == len(harness.world.refunds) == 1
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("operation", ["record_succeeded", TOPIC_SUCCEEDED])
@@ -89,7 +89,7 @@ async def test_a_cancellation_after_the_charge_is_too_late(
     payment = await harness.pay()
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("operation", ["void_charge", "refund", "record_failed", TOPIC_FAILED])
@@ -103,7 +103,7 @@ async def test_a_cancellation_does_not_stop_a_compensation(
 
     assert payment.error_code is ErrorCode.RECORD_REFUSED
     assert harness.world.calls[-4:] == REFUNDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_cancellation_between_two_rounds_does_not_stop_a_refund(
@@ -116,7 +116,7 @@ async def test_a_cancellation_between_two_rounds_does_not_stop_a_refund(
     payment = await harness.pay()
 
     assert harness.world.calls.count("refund") == 3
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_cancellation_before_the_first_step_prevents_the_charge(
@@ -131,7 +131,7 @@ async def test_a_cancellation_before_the_first_step_prevents_the_charge(
 
     assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
     assert "charge" not in idle_harness.world.calls
-    assert_everybody_agrees(idle_harness.world, payment)
+    assert_books_agree(idle_harness.world, payment)
 
 
 async def test_another_payment_of_the_order_is_not_cancelled(harness: SagaHarness) -> None:

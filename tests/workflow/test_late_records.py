@@ -15,7 +15,7 @@ from domain.payment import Announcement, Payment, PaymentInstruction, PaymentSta
 from tests.support.builders import DECLINED, a_reservation, an_order
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.world import Fault, World, refusal
-from tests.support.invariants import assert_everybody_agrees
+from tests.support.invariants import assert_books_agree
 from tests.support.loss import an_old_instruction, lose_at, resumed
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import time_skipping
@@ -23,7 +23,7 @@ from tests.support.time_skipping import time_skipping
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A server of one's own: after a termination during an activity it never skips time again."""
+    """A new server for each test: after a termination during an activity it skips no time."""
     async with time_skipping() as client:
         yield client
 
@@ -32,7 +32,7 @@ async def temporal() -> AsyncIterator[Client]:
 async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_published(
     harness: SagaHarness, operation: str
 ) -> None:
-    """It was on its way to PostgreSQL when the run was lost, and arrives before the next one."""
+    """Its write arrives at PostgreSQL after the run was lost and before the next run."""
     instruction = an_old_instruction(harness)
     if operation == "record_failed":
         harness.world.before["record_succeeded"] = refusal(ErrorCode.RECORD_REFUSED)
@@ -54,13 +54,13 @@ async def test_what_an_activity_of_a_lost_run_has_recorded_late_is_published(
     payment = await resumed(harness, instruction)
 
     assert payment == recorded[0].releasing(payment.released_reservation_id).announced()
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_capture_whose_payment_a_lost_run_has_failed_is_refunded(
     harness: SagaHarness,
 ) -> None:
-    """The failure was on its way to PostgreSQL, and arrives when the next run has charged."""
+    """The write of the failure arrives at PostgreSQL after the next run has charged."""
     instruction = an_old_instruction(harness)
     harness.world.before["fetch_reservation"] = refusal(ErrorCode.RESERVATION_NOT_ACTIVE)
     await lose_at(harness, instruction, "record_failed")
@@ -78,7 +78,7 @@ async def test_a_capture_whose_payment_a_lost_run_has_failed_is_refunded(
     assert payment.status is PaymentStatus.FAILED
     assert len(harness.world.captures) == 1
     assert harness.world.net_minor_units == 0
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 def comes_late(harness: SagaHarness, operation: str, instruction: PaymentInstruction) -> Fault:
@@ -121,7 +121,7 @@ async def test_what_a_lost_run_undoes_meanwhile_is_refunded_and_not_published(
 
     assert payment.error_code is ErrorCode.CARD_DECLINED
     assert TOPIC_SUCCEEDED not in harness.world.topics
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("operation", LATE)
@@ -136,13 +136,13 @@ async def test_nothing_undoes_a_success_whose_event_has_begun(
     payment = await resumed(harness, instruction)
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_claim_that_stays_unknown_keeps_no_capture_of_a_lost_run(
     harness: SagaHarness,
 ) -> None:
-    """The same input is started again by hand while PostgreSQL is away."""
+    """The same input is started again by hand while PostgreSQL is down."""
     instruction = an_old_instruction(harness)
     harness.world.lose_after_capture(instruction)
     outage = harness.world.down_for("record_pending", timedelta(minutes=10))
@@ -153,11 +153,11 @@ async def test_a_claim_that_stays_unknown_keeps_no_capture_of_a_lost_run(
     assert payment.error_code is ErrorCode.DATABASE_UNAVAILABLE
     assert harness.world.topics == [TOPIC_FAILED]
     assert harness.world.net_minor_units == 0
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_key_without_a_row_waits_for_nobody(harness: SagaHarness) -> None:
-    """The row comes before the charge: no earlier run can have charged."""
+    """The row is written before the charge, so no earlier run can have charged."""
     instruction = an_old_instruction(harness).model_copy(update={"resumed": True})
     harness.world.before["fetch_order"] = harness.world.down_for("fetch_order", timedelta(hours=2))
 
@@ -184,7 +184,7 @@ async def test_a_claim_that_stays_unknown_closes_no_order_that_was_not_charged(
     assert payment.error_code is ErrorCode.DATABASE_UNAVAILABLE
     assert harness.world.events == []
     assert ("void_charge" in harness.world.calls) is is_recorded
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("operation", LATE)
@@ -199,7 +199,7 @@ async def test_a_payment_without_a_row_publishes_no_success_that_a_lost_run_undo
 
     assert payment.error_code is ErrorCode.CARD_DECLINED
     assert TOPIC_SUCCEEDED not in harness.world.topics
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_payment_without_a_row_gives_nothing_back_where_it_gives_way(
@@ -247,7 +247,7 @@ async def test_a_late_failure_is_withdrawn_if_the_order_is_gone(
 
     assert payment.announcement is Announcement.NONE
     assert harness.world.events == []
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_late_failure_frees_no_seats_that_were_sold(harness: SagaHarness) -> None:
@@ -259,4 +259,4 @@ async def test_a_late_failure_frees_no_seats_that_were_sold(harness: SagaHarness
 
     assert harness.world.topics == [TOPIC_FAILED]
     assert "reservationId" not in harness.world.events[0].value
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)

@@ -1,4 +1,4 @@
-"""A run after a lost one looks first: nothing is published that was given back, nothing twice."""
+"""A run after a lost one looks first: it publishes no refunded payment, and nothing twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ from tests.support.builders import DECLINED, a_payment, an_order
 from tests.support.fakes.gateway import FakeGateway
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.world import refusal
-from tests.support.invariants import assert_everybody_agrees
+from tests.support.invariants import assert_books_agree
 from tests.support.loss import an_old_instruction, ending, lose_at, reconcile, resumed
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import time_skipping
@@ -25,7 +25,7 @@ from tests.support.time_skipping import time_skipping
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A server of one's own: after a termination during an activity it never skips time again."""
+    """A new server for each test: after a termination during an activity it skips no time."""
     async with time_skipping() as client:
         yield client
 
@@ -63,7 +63,7 @@ async def test_an_undone_payment_never_becomes_a_success(
     was_recorded = lost_at != "record_compensation"
     assert (payment.status is PaymentStatus.FAILED) == was_recorded
     assert harness.world.topics == [TOPIC_FAILED if was_recorded else TOPIC_SUCCEEDED]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("undo", UNDONE)
@@ -84,7 +84,7 @@ async def test_another_request_makes_no_success_of_an_undone_payment(
 
 
 async def test_a_refund_that_no_compensation_was_recorded_for_is_seen(harness: SagaHarness) -> None:
-    """As a run of version 0.1.0 leaves it."""
+    """A run of version 0.1.0 leaves this."""
     instruction = an_old_instruction(harness)
     harness.world.lose_after_success(instruction)
     request = Refund.pending(
@@ -120,7 +120,7 @@ async def test_a_claim_that_an_old_worker_has_answered_may_not_be_new(
 
     assert payment.error_code is ErrorCode.ORDER_NOT_PENDING
     assert harness.world.net_minor_units == 0
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_charge_that_stands_is_published_and_never_undone(harness: SagaHarness) -> None:
@@ -132,7 +132,7 @@ async def test_a_charge_that_stands_is_published_and_never_undone(harness: SagaH
 
     assert payment.status is PaymentStatus.SUCCEEDED
     assert {"charge", "refund", "void_charge"}.isdisjoint(harness.world.calls)
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("announcement", [Announcement.BEGUN, Announcement.MADE])
@@ -186,7 +186,7 @@ async def test_the_same_input_started_again_looks_before_it_charges(harness: Sag
 
     assert payment.status is PaymentStatus.SUCCEEDED
     assert "charge" not in harness.world.calls
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("operation", ["fetch_order", "fetch_reservation"])
@@ -200,7 +200,7 @@ async def test_a_capture_waits_for_ordering_and_inventory(
     payment = await resumed(harness, instruction)
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_failure_whose_order_is_paid_meanwhile_is_not_published(
@@ -235,7 +235,7 @@ async def test_while_another_payment_is_pending_a_failure_is_left_alone(
 
 
 async def test_the_pending_payment_of_an_order_comes_first(harness: SagaHarness) -> None:
-    """Both have lost their workflow; the older one would take the order's workflow id."""
+    """Both have lost their workflow. The older one would use the order's workflow id."""
     first = an_old_instruction(harness)
     failed = Payment.pending(first).failed(DECLINED, harness.started_at, Announcement.BEGUN)
     second = first.model_copy(update={"payment_id": uuid4()})
@@ -280,4 +280,4 @@ async def test_a_failure_that_says_that_there_is_no_order_is_not_published(
     assert payment.error_code is ErrorCode.ORDER_NOT_FOUND
     assert harness.world.events == []
     assert harness.world.net_minor_units == 0
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)

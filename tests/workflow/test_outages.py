@@ -10,7 +10,7 @@ from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, refund_key
 from domain.payment import PaymentStatus
 from tests.support.builders import HOUR, a_reservation
 from tests.support.fakes.world import REFUNDED, World, refusal
-from tests.support.invariants import assert_everybody_agrees
+from tests.support.invariants import assert_books_agree
 from tests.support.saga_harness import FORWARD, SagaHarness, attention_flags
 
 
@@ -30,7 +30,7 @@ async def test_step_refused_after_the_charge_is_refunded(
 
     assert payment.error_code is code
     assert harness.world.calls[-4:] == REFUNDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_success_that_cannot_be_recorded_for_an_hour_is_refunded(
@@ -44,7 +44,7 @@ async def test_success_that_cannot_be_recorded_for_an_hour_is_refunded(
     undone = harness.world.calls[harness.world.calls.index("record_compensation") :]
     look = ["fetch_order", "fetch_reservation"]
     assert undone == ["record_compensation", "void_charge", REFUNDED[0], *look, *REFUNDED[1:]]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("operation", FORWARD)
@@ -57,7 +57,7 @@ async def test_step_that_recovers_is_repeated_until_it_does(
 
     assert payment.status is PaymentStatus.SUCCEEDED
     assert harness.world.calls.count(operation) == 4
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_a_lost_response_has_no_second_effect(harness: SagaHarness, operat
     payment = await harness.pay()
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_the_second_try_of_a_charge_looks_it_up_first(harness: SagaHarness) -> None:
@@ -91,7 +91,7 @@ async def test_gateway_dark_for_hours_charges_nothing(harness: SagaHarness) -> N
     assert payment.failure_reason is FailureReason.TIMEOUT
     assert harness.world.captures == []
     assert harness.world.topics == [TOPIC_FAILED]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_capture_whose_response_is_lost_for_hours_is_kept(harness: SagaHarness) -> None:
@@ -100,7 +100,7 @@ async def test_a_capture_whose_response_is_lost_for_hours_is_kept(harness: SagaH
     payment = await harness.pay(harness.an_instruction(reserved=False))
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_charge_is_tried_no_longer_than_its_reservation_holds(harness: SagaHarness) -> None:
@@ -129,7 +129,7 @@ async def test_capture_that_outlives_its_reservation_is_refunded(harness: SagaHa
 
     assert payment.error_code is ErrorCode.RESERVATION_NOT_ACTIVE
     assert len(harness.world.captures) == 1
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 def make_gateway_capture_and_go_dark(world: World, outage: timedelta) -> None:
@@ -147,7 +147,7 @@ async def test_charge_refused_by_the_gateway_is_resolved_first(harness: SagaHarn
     assert payment.error_code is ErrorCode.PROCESSOR_ERROR
     charge = harness.world.charges[charge_key(instruction.payment_id)]
     assert charge.state is ChargeState.VOIDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_event_follows_when_kafka_is_back(harness: SagaHarness) -> None:
@@ -156,7 +156,7 @@ async def test_event_follows_when_kafka_is_back(harness: SagaHarness) -> None:
     payment = await harness.pay()
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("operation", ["refund", "void_charge", "record_failed", TOPIC_FAILED])
@@ -167,7 +167,7 @@ async def test_compensation_goes_on_for_hours(harness: SagaHarness, operation: s
     payment = await harness.pay()
 
     assert payment.error_code is ErrorCode.RECORD_REFUSED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("operation", ["refund", "void_charge", "record_failed", TOPIC_FAILED])
@@ -180,7 +180,7 @@ async def test_a_compensation_whose_response_is_lost_has_one_effect(
     payment = await harness.pay()
 
     assert len(harness.world.refunds) == 1
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_refund_refused_for_good_is_tried_until_it_is_accepted(harness: SagaHarness) -> None:
@@ -193,4 +193,4 @@ async def test_refund_refused_for_good_is_tried_until_it_is_accepted(harness: Sa
     assert harness.world.calls.count("refund") == 6
     assert attention_flags(await handle.fetch_history()) == [True, False]
     assert {request.key for request in harness.world.refunds} == {refund_key(payment.id)}
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)

@@ -1,4 +1,4 @@
-"""How a payment ends: each step refused, failing for good, recovering, or losing its answer."""
+"""How a payment ends when a step is refused, fails, recovers or loses its response."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from domain.payment import Payment, PaymentStatus
 from tests.support.builders import DECLINED, HOUR, a_payment, a_reservation, an_order
 from tests.support.fakes.world import World, refusal
-from tests.support.invariants import assert_everybody_agrees
+from tests.support.invariants import assert_books_agree
 from tests.support.saga_harness import FORWARD, SagaHarness, attention_flags
 from workflows.policies import STEPS
 
@@ -31,7 +31,7 @@ async def test_a_payment_is_charged_once_and_published_once(harness: SagaHarness
     assert set(harness.world.calls[:3]) == VERIFICATION
     assert harness.world.calls[3:] == FORWARD[3:]
     assert harness.world.events[0].value["reservationId"] == instruction.reservation_id
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_an_order_without_a_reservation_is_paid(harness: SagaHarness) -> None:
@@ -39,7 +39,7 @@ async def test_an_order_without_a_reservation_is_paid(harness: SagaHarness) -> N
 
     assert payment.status is PaymentStatus.SUCCEEDED
     assert "fetch_reservation" not in harness.world.calls
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def assert_rejected(world: World, payment: Payment, code: ErrorCode) -> None:
     assert (payment.status, payment.error_code) == (PaymentStatus.FAILED, code)
     assert "charge" not in world.calls
     assert world.events == []
-    assert_everybody_agrees(world, payment)
+    assert_books_agree(world, payment)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_lapsed_reservation_fails_the_verified_order(
     assert "charge" not in harness.world.calls
     assert harness.world.topics == [TOPIC_FAILED]
     assert harness.world.events[0].value.get("reservationId") == (held.id if released else None)
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_unreachable_inventory_fails_the_verified_order(harness: SagaHarness) -> None:
@@ -130,7 +130,7 @@ async def test_unreachable_inventory_fails_the_verified_order(harness: SagaHarne
     assert payment.error_code is ErrorCode.INVENTORY_UNAVAILABLE
     assert "charge" not in harness.world.calls
     assert "reservationId" not in harness.world.events[0].value
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_an_order_paid_before_returns_that_payment(harness: SagaHarness) -> None:
@@ -185,11 +185,11 @@ async def test_event_refused_after_one_that_may_have_arrived_undoes_nothing(
 
     assert payment.status is PaymentStatus.SUCCEEDED
     assert harness.world.calls.count("record_announcement") == 3
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_event_refused_in_a_later_round_undoes_nothing(harness: SagaHarness) -> None:
-    """Nor while the database, which could not be written either, has it that none was sent."""
+    """Also if the database could not record that the event may have been sent."""
     a_round = STEPS[EventActivities.publish_event].schedule_to_close
     harness.world.before["record_announcement"] = harness.world.down_for(
         "record_announcement", a_round
@@ -206,7 +206,7 @@ async def test_event_refused_in_a_later_round_undoes_nothing(harness: SagaHarnes
     payment = await harness.pay()
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_decline_needs_no_refund(harness: SagaHarness) -> None:
@@ -223,7 +223,7 @@ async def test_decline_needs_no_refund(harness: SagaHarness) -> None:
     assert payment.failure_reason is FailureReason.CARD_DECLINED
     assert {"void_charge", "refund"}.isdisjoint(harness.world.calls)
     assert harness.world.topics == [TOPIC_FAILED]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_saga_survives_eviction_from_the_worker(harness_without_cache: SagaHarness) -> None:
@@ -233,11 +233,11 @@ async def test_saga_survives_eviction_from_the_worker(harness_without_cache: Sag
     payment = await harness.pay()
 
     assert payment.error_code is ErrorCode.RECORD_REFUSED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_simulated_money_fails_the_payment_and_calls_operators(harness: SagaHarness) -> None:
-    """What the adapter makes of a simulated capture in production."""
+    """The adapter's result for a simulated capture in production."""
     code = ErrorCode.GATEWAY_SIMULATED
     harness.world.decline = Charge(key="", state=ChargeState.DECLINED, error_code=code)
     handle = await harness.start(harness.an_instruction())
@@ -246,4 +246,4 @@ async def test_simulated_money_fails_the_payment_and_calls_operators(harness: Sa
 
     assert payment.error_code is code
     assert attention_flags(await handle.fetch_history()) == [True]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)

@@ -1,4 +1,4 @@
-"""A system that hangs holds up the steps that wait for it, and no others."""
+"""A system that hangs delays only the steps that use it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -29,12 +29,12 @@ LIMIT = 2
 HANGING = LIMIT + 2
 LOCAL_FIRST = {step.__name__ for step, policy in STEPS.items() if policy.local_first}
 SECONDS = 20
-"""Shorter than any step is waited for: what hangs is not given up here."""
+"""Shorter than the time limit of every step, so that no hanging step is given up."""
 
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A server of one's own: it skips no time while steps hang."""
+    """A new server for each test: it skips no time while steps hang."""
     async with time_skipping() as client:
         yield client
 
@@ -43,7 +43,7 @@ async def temporal() -> AsyncIterator[Client]:
 async def narrow_harness(
     idle_harness: SagaHarness, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[SagaHarness]:
-    """Its worker runs two activities of each queue at a time."""
+    """A harness whose worker runs two activities of each queue at a time."""
     monkeypatch.setattr(worker, "LIMITS", dict.fromkeys(LIMITS, LIMIT))
     async with idle_harness.worker(graceful_shutdown_timeout=timedelta(0)):
         yield idle_harness
@@ -53,7 +53,7 @@ async def narrow_harness(
 async def hanging(
     harness: SagaHarness, operation: str, payments: int = HANGING
 ) -> AsyncIterator[None]:
-    """Payments that wait for a system that does not answer; more than it has places."""
+    """More payments wait for a system that does not respond than its queue runs at a time."""
     answers = asyncio.Event()
 
     async def hang() -> None:
@@ -108,7 +108,7 @@ async def test_ordering_or_inventory_that_hangs_delays_no_refund_and_no_reconcil
 async def test_a_payment_of_a_version_with_one_queue_goes_on(
     idle_harness: SagaHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker of that version keeps nothing: the test server would wait for it for ever."""
+    """The worker of that version has no cache: the test server would wait for it."""
     harness, world = idle_harness, idle_harness.world
     world.before["charge"] = world.down("charge")
     with monkeypatch.context() as former:
@@ -130,7 +130,7 @@ async def test_a_payment_of_a_version_with_one_queue_goes_on(
 
 
 async def queues_of(handle: WorkflowHandle[Any, Any]) -> dict[str, str]:
-    """Where each activity of the workflow was scheduled."""
+    """The queue of each activity of the workflow."""
     scheduled = (
         each.activity_task_scheduled_event_attributes
         for each in (await handle.fetch_history()).events

@@ -1,4 +1,4 @@
-"""Payments whose workflow was lost are taken up again, and nothing of the lost run remains."""
+"""Payments whose workflow was lost are resumed, and nothing of the lost run remains."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,9 +17,9 @@ from domain.payment import Payment, PaymentInstruction, PaymentStatus
 from domain.refund import Refund
 from tests.support.builders import UNKNOWN_MONEY, a_payment, an_instruction, an_order
 from tests.support.fakes.ports import ports_of
-from tests.support.invariants import assert_everybody_agrees, books_of
+from tests.support.invariants import assert_books_agree, books_of
 from tests.support.loss import an_old_instruction, ending, lose_at, reconcile
-from tests.support.rounds import DyingPayments, RunningWorkflows
+from tests.support.rounds import FailingPayments, RunningWorkflows
 from tests.support.saga_harness import SagaHarness, attention_flags
 from tests.support.time_skipping import time_skipping
 from workflows.payment import PaymentWorkflow
@@ -31,13 +31,13 @@ from workflows.worker import build_worker, payment_activities
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A server of one's own: after a termination during an activity it never skips time again."""
+    """A new server for each test: after a termination during an activity it skips no time."""
     async with time_skipping() as client:
         yield client
 
 
 async def a_payment_that_lost_its_workflow(harness: SagaHarness) -> PaymentInstruction:
-    """Terminated after the capture, before the success was recorded."""
+    """Its workflow is terminated after the capture, before the success is recorded."""
     instruction = an_old_instruction(harness)
     await lose_at(harness, instruction, "record_succeeded")
     return instruction
@@ -52,7 +52,7 @@ async def test_terminated_payment_is_completed(harness: SagaHarness) -> None:
     assert payment.status is PaymentStatus.SUCCEEDED
     assert payment.id == instruction.payment_id
     assert harness.world.topics == [TOPIC_SUCCEEDED]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("captured", [True, False])
@@ -73,7 +73,7 @@ async def test_a_payment_that_another_version_recorded_is_resumed(
     assert payment.status is PaymentStatus.SUCCEEDED
     assert (payment.amount, payment.payment_method) == (UNKNOWN_MONEY, "bnpl")
     assert [each.amount for each in harness.world.captures] == [UNKNOWN_MONEY]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("captured", [True, False])
@@ -93,7 +93,7 @@ async def test_payment_of_another_day_is_not_charged(harness: SagaHarness, captu
     assert flags == ([] if captured else [True, False])
     assert payment.error_code == (None if captured else ErrorCode.PROCESSOR_TIMEOUT)
     assert len(harness.world.captures) == captured
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_terminated_payment_whose_order_is_gone_is_refunded(harness: SagaHarness) -> None:
@@ -105,7 +105,7 @@ async def test_terminated_payment_whose_order_is_gone_is_refunded(harness: SagaH
     payment = await ending(harness, instruction)
     assert payment.error_code is ErrorCode.ORDER_NOT_PENDING
     assert len(harness.world.captures) == len(harness.world.refunds) == 1
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_resumed_payment_waits_for_the_database(harness: SagaHarness) -> None:
@@ -118,7 +118,7 @@ async def test_resumed_payment_waits_for_the_database(harness: SagaHarness) -> N
 
     payment = await ending(harness, instruction)
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert_everybody_agrees(world, payment)
+    assert_books_agree(world, payment)
 
 
 async def test_running_payments_are_left_alone(harness: SagaHarness) -> None:
@@ -137,7 +137,7 @@ async def test_running_payments_are_left_alone(harness: SagaHarness) -> None:
     assert await reconcile(harness) == 0
 
     reconciled.set()
-    assert_everybody_agrees(harness.world, await handle.result())
+    assert_books_agree(harness.world, await handle.result())
 
 
 async def test_young_payments_are_left_alone(harness: SagaHarness) -> None:
@@ -195,7 +195,7 @@ async def test_a_round_continues_where_a_try_of_it_was_lost(idle_harness: SagaHa
         payment = a_payment(created_at=created_at).succeeded(created_at)
         world.payments[payment.id] = payment
 
-    ports = ports_of(world, RunningWorkflows(world))._replace(payments=DyingPayments(world))
+    ports = ports_of(world, RunningWorkflows(world))._replace(payments=FailingPayments(world))
     async with build_worker(idle_harness.client, payment_activities(ports)):
         await reconcile(idle_harness)
 

@@ -1,4 +1,4 @@
-"""A refund that a caller asked for: once, never more than was captured, whatever goes wrong."""
+"""A requested refund is made once, and never exceeds the capture, whatever fails."""
 
 import asyncio
 
@@ -51,7 +51,7 @@ async def make(harness: SagaHarness, refund: Refund) -> Refund:
 
 def assert_given_back(harness: SagaHarness, refund: Refund) -> None:
     assert refund.status is RefundStatus.SUCCEEDED
-    assert harness.world.asked_refunds[refund.id] == refund
+    assert harness.world.requested_refunds[refund.id] == refund
     assert [each.amount for each in harness.world.refunds] == [refund.amount]
     assert_books_agree(harness, refund)
 
@@ -92,7 +92,7 @@ async def test_a_refund_whose_response_is_lost_is_made_once(
 
 
 async def test_refund_is_looked_up_before_it_is_sent_again(harness: SagaHarness) -> None:
-    """The gateway may have forgotten its key by then."""
+    """The gateway may have forgotten its key meanwhile."""
     refund = asked(harness, await paid(harness))
     harness.world.after["refund"] = harness.world.times(1, harness.world.down("refund"))
 
@@ -167,7 +167,7 @@ async def test_cancellation_stops_no_refund(harness: SagaHarness, step: str) -> 
 
 
 def losing(harness: SagaHarness, refund: Refund) -> list[RefundRequest]:
-    """The first request gets no answer, and is on its way; every later one is refused."""
+    """The first request gets no response but may be carried out. Every later one is refused."""
     on_its_way: list[RefundRequest] = []
 
     async def lose_and_refuse() -> None:
@@ -181,7 +181,7 @@ def losing(harness: SagaHarness, refund: Refund) -> list[RefundRequest]:
 
 
 async def test_a_refusal_after_a_lost_response_ends_no_refund(harness: SagaHarness) -> None:
-    """The first request may still be carried out, and then the second would be a second one."""
+    """The first request may still be carried out."""
     refund = asked(harness, await paid(harness), "150.00")
     on_its_way = losing(harness, refund)
     handle = await start(harness, refund)
@@ -209,7 +209,7 @@ async def test_a_resumed_refund_is_ended_by_no_refusal(
     refund = asked(harness, await paid(harness))
     earlier = refund.model_copy(update={"created_at": refund.created_at - HOUR})
     as_recorded = earlier.model_copy(update={"is_unsent": False})
-    harness.world.asked_refunds[refund.id] = as_recorded
+    harness.world.requested_refunds[refund.id] = as_recorded
     harness.world.before["refund"] = harness.world.times(3, refusal(ErrorCode.REFUND_REFUSED))
 
     made = await make(harness, as_recorded if recorded_before else refund)
@@ -220,7 +220,7 @@ async def test_a_resumed_refund_is_ended_by_no_refusal(
 async def test_a_refusal_after_a_lost_response_counts_when_nothing_is_left(
     harness: SagaHarness,
 ) -> None:
-    """What is left never grows: then the first request cannot be carried out either."""
+    """The amount that is left never grows, so the first request cannot be carried out either."""
     payment = await paid(harness)
     refund = asked(harness, payment, "50.00")
     losing(harness, refund)

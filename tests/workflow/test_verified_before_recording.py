@@ -9,7 +9,7 @@ from domain.names import TOPIC_FAILED, workflow_id
 from domain.payment import PaymentStatus
 from tests.support.builders import a_reservation, an_order
 from tests.support.changes import then
-from tests.support.invariants import assert_everybody_agrees
+from tests.support.invariants import assert_books_agree
 from tests.support.saga_harness import SagaHarness
 
 MINUTES = timedelta(minutes=5)
@@ -21,7 +21,7 @@ async def test_a_success_is_recorded_once_postgresql_is_back(harness: SagaHarnes
     payment = await harness.pay()
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 @pytest.mark.parametrize("state", ["cancelled", "paid"])
@@ -40,7 +40,7 @@ async def test_an_order_that_is_gone_before_the_success_is_recorded_is_refunded(
 
     assert payment.error_code is ErrorCode.ORDER_NOT_PENDING
     assert harness.world.events == []
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_hold_that_lapses_before_the_success_is_recorded_is_refunded(
@@ -55,7 +55,7 @@ async def test_a_hold_that_lapses_before_the_success_is_recorded_is_refunded(
 
     assert payment.error_code is ErrorCode.RESERVATION_NOT_ACTIVE
     assert harness.world.topics == [TOPIC_FAILED]
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)
 
 
 async def test_a_cancellation_does_not_wait_for_postgresql(harness: SagaHarness) -> None:
@@ -70,4 +70,4 @@ async def test_a_cancellation_does_not_wait_for_postgresql(harness: SagaHarness)
     payment = await harness.pay(instruction)
 
     assert payment.error_code is ErrorCode.PAYMENT_CANCELLED
-    assert_everybody_agrees(harness.world, payment)
+    assert_books_agree(harness.world, payment)

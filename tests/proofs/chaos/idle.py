@@ -33,7 +33,7 @@ async def until_idle(settings: Settings, temporal: Client) -> bool:
     began = datetime.now(UTC)
     try:
         async with asyncio.timeout(60 * MINUTES):
-            while await _is_under_way(store, temporal) or await _is_unread(settings):  # noqa: ASYNC110 - nobody tells
+            while await _is_under_way(store, temporal) or await _is_unread(settings):  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(POLL)
         await _until_reconciled(engine, began)
     except TimeoutError:
@@ -48,7 +48,7 @@ async def _until_reconciled(engine: AsyncEngine, began: datetime) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(60 * ROUND_MINUTES):
             rounds = ReconciliationRounds(engine)
-            while (await rounds.last_completed() or NEVER) < began:  # noqa: ASYNC110 - nobody tells
+            while (await rounds.last_completed() or NEVER) < began:  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(POLL)
 
 

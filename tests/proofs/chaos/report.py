@@ -77,7 +77,7 @@ def show(run: Run, page: Path) -> None:
     for line in _audited(run).lines():
         console.print(line, markup=False)
     if run.bugs:
-        console.print(f"✗ {run.bugs} answers were 500: a bug, which the log of the API tells")
+        console.print(f"✗ {run.bugs} answers were 500: a bug, see the log of the API")
     verdict = "[green]held[/green]" if run.is_clean else "[red]broken[/red]"
     console.print(f"\nEvery promise: {verdict}. Nothing was repaired by hand.")
     page.parent.mkdir(exist_ok=True)

@@ -130,7 +130,7 @@ async def test_a_component_that_cannot_start_delays_no_other_fault(
     async with asyncio.TaskGroup() as group:
         group.create_task(nemesis.run())
         async with asyncio.timeout(10):
-            while "api:killed" not in {each.kind for each in nemesis.past_faults[1:]}:  # noqa: ASYNC110 - nobody tells
+            while "api:killed" not in {each.kind for each in nemesis.past_faults[1:]}:  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(MOMENT)
         assert not {"worker:killed", "shop:killed"} & {each.kind for each in nemesis.past_faults}
         system.blocked.set()

@@ -10,13 +10,13 @@ import schemathesis
 from schemathesis import GenerationMode
 
 PLACED = ("orderId", "customerId", "reservationId")
-"""What comes from an order that is placed at Ordering: not for Schemathesis to think up."""
+"""Members that come from an order in Ordering, so Schemathesis must not invent them."""
 NUMBERS = count()
 
 
 @schemathesis.hook
 def before_load_schema(_: Any, schema: dict[str, Any]) -> None:
-    """Sequences would never begin with a payment that needs what no address of ours makes."""
+    """Removes members that no operation returns, so that a sequence can begin with a payment."""
     if os.environ["SCHEMATHESIS_PHASES"] == "stateful":
         payment = schema["components"]["schemas"]["PaymentRequest"]
         for name in PLACED:
@@ -26,7 +26,7 @@ def before_load_schema(_: Any, schema: dict[str, Any]) -> None:
 
 @schemathesis.hook
 def before_call(_: Any, case: Any, __: Any) -> None:
-    """Without this, every payment would be of an order that does not exist."""
+    """Places the order first. Otherwise no payment would be of an existing order."""
     if case.operation.label == "POST /payments" and _is_right(case):
         customer = os.environ["CUSTOMER_ID"]
         order = str(uuid5(NAMESPACE_URL, f"{customer} {next(NUMBERS)}"))

@@ -1,4 +1,4 @@
-"""Requests that nobody should send: what is right, made wrong in every way that a seed suggests."""
+"""Makes wrong requests from correct ones. A seed decides what is wrong."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +10,7 @@ from api.server import MAX_HEADER_BYTES
 from tests.support.fake_resources import CUSTOMER, ORDER, STRANGER, SUCCEEDED
 
 CANARY = "c4n4ry"
-"""Part of much that is sent; no answer may repeat it."""
+"""Part of many requests. No response may contain it."""
 
 JSON = b"application/json"
 NUMBERS = (
@@ -61,7 +61,7 @@ class Request(NamedTuple):
 
 
 def a_request(dice: Random) -> Request:
-    """A request that the dice make; most are wrong, some in several ways."""
+    """A request that the dice make. Most are wrong, some in several ways."""
     make = dice.choices((_payment, _refund, _list, _place), weights=(60, 15, 15, 10))[0]
     return make(dice)
 
@@ -158,7 +158,7 @@ def _text(dice: Random) -> str:
 
 
 def _mangled(text: str, dice: Random) -> str:
-    """The text with a few letters lost, doubled or replaced; or as it was."""
+    """The text unchanged, or with some letters removed, doubled or replaced."""
     if dice.random() < 0.7:
         return text
     for _ in range(dice.randint(1, 4)):
@@ -195,7 +195,7 @@ def _headers(dice: Random) -> list[tuple[bytes, bytes]]:
 
 
 def _header_value(dice: Random) -> bytes:
-    """What a server lets through: no line ends and no NUL."""
+    """A value that a server accepts: without line ends and NUL."""
     value = _text(dice).encode("utf-8", "replace")
     return value.translate(None, b"\r\n\0")
 

@@ -1,4 +1,4 @@
-"""Schemathesis on a running API that asks for tokens: every input that the contract suggests."""
+"""Schemathesis on a running API that requires tokens: all inputs that the contract allows."""
 
 import asyncio
 import os
@@ -14,14 +14,14 @@ from tests.support.contract import DOCS
 from tests.support.tokens import a_token
 
 PHASES = ("examples,coverage,fuzzing", "stateful")
-"""One run after the other: single requests, and sequences in which one leads to the next."""
+"""First single requests, then sequences in which a response leads to a request."""
 UNCHECKED = (
     "positive_data_acceptance",  # what is acceptable depends on the order and the currency
 )
 
 
 class Fuzzed(NamedTuple):
-    """How many inputs were tried, and what Schemathesis has found."""
+    """How many inputs were sent, and what Schemathesis found."""
 
     inputs: int
     is_clean: bool

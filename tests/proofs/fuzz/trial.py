@@ -1,4 +1,4 @@
-"""One hostile request in process: sent to the application as a server would, and judged."""
+"""Sends one hostile request to the application in this process, and checks the response."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from tests.proofs.fuzz.hostile import CANARY, Request, a_request
 from tests.support.fake_resources import ENVELOPE, PROBLEM, SUCCEEDED, FakeResources
 
 EXPECTED = {200, 201, 202, 304, 400, 401, 404, 405, 409, 413, 415, 422}
-"""What may be answered: 500 and 503 would be bugs, for all who are behind the routes are up."""
+"""Allowed statuses. 500 and 503 would be bugs, because everything behind the routes works."""
 PREFLIGHT = b"access-control-request-method"
 MOST_CPU_SECONDS = 0.005
 TRIES = 5
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 class Trial:
-    """An application of which everything behind the routes is faked."""
+    """An application with fakes behind its routes."""
 
     def __init__(self) -> None:
         self._app: FastAPI = build_app(Settings.model_construct())
@@ -64,7 +64,7 @@ class Trial:
         return Answer(int(sent[0]["status"]), dict(sent[0]["headers"]), body, spent)
 
     async def judge(self, request: Request) -> Answer:
-        """The answer. Raises AssertionError if it is not one that a caller may get."""
+        """Send the request and return the response. Raises AssertionError if it is not allowed."""
         answer = await self.answer(request)
         assert answer.status in EXPECTED, answer
         if answer.is_refusal and not _is_preflight(request):
@@ -74,13 +74,13 @@ class Trial:
         return answer
 
     async def cpu_of(self, request: Request, answer: Answer) -> float:
-        """What answering costs. A high figure is taken again: the machine does other things too."""
+        """The CPU time of a response. A high figure is measured again: the machine may be busy."""
         if answer.cpu_seconds < MOST_CPU_SECONDS:
             return answer.cpu_seconds
         return min([(await self.answer(request)).cpu_seconds for _ in range(TRIES)])
 
     def _assert_exact(self, request: Request, answer: Answer) -> None:
-        """What was started is what was asked for; for a refusal nothing was, but for strangers."""
+        """Check that only the requested payment was started, and none after a refusal."""
         started = self._resources.started
         if answer.is_refusal and answer.status != HTTPStatus.UNAUTHORIZED:
             assert started == []
@@ -92,7 +92,7 @@ class Trial:
 
 
 def _is_preflight(request: Request) -> bool:
-    """What a browser asks before it sends anything; no caller sees the answer."""
+    """Whether a browser sends this before the real request. No caller sees the response."""
     return request.method == "OPTIONS" and PREFLIGHT in dict(request.headers)
 
 
@@ -126,7 +126,7 @@ def _scope(request: Request) -> dict[str, Any]:
 
 
 class Tally(NamedTuple):
-    """What came of a number of requests."""
+    """The results of a number of requests."""
 
     inputs: int
     statuses: Counter[int]
@@ -142,7 +142,7 @@ class Tally(NamedTuple):
 
 
 async def attempt(seed: int, inputs: int) -> Tally:
-    """Send so many requests. Raises AssertionError for the first that is answered wrongly."""
+    """Send so many requests. Raises AssertionError for the first wrong response."""
     dice, trial = Random(seed), Trial()
     statuses: Counter[int] = Counter()
     most = 0.0

@@ -1,4 +1,4 @@
-"""What an overload does to those who pay: `python -m tests.proofs.overload`.
+"""What callers get during an overload: `python -m tests.proofs.overload`.
 
 A system of its own is started. First a few customers pay in turn, then more, to find out how many
 are served in a second at best; then ten times as many come, whether the others have been served or
@@ -34,7 +34,7 @@ from tests.support.proof import commit
 from tests.support.stacks import settings_of
 
 AT_ONCE = (8, 16, 32)
-"""Customers who pay in turn. One of these keeps the system busy, and no busier."""
+"""Numbers of customers who pay in turn. One of these numbers keeps the system fully busy."""
 TICK_SECONDS = 0.01
 TURNED_AWAY = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
 SETTINGS = {"RATE_LIMIT": "1000000/second"}
@@ -43,7 +43,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 class Visit(NamedTuple):
-    """One request: when it was answered, how, and after how long."""
+    """One request: when it was answered, with which status, and after how long."""
 
     at: float
     answer: Answer | None
@@ -60,7 +60,7 @@ class Visit(NamedTuple):
 
 @dataclass
 class Crowd:
-    """Customers, each with an order to pay. Who is turned away comes again, behind the others."""
+    """Customers, each with an order to pay. A refused customer tries again after the others."""
 
     api: int
     orders: deque[bytes] = field(default_factory=deque)
@@ -90,7 +90,7 @@ class Crowd:
         return await Connection.open(self.api)
 
     async def come_in_turn(self, at_once: int, seconds: float) -> None:
-        """So many at once, each after the one before it."""
+        """Let so many customers pay at the same time. Each pays after the one before it."""
         until = time.monotonic() + seconds
 
         async def queue() -> None:
@@ -100,7 +100,7 @@ class Crowd:
         await asyncio.gather(*(queue() for _ in range(at_once)))
 
     async def rush_in(self, rate: float, seconds: float) -> None:
-        """`rate` in a second, whatever becomes of those before."""
+        """Start `rate` requests a second, however long the earlier ones take."""
         began, come = time.monotonic(), 0
         async with asyncio.TaskGroup() as group:
             while (passed := time.monotonic() - began) < seconds:
@@ -118,7 +118,7 @@ def main(
         bool, typer.Option("--kafka-away", help="Stop Kafka for a time instead.")
     ] = False,
 ) -> None:
-    """Measure payments per second at the peak, and how many are left of it under an overload."""
+    """Measure payments per second at the peak, and during an overload."""
     console.print(f"Commit {commit()}")
     with TemporaryDirectory(prefix="overload-") as directory:
         settings = SETTINGS | ({"PAYMENTS_AT_ONCE": str(places)} if places else {})
@@ -173,7 +173,7 @@ async def _measure_without_kafka(crowd: Crowd, stack: Stack, seconds: int) -> No
 
 
 async def _in_turn(crowd: Crowd, ordering: int, at_once: int, seconds: float) -> float:
-    """Payments a second of so many customers in turn."""
+    """Payments a second when so many customers pay in turn."""
     await _order(crowd, ordering, 100 * at_once)
     load = await _during(crowd, crowd.come_in_turn(at_once, seconds), seconds)
     console.print(f"{at_once} customers in turn: {load.report()}")
@@ -182,7 +182,7 @@ async def _in_turn(crowd: Crowd, ordering: int, at_once: int, seconds: float) ->
 
 @dataclass
 class Load:
-    """What came of the visits of a time."""
+    """The results of the requests during a period."""
 
     visits: Sequence[Visit]
     seconds: float
@@ -204,7 +204,7 @@ class Load:
 
 
 async def _during(crowd: Crowd, load: Awaitable[None], seconds: float) -> Load:
-    """The visits that were answered while the load lasted; those that it left are waited for."""
+    """The requests that were answered during the load. Waits for the remaining ones."""
     before, until = len(crowd.visits), time.monotonic() + seconds
     await load
     return Load([each for each in crowd.visits[before:] if each.at <= until], seconds)
@@ -218,7 +218,7 @@ def _spread(visits: Sequence[Visit]) -> str:
 
 
 async def _order(crowd: Crowd, ordering: int, orders: int) -> None:
-    """Place so many orders at Ordering, to be paid."""
+    """Place so many orders in Ordering."""
     numbers = iter(range(orders))
 
     async def place() -> None:

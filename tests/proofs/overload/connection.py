@@ -1,4 +1,4 @@
-"""An HTTP/1.1 connection that costs a load generator little: one request at a time, kept alive."""
+"""A cheap HTTP/1.1 connection for a load generator: one request at a time, kept alive."""
 
 import asyncio
 from http import HTTPStatus
@@ -15,7 +15,7 @@ class Answer(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """To a server on this machine."""
+    """A connection to a server on this machine."""
 
     def __init__(self) -> None:
         self._answered: asyncio.Future[Answer] | None = None
@@ -24,7 +24,7 @@ class Connection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, port: int) -> Self:
-        """Raises OSError."""
+        """Connect. Raises OSError."""
         _, connection = await asyncio.get_running_loop().create_connection(cls, HOST, port)
         return connection
 
@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
         return not self._transport.is_closing()
 
     async def post(self, path: str, body: bytes) -> Answer:
-        """Raises ConnectionError if there comes no answer."""
+        """Send a request and return the response. Raises ConnectionError if there is none."""
         self._answered = asyncio.get_running_loop().create_future()
         self._parser, self._says_when = httptools.HttpResponseParser(self), False
         head = f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"

@@ -29,7 +29,7 @@ TEST_SECONDS_WITH_SERVERS = 90
 RUN_SECONDS = 300
 """Of all tests that are to catch one bug, on a busy machine."""
 UNCHANGED_SECONDS = 1800
-"""All those tests, on a busy machine."""
+"""Time limit of all those tests without a bug, on a busy machine."""
 END_SECONDS = 30
 PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
 FAILED = re.compile(r"^FAILED (\S+)", re.MULTILINE)
@@ -77,7 +77,7 @@ def chosen(word: str, part: Part) -> Sequence[Bug]:
 
 
 def _passes_without_bugs(directory: Path, selections: Sequence[str]) -> bool:
-    """Tests that fail by themselves catch nothing."""
+    """Whether the tests pass without a bug. Otherwise they would prove nothing."""
     copy = _copy(directory / "unchanged")
     code, output = _pytest(copy, ["-n", str(AT_ONCE), *selections], UNCHANGED_SECONDS)
     if code:
@@ -124,7 +124,7 @@ def _try(copy: Path, bug: Bug) -> Finding:
 
 
 def _caught_by(bug: Bug, code: int | None, output: str) -> str | None:
-    """The test that failed: an error around a test says nothing about the bug."""
+    """The test that failed. None if there is none: an error around a test does not count."""
     if code == TESTS_FAILED and (failed := FAILED.search(output)):
         return failed[1]
     if bug.at_import and code in NOT_COLLECTED and (broken := BROKEN.search(output)):
@@ -133,7 +133,7 @@ def _caught_by(bug: Bug, code: int | None, output: str) -> str | None:
 
 
 def _copy(directory: Path) -> Path:
-    """The tracked files as they are now."""
+    """Copy the tracked files, with uncommitted changes."""
     names = subprocess.run(
         ("git", "ls-files", "-z"), cwd=ROOT, check=True, capture_output=True, text=True
     )
@@ -145,7 +145,7 @@ def _copy(directory: Path) -> Path:
 
 
 def _pytest(copy: Path, selections: Sequence[str], seconds: float) -> tuple[int | None, str]:
-    """Exit code and output; no code if it did not end in time."""
+    """Run the tests. Returns exit code and output; the code is None after a time-out."""
     with_servers = any("integration" in each for each in selections)
     timeout = TEST_SECONDS_WITH_SERVERS if with_servers else TEST_SECONDS
     process = subprocess.Popen(

@@ -294,7 +294,7 @@ DOMAIN = (
         PAYMENT,
     ),
     Bug(
-        "decline is told as a timeout",
+        "decline is published as a timeout",
         "domain/gateway.py",
         "if self.state is not ChargeState.VOIDED:",
         "if self.state is ChargeState.CAPTURED:",
@@ -322,7 +322,7 @@ DOMAIN = (
         PAYMENT,
     ),
     Bug(
-        "success counts as told before it is",
+        "success counts as published before it is",
         "domain/payment.py",
         '"announcement": Announcement.DUE,',
         '"announcement": Announcement.MADE,',
@@ -583,7 +583,7 @@ WORKFLOWS = (
         LOST_RUNS,
     ),
     Bug(
-        "resumed payment tells its own words of what another run has recorded",
+        "resumed payment publishes another text than the recorded one",
         "workflows/payment.py",
         "recorded = await self._until_done(self._steps.find_payment) or failed",
         "recorded = failed",
@@ -705,7 +705,7 @@ WORKFLOWS = (
         VERIFIED_AGAIN,
     ),
     Bug(
-        "failure tells what was true hours ago",
+        "failure is published by an outdated check",
         "workflows/payment.py",
         "if self._check.must_be_repeated_before_failure and workflow.patched(SAGA_2):",
         "if self._check.order_is_pending is None and workflow.patched(SAGA_2):",
@@ -792,7 +792,7 @@ WORKFLOWS = (
         "tests/workflow/test_outages.py",
     ),
     Bug(
-        "failure is recorded and never told",
+        "failure is recorded and never published",
         "workflows/payment.py",
         "await self._as_recorded(failed)\n        await self._finish_publishing()\n",
         "await self._as_recorded(failed)\n",
@@ -814,7 +814,7 @@ WORKFLOWS = (
         SAGA,
     ),
     Bug(
-        "success that nobody was told of stays untold",
+        "unpublished success is never published",
         "workflows/payment.py",
         "            await self._finish_publishing()\n        except",
         "            pass\n        except",
@@ -912,7 +912,7 @@ WORKFLOWS = (
         POLICIES,
     ),
     Bug(
-        "dead worker is not noticed",
+        "worker that is gone is not noticed",
         "workflows/policies.py",
         "            heartbeat=5,\n",
         "",
@@ -1754,7 +1754,7 @@ DB = (
         f"{SCHEMA}::test_illegal_transition_is_refused",
     ),
     Bug(
-        "success that was told may become a failure",
+        "published success may become a failure",
         "db/migrations/versions/0007_compensation.py",
         "(NEW.status = 'pending' OR OLD.announcement IN ('begun', 'made'))",
         "NEW.status = 'pending'",
@@ -1873,7 +1873,7 @@ DB = (
         f"{STORE}::test_announcement_does_not_go_back",
     ),
     Bug(
-        "announcement that is noted is written again",
+        "recorded announcement is written again",
         "db/payments.py",
         'not_in((Announcement.MADE, bindparam("announced"))),',
         "not_in((Announcement.MADE,)),",
@@ -1887,7 +1887,7 @@ DB = (
         f"{PAYMENT_STORE_CONTRACT}::test_a_published_event_is_not_withdrawn",
     ),
     Bug(
-        "failure that an old worker has recorded is never noted as told",
+        "failure that an old worker has recorded is never recorded as published",
         "db/payments.py",
         " | (payments.c.status == PaymentStatus.FAILED),\n",
         ",\n",
@@ -1901,7 +1901,7 @@ DB = (
         f"{PAYMENT_STORE_CONTRACT}::test_what_ended_otherwise_is_not_announced",
     ),
     Bug(
-        "untold payments are not looked for",
+        "unpublished payments are not looked for",
         "db/payments.py",
         "_CREATED_BEFORE.where(payments.c.announcement.in_(UNANNOUNCED))",
         "_CREATED_BEFORE.where(payments.c.announcement.in_([]))",
@@ -2044,7 +2044,7 @@ API = (
         IDEMPOTENCY,
     ),
     Bug(
-        "recorded success is answered before it is told",
+        "recorded success is returned before it is published",
         "api/pay.py",
         "return live if live is not None and live.is_irrevocable else None",
         "return live if live is not None and live.is_final else None",
@@ -2107,7 +2107,7 @@ API = (
         PUBLISHED,
     ),
     Bug(
-        "callers hear of a success that may be undone",
+        "success that may be undone is returned",
         "api/pay.py",
         "if recorded is not None and recorded.is_irrevocable and recorded.has_event:",
         "if recorded is not None and recorded.is_final and recorded.has_event:",
@@ -2247,7 +2247,7 @@ API = (
         REDIS,
     ),
     Bug(
-        "dead redis is asked every time",
+        "redis that is down is called every time",
         "api/redis.py",
         "            self._paused_until = time.monotonic() + PAUSE_SECONDS\n",
         "",
@@ -2392,7 +2392,7 @@ REFUNDING = (
         MAKING_REFUNDS,
     ),
     Bug(
-        "refund is told before it is made",
+        "refund is published before it is made",
         "workflows/refund.py",
         "            self._refund = await self._result()\n",
         "            self._refund = self._refund.succeeded(at=workflow.now())\n",
@@ -2501,7 +2501,7 @@ OPERATING = (
         KAFKA_TIMELINE,
     ),
     Bug(
-        "the order's other payments are told of",
+        "the order's other payments are shown",
         "activities/adapters/kafka_timeline.py",
         "        if subject in self._subjects:\n",
         "        if subject:\n",
@@ -2659,7 +2659,7 @@ READING = (
         "tests/unit/api/test_reading.py",
     ),
     Bug(
-        "Allow does not tell of HEAD",
+        "Allow does not list HEAD",
         "api/app.py",
         '({"HEAD"} if "GET" in methods else set())',
         "set()",

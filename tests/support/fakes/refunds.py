@@ -30,14 +30,14 @@ class FakeRefunds(Refunds):
     ) -> AsyncIterator[Sequence[Refund]]:
         unfinished = [
             each
-            for each in self._world.asked_refunds.values()
+            for each in self._world.requested_refunds.values()
             if each.status is not RefundStatus.FAILED and not each.is_announced
         ]
         for page in pages(unfinished, moment, after):
             yield page
 
     def _reserve(self, refund: Refund) -> Refund:
-        requested = self._world.asked_refunds
+        requested = self._world.requested_refunds
         others = (
             each.amount.minor_units
             for each in requested.values()
@@ -53,12 +53,14 @@ class FakeRefunds(Refunds):
         return requested.setdefault(refund.id, refund.model_copy(update={"is_unsent": False}))
 
     def _end(self, refund: Refund) -> None:
-        recorded = self._world.asked_refunds[refund.id]
+        recorded = self._world.requested_refunds[refund.id]
         if recorded.is_final and recorded.status is not refund.status:
             raise PaymentError(ErrorCode.RECORD_REFUSED, "The refund has ended.")
         if not recorded.is_final:
-            self._world.asked_refunds[refund.id] = refund.model_copy(update={"is_unsent": False})
+            self._world.requested_refunds[refund.id] = refund.model_copy(
+                update={"is_unsent": False}
+            )
 
     def _announce(self, refund: Refund) -> None:
-        recorded = self._world.asked_refunds[refund.id]
-        self._world.asked_refunds[refund.id] = recorded.announced()
+        recorded = self._world.requested_refunds[refund.id]
+        self._world.requested_refunds[refund.id] = recorded.announced()

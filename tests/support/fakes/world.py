@@ -74,7 +74,7 @@ class World:
         self.captures: list[ChargeRequest] = []
         self.refunds: list[RefundRequest] = []
         """The refunds that the gateway has made."""
-        self.asked_refunds: dict[UUID, Refund] = {}
+        self.requested_refunds: dict[UUID, Refund] = {}
         """The refunds that callers requested, as they are recorded."""
         self.payments: dict[UUID, Payment] = {}
         self.transitions: dict[UUID, list[PaymentStatus]] = defaultdict(list)

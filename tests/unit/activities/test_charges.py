@@ -1,4 +1,4 @@
-"""What the money activities do to the gateway by themselves, without the saga around them."""
+"""The activities that move money, without the workflow around them."""
 
 import asyncio
 import dataclasses
@@ -62,7 +62,7 @@ async def test_later_try_repeats_the_charge_it_finds(world: World) -> None:
 
 
 async def test_charge_that_cannot_be_looked_up_is_sent_again(world: World) -> None:
-    """An answer that cannot be read is no reason to give up: the key names one charge."""
+    """That is safe, because the key names one charge."""
     environment = ActivityEnvironment()
     first = await environment.run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
     environment.info = dataclasses.replace(environment.info, attempt=2)

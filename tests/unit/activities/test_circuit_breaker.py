@@ -1,4 +1,4 @@
-"""While a system is down its calls fail at once, except one at a time that tries it out."""
+"""While a system is down, its calls fail at once, except one at a time that tests it."""
 
 import asyncio
 

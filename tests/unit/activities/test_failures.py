@@ -1,4 +1,4 @@
-"""A PaymentError's way through Temporal: out of an activity, and back in the workflow."""
+"""How a PaymentError passes through Temporal, from an activity to the workflow."""
 
 import dataclasses
 from datetime import timedelta
@@ -36,7 +36,7 @@ class Raising(ActivityInboundInterceptor):
 
 
 def failed(cause: BaseException | None) -> ActivityError:
-    """What a workflow sees of an activity that failed because of `cause`."""
+    """The error that a workflow gets from an activity that failed because of `cause`."""
     error = ActivityError(
         "Activity task failed",
         scheduled_event_id=1,
@@ -136,7 +136,7 @@ async def run(error: Exception) -> Any:
 async def test_a_retry_after_is_obeyed_while_another_try_fits(
     asked: float | None, tried_after: float, pause: float | None
 ) -> None:
-    """Of a step that has 300 s in all and 20 s for a try."""
+    """The step has 300 s in all, and 20 s for a try."""
     environment = ActivityEnvironment()
     environment.info = dataclasses.replace(
         environment.info,

@@ -1,4 +1,4 @@
-"""What the gateway answers over HTTP: it counts only if it is about this very request."""
+"""A response of the gateway counts only if it is about this very request."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -49,7 +49,7 @@ def ledger_of(entries: Sequence[Any], since: datetime = NOW - HOUR) -> Ledger:
 
 
 def changed(entry: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """The entry with another value at one place."""
+    """The entry with one value replaced."""
     copy: dict[str, Any] = json.loads(json.dumps(entry))
     *parents, last = path.split(".")
     inner = copy
@@ -125,7 +125,7 @@ def test_no_ledger_makes_reading_fail(
 
 
 class Gateway:
-    """Answers the ledger in pages, as the real one does, or as one that knows no pages."""
+    """A gateway whose ledger has pages, as the real one, or none."""
 
     def __init__(self, entries: list[dict[str, Any]], *, has_pages: bool = True) -> None:
         self.asked: list[dict[str, str]] = []

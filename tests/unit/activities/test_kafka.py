@@ -1,4 +1,4 @@
-"""Publishing: every wait ends, and a producer that failed is never used again."""
+"""Publishing never waits without end, and never uses a producer again that failed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -65,7 +65,7 @@ class FakeProducer:
         await self.on.get("start", nothing)()
 
     async def partitions_for(self, topic: str) -> set[int]:
-        """Waits for a topic that is missing, as aiokafka does, far longer than we do."""
+        """Waits for a missing topic longer than our time limit, as aiokafka does."""
         if topic not in self.topics:
             await stall()
         return {0}

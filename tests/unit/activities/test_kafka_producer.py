@@ -1,4 +1,4 @@
-"""The real producer of aiokafka, over a broker that takes connections and does not answer.
+"""aiokafka's real producer, with a broker that accepts connections and does not respond.
 
 Only aiokafka's client, which owns the sockets, is replaced.
 """
@@ -29,7 +29,7 @@ METADATA = SimpleNamespace(
 
 
 class Broker:
-    """Answers everything but what is to be kept, until it is thawed."""
+    """A broker that responds to everything, but keeps back some responses until it is thawed."""
 
     def __init__(self) -> None:
         self.thawed = asyncio.Event()
@@ -124,6 +124,6 @@ async def test_a_closed_publisher_leaves_nothing_behind(
 
 
 async def until_only(tasks: set[asyncio.Task[Any]]) -> None:
-    """Wait until no other tasks are left; the test's time limit ends it otherwise."""
+    """Wait until no other tasks are left."""
     while asyncio.all_tasks() - tasks:  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(0.01)

@@ -36,7 +36,7 @@ class Record(NamedTuple):
 
 
 class FakeConsumer:
-    """Two partitions, whose records are handed out by tens, as a broker does by bytes."""
+    """A consumer of two partitions. It returns ten records at a time."""
 
     def __init__(self, *partitions: Sequence[Record]) -> None:
         self._logs = {
@@ -58,7 +58,7 @@ class FakeConsumer:
         return {each: len(self._logs[each]) for each in partitions}
 
     async def offsets_for_times(self, times: Mapping[int, int]) -> dict[int, Record | None]:
-        """As aiokafka's: the first record at the time or later, or None."""
+        """The first record at the time or later, or None, as in aiokafka."""
         return {
             number: next((each for each in self._logs[number] if each.timestamp >= time), None)
             for number, time in times.items()

@@ -1,4 +1,4 @@
-"""Creating the topics: what the broker says of each counts, and what others have made is judged."""
+"""Creating topics: how each response of the broker counts, and how existing topics are checked."""
 
 from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple

@@ -1,4 +1,4 @@
-"""Giving money back by the gateway's real answers: when it is made, refused, or neither."""
+"""How a refund ends by the gateway's responses: made, refused, or unknown."""
 
 import dataclasses
 import json
@@ -41,7 +41,7 @@ def charge(refunded: str, state: str = "captured") -> Scripted:
 
 
 class Gateway:
-    """Answers each address from its own list; the last answer is repeated."""
+    """A gateway with a list of responses for each address. The last one is repeated."""
 
     def __init__(self, **answers: list[Scripted]) -> None:
         self._answers: Mapping[str, list[Scripted]] = answers
@@ -58,7 +58,7 @@ class Gateway:
 
 
 async def make(asked: Gateway, refund: Refund = REFUND, attempt: int = 1) -> ErrorCode | None:
-    """The code with which the step fails, or None if the money was given back."""
+    """The error code of the step, or None if the refund was made."""
     world = World()
     activities = RefundActivities(gateway(asked), FakeRefunds(world), FakePublisher(world))
     return await code_of(activities.make_refund, refund, attempt)

@@ -1,4 +1,4 @@
-"""What is noted of an event while it is published, and when a refusal is final."""
+"""What is recorded of an event while it is published, and when a refusal is final."""
 
 import asyncio
 import dataclasses
@@ -21,7 +21,7 @@ EVENT = PaymentEvent.of(PAYMENT)
 
 
 class Payments(FakePayments):
-    """Remembers each announcement that is noted."""
+    """Keeps each announcement that is recorded."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -47,7 +47,7 @@ def payments(world: World) -> Payments:
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "BEGUN_AFTER_SECONDS", 0.01)
 
 
@@ -66,7 +66,7 @@ async def test_an_event_that_is_published_at_once_is_recorded_once(
     assert payments.noted == [Announcement.MADE]
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_limits")
 async def test_an_event_that_takes_long_is_recorded_as_begun_and_then_as_made(
     world: World, payments: Payments
 ) -> None:
@@ -102,7 +102,7 @@ async def test_a_refusal_of_a_later_try_is_not_final(world: World, payments: Pay
     assert payments.noted == [Announcement.BEGUN]
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_limits")
 @pytest.mark.parametrize("database", ["up", "down"])
 async def test_a_refusal_after_the_event_was_begun_is_not_final(
     world: World, payments: Payments, database: str

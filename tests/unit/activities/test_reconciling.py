@@ -1,4 +1,4 @@
-"""A round of the reconciliation: what it looks at first, and where it goes on after a try died."""
+"""A round of the reconciliation: its order, and where it continues after a lost try."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,17 +16,17 @@ from tests.support.builders import NOON, a_payment, a_refund
 from tests.support.fakes.refunds import FakeRefunds
 from tests.support.fakes.rounds import FakeRounds
 from tests.support.fakes.world import World
-from tests.support.rounds import DyingPayments, RunningWorkflows
+from tests.support.rounds import FailingPayments, RunningWorkflows
 
 LATER = NOON + timedelta(days=1)
 
 
 class Round:
-    """Runs a round try by try. Each try gets the heartbeat of the one before."""
+    """Runs the tries of a round. Each try gets the heartbeat of the one before."""
 
     def __init__(self) -> None:
         self.world = World()
-        self.payments = DyingPayments(self.world)
+        self.payments = FailingPayments(self.world)
         self.workflows = RunningWorkflows(self.world)
         self.beat: list[Any] = []
         self.places: list[tuple[int, datetime]] = []
@@ -49,7 +49,7 @@ class Round:
 
 @pytest.fixture
 def of_many() -> Round:
-    """Ten successes whose event is not out, and a pending payment and a refund that are newer."""
+    """Ten unpublished successes, and a pending payment and a refund that are newer."""
     of_many = Round()
     for number in range(10):
         payment = a_payment(created_at=NOON + timedelta(seconds=number)).succeeded(NOON)
@@ -58,18 +58,18 @@ def of_many() -> Round:
     of_many.world.payments[pending.id] = pending
     published = pending.succeeded(NOON).announced()
     refund = a_refund(published, created_at=NOON + timedelta(hours=2))
-    of_many.world.asked_refunds[refund.id] = refund
+    of_many.world.requested_refunds[refund.id] = refund
     return of_many
 
 
 def in_order(world: World) -> list[Payment | Refund]:
     """The unfinished rows in the order in which a round should process them."""
     *unpublished, pending = world.payments.values()
-    return [pending, *world.asked_refunds.values(), *unpublished]
+    return [pending, *world.requested_refunds.values(), *unpublished]
 
 
 async def test_pending_payments_and_refunds_are_resumed_first(of_many: Round) -> None:
-    of_many.payments.is_dying = False
+    of_many.payments.is_failing = False
 
     await of_many.attempt()
 
@@ -78,7 +78,7 @@ async def test_pending_payments_and_refunds_are_resumed_first(of_many: Round) ->
 
 
 async def test_only_the_first_payment_of_an_order_is_resumed(of_many: Round) -> None:
-    of_many.payments.is_dying = False
+    of_many.payments.is_failing = False
     everything = in_order(of_many.world)
     failed = everything[2]
     assert isinstance(failed, Payment)
@@ -110,7 +110,7 @@ async def test_a_try_continues_where_the_one_before_was_lost(of_many: Round) -> 
 async def test_a_heartbeat_of_another_version_begins_anew(
     of_many: Round, details: list[object]
 ) -> None:
-    of_many.payments.is_dying = False
+    of_many.payments.is_failing = False
     of_many.beat = details
 
     await of_many.attempt()

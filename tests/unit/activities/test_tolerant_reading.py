@@ -1,4 +1,4 @@
-"""What Ordering and Inventory answer in the many ways of their deployments, and what is absent."""
+"""Responses of Ordering and Inventory in the spellings of their deployments."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What holds for all routes: other addresses, methods, CORS, bugs and request ids."""
+"""What holds for all routes: unknown addresses, methods, CORS, bugs and request ids."""
 
 import logging
 from uuid import UUID

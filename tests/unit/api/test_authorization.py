@@ -42,7 +42,7 @@ MISSING = UUID(int=404)
 class Caller(NamedTuple):
     claims: dict[str, Any] | None
     owner_id: UUID | None = None
-    """Of the payments that are its own; None for a service, whose are all."""
+    """The owner of its payments; None for a service, which owns all payments."""
 
     def owns(self, payment: Payment) -> bool:
         return self.owner_id in {None, payment.customer_id}
@@ -89,7 +89,7 @@ def requests() -> Iterator[Request]:
 def expected(
     caller: Caller, scopes: frozenset[str], request: Request
 ) -> ErrorCode | RequestErrorCode | int:
-    """The error that must be answered, or the status of a success."""
+    """The error that the response must have, or the status of a success."""
     if caller in NO_CALLERS.values():
         return RequestErrorCode.UNAUTHENTICATED
     if request.scope not in scopes:
@@ -174,7 +174,7 @@ async def test_lists_contain_only_own_payments(
 async def test_the_payment_of_another_customer_looks_like_an_unknown_one(
     client: httpx.AsyncClient,
 ) -> None:
-    """Not even the order of the headers differs, nor what is asked of the sources."""
+    """The order of the headers and the calls of the sources are the same, too."""
     given = token("stranger", frozenset({READ, WRITE, REFUND}))
     hidden, missing = PAYMENTS[0].id, MISSING
     for request in requests():

@@ -1,4 +1,4 @@
-"""Who is counted as one caller, however its address is written."""
+"""Which addresses count as one caller."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Whatever a caller sends is answered: with a 400 that says what is wrong and repeats nothing."""
+"""Every wrong request gets a 400 that says what is wrong and repeats nothing of the request."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The HTTP interface: every answer's status, members, headers and media type."""
+"""The HTTP interface: status, members, headers and media type of every response."""
 
 from uuid import UUID
 

@@ -39,7 +39,7 @@ def signed_as(key: Any, algorithm: str, **headers: Any) -> str:
 
 
 def typed(kind: Any) -> str:
-    """Another header than the library would sign, so it is signed by hand."""
+    """A token with this `typ`. It is signed by hand, because the library refuses some values."""
     head = {"alg": "RS256", "kid": "RS256"} | ({} if kind is None else {"typ": kind})
     signed = forged(head).rpartition(".")[0]
     signature = jwt.get_algorithm_by_name("RS256").sign(signed.encode(), RSA)

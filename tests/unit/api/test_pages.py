@@ -1,4 +1,4 @@
-"""The list of payments over HTTP: what may be asked, and how its pages are chained."""
+"""The list of payments over HTTP: its parameters and its pages."""
 
 from datetime import UTC, datetime
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""Readiness: however many ask, the dependencies are asked once a second."""
+"""Readiness checks the dependencies once a second, however many requests there are."""
 
 import asyncio
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ READY = Report(is_ready=True, dependencies={"postgresql": "up"}, warnings=[])
 
 
 class Dependency:
-    """Counts how often it is asked, and answers while `answers` is set."""
+    """Counts its checks, and responds while `answers` is set."""
 
     def __init__(self) -> None:
         self.asked = 0

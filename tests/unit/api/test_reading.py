@@ -1,4 +1,4 @@
-"""Reading a payment over HTTP: as it stands, from the cache, HEAD, and only if it has changed."""
+"""Reading a payment over HTTP: its state, the cache, HEAD, and conditional requests."""
 
 import httpx
 import pytest

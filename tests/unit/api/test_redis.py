@@ -1,4 +1,4 @@
-"""Redis may fail, stall or lie: nothing gets wrong, and nothing waits for it twice."""
+"""Redis may fail, hang or return wrong values: no response gets wrong or waits for it twice."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ PAID = a_payment(id=UUID(int=1)).succeeded(at=NOON)
 
 
 class Clock(SimpleNamespace):
-    """The module `time`, standing still unless a test moves it."""
+    """Replaces the module `time`. It stands still unless a test moves it."""
 
     now = 1000.0
 

@@ -1,4 +1,4 @@
-"""Refunds over HTTP: which are asked for, and how each is answered."""
+"""Refunds over HTTP: which are requested, and the response to each."""
 
 import json
 from typing import Any

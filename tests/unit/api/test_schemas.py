@@ -1,4 +1,4 @@
-"""What callers may send, in all its spellings, and what they read, member by member."""
+"""What callers may send, in all spellings, and the members of the responses."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The HTTP server's reading of one connection, byte by byte, without a socket."""
+"""How the HTTP server reads one connection, byte by byte, without a socket."""
 
 import asyncio
 from collections.abc import Iterator

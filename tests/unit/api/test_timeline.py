@@ -1,4 +1,4 @@
-"""The timeline: every source in one order, and none that holds up the others."""
+"""The timeline: the entries of every source in one order. No source delays the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ ADDRESS = f"/payments/{SUCCEEDED.id}/timeline"
 
 
 def telling(*entries: Entry) -> ReadSource:
-    async def tell(_: Payment, __: Sequence[Refund]) -> Sequence[Entry]:
+    async def read_source(_: Payment, __: Sequence[Refund]) -> Sequence[Entry]:
         return entries
 
-    return tell
+    return read_source
 
 
 def at(seconds: int, source: Source) -> Entry:
@@ -133,13 +133,13 @@ async def test_the_newest_refunds_are_shown(
 ) -> None:
     asked: list[Refund] = []
 
-    async def tell(_: Payment, refunds: Sequence[Refund]) -> Sequence[Entry]:
+    async def read_source(_: Payment, refunds: Sequence[Refund]) -> Sequence[Entry]:
         asked.extend(refunds)
         return ()
 
     resources.recorded = [SUCCEEDED]
     resources.recorded_refunds += [a_refund(SUCCEEDED, "0.01", str(each)) for each in range(30)]
-    resources.sources[Source.GATEWAY] = tell
+    resources.sources[Source.GATEWAY] = read_source
 
     await http.get(ADDRESS)
 

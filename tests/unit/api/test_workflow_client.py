@@ -1,4 +1,4 @@
-"""What the API makes of Temporal's refusals, and of workflows that others have started."""
+"""How the API handles Temporal's refusals, and workflows that others have started."""
 
 import logging
 from datetime import timedelta
@@ -24,41 +24,59 @@ MISSING = RPCError(
 GONE = RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b"")
 
 
-class FakeTemporal:
-    """A client, a workflow's handle and its description: all that the API asks of Temporal."""
+class FakeDescription:
+    """The description of a workflow, with its memo."""
 
     run_id = "run"
+
+    def __init__(self, memo: dict[str, str]) -> None:
+        self._memo = memo
+
+    async def memo(self) -> dict[str, str]:
+        return self._memo
+
+
+class FakeHandle:
+    """The handle of a running workflow, whose result cannot be read if there is a `failure`."""
+
+    def __init__(self, memo: dict[str, str], failure: Exception | None = None) -> None:
+        self.cancelled = 0
+        self._memo = memo
+        self._failure = failure
+
+    async def describe(self, **_: Any) -> FakeDescription:
+        return FakeDescription(self._memo)
+
+    async def result(self) -> None:
+        if self._failure:
+            raise self._failure
+
+    async def cancel(self, **_: Any) -> None:
+        self.cancelled += 1
+
+
+class FakeTemporal:
+    """A client. Every call fails with `failure`; without one, each workflow is already running."""
 
     def __init__(
         self, failure: Exception | None = None, memo: dict[str, str] | None = None
     ) -> None:
         self.failure = failure
-        self.cancelled = 0
-        self._memo = memo or {}
+        self.handle = FakeHandle(memo or {})
 
     async def start_workflow(self, *_: Any, **__: Any) -> Any:
         self._fail()
-        raise WorkflowAlreadyStartedError("payment", "PaymentWorkflow", run_id=self.run_id)
+        raise WorkflowAlreadyStartedError(
+            "payment", "PaymentWorkflow", run_id=FakeDescription.run_id
+        )
 
     async def count_workflows(self, *_: Any, **__: Any) -> None:
         self._fail()
 
-    def get_workflow_handle(self, *_: Any, **__: Any) -> "FakeTemporal":
-        return self
+    def get_workflow_handle(self, *_: Any, **__: Any) -> FakeHandle:
+        return self.handle
 
     get_workflow_handle_for = get_workflow_handle
-
-    async def describe(self, **_: Any) -> "FakeTemporal":
-        return self
-
-    async def memo(self) -> dict[str, str]:
-        return self._memo
-
-    async def result(self) -> None:
-        self._fail()
-
-    async def cancel(self, **_: Any) -> None:
-        self.cancelled += 1
 
     def _fail(self) -> None:
         if self.failure:
@@ -104,11 +122,10 @@ async def test_cause_of_a_refusal_is_logged_once_for_each_kind(
 async def test_the_cause_is_logged_if_the_ending_is_unknown(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    handle: Any = FakeTemporal(GONE)
+    handle: Any = FakeHandle({}, GONE)
+    workflows = workflows_on(FakeTemporal())
 
-    assert (
-        await workflows_on(handle)._running(INSTRUCTION.payment_id, handle).wait_for_end() is None
-    )
+    assert await workflows._running(INSTRUCTION.payment_id, handle).wait_for_end() is None
     assert lines(caplog, refusals) == ["Temporal refuses: tcp connect error (UNAVAILABLE)"]
 
 
@@ -140,4 +157,4 @@ async def test_workflow_without_our_memo_is_another_payment(memo: dict[str, str]
 
     assert await code_of(workflows.start_or_join(INSTRUCTION)) is ErrorCode.PAYMENT_IN_PROGRESS
     assert await code_of(workflows.cancel(a_payment())) is ErrorCode.PAYMENT_IN_PROGRESS
-    assert temporal.cancelled == 0
+    assert temporal.handle.cancelled == 0

@@ -25,7 +25,7 @@ def showing(payment: Payment, status: int = 422) -> ApiResponse:
 
 
 def findings(payment: Payment, *answers: ApiResponse) -> str:
-    """What is found about answers that were given one after the other."""
+    """The findings about these responses, given one after the other."""
     given = [
         answer._replace(sent_at=place, received_at=place + 0.5)
         for place, answer in enumerate(answers)

@@ -1,4 +1,4 @@
-"""Which orders the audit compares, and what it leaves out: on faked sources."""
+"""Which orders the audit compares and which it leaves out, with faked sources."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""What is still being processed is left out of the audit, with all that belongs to it, no more."""
+"""The audit leaves out what is still being processed, with all that belongs to it and no more."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""How a process of ours ends: its exit code, its last words, and nothing after them."""
+"""How our processes end: exit code, last output, and nothing after it."""
 
 import subprocess
 import sys

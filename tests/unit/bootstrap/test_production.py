@@ -1,4 +1,4 @@
-"""Production starts with nothing that is not safe, and says of each variable why and what to do."""
+"""Production refuses to start with unsafe settings, and says why and what to do for each."""
 
 import re
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def objections(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]) -> str:
-    """What production says to these variables and, for the rest, to the good ones."""
+    """The errors of production with these variables and otherwise safe ones."""
     for name, value in {**GOOD, **variables}.items():
         if value is None:
             monkeypatch.delenv(name, raising=False)
@@ -218,7 +218,7 @@ def test_everything_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def url_settings() -> list[tuple[str, str]]:
-    """Every setting that is a URL, with one that must not be."""
+    """Every setting that is a URL, with an unsafe value."""
     found = []
     for name, field in Settings.model_fields.items():
         types = [field.annotation, *get_args(field.annotation)]
@@ -243,7 +243,7 @@ def test_no_url_is_forgotten(monkeypatch: pytest.MonkeyPatch, name: str, address
 
 
 def test_no_default_leads_elsewhere_unencrypted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever has an address as its default must be set in production, or kept from the net."""
+    """A default address must be replaced in production, or must not leave the machine."""
     addresses = {
         name.upper()
         for name, field in Settings.model_fields.items()
@@ -268,7 +268,7 @@ def test_the_development_stack_is_for_development(tmp_path: Path) -> None:
 
 
 async def pages(settings: Settings) -> set[int]:
-    """How the application answers for its documentation."""
+    """The statuses of the documentation pages."""
     transport = httpx.ASGITransport(build_app(settings))
     paths = ("/docs", "/redoc", "/openapi.json", "/static-offline-docs/swagger-ui.css")
     async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:

@@ -1,4 +1,4 @@
-"""Settings come from the environment, have defaults, and say which of them is wrong."""
+"""Settings come from the environment, have defaults, and an error names the wrong one."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a failed statement means is read from its SQLSTATE alone."""
+"""The SQLSTATE alone decides what a failed statement means."""
 
 from unittest.mock import Mock
 

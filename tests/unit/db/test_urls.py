@@ -1,4 +1,4 @@
-"""`DATABASE_URL`: libpq's parameters work, or are refused by name and without a value."""
+"""`DATABASE_URL`: parameters of libpq work, or are refused with their name."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_what_the_driver_knows_is_left_to_it(query: str) -> None:
     ],
 )
 def test_what_the_driver_does_not_know_is_kept_from_it(query: str) -> None:
-    """It would send it to PostgreSQL, which refuses the session."""
+    """The driver would send it to PostgreSQL, which refuses the session."""
     assert read_database_url(f"{URL}?{query}&sslmode=require").hosts == (f"{URL}?sslmode=require",)
 
 

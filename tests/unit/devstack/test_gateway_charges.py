@@ -15,7 +15,7 @@ from tests.unit.devstack.neighbours import (
 )
 
 SLOW_MS = 600
-"""The charge is made after half of it: long enough for a busy machine to do something before."""
+"""The charge is made after half of it. Chosen so that a busy machine can do something before."""
 
 
 async def test_a_charge_is_captured_with_its_exact_amount(

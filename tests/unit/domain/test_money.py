@@ -1,4 +1,4 @@
-"""Money is exact: what is read is what is written, and nothing doubtful is read."""
+"""Money is exact: what is read is what is written, and unclear amounts are refused."""
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +17,7 @@ MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD 
 SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX
 USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
 """
-"""Every currency with decimal places in the edition of ISO 4217 that this version was made with."""
+"""Every currency with decimal places in the edition of ISO 4217 of this version."""
 PLACES = {0: WITHOUT_PLACES, 3: "BHD IQD JOD KWD LYD OMR TND", 4: "CLF UYW"}
 
 
@@ -32,7 +32,7 @@ def test_every_other_currency_has_two_places() -> None:
 
 
 def test_a_currency_that_is_withdrawn_is_still_read_by_running_payments() -> None:
-    """Their payloads name no decimal places. Never remove a currency here: add it to WITHDRAWN."""
+    """Their payloads have no decimal places. Never remove a currency here: add it to WITHDRAWN."""
     assert set(CURRENCIES.split()) <= EXPONENTS.keys() | WITHDRAWN.keys()
     assert not EXPONENTS.keys() & WITHDRAWN.keys()
     for currency, exponent in WITHDRAWN.items():

@@ -1,4 +1,4 @@
-"""Names that other processes know, spelled out: a change here loses payments under way."""
+"""Names that other processes store. Changing one loses running payments."""
 
 from collections.abc import Callable
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What Temporal keeps of a payment under way: later versions must read it, and earlier ones too.
+"""What Temporal stores of running payments can be read by later and earlier versions.
 
 A member that is new needs a default; none may be renamed, retyped or removed. Do not change the
 payloads below, add to them.
@@ -184,7 +184,7 @@ def decode(payload: Any, kind: type) -> Any:
 
 
 def test_money_is_written_as_ever() -> None:
-    """Fingerprints of idempotency keys are made of it."""
+    """The fingerprints of idempotency keys depend on it."""
     [encoded] = CONVERTER.to_payloads([INSTRUCTION.amount])
 
     assert encoded.data == b'{"minor_units":15000,"currency":"USD"}'
@@ -261,7 +261,7 @@ def test_members_with_defaults_may_be_absent(kind: type, payload: Any) -> None:
 
 
 def test_text_that_an_earlier_version_kept_can_be_recorded() -> None:
-    """One control character in it would keep a payment from ever ending."""
+    """Otherwise a payment with a control character in a text could never end."""
     texts = {"message": "Declined\x00", "transaction_id": "txn\x00" + "1" * 500}
 
     charge = decode({"key": "pay_1_charge", "state": "declined", **texts}, Charge)

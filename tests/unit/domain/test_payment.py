@@ -1,4 +1,4 @@
-"""A payment: what makes two requests the same, where it may go, and what its charge means."""
+"""A payment: its fingerprint, its transitions, and how the result of a charge ends it."""
 
 from datetime import timedelta
 from typing import Any

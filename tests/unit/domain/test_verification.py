@@ -1,4 +1,4 @@
-"""Whether a payment may be charged on the strength of its order and its reservation."""
+"""Whether a payment may be charged, given its order and its reservation."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

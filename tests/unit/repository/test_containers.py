@@ -20,7 +20,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, each in SERVICES.items() if each["image"].startswith("payment-")]
 ONE_OFF = {"temporal-schema", "temporal-namespace", "prepare"}
 WITHOUT_PROBE = {"temporal-ui", "worker", "api"}
-"""The probe of the API is in its image; the worker listens nowhere; the UI has no client."""
+"""The API's probe is in its image. The worker has no port, and the UI's image has no client."""
 
 
 NEIGHBOURS = [f"devstack.neighbours.{name}" for name in ("gateway", "ordering", "inventory")]
@@ -33,10 +33,7 @@ IMAGES = [
 
 
 def first_party_imports(module: str, seen: set[str]) -> Iterator[str]:
-    """The folders with our code that a module needs, directly or through other modules.
-
-    A folder is a top-level package or, of devstack, one of the packages in it.
-    """
+    """The folders that a module needs: top-level packages, and packages in devstack."""
     file = ROOT / (module.replace(".", "/") + ".py")
     if module in seen or not file.exists():
         return
@@ -51,7 +48,7 @@ def first_party_imports(module: str, seen: set[str]) -> Iterator[str]:
 
 
 def copied(dockerfile: str, target: str) -> set[str]:
-    """The folders that stage `target` and the stages it is built on copy; the last has no name."""
+    """The folders that the stage `target` and its base stages copy. The last stage has no name."""
     stages: dict[str, tuple[str, str]] = {}
     for stage in re.split(r"^FROM ", (ROOT / dockerfile).read_text(), flags=re.MULTILINE)[1:]:
         base, _, name = stage.splitlines()[0].partition(" AS ")
@@ -77,7 +74,7 @@ def test_an_image_holds_what_its_process_imports_and_no_more(
 
 
 def run_in_image(target: str, directory: Path, *arguments: str) -> str:
-    """Run Python with the files that an image of Dockerfile.worker has, and no others of ours."""
+    """Run Python with only those of our files that an image of Dockerfile.worker has."""
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     for folder in copied("Dockerfile.worker", target):
         assert f"!{folder}" in ignored
@@ -126,7 +123,7 @@ def test_services_tell_whether_they_are_healthy(name: str) -> None:
 
 
 def test_a_database_that_is_being_set_up_is_not_healthy() -> None:
-    """The image's first server, which ends again, listens on no address."""
+    """The image first runs a temporary server that has no network address."""
     _, program, *options = SERVICES["postgres"]["healthcheck"]["test"]
 
     assert program == "pg_isready"

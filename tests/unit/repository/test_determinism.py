@@ -1,4 +1,4 @@
-"""Workflow code takes time, ids and chance only from Temporal, and never touches the machine.
+"""Workflow code gets time, ids and random numbers only from Temporal, and does no I/O.
 
 The sandbox would notice at run time; our packages are passed through it, so this notices before.
 """

@@ -26,7 +26,7 @@ def rows() -> Iterator[str]:
 
 @pytest.mark.parametrize("contract", CONTRACTS)
 def test_the_contract_is_the_one_that_others_know(contract: str) -> None:
-    """If the change is meant, `make contract` writes it down."""
+    """If the change is intended, `make contract` writes the new contract."""
     assert (DOCS / contract).read_text() == text_of(contract)
 
 
@@ -37,11 +37,11 @@ UNSEEN = {
     RequestErrorCode.NOT_FOUND,
     RequestErrorCode.METHOD_NOT_ALLOWED,
 }
-"""Failures that only steps have, or bugs, or what is no address or method of ours."""
+"""Failures of steps, bugs, and unknown addresses or methods, which no operation documents."""
 
 
 def answers() -> Iterator[tuple[str, Any, Any]]:
-    """Of every operation each status, with its schema and each example that it documents."""
+    """Each status of every operation, with its schema and each example."""
     for path, operations in CONTRACT["paths"].items():
         for method, operation in operations.items():
             for status, response in operation["responses"].items():

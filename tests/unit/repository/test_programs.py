@@ -1,4 +1,4 @@
-"""Programs for the tests: what is there is used, what is not is installed or asked for."""
+"""Programs for the tests: a present one is used, a missing one is installed or asked for."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.support.programs import CHROMIUM
 
 
 class Machine:
-    """A machine with no other programs than those that are put on its PATH."""
+    """A machine that has only the programs that a test puts on its PATH."""
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs

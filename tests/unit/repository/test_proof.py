@@ -1,4 +1,4 @@
-"""A long proof can be run part by part, and says which commit it proves."""
+"""A long proof can be run in parts, and prints the commit that it proves."""
 
 import re
 

@@ -20,10 +20,10 @@ PAGES = {
     for page in sorted(ROOT.glob(pattern))
 }
 HISTORY = "CHANGELOG.md"
-"""It also names what a version has removed."""
+"""It also names things that a version has removed."""
 PRESENT = [page for page in PAGES if page != HISTORY]
 MAPS = {"README.md": "", "docs/architecture.md": "../"}
-"""The pages that have a map of the folders, with the way from the page to the top level."""
+"""The pages that have a map of the folders, with the path from the page to the root."""
 
 BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
@@ -47,7 +47,7 @@ OF_OTHERS = {
     "TEMPORAL_TLS_CLIENT_KEY_PATH": "Temporal's SDK",
     "TEMPORAL_TLS_SERVER_CA_CERT_PATH": "Temporal's SDK",
 }
-"""Names that stand in no file of ours, with their owner."""
+"""Names that are not in our files, with their owner."""
 MADE_BY_RUNNING = {".venv", ".devstack", ".chaos"}
 
 
@@ -65,7 +65,7 @@ def named(page: str, pattern: re.Pattern[str]) -> set[str]:
 
 @cache
 def sources() -> str:
-    """Code, configuration and contracts: all that the pages may speak of."""
+    """The code, configuration and contracts that pages may name."""
     folders = [each for each in ROOT.iterdir() if each.is_dir() and not each.name.startswith(".")]
     files = [*ROOT.glob("*"), *(file for folder in folders for file in folder.rglob("*"))]
     suffixes = {".py", ".yml", ".toml", ".sh", ""}
@@ -83,7 +83,7 @@ def words() -> set[str]:
 
 @cache
 def flags() -> set[str]:
-    """The flags that are written out, and the parameters that typer makes flags of."""
+    """Flags in the code, and the parameters that typer turns into flags."""
     parameters = PARAMETER.findall(sources())
     return words() | {f"--{parameter.replace('_', '-')}" for parameter in parameters}
 
@@ -142,7 +142,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub makes of the headings."""
+    """The anchors that GitHub creates for the headings."""
     titles = (re.sub(r"[^\w\- ]", "", title.lower()) for title in HEADING.findall(page.read_text()))
     return {title.replace(" ", "-") for title in titles}
 

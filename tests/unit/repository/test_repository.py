@@ -1,4 +1,4 @@
-"""What the files around the code say is so: version, make targets, CI, pre-commit."""
+"""The version, make targets, CI and pre-commit files agree with each other."""
 
 import re
 import subprocess

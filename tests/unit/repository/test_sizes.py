@@ -1,4 +1,4 @@
-"""Files and functions stay short enough to be read at once."""
+"""Files and functions are short enough to read at once."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every activity has a name, a policy and a place in the worker; and the times fit each other."""
+"""Every activity has a name, a policy and a worker, and the times fit each other."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""The workers of a process: what each polls and runs, and how they start and stop together."""
+"""The workers of a process: their queues, and how they start and stop together."""
 
 import asyncio
 from collections.abc import Callable
