@@ -17,7 +17,7 @@ from temporalio.workflow import ActivityHandle
 
 from activities.failures import PaymentErrorInterceptor
 from domain.payment import PaymentStatus
-from tests.support.invariants import assert_everybody_agrees
+from tests.support.invariants import assert_books_agree
 from tests.support.saga_harness import SagaHarness
 
 LONGER_THAN_THE_LIMIT = 30
@@ -82,4 +82,4 @@ async def test_an_interrupted_workflow_task_is_done_again(
     assert [each for each in failed if "TMPRL1101" not in each] == []
     assert payment.status is PaymentStatus.SUCCEEDED
     assert idle_harness.world.calls.count("charge") == 1
-    assert_everybody_agrees(idle_harness.world, payment)
+    assert_books_agree(idle_harness.world, payment)

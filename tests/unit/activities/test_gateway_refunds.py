@@ -100,7 +100,7 @@ async def test_a_refund_that_the_gateway_does_not_know_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "can_still_refund"),
+    ("members", "has_left"),
     [
         *(({"amount": "150.00"}, True), ({"amount": "149.99"}, False)),
         *(({"refundedAmount": refunded}, True) for refunded in ("9999999999849.90", "0", None)),
