@@ -26,7 +26,7 @@ def assert_no_violations(cases: Sequence[Case], *, remembers: bool = True) -> li
 
 @pytest.mark.timeout(600)  # some seconds on a quiet machine
 @pytest.mark.parametrize("part", parts_of_a_test(24))
-def test_every_single_fault(part: Part) -> None:
+def test_no_single_fault_breaks_an_invariant(part: Part) -> None:
     """The worker of every third part remembers nothing, as one that was started just now."""
     cases = part.of(list(singles()))
 
@@ -36,7 +36,7 @@ def test_every_single_fault(part: Part) -> None:
 
 
 @pytest.mark.parametrize("remembers", [True, False])
-def test_many_faults_at_a_time(remembers: bool) -> None:
+def test_no_six_faults_break_an_invariant(remembers: bool) -> None:
     cases = [drawn(seed) for seed in range(SAMPLE)][remembers::2]
 
     assert_no_violations(cases, remembers=remembers)
