@@ -7,6 +7,7 @@ import pytest
 from activities.adapters import circuit_breaker
 from activities.adapters.circuit_breaker import CircuitBreaker
 from domain.errors import ErrorCode, PaymentError
+from tests.support.waiting import eventually
 
 UNAVAILABLE = PaymentError(ErrorCode.EVENTS_UNAVAILABLE, "down")
 REFUSED = PaymentError(ErrorCode.EVENT_REFUSED, "never")
@@ -91,9 +92,11 @@ async def test_a_refusal_counts_as_a_response(breaker: CircuitBreaker, clock: Cl
 
 
 async def test_one_slow_call_opens_the_breaker(breaker: CircuitBreaker) -> None:
+    async def is_open() -> bool:
+        return breaker.refuses
+
     with breaker.watching():
-        while not breaker.refuses:  # noqa: ASYNC110 - it has no event to wait for
-            await asyncio.sleep(0)
+        await eventually("the breaker is open", is_open, seconds=10)
 
     assert not breaker.refuses
 
