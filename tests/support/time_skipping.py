@@ -7,9 +7,9 @@ the Java SDK). So one activity in a thousand would be retried for ever.
 A request that waits for the end of a workflow gets an empty response after 20 s of real time
 (`TestWorkflowService.getWorkflowExecutionHistory`). The Python SDK reads that as the last page.
 
-If a workflow cancels an activity that ends at the same moment, the server refuses the whole workflow
-task ("ACTIVITY_UNKNOWN") and waits for it for ever. A real server accepts it. Seen once in some
-thousand payments; proofs that run many repeat a case that does not end.
+If a workflow cancels an activity that ends at the same moment, the server refuses the whole
+workflow task ("ACTIVITY_UNKNOWN") and waits for it for ever. Seen once in some thousand payments:
+proofs that run many repeat a case that does not end.
 """
 
 import sys
