@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from api.errors import NEW_ORDER
 from audit.invariants import violations
 from devstack.stack.ports import HOST, Ports
@@ -41,6 +43,7 @@ async def test_a_failure_closes_its_order_before_its_event_is_published(system: 
     await assert_closed(system, order, declined, second)
 
 
+@pytest.mark.proof
 async def test_a_success_is_returned_before_its_event_is_published(system: System) -> None:
     order = await system.an_order()
     async with system.without("kafka"):

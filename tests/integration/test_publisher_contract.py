@@ -179,6 +179,7 @@ async def test_an_event_that_is_too_large_is_refused(broker: Broker) -> None:
     await broker.publisher.publish(await an_event(broker))
 
 
+@pytest.mark.proof
 async def test_a_broker_that_is_down_takes_nothing_and_later_everything(broker: Broker) -> None:
     event, lost = await an_event(broker), await an_event(broker)
     await broker.publisher.publish(event)

@@ -168,6 +168,7 @@ async def test_the_link_leads_to_the_workflow_in_the_web_ui(shop_page: ShopPage)
     await expect(ui.get_by_text("Completed").first).to_be_visible()
 
 
+@pytest.mark.proof
 async def test_everybody_can_use_the_pages_in_every_state(
     shop_page: ShopPage, system: System
 ) -> None:

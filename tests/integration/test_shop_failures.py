@@ -135,6 +135,7 @@ async def test_a_payment_that_is_still_running_is_requested_again(
     await assert_only_payment_agreed(system, await shop_page.ordered())
 
 
+@pytest.mark.proof
 async def test_while_the_service_is_down_the_page_says_so_and_pays_afterwards(
     shop_page: ShopPage, system: System
 ) -> None:
