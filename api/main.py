@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from limits import parse
 from redis.asyncio import Redis
+from temporalio.client import Client
 
 from activities.adapters.gateway_timeline import GatewayTimeline
 from activities.adapters.json_client import JsonClient, create_client
@@ -65,21 +66,13 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
     wait = timedelta(seconds=settings.payment_wait_seconds)
     workflows = TemporalWorkflows(client, wait, settings.reservation_wait_seconds)
     cache = RedisPaymentCache(redis)
-    sources: dict[Source, ReadSource] = {
-        Source.POSTGRESQL: DatabaseTimeline(engine),
-        Source.GATEWAY: GatewayTimeline(await _gateway(settings, stack)),
-        Source.TEMPORAL: WorkflowTimeline(client),
-        Source.KAFKA: KafkaTimeline(kafka.connection(settings)),
+    timeline = await _build_timeline(settings, stack, DatabaseTimeline(engine), client)
+    limit = ConcurrencyLimit(settings.payments_at_once, settings.payment_slow_seconds)
+    required = {
+        "postgresql": payments.ping,
+        "temporal": workflows.ping,
+        "searchAttributes": workflows.find_search_attributes,
     }
-    readiness = Readiness(
-        required={
-            "postgresql": payments.ping,
-            "temporal": workflows.ping,
-            "searchAttributes": workflows.find_search_attributes,
-        },
-        others={"redis": cache.ping, **_neighbour_checks(settings)},
-        warnings={"reconciliation": _reconciliation_check(ReconciliationRounds(engine))},
-    )
     return Resources(
         pay_order=PayOrder(payments, IdempotencyKeys(engine), workflows, cache),
         find_payment=FindPayment(payments, cache),
@@ -87,14 +80,28 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
         make_refund=MakeRefund(refunds, workflows),
         payment_list=PaymentSearch(engine),
         refunds=refunds,
-        timeline=Timeline(sources),
+        timeline=timeline,
         rate_limit=RedisRateLimit(str(settings.redis_url), parse(settings.rate_limit)),
         authenticator=await _build_authenticator(settings, stack),
-        concurrency_limit=ConcurrencyLimit(
-            settings.payments_at_once, settings.payment_slow_seconds
+        concurrency_limit=limit,
+        readiness=Readiness(
+            required=required,
+            others={"redis": cache.ping, **_neighbour_checks(settings)},
+            warnings={"reconciliation": _reconciliation_check(ReconciliationRounds(engine))},
         ),
-        readiness=readiness,
     )
+
+
+async def _build_timeline(
+    settings: Settings, stack: AsyncExitStack, records: ReadSource, client: Client
+) -> Timeline:
+    sources: dict[Source, ReadSource] = {
+        Source.POSTGRESQL: records,
+        Source.GATEWAY: GatewayTimeline(await _gateway(settings, stack)),
+        Source.TEMPORAL: WorkflowTimeline(client),
+        Source.KAFKA: KafkaTimeline(kafka.connection(settings)),
+    }
+    return Timeline(sources)
 
 
 def _reconciliation_check(rounds: ReconciliationRounds) -> WarningCheck:

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import HttpUrl
@@ -62,7 +63,7 @@ log = logging.getLogger(__name__)
 def build_worker(
     client: Client, activities: Sequence[Callable[..., Any]], **options: Any
 ) -> Workers:
-    """The workers of all task queues, as one context manager. `options` go to the SDK's workers.
+    """The workers of all task queues. `options` go to the SDK's workers.
 
     Every queue has all activities. An activity is retried on the queue on which it was scheduled,
     and an earlier version may have scheduled it on another queue than today's.
@@ -79,21 +80,11 @@ def build_worker(
         "max_concurrent_local_activities": LOCAL_ACTIVITIES,
         "sticky_queue_schedule_to_start_timeout": STICKY_TIMEOUT,
     }
-    return Workers(
-        [
-            Worker(
-                client,
-                task_queue=queue,
-                **{
-                    "max_concurrent_activities": limit,
-                    **shared,
-                    **(workflows if queue == TASK_QUEUE else {}),
-                    **options,
-                },
-            )
-            for queue, limit in LIMITS.items()
-        ]
-    )
+    workers = []
+    for queue, limit in LIMITS.items():
+        own = {"max_concurrent_activities": limit, **(workflows if queue == TASK_QUEUE else {})}
+        workers.append(Worker(client, task_queue=queue, **{**shared, **own, **options}))
+    return Workers(workers)
 
 
 def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
@@ -147,19 +138,14 @@ async def main() -> None:
 async def _activities(
     settings: Settings, client: Client, stack: AsyncExitStack
 ) -> list[Callable[..., Any]]:
-    async def neighbour(
-        url: HttpUrl, name: str, unavailable: ErrorCode, seconds: float
-    ) -> JsonClient:
-        client = await stack.enter_async_context(create_client(str(url)))
-        return JsonClient(client, name, unavailable, seconds)
-
-    ordering = await neighbour(
+    connect = partial(_connect, stack)
+    ordering = await connect(
         settings.ordering_url, "Ordering", ErrorCode.ORDERING_UNAVAILABLE, READ_SECONDS
     )
-    inventory = await neighbour(
+    inventory = await connect(
         settings.inventory_url, "Inventory", ErrorCode.INVENTORY_UNAVAILABLE, READ_SECONDS
     )
-    gateway = await neighbour(
+    gateway = await connect(
         settings.gateway_url, "The payment gateway", ErrorCode.GATEWAY_UNAVAILABLE, GATEWAY_SECONDS
     )
     engine = create_engine(str(settings.database_url), application_name="payment-worker")
@@ -181,6 +167,14 @@ async def _activities(
         rounds=ReconciliationRounds(engine),
     )
     return payment_activities(ports)
+
+
+async def _connect(
+    stack: AsyncExitStack, url: HttpUrl, name: str, unavailable: ErrorCode, seconds: float
+) -> JsonClient:
+    """A client of one external service, which is closed with the process."""
+    client = await stack.enter_async_context(create_client(str(url)))
+    return JsonClient(client, name, unavailable, seconds)
 
 
 if __name__ == "__main__":

@@ -963,8 +963,8 @@ WORKFLOWS = (
     Bug(
         "steps that are queued by an old version are not run",
         "workflows/worker.py",
-        "                    **shared,\n",
-        '                    **shared,\n                    "activities": activities[:1],\n',
+        "**{**shared, **own, **options}",
+        '**{**shared, "activities": activities[:1], **own, **options}',
         QUEUES,
     ),
     Bug(
