@@ -43,7 +43,7 @@ from tests.support.fakes.ports import ports_of
 from tests.support.fakes.publisher import FakePublisher
 from tests.support.fakes.world import World
 from tests.support.invariants import books_of
-from tests.support.time_skipping import server_time, time_skipping
+from tests.support.time_skipping import WithoutCancelRequests, server_time, time_skipping
 from workflows.start import TemporalWorkflowStarter, start_payment, start_refund
 from workflows.worker import build_worker, payment_activities
 
@@ -52,7 +52,6 @@ COUNTS = (0, 0, 1, 1, 2, 5, 40)
 """How many responses of a kind are changed: one, a few, or more than a step has tries."""
 PATIENCE = 120.0
 """Time limit of a case in seconds, by the clock of this machine."""
-ENDLESS = "endless"
 DECLINE = Charge(
     key="", state=ChargeState.DECLINED, error_code=ErrorCode.CARD_DECLINED, is_simulated=True
 )
@@ -105,15 +104,6 @@ class HostileCases:
         self._worlds = worlds
 
     async def run(self, seed: int) -> Finding:
-        """Run the case of this seed.
-
-        If it does not end, it is run again: the server may have lost a workflow task (see
-        `tests/support/time_skipping.py`).
-        """
-        finding = await self._run(seed)
-        return await self._run(seed) if finding.ending == ENDLESS else finding
-
-    async def _run(self, seed: int) -> Finding:
         dice = random.Random(seed)
         world = HostileWorld(dice)
         now = await server_time(self._client)
@@ -127,7 +117,7 @@ class HostileCases:
         except TimeoutError:
             finding = f"it has not after {PATIENCE:.0f} s"
             endless = Violation(instruction.order_id, "every payment has ended", finding)
-            return Finding(seed, world.mutated, ENDLESS, [endless])
+            return Finding(seed, world.mutated, "endless", [endless])
         books = books_of(world, instruction.order_id)
         books.runs = [WorkflowRun(str(seed), COMPLETED, ending) for ending in endings]
         books.order = _order_state(world, instruction.order_id)
@@ -154,7 +144,11 @@ class HostileCases:
 async def hostile_cases() -> AsyncIterator[HostileCases]:
     async with time_skipping() as server:
         target = server.service_client.config.target_host
-        client = await Client.connect(target, data_converter=pydantic_data_converter)
+        client = await Client.connect(
+            target,
+            data_converter=pydantic_data_converter,
+            interceptors=[WithoutCancelRequests()],
+        )
         await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
         worlds: dict[str, World] = {}
         activities = payment_activities(_ports(worlds, client))
