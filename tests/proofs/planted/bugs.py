@@ -888,7 +888,7 @@ WORKFLOWS = (
         "workflows/compensation.py",
         "            on_failure(error)\n",
         "",
-        "tests/workflow/test_outages.py",
+        "tests/workflow/test_refund.py::test_event_that_kafka_refuses_undoes_nothing",
     ),
     Bug(
         "first local failure is final",
