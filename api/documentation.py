@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi.routing import APIRoute
 
 from api.documented_errors import COMMON_CODES, DETAILS, FAILED_PAYMENT, PUBLISHED
-from api.errors import NEW_ORDER, PROBLEM_JSON, STATUSES, problem_body
+from api.errors import NEW_ORDER, PROBLEM_JSON, STATUSES, problem_body, title_of
 from api.request_errors import RequestErrorCode
 from api.schemas import PaymentEnvelope, PaymentProblem, RefundEnvelope
 from domain import exact_json
@@ -169,7 +169,7 @@ def payment_failures(*codes: ErrorCode | RequestErrorCode) -> Responses:
     """The error responses of a payment. Their descriptions say what they mean for the order."""
     responses = failures(*codes)
     for status, words in FAILED_PAYMENT.items():
-        responses[status]["description"] = f"{status.phrase}: {words}"
+        responses[status]["description"] = f"{title_of(status)}: {words}"
     return responses
 
 
@@ -189,7 +189,7 @@ def _failure(status: HTTPStatus) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{PaymentProblem.__name__}"}
     return {
         "model": PaymentProblem,
-        "description": status.phrase,
+        "description": title_of(status),
         "headers": _headers(*(("Retry-After",) if has_retry_after else ())),
         "content": {
             "application/json": {"examples": {}},

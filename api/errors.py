@@ -22,6 +22,11 @@ RETRY_LATER = {"retry-after": "5"}
 """How many seconds a caller waits before it sends the request again. Chosen, not measured."""
 NEW_ORDER = "The order is closed by this failure: place a new order."
 
+TITLES: Mapping[int, str] = MappingProxyType(
+    {413: "Request Entity Too Large", 422: "Unprocessable Entity"}
+)
+"""The titles of statuses that Python 3.13 renames. They are part of the contract with callers."""
+
 STATUSES: Mapping[ErrorCode | RequestErrorCode, HTTPStatus] = MappingProxyType(
     {
         ErrorCode.ORDER_NOT_FOUND: HTTPStatus.NOT_FOUND,
@@ -98,6 +103,11 @@ def problem(
     )
 
 
+def title_of(status: HTTPStatus) -> str:
+    """The words that stand for the status, the same with every version of Python."""
+    return TITLES.get(status, status.phrase)
+
+
 def problem_body(
     code: ErrorCode | RequestErrorCode,
     message: str,
@@ -108,7 +118,7 @@ def problem_body(
     """The members of RFC 9457, and those that every response has."""
     return {
         "type": f"urn:payment-service:problem:{code.lower().replace('_', '-')}",
-        "title": status.phrase,
+        "title": title_of(status),
         "status": status.value,
         "detail": message,
         "instance": instance,

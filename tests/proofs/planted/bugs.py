@@ -3319,6 +3319,13 @@ REPOSITORY = (
         "tests/unit/repository/test_repository.py",
     ),
     Bug(
+        "a title changes with the version of Python",
+        "api/errors.py",
+        "return TITLES.get(status, status.phrase)",
+        "return status.phrase",
+        "tests/unit/api/test_http.py",
+    ),
+    Bug(
         "a version that the changelog does not have",
         "domain/version.py",
         'VERSION = "0.2.0"',

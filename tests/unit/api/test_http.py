@@ -1,10 +1,12 @@
 """The HTTP interface: status, members, headers and media type of every response."""
 
+from http import HTTPStatus
 from uuid import UUID
 
 import httpx
 import pytest
 
+from api.errors import title_of
 from api.ports import Allowance
 from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode, PaymentError
@@ -206,3 +208,15 @@ async def test_every_response_says_how_many_requests_are_left(
     ):
         assert answer.headers["ratelimit-policy"] == '"caller";q=120;w=60'
         assert answer.headers["ratelimit"] == '"caller";r=119;t=60'
+
+
+@pytest.mark.parametrize(
+    ("status", "title"), [(413, "Request Entity Too Large"), (422, "Unprocessable Entity")]
+)
+def test_a_title_is_the_same_with_every_version_of_python(
+    monkeypatch: pytest.MonkeyPatch, status: int, title: str
+) -> None:
+    """Python 3.13 has other words for these statuses."""
+    monkeypatch.setattr(HTTPStatus(status), "phrase", "as a later Python says")
+
+    assert title_of(HTTPStatus(status)) == title
