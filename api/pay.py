@@ -167,7 +167,10 @@ class FindPayment:
         return _owned(caller, await self.payments.find(payment_id))
 
     async def cached(self, payment_id: UUID, caller: Principal) -> Payment:
-        """The payment from the cache, or else from PostgreSQL. Only irrevocable ones are cached."""
+        """The payment as `__call__` returns it, but read from the cache if it is there.
+
+        The cache has only payments that can no longer change.
+        """
         found = await self.cache.get(payment_id) or await self.payments.find(payment_id)
         return _owned(caller, found)
 

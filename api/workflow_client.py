@@ -143,7 +143,10 @@ class TemporalWorkflows:
 
 
 def _in_progress() -> PaymentError:
-    """The error if another payment is running, or a workflow without our memo (started by hand)."""
+    """The error while another payment of the order is running.
+
+    A running workflow without our memo counts as one: somebody has started it by hand.
+    """
     return PaymentError(
         ErrorCode.PAYMENT_IN_PROGRESS,
         "Another payment of this order is being processed. Wait for it to end.",

@@ -19,7 +19,8 @@ REMOVED = frozenset(
     {"fallback_application_name", "tcp_user_timeout", "keepalives"}
     | {f"keepalives_{each}" for each in ("idle", "interval", "count")}
 )
-"""Removed parameters: they detect dead connections, but every statement has a time limit."""
+"""Parameters that are accepted and not passed on. They find dead connections, and every statement
+has a time limit for that."""
 
 ACCEPTED_VALUES: Mapping[str, frozenset[str]] = {
     "sslmode": SSL_MODES,

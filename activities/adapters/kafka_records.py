@@ -77,7 +77,7 @@ def text_of(value: bytes | None) -> str:
 
 
 class KafkaRecords:
-    """Implements `EventRecords`. Raises KafkaError."""
+    """Implements `EventRecords` with Kafka. Raises KafkaError if no broker responds."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -7,7 +7,7 @@ TAIL_LINES = 20
 
 
 class StackError(Exception):
-    """A command to the stack failed. The text says why, and what the user can do."""
+    """A command such as `make up` has failed. Its text says why, and what the user can do."""
 
 
 class ComponentError(StackError):
@@ -25,7 +25,7 @@ class ComponentError(StackError):
 
 
 class NotReadyError(Exception):
-    """A component answers but cannot serve yet. Expected while it starts."""
+    """A component responds, but is not ready yet. This is usual while it starts."""
 
 
 def _last_lines(log: Path) -> str:

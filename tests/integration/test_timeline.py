@@ -1,4 +1,4 @@
-"""The timeline of real payments: the entries of all sources, in one order."""
+"""The timeline of a real payment has the entries of all sources, sorted by time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

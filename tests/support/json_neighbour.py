@@ -36,6 +36,10 @@ class FixedResponse:
         self.request = request
         return httpx.Response(self._status, content=self._content, headers=self._headers)
 
+    def __str__(self) -> str:
+        """Its status and the beginning of its body: the id of a test case."""
+        return f"{self._status} {self._content[:30]!s}"
+
 
 def neighbour(
     handler: Handler,
@@ -107,4 +111,5 @@ UNUSABLE: dict[str, Handler] = {
     "too long": FixedResponse('"' + "x" * MAX_RESPONSE_BYTES + '"'),
     "redirect": FixedResponse("", 302, location="http://elsewhere/"),
 }
-"""Handlers whose response, or lack of one, says nothing about the request."""
+"""Handlers that send no usable response: none, a broken one, or a redirect. After each of them
+nobody knows whether the request was processed."""

@@ -237,7 +237,7 @@ async def test_saga_survives_eviction_from_the_worker(harness_without_cache: Sag
 
 
 async def test_simulated_money_fails_the_payment_and_calls_operators(harness: SagaHarness) -> None:
-    """The adapter's result for a simulated capture in production."""
+    """In production, the adapter reads a capture that is only simulated as this decline."""
     code = ErrorCode.GATEWAY_SIMULATED
     harness.world.decline = Charge(key="", state=ChargeState.DECLINED, error_code=code)
     handle = await harness.start(harness.an_instruction())

@@ -80,7 +80,11 @@ class Trial:
         return min([(await self.answer(request)).cpu_seconds for _ in range(TRIES)])
 
     def _assert_exact(self, request: Request, answer: Answer) -> None:
-        """Check that only the requested payment was started, and none after a refusal."""
+        """Check the payments that the request has started.
+
+        A refused request has started none, except one that is refused with 401. Each has exactly
+        the requested amount.
+        """
         started = self._resources.started
         if answer.is_refusal and answer.status != HTTPStatus.UNAUTHORIZED:
             assert started == []

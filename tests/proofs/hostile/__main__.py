@@ -20,9 +20,9 @@ from tests.proofs.hostile.payments import Finding, hostile_cases
 from tests.support.proof import commit
 
 PORTION = 1000
-"""Responses that one seed makes."""
+"""How many responses are made from one seed."""
 AT_ONCE = 100
-"""Payments that share a server. The next ones get a new one."""
+"""How many payments run on one test server; then a new server is started."""
 
 console = Console(highlight=False, soft_wrap=True)
 

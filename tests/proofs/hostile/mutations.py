@@ -197,7 +197,10 @@ MUTATIONS = (
 
 
 def mutate(honest: NeighbourResponse, dice: random.Random) -> NeighbourResponse:
-    """The response, changed in one respect. Raises httpx.TransportError if the change loses it."""
+    """Change the response in one way that is chosen at random.
+
+    Raises httpx.TransportError if the change is that no response arrives.
+    """
     changed = dice.choice(MUTATIONS)(honest, dice)
     return honest._replace(body={}) if _lies(honest.body, changed.body) else changed
 

@@ -1,4 +1,4 @@
-"""The state that the fakes of all ports share, and the faults that a test sets.
+"""The state that the fakes of all ports share, and the errors that a test lets them raise.
 
 Each fake adds the operation to `World.calls`. To make an operation fail, a test sets a callable
 that raises: in `World.before` it is awaited before the effect, in `World.after` after it.

@@ -58,7 +58,7 @@ class Gateway:
 
 
 async def make(asked: Gateway, refund: Refund = REFUND, attempt: int = 1) -> ErrorCode | None:
-    """The error code of the step, or None if the refund was made."""
+    """Run the step `make_refund`. Returns its error code, or None if it has made the refund."""
     world = World()
     activities = RefundActivities(gateway(asked), FakeRefunds(world), FakePublisher(world))
     return await code_of(activities.make_refund, refund, attempt)

@@ -74,7 +74,7 @@ async def test_a_missing_order_is_not_found() -> None:
         *(FixedResponse(f'{{"total": 1, "state": {state}}}') for state in ("[]", "true")),
         *(FixedResponse({"total": 1}, status) for status in (302, 400, 401, 403, 409)),
     ],
-    ids=lambda answer: f"{answer._status} {answer._content[:30]}",
+    ids=str,
 )
 async def test_what_is_no_order_means_unavailable(answer: FixedResponse) -> None:
     with pytest.raises(PaymentError) as caught:

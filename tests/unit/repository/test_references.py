@@ -20,7 +20,7 @@ PAGES = {
     for page in sorted(ROOT.glob(pattern))
 }
 HISTORY = "CHANGELOG.md"
-"""It also names things that a version has removed."""
+"""The page about former versions. It may name files and settings that no longer exist."""
 PRESENT = [page for page in PAGES if page != HISTORY]
 MAPS = {"README.md": "", "docs/architecture.md": "../"}
 """The pages that have a map of the folders, with the path from the page to the root."""
