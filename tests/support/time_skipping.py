@@ -13,7 +13,7 @@ workflow task ("ACTIVITY_UNKNOWN") and waits for it for ever. Seen twice in six 
 """
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,7 +55,7 @@ async def server_time(temporal: client.Client) -> datetime:
 
 
 class _Workarounds(client.Interceptor, worker.Interceptor):
-    """Works around both defects in a client and in all of its workers."""
+    """Works around the first two defects in a client and in all of its workers."""
 
     def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:  # noqa: A002
         return _Outbound(next)
@@ -64,7 +64,49 @@ class _Workarounds(client.Interceptor, worker.Interceptor):
         self,
         _: worker.WorkflowInterceptorClassInput,
     ) -> type[worker.WorkflowInboundInterceptor]:
-        return _WorkflowInbound
+        return _changing_activities(_end_off_whole_second)
+
+
+class WithoutCancelRequests(client.Interceptor, worker.Interceptor):
+    """Lets workflows cancel activities without a request to the server.
+
+    The workflow notices no difference: also otherwise it does not wait for the end of the activity.
+    """
+
+    def workflow_interceptor_class(
+        self,
+        _: worker.WorkflowInterceptorClassInput,
+    ) -> type[worker.WorkflowInboundInterceptor]:
+        return _changing_activities(_abandon_when_cancelled)
+
+
+def _changing_activities(
+    change: Callable[[worker.StartActivityInput], None],
+) -> type[worker.WorkflowInboundInterceptor]:
+    """An interceptor that changes each regular activity of a workflow before it is scheduled."""
+
+    class Outbound(worker.WorkflowOutboundInterceptor):
+        def start_activity(
+            self,
+            input: worker.StartActivityInput,  # noqa: A002
+        ) -> ActivityHandle[object]:
+            change(input)
+            return self.next.start_activity(input)
+
+    class Inbound(worker.WorkflowInboundInterceptor):
+        def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
+            super().init(Outbound(outbound))
+
+    return Inbound
+
+
+def _end_off_whole_second(activity: worker.StartActivityInput) -> None:
+    if activity.schedule_to_close_timeout is not None:
+        activity.schedule_to_close_timeout += OFF_WHOLE_SECOND
+
+
+def _abandon_when_cancelled(activity: worker.StartActivityInput) -> None:
+    activity.cancellation_type = ActivityCancellationType.ABANDON
 
 
 class _Outbound(client.OutboundInterceptor):
@@ -83,45 +125,3 @@ class PatientEvents(client.WorkflowHistoryEventAsyncIterator):
         await super().fetch_next_page(page_size=page_size)
         while self._input.wait_new_event and not (self.current_page or self.next_page_token):
             await super().fetch_next_page(page_size=page_size)
-
-
-class WithoutCancelRequests(client.Interceptor, worker.Interceptor):
-    """Lets workflows cancel activities without a request to the server.
-
-    The workflow notices no difference: also otherwise it does not wait for the end of the activity.
-    """
-
-    def workflow_interceptor_class(
-        self,
-        _: worker.WorkflowInterceptorClassInput,
-    ) -> type[worker.WorkflowInboundInterceptor]:
-        return _AbandoningInbound
-
-
-class _AbandoningInbound(worker.WorkflowInboundInterceptor):
-    def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
-        super().init(_AbandoningOutbound(outbound))
-
-
-class _AbandoningOutbound(worker.WorkflowOutboundInterceptor):
-    def start_activity(
-        self,
-        input: worker.StartActivityInput,  # noqa: A002
-    ) -> ActivityHandle[object]:
-        input.cancellation_type = ActivityCancellationType.ABANDON
-        return self.next.start_activity(input)
-
-
-class _WorkflowInbound(worker.WorkflowInboundInterceptor):
-    def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
-        super().init(_WorkflowOutbound(outbound))
-
-
-class _WorkflowOutbound(worker.WorkflowOutboundInterceptor):
-    def start_activity(
-        self,
-        input: worker.StartActivityInput,  # noqa: A002
-    ) -> ActivityHandle[object]:
-        if input.schedule_to_close_timeout is not None:
-            input.schedule_to_close_timeout += OFF_WHOLE_SECOND
-        return self.next.start_activity(input)

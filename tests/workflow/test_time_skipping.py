@@ -1,14 +1,20 @@
 """The time-skipping server behaves as a real one, as `tests/support/time_skipping.py` says."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import History, HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryResponse
 from temporalio.client import FetchWorkflowHistoryEventsInput, WorkflowHistoryEventFilterType
 
+from activities.failures import PaymentErrorInterceptor
+from domain.errors import ErrorCode
+from tests.support.fakes.world import refusal
 from tests.support.saga_harness import SagaHarness
-from tests.support.time_skipping import PatientEvents
+from tests.support.time_skipping import PatientEvents, WithoutCancelRequests
 
 
 async def test_no_time_limit_of_a_step_ends_at_a_whole_second(harness: SagaHarness) -> None:
@@ -23,6 +29,38 @@ async def test_no_time_limit_of_a_step_ends_at_a_whole_second(harness: SagaHarne
 
     assert limits
     assert all(nanos % 1_000_000 for nanos in limits)
+
+
+@pytest.mark.parametrize("requests", [True, False])
+async def test_a_cancelled_step_sends_a_request_unless_that_is_avoided(
+    idle_harness: SagaHarness, requests: bool
+) -> None:
+    """The claim is refused while the order is being fetched, which is then cancelled."""
+    harness, world = idle_harness, idle_harness.world
+    refused, released = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        if world.calls.count("fetch_order") == 1:
+            await world.down("fetch_order")()
+        refused.set()
+        await released.wait()
+
+    async def refuse() -> None:
+        if world.calls.count("record_pending") == 1:
+            await world.down("record_pending")()
+        await refused.wait()
+        await refusal(ErrorCode.RECORD_REFUSED)()
+
+    world.before.update({"fetch_order": hang, "record_pending": refuse})
+    avoiding = [] if requests else [WithoutCancelRequests()]
+    async with harness.worker(interceptors=[PaymentErrorInterceptor(), *avoiding]):
+        handle = await harness.start(harness.an_instruction())
+        payment = await handle.result()
+        released.set()
+
+    types = {each.event_type for each in (await handle.fetch_history()).events}
+    assert payment.error_code is ErrorCode.RECORD_REFUSED
+    assert (EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED in types) is requests
 
 
 async def test_a_result_is_awaited_although_the_server_responds_with_nothing() -> None:

@@ -24,7 +24,7 @@ from tests.proofs.hostile.mutations import NeighbourResponse, mutate
 from tests.proofs.hostile.oracle import ResponseMembers, objections
 from tests.support.builders import NOON, an_instruction
 
-MOST_MUTATIONS = 3
+MAX_MUTATIONS = 3
 IDS = (UUID(f"0f8fad5b-d9cb-469f-a165-70867728950{digit}") for digit in "1234")
 NAMES = ("order_id", "customer_id", "reservation_id", "payment_id")
 INSTRUCTION = an_instruction(**dict(zip(NAMES, IDS, strict=True)))
@@ -150,7 +150,7 @@ async def attempt(seed: int, count: int) -> Tally:
         correct = dice.choice(exchange.honest)
         answer: NeighbourResponse | httpx.TransportError = correct
         try:
-            for _ in range(dice.randint(1, MOST_MUTATIONS)):
+            for _ in range(dice.randint(1, MAX_MUTATIONS)):
                 answer = mutate(answer, dice) if isinstance(answer, NeighbourResponse) else answer
         except httpx.TransportError as lost:
             answer = lost

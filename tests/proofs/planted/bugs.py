@@ -3302,6 +3302,13 @@ AUDITING = (
         "tests/workflow/test_time_skipping.py",
     ),
     Bug(
+        "a cancelled step can lose its workflow task on the time-skipping server",
+        "tests/support/time_skipping.py",
+        "    activity.cancellation_type = ActivityCancellationType.ABANDON\n",
+        "    activity.cancellation_type = ActivityCancellationType.TRY_CANCEL\n",
+        "tests/workflow/test_time_skipping.py",
+    ),
+    Bug(
         "a result that takes long is taken for none",
         "tests/support/time_skipping.py",
         "while self._input.wait_new_event and",
