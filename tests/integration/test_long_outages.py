@@ -14,7 +14,7 @@ from tests.support.system import System
 
 @pytest.fixture
 async def skipping(system: System) -> AsyncIterator[System]:
-    """A new one for each test: afterwards its clock is a day ahead, and requests would be old."""
+    """A new system for each test: a test leaves its clock a day ahead of new requests."""
     async with time_skipping_system(system) as skipping:
         yield skipping
 

@@ -301,7 +301,7 @@ async def _resumed_while_being_undone(harness: SagaHarness) -> WorkflowHistory:
 
 
 async def _failure_withdrawn(harness: SagaHarness) -> WorkflowHistory:
-    """Another payment has paid the order meanwhile."""
+    """Another payment has paid the order since the failure was recorded."""
     instruction = an_old_instruction(harness)
     failed = Payment.pending(instruction).failed(DECLINED, harness.started_at, Announcement.DUE)
     paid = a_payment(order_id=instruction.order_id).succeeded(harness.started_at).announced()

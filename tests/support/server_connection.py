@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 from api import server
 
 PATIENCE_SECONDS = 10
-"""For an application that waits for a body which never comes."""
+"""How long a test waits for the application, which may itself wait for a body that never comes."""
 
 
 class ReceivedRequest(NamedTuple):

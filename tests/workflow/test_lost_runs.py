@@ -84,7 +84,7 @@ async def test_another_request_makes_no_success_of_an_undone_payment(
 
 
 async def test_a_refund_that_no_compensation_was_recorded_for_is_seen(harness: SagaHarness) -> None:
-    """A run of version 0.1.0 leaves this."""
+    """Version 0.1.0 recorded no compensation before it refunded."""
     instruction = an_old_instruction(harness)
     harness.world.lose_after_success(instruction)
     request = Refund.pending(

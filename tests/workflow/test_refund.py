@@ -92,7 +92,7 @@ async def test_a_refund_whose_response_is_lost_is_made_once(
 
 
 async def test_refund_is_looked_up_before_it_is_sent_again(harness: SagaHarness) -> None:
-    """The gateway may have forgotten its key meanwhile."""
+    """A gateway forgets the key of a refund after some time."""
     refund = asked(harness, await paid(harness))
     harness.world.after["refund"] = harness.world.times(1, harness.world.down("refund"))
 

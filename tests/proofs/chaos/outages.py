@@ -26,7 +26,10 @@ class Outage(NamedTuple):
 
 
 def outages(times: int, dice: Random) -> list[Outage]:
-    """`times` outages of each server, each in another manner, in rounds of all servers."""
+    """A list with `times` outages of each server: the first of every server, then the second ones.
+
+    The outages of one server differ in their manner.
+    """
     return [
         Outage(server, MANNERS[number % len(MANNERS)], dice.uniform(*SECONDS))
         for number in range(times)

@@ -25,7 +25,7 @@ def until(number: int, response: httpx.Response) -> Respond:
 
 
 class Api:
-    """An API with the responses of a test. Records the requests."""
+    """A fake of the API: a test sets its responses, and it records the requests."""
 
     def __init__(self) -> None:
         self.respond: Respond = lambda _: httpx.Response(200, json=PAID)

@@ -16,7 +16,10 @@ NUMBERS = count()
 
 @schemathesis.hook
 def before_load_schema(_: Any, schema: dict[str, Any]) -> None:
-    """Removes members that no operation returns, so that a sequence can begin with a payment."""
+    """In the stateful phase, remove the members of `PLACED` from the body of a payment.
+
+    No operation returns them, so Schemathesis would not begin a sequence with a payment.
+    """
     if os.environ["SCHEMATHESIS_PHASES"] == "stateful":
         payment = schema["components"]["schemas"]["PaymentRequest"]
         for name in PLACED:

@@ -61,7 +61,7 @@ class Request(NamedTuple):
 
 
 def a_request(dice: Random) -> Request:
-    """A request that the dice make. Most are wrong, some in several ways."""
+    """Choose a request at random. Most are wrong, some in several ways."""
     make = dice.choices((_payment, _refund, _list, _place), weights=(60, 15, 15, 10))[0]
     return make(dice)
 

@@ -207,7 +207,7 @@ def _objections(outcome: object, answer: object, about: Any) -> list[str]:
 
 
 def _texts(outcome: object) -> list[str]:
-    """Every text that would be kept or shown, also after the verification that follows."""
+    """Every text of the outcome that is recorded or shown, also those of a failed verification."""
     if isinstance(outcome, PaymentError):
         return [outcome.message]
     if not isinstance(outcome, BaseModel):
@@ -215,7 +215,8 @@ def _texts(outcome: object) -> list[str]:
     outcome.model_dump_json()  # as Temporal keeps it
     texts = [value for _, value in outcome if isinstance(value, str) and len(value) <= 2000]
     try:
-        verify_order(outcome, INSTRUCTION) if hasattr(outcome, "total") else None  # type: ignore[arg-type]
+        if hasattr(outcome, "total"):
+            verify_order(outcome, INSTRUCTION)  # type: ignore[arg-type]
         if hasattr(outcome, "expires_at"):
             verify_reservation(outcome, INSTRUCTION, NOON, timedelta(seconds=20))  # type: ignore[arg-type]
     except PaymentError as error:
