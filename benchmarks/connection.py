@@ -10,12 +10,14 @@ from devstack.stack.ports import HOST
 
 
 class Answer(NamedTuple):
+    """The status of a response, and whether it has a `Retry-After`."""
+
     status: HTTPStatus
     says_when_to_come_back: bool
 
 
 class Connection(asyncio.Protocol):
-    """To a server on this machine."""
+    """A connection to a server on this machine."""
 
     def __init__(self) -> None:
         self._answered: asyncio.Future[Answer] | None = None
@@ -24,7 +26,7 @@ class Connection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, port: int) -> Self:
-        """Raises OSError."""
+        """Raises OSError if nobody listens on the port."""
         _, connection = await asyncio.get_running_loop().create_connection(cls, HOST, port)
         return connection
 
@@ -33,7 +35,7 @@ class Connection(asyncio.Protocol):
         return not self._transport.is_closing()
 
     async def post(self, path: str, body: bytes) -> Answer:
-        """Raises ConnectionError if there comes no answer."""
+        """Send a JSON body. Raises ConnectionError if no response comes."""
         self._answered = asyncio.get_running_loop().create_future()
         self._parser, self._says_when = httptools.HttpResponseParser(self), False
         head = f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
