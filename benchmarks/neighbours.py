@@ -8,6 +8,8 @@ that of an order whose id begins with DECLINED. `GET /counts` returns how many r
 import asyncio
 import json
 import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import cast
 
 import httptools
@@ -21,7 +23,10 @@ DECLINED = "00000402"
 """How the id of an order begins whose charge is declined."""
 
 _MONEY = '"amount":150.00,"currency":"USD","isSimulated":true'
-_ORDER = f'{{"id":"%s","customerId":"{CUSTOMER}","status":"pending","totalAmount":150.00,"currency":"USD"}}'
+_ORDER = (
+    f'{{"id":"%s","customerId":"{CUSTOMER}","status":"pending",'
+    '"totalAmount":150.00,"currency":"USD"}'
+)
 _RESERVATION = f'{{"id":"%s","customerId":"{CUSTOMER}","status":"active"}}'
 _CAPTURED = (
     f'{{"key":"%s","state":"captured","refundedAmount":0,{_MONEY},'
@@ -37,6 +42,32 @@ _NO_REFUND = '{"key":"%s","code":"REFUND_NOT_FOUND"}'
 _REASONS = {200: "OK", 201: "Created", 402: "Payment Required", 404: "Not Found"}
 
 Response = tuple[int, str]
+"""The status and the JSON of a response."""
+
+
+def _charge(_: str, key: str, body: bytes) -> Response:
+    if f'"orderId":"{DECLINED}'.encode() in body:
+        return 402, _DECLINED % key
+    return 201, _CAPTURED % key
+
+
+def _refund(_: str, key: str, body: bytes) -> Response:
+    return 201, _REFUND % (key, json.loads(body)["chargeKey"])
+
+
+ROUTES: Mapping[tuple[str, str, int], Callable[[str, str, bytes], Response]] = MappingProxyType(
+    {
+        ("GET", "orders", 1): lambda order, _, __: (200, _ORDER % order),
+        ("GET", "reservations", 1): lambda reservation, _, __: (200, _RESERVATION % reservation),
+        ("POST", "charges", 0): _charge,
+        ("GET", "charges", 1): lambda charge, _, __: (200, _CAPTURED % charge),
+        ("POST", "charges", 2): lambda charge, _, __: (200, _VOIDED % charge),
+        ("POST", "refunds", 0): _refund,
+        ("GET", "refunds", 1): lambda refund, _, __: (404, _NO_REFUND % refund),
+    }
+)
+"""By method, first part of the path, and number of the other parts: makes the response from the
+second part, the `Idempotency-Key` and the body."""
 
 
 class Neighbours:
@@ -46,35 +77,13 @@ class Neighbours:
         self.count = 0
 
     def respond(self, method: str, path: str, key: str, body: bytes) -> Response:
-        """The status and the JSON of the response. `key` is the request's `Idempotency-Key`."""
+        """The response; `key` is the request's `Idempotency-Key`."""
         if path == "/counts":
             return 200, f'{{"requests":{self.count}}}'
-        if path == "/health":
-            return 200, '{"status":"ok"}'
         self.count += 1
-        _, kind, *rest = path.split("/")
-        match (method, kind, rest):
-            case ("GET", "orders", [order]):
-                return 200, _ORDER % order
-            case ("GET", "reservations", [reservation]):
-                return 200, _RESERVATION % reservation
-            case ("POST", "charges", []):
-                return _charge(key, body)
-            case ("GET", "charges", [charge]):
-                return 200, _CAPTURED % charge
-            case ("POST", "charges", [charge, "void"]):
-                return 200, _VOIDED % charge
-            case ("POST", "refunds", []):
-                return 201, _REFUND % (key, json.loads(body)["chargeKey"])
-            case ("GET", "refunds", [refund]):
-                return 404, _NO_REFUND % refund
-        return 404, '{"code":"NOT_FOUND"}'
-
-
-def _charge(key: str, body: bytes) -> Response:
-    if f'"orderId":"{DECLINED}'.encode() in body:
-        return 402, _DECLINED % key
-    return 201, _CAPTURED % key
+        _, kind, *others = path.split("/")
+        make = ROUTES.get((method, kind, len(others)))
+        return make(others[0] if others else "", key, body) if make else (404, "{}")
 
 
 class Protocol(asyncio.Protocol):
