@@ -36,8 +36,9 @@ def present() -> Revision:
         name = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no")
     except RevisionError:
-        return Revision("unknown", ROOT, Path(sys.executable))
-    return Revision(f"{name}, with changes" if changed else name, ROOT, Path(sys.executable))
+        name, changed = "without Git", ""
+    name = f"present, {name}" + (" and changes" if changed else "")
+    return Revision(name, ROOT, Path(sys.executable))
 
 
 def unpacked(revision: str) -> Revision:
