@@ -25,7 +25,14 @@ from benchmarks.load import page, report
 from benchmarks.load.costs import Costs, read_costs
 from benchmarks.load.figures import Result
 from benchmarks.load.measure import Plan, measure
-from benchmarks.load.revision import OUTPUT, Revision, RevisionError, present, unpacked
+from benchmarks.load.revision import (
+    OUTPUT,
+    Revision,
+    RevisionError,
+    present,
+    present_commit,
+    unpacked,
+)
 from benchmarks.load.system import NotIdleError, Service, running
 from devstack.stack.errors import StackError
 
@@ -110,6 +117,7 @@ def _write(measured: report.Report) -> None:
     recorded.print("\n" + ", ".join(f"{name}: {value}" for name, value in measured.machine.items()))
     for each in report.tables(measured):
         shown = Shown(*each.head, title=f"\n{each.title}", title_justify="left", box=SIMPLE)
+        shown.columns[0].no_wrap = True
         for column in shown.columns[1:]:
             column.justify = "right"
         for row in each.rows:
@@ -129,6 +137,7 @@ def machine() -> dict[str, str]:
         if line.startswith("model name")
     ]
     return {
+        "present": present_commit(),
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "processors": f"{os.cpu_count()} x {model[0] if model else platform.machine()}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GB",

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from benchmarks.load.figures import Result
+from benchmarks.load.figures import LEAN, Result
 from benchmarks.load.plots import bar_plot, line_plot
 from benchmarks.load.report import Report, Table, tables
 
@@ -54,23 +54,23 @@ def _plots(report: Report) -> Iterator[str]:
 
 
 def _cpu(report: Report) -> dict[str, dict[str, float]]:
-    """By load: the medians of all processes."""
+    """By load: the medians of the processes of the system."""
     return {
-        f"{version.name}: {results[0].load}": {
+        load: {
             process: statistics.median(each.cpu_ms[process] for each in results)
             for process in results[0].cpu_ms
+            if process not in LEAN
         }
-        for version in report.versions
-        for results in zip(*version.rounds, strict=True)
+        for load, results in report.by_load().items()
     }
 
 
 def _rounds(report: Report) -> Iterator[str]:
     """How much the rounds of each version differ."""
-    last = {version.name: [each[-1] for each in version.rounds] for version in report.versions}
-    throughput = {name: _numbered([each.throughput for each in last[name]]) for name in last}
-    cpu = {name: _numbered([each.system_cpu_ms for each in last[name]]) for name in last}
-    load = report.versions[0].rounds[0][-1].load
+    many = {version.name: [each[1] for each in version.rounds] for version in report.versions}
+    throughput = {name: _numbered([each.throughput for each in many[name]]) for name in many}
+    cpu = {name: _numbered([each.system_cpu_ms for each in many[name]]) for name in many}
+    load = report.versions[0].rounds[0][1].load
     yield line_plot(f"Throughput by round, {load}", "/s", throughput, "round")
     yield line_plot(f"CPU time per payment by round, {load}", "ms", cpu, "round")
 

@@ -44,7 +44,7 @@ def bar_plot(title: str, unit: str, bars: Mapping[str, Mapping[str, float]]) -> 
     """Horizontal bars, each of which is the sum of named parts."""
     parts = list(dict.fromkeys(chain.from_iterable(bars.values())))
     top = round_up(max((sum(each.values()) for each in bars.values()), default=0))
-    left, height = 3 * LEFT, TOP + len(bars) * (BAR + GAP) + BOTTOM
+    left, height = 4 * LEFT, TOP + len(bars) * (BAR + GAP) + BOTTOM
     drawn = []
     for number, (name, values) in enumerate(bars.items()):
         y, x = TOP + number * (BAR + GAP), float(left)

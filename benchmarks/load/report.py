@@ -49,6 +49,15 @@ class Report:
     machine: Mapping[str, str]
     versions: Sequence[Version]
 
+    def by_load(self) -> dict[str, Sequence[Result]]:
+        """The results of all rounds, by load, and by version if there are two."""
+        prefix = "{0}: " if len(self.versions) > 1 else ""
+        return {
+            prefix.format(version.name) + results[0].load: results
+            for version in self.versions
+            for results in zip(*version.rounds, strict=True)
+        }
+
     def to_json(self) -> str:
         """All results and counts, and the ratios."""
         ratios = [{**each._asdict(), "ratio": each.ratio} for each in self.comparison()]
@@ -66,11 +75,7 @@ class Report:
 
 def tables(report: Report) -> list[Table]:
     """All tables, the most important one first."""
-    loads = {
-        f"{version.name}: {results[0].load}": results
-        for version in report.versions
-        for results in zip(*version.rounds, strict=True)
-    }
+    loads = report.by_load()
     cpu = {name: [each.cpu_ms for each in results] for name, results in loads.items()}
     memory = {name: [each.memory_mb for each in results] for name, results in loads.items()}
     return [

@@ -32,13 +32,17 @@ class Revision:
 
 def present() -> Revision:
     """The files of this directory, with changes that are not committed."""
+    return Revision("present", ROOT, Path(sys.executable))
+
+
+def present_commit() -> str:
+    """The commit of these files, and whether they differ from it; `unknown` without Git."""
     try:
-        name = _git("rev-parse", "--short=12", "HEAD")
+        commit = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no")
     except RevisionError:
-        name, changed = "without Git", ""
-    name = f"present, {name}" + (" and changes" if changed else "")
-    return Revision(name, ROOT, Path(sys.executable))
+        return "unknown"
+    return f"{commit}, with changes" if changed else commit
 
 
 def unpacked(revision: str) -> Revision:
