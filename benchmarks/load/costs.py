@@ -117,10 +117,10 @@ async def _read_history(service: Service, workflow_id: str) -> tuple[int, int, i
     handle = service.system.temporal.get_workflow_handle(workflow_id)
     events = (await handle.fetch_history()).events
     tasks = [each.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for each in events]
-    return sum(tasks), len(events), sum(map(_is_of_a_version, events))
+    return sum(tasks), len(events), sum(map(is_of_a_version, events))
 
 
-def _is_of_a_version(event: HistoryEvent) -> bool:
+def is_of_a_version(event: HistoryEvent) -> bool:
     if event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
         return event.marker_recorded_event_attributes.marker_name == VERSION_MARKER
     attributes = event.upsert_workflow_search_attributes_event_attributes.search_attributes

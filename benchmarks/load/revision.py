@@ -60,10 +60,10 @@ def unpacked(revision: str) -> Revision:
         draft.rename(tree)
     if not (tree / LOCK).exists():
         raise RevisionError(f"{revision} has no {LOCK}: it is too old to be compared.")
-    return Revision(commit[:12], tree, _python_for(tree / LOCK))
+    return Revision(commit[:12], tree, python_for(tree / LOCK))
 
 
-def _python_for(lock: Path) -> Path:
+def python_for(lock: Path) -> Path:
     """The present Python if it has the same dependencies, else one below `.load/environments`."""
     wanted = lock.read_bytes()
     if wanted == (ROOT / LOCK).read_bytes():
