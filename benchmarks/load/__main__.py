@@ -50,6 +50,7 @@ def main(
     ] = None,
     compare: Annotated[str | None, typer.Option(help="A Git revision to measure, too.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of a comparison.")] = 5,
+    output: Annotated[Path, typer.Option(help="Where reports are written.")] = OUTPUT / "reports",
 ) -> None:
     """Measure throughput, latencies, and what one payment costs."""
     plans = [Plan(duration), Plan(duration, callers)]
@@ -60,7 +61,7 @@ def main(
     except (RevisionError, StackError, NotIdleError) as error:
         console.print(f"{error}", style="red", markup=False)
         raise typer.Exit(1) from None
-    _write(measured)
+    _write(measured, output / datetime.now(UTC).strftime("%Y%m%d-%H%M%S"))
 
 
 async def _measure(
@@ -109,9 +110,8 @@ def _print_result(result: Result, *, is_warm_up: bool) -> None:
     )
 
 
-def _write(measured: report.Report) -> None:
+def _write(measured: report.Report, directory: Path) -> None:
     """Print the tables, and write them as text, JSON and HTML."""
-    directory = OUTPUT / "reports" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     directory.mkdir(parents=True)
     recorded = Console(record=True, highlight=False, width=max(console.width, 120))
     recorded.print("\n" + ", ".join(f"{name}: {value}" for name, value in measured.machine.items()))
