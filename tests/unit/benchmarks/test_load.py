@@ -171,8 +171,8 @@ def test_the_present_commit_is_named() -> None:
         (["--duration", "0"], 2, "--duration"),
         (["--rate", "0"], 2, "--rate"),
         (["--rounds", "0"], 2, "--rounds"),
-        (["--compare", "no-such-revision"], 1, "no such revision"),
-        (["--compare", "--help"], 1, "no such revision"),
+        (["--compare", "no-such-revision"], 1, "`git rev-parse --verify` failed"),
+        (["--compare", "--help"], 1, "`git rev-parse --verify` failed"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: list[str], exit_code: int, output: str) -> None:
