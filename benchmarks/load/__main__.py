@@ -70,7 +70,9 @@ async def _measure(
     """Measure the revisions in turn, so that a machine that becomes slower is so for both."""
     results: dict[str, list[Sequence[Result]]] = {each.name: [] for each in revisions}
     costs: dict[str, Mapping[str, Costs]] = {}
-    with TemporaryDirectory(prefix="load-") as directory:
+    OUTPUT.mkdir(exist_ok=True)
+    # Not in /tmp, which may be in memory: then nothing would wait for a disk.
+    with TemporaryDirectory(prefix="system-", dir=OUTPUT) as directory:
         async with running(Path(directory)) as system:
             for number in range(1, rounds + 1):
                 for each in revisions:

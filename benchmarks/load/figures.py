@@ -22,17 +22,20 @@ class Latencies(NamedTuple):
     slowest: float
 
     @classmethod
-    def of(cls, seconds: Sequence[float]) -> "Latencies":
-        """Of at least one latency in seconds."""
-        ordered = sorted(1000 * each for each in seconds)
+    def of(cls, requests: Sequence[Request]) -> "Latencies | None":
+        """None if there are no requests."""
+        if not requests:
+            return None
+        ordered = sorted(1000 * each.seconds for each in requests)
         return cls(*(percentile(ordered, share) for share in (0.5, 0.95, 0.99, 1)))
 
 
 class Window(NamedTuple):
-    """One second of a load, by the time at which payments ended; no latencies if none did."""
+    """One second of a load, by the time of the response; no latencies if nothing was paid."""
 
     at: int
     paid: int
+    others: int
     latencies: Latencies | None
 
 
@@ -48,6 +51,7 @@ class Result:
     latencies: Latencies | None
     other_statuses: Mapping[str, int]
     """Responses that were no success, by HTTP status, or `none`."""
+    other_latencies: Latencies | None
     cpu_ms: Mapping[str, float]
     memory_mb: Mapping[str, float]
     windows: Sequence[Window]
@@ -72,29 +76,31 @@ def summarize(
 ) -> Result:
     """The figures of a load that lasted `seconds`. Payments that ended later have no throughput."""
     paid = [each for each in requests if each.is_paid]
-    others = Counter(str(each.status or "none") for each in requests if not each.is_paid)
+    others = [each for each in requests if not each.is_paid]
     return Result(
         load=load,
         seconds=seconds,
         paid=len(paid),
         throughput=sum(each.ended <= seconds for each in paid) / seconds,
-        latencies=Latencies.of([each.seconds for each in paid]) if paid else None,
-        other_statuses=dict(others),
+        latencies=Latencies.of(paid),
+        other_statuses=Counter(str(each.status or "none") for each in others),
+        other_latencies=Latencies.of(others),
         cpu_ms={name: 1000 * spent / max(len(paid), 1) for name, spent in cpu_seconds.items()},
         memory_mb={name: size / 2**20 for name, size in memory_bytes.items()},
-        windows=_windows(paid),
+        windows=_windows(requests),
     )
 
 
-def _windows(paid: Sequence[Request]) -> list[Window]:
-    by_second: dict[int, list[float]] = {}
-    for each in paid:
-        by_second.setdefault(int(each.ended), []).append(each.seconds)
-    return [
-        Window(at, len(ended), Latencies.of(ended) if ended else None)
-        for at in range(max(by_second, default=-1) + 1)
-        for ended in [by_second.get(at, [])]
-    ]
+def _windows(requests: Sequence[Request]) -> list[Window]:
+    by_second: dict[int, list[Request]] = {}
+    for each in requests:
+        by_second.setdefault(int(each.ended), []).append(each)
+    windows = []
+    for second in range(max(by_second, default=-1) + 1):
+        ended = by_second.get(second, [])
+        paid = [each for each in ended if each.is_paid]
+        windows.append(Window(second, len(paid), len(ended) - len(paid), Latencies.of(paid)))
+    return windows
 
 
 class Comparison(NamedTuple):
@@ -123,6 +129,7 @@ def compare(
             (f"throughput, {after[0][1].load}", "/s", lambda each: each[1].throughput),
             (f"p50, {after[0][1].load}", "ms", lambda each: _p50(each[1])),
             (f"p95, {after[0][1].load}", "ms", lambda each: _p95(each[1])),
+            (f"p95 by p50, {after[0][1].load}", "", lambda each: _p95(each[1]) / _p50(each[1])),
             ("CPU per payment, one caller", "ms", lambda each: each[0].system_cpu_ms),
             (f"CPU per payment, {after[0][1].load}", "ms", lambda each: each[1].system_cpu_ms),
         )

@@ -42,6 +42,7 @@ async def measure(service: Service, plan: Plan, report: Report) -> Result:
     own, before = time.process_time(), usage.cpu_seconds(pids)
     await _watched(load, plan, report)
     own = time.process_time() - own
+    service.raise_if_ended()
     await service.system.until_idle()
     spent = {name: now - before[name] for name, now in usage.cpu_seconds(pids).items()}
     memory = usage.memory_bytes(pids)

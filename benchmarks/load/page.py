@@ -80,8 +80,11 @@ def _numbered(values: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def _over_time(result: Result) -> Iterator[str]:
-    paid = {"paid": [(float(each.at), float(each.paid)) for each in result.windows]}
-    yield line_plot("Throughput", "/s", paid)
+    responses = {
+        "paid": [(float(each.at), float(each.paid)) for each in result.windows],
+        "others": [(float(each.at), float(each.others)) for each in result.windows],
+    }
+    yield line_plot("Responses", "/s", responses)
     percentiles = {
         name: [
             (float(each.at), getattr(each.latencies, name))
@@ -90,4 +93,4 @@ def _over_time(result: Result) -> Iterator[str]:
         ]
         for name in ("p50", "p95", "p99")
     }
-    yield line_plot("Latency of the payments that ended in each second", "ms", percentiles)
+    yield line_plot("Latency of what was paid in each second", "ms", percentiles)

@@ -14,7 +14,7 @@ HOW_LOADS = (
     "arrivals at a rate, from the time at which the request should have been sent. CPU time is "
     "that of each process with its children, from the beginning of the load until all its payments "
     "have ended, by payment. `load` and `neighbours` measure, and are no part of the system. "
-    "Memory is resident memory after the load."
+    "Memory is resident memory after the load. `others` are responses that were no success."
 )
 HOW_COSTS = (
     "One payment of each kind is counted alone, after the loads: workflow tasks and events in its "
@@ -90,7 +90,7 @@ def tables(report: Report) -> list[Table]:
 def _ratios(comparison: Sequence[Comparison]) -> Table:
     rows = [
         [
-            f"{each.figure}, {each.unit}",
+            f"{each.figure}, {each.unit}".removesuffix(", "),
             *(f"{value:.1f}" for value in (each.before, each.after)),
             f"{each.ratio:.2f}",
         ]
@@ -100,7 +100,18 @@ def _ratios(comparison: Sequence[Comparison]) -> Table:
 
 
 def _loads(loads: Mapping[str, Sequence[Result]]) -> Table:
-    head = ("", "/s", "p50 ms", "p95 ms", "p99 ms", "slowest", "CPU ms", "paid", "others")
+    head = (
+        "",
+        "/s",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "slowest",
+        "CPU ms",
+        "paid",
+        "others",
+        "their p50 ms",
+    )
     rows = [[name, *_figures(results)] for name, results in loads.items()]
     return Table("Loads (medians, if there are several rounds)", head, rows, HOW_LOADS)
 
@@ -108,13 +119,14 @@ def _loads(loads: Mapping[str, Sequence[Result]]) -> Table:
 def _figures(results: Sequence[Result]) -> list[str]:
     latencies = [each.latencies for each in results if each.latencies]
     spread = [f"{statistics.median(column):.0f}" for column in zip(*latencies, strict=True)]
-    others = sum(sum(each.other_statuses.values()) for each in results)
+    others = [each.other_latencies.p50 for each in results if each.other_latencies]
     return [
         f"{statistics.median(each.throughput for each in results):.1f}",
         *(spread or ["-"] * 4),
         f"{statistics.median(each.system_cpu_ms for each in results):.1f}",
         str(sum(each.paid for each in results)),
-        str(others),
+        str(sum(sum(each.other_statuses.values()) for each in results)),
+        f"{statistics.median(others):.0f}" if others else "-",
     ]
 
 

@@ -106,12 +106,17 @@ class Service:
     @property
     def pids(self) -> Mapping[str, int]:
         """The process of each component that runs, by name."""
-        servers = {each.name: each.pid for each in self.system.stack.status() if each.pid}
-        ours = {name: process.pid for name, process in self._processes.items() if process.pid}
-        return {**servers, **ours, "neighbours": self.system.neighbours.pid or os.getpid()}
+        ours = {**self._processes, "neighbours": self.system.neighbours}
+        found = {
+            **{each.name: each.pid for each in self.system.stack.status()},
+            **{name: process.pid for name, process in ours.items()},
+        }
+        return {name: pid for name, pid in found.items() if pid}
 
     async def prepare(self) -> None:
-        await self._process("prepare").run(self._command("workflows.prepare"), self._variables())
+        is_old = not (self.revision.tree / "workflows" / "prepare.py").exists()
+        module = "bootstrap.prepare" if is_old else "workflows.prepare"
+        await self._process("prepare").run(self._command(module), self._variables())
 
     async def start(self) -> None:
         """Return when a payment has succeeded."""
@@ -121,7 +126,7 @@ class Service:
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not await self._pays():
-                    self._raise_if_ended()
+                    self.raise_if_ended()
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             reason = f"no payment succeeded within {START_SECONDS} s"
@@ -130,7 +135,8 @@ class Service:
     async def stop(self) -> None:
         await asyncio.gather(*(each.stop(SIGTERM, 30) for each in self._processes.values()))
 
-    def _raise_if_ended(self) -> None:
+    def raise_if_ended(self) -> None:
+        """Raise ComponentError if API or worker no longer runs."""
         for name, process in self._processes.items():
             if process.pid is None:
                 raise ComponentError(name, f"ended with code {process.exit_code}", process.log)

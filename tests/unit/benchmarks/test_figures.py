@@ -28,7 +28,7 @@ def test_a_percentile_is_the_smallest_value_that_covers_its_share(
 
 
 def test_percentiles_of_one_value_are_that_value() -> None:
-    assert Latencies.of([0.25]) == (250, 250, 250, 250)
+    assert Latencies.of([a_request(1, 0.25)]) == (250, 250, 250, 250)
 
 
 def test_throughput_is_of_payments_that_ended_within_the_load() -> None:
@@ -49,11 +49,12 @@ def test_cpu_time_is_by_payment_and_without_what_measures() -> None:
 
 def test_every_second_has_a_window_also_one_without_payments() -> None:
     requests = [a_request(0.2, 0.1), a_request(2.9, 0.3), a_request(2.1, 0.2)]
+    requests += [a_request(2.5, status=503)]
 
     windows = summarize("one caller", 3, requests, {}, {}).windows
 
-    assert [(each.at, each.paid) for each in windows] == [(0, 1), (1, 0), (2, 2)]
-    assert windows[1] == Window(1, 0, None)
+    assert [each[:3] for each in windows] == [(0, 1, 0), (1, 0, 0), (2, 2, 1)]
+    assert windows[1] == Window(1, 0, 0, None)
     assert windows[2].latencies is not None
     assert windows[2].latencies.p99 == pytest.approx(300)
 
@@ -61,8 +62,11 @@ def test_every_second_has_a_window_also_one_without_payments() -> None:
 def test_a_load_without_a_payment_has_no_latencies() -> None:
     result = summarize("one caller", 2, [a_request(1, status=None)], {"api": 1}, {})
 
-    assert (result.latencies, result.windows) == (None, [])
+    assert result.latencies is None
+    assert result.windows[1:] == [Window(1, 0, 1, None)]
     assert result.other_statuses == {"none": 1}
+    assert result.other_latencies is not None
+    assert result.other_latencies.p50 == pytest.approx(100)
 
 
 def test_ratios_are_of_the_medians_of_all_rounds() -> None:
@@ -77,3 +81,4 @@ def test_ratios_are_of_the_medians_of_all_rounds() -> None:
     assert ratios["throughput, 32 callers"].ratio == 2
     assert ratios["p50 of one caller"].ratio == 1
     assert ratios["CPU per payment, 32 callers"].before == 60
+    assert ratios["p95 by p50, 32 callers"].after == pytest.approx(2)
