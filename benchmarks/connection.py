@@ -35,12 +35,19 @@ class Connection(asyncio.Protocol):
         return not self._transport.is_closing()
 
     async def post(self, path: str, body: bytes) -> Answer:
-        """Send a JSON body. Raises ConnectionError if no response comes."""
+        """Send a JSON body. Raises ConnectionError if no response comes.
+
+        If the caller is cancelled, the connection is closed: its next response would be this one.
+        """
         self._answered = asyncio.get_running_loop().create_future()
         self._parser, self._says_when = httptools.HttpResponseParser(self), False
         head = f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
         self._transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head.encode(), len(body), body))
-        return await self._answered
+        try:
+            return await self._answered
+        except asyncio.CancelledError:
+            self._transport.abort()
+            raise
 
     def close(self) -> None:
         self._transport.close()
