@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
             self._answered.set_exception(ConnectionError(f"no answer came: {exc}"))
 
     def on_header(self, name: bytes, _: bytes) -> None:
-        self._says_when |= name == b"retry-after"
+        self._says_when |= name.lower() == b"retry-after"
 
     def on_message_complete(self) -> None:
         assert self._answered
