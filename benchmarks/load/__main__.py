@@ -89,7 +89,7 @@ async def _run(service: Service, plans: Sequence[Plan]) -> list[Result]:
     """Warm up, then run each load, and print its figures."""
     columns = (TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.fields[done]}"))
     results = []
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as progress:
         for plan in (replace(plans[1], seconds=WARM_UP_SECONDS), *plans):
             task = progress.add_task(str(plan), total=plan.seconds, done="")
 

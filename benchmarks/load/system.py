@@ -86,7 +86,8 @@ class System:
                 while (await self.temporal.count_workflows(RUNNING)).count:  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
-            raise NotIdleError(f"payments are still running after {IDLE_SECONDS} s") from None
+            why = f"payments are still running {IDLE_SECONDS} s after a load: make it smaller"
+            raise NotIdleError(why) from None
 
 
 @dataclass
