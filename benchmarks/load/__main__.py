@@ -38,6 +38,8 @@ from devstack.stack.errors import StackError
 
 WARM_UP_SECONDS = 5
 """Load that is not measured: it opens connections and fills caches. Chosen, not measured."""
+MAX_FOREIGN_CORES = 0.1
+"""A result is marked if other programs used more processors meanwhile. Chosen, not measured."""
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -104,12 +106,16 @@ async def _run(service: Service, plans: Sequence[Plan]) -> list[Result]:
 
 def _print_result(result: Result, *, is_warm_up: bool) -> None:
     latencies = result.latencies
-    spread = f"p50 {latencies.p50:.0f} ms, p95 {latencies.p95:.0f} ms" if latencies else "none paid"
-    others = f", others: {dict(result.other_statuses)}" if result.other_statuses else ""
-    console.print(
-        f"  {'warm-up, ' if is_warm_up else ''}{result.load}: {result.throughput:.1f} a second, "
-        f"{spread}, {result.system_cpu_ms:.0f} ms of CPU time per payment{others}"
-    )
+    parts = [
+        f"  {'warm-up, ' if is_warm_up else ''}{result.load}: {result.throughput:.1f} a second",
+        f"p50 {latencies.p50:.0f} ms, p95 {latencies.p95:.0f} ms" if latencies else "none paid",
+        f"{result.system_cpu_ms:.0f} ms of CPU time per payment",
+    ]
+    if result.other_statuses:
+        parts.append(f"others: {dict(result.other_statuses)}")
+    if result.foreign_cores > MAX_FOREIGN_CORES:
+        parts.append(f"other programs used {result.foreign_cores:.1f} processors")
+    console.print(", ".join(parts))
 
 
 def _write(measured: report.Report, directory: Path) -> None:

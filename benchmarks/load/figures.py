@@ -55,6 +55,8 @@ class Result:
     cpu_ms: Mapping[str, float]
     memory_mb: Mapping[str, float]
     windows: Sequence[Window]
+    foreign_cores: float = 0.0
+    """Processors that other programs have used meanwhile. If it is not near 0, measure again."""
 
     @property
     def system_cpu_ms(self) -> float:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.load import client, usage
@@ -39,14 +39,17 @@ class Plan:
 async def measure(service: Service, plan: Plan, report: Report) -> Result:
     """Run one load, wait until its payments have ended, and return its figures."""
     load, pids = client.Load(service.port), service.pids
+    began, busy = time.monotonic(), usage.busy_seconds()
     own, before = time.process_time(), usage.cpu_seconds(pids)
     await _watched(load, plan, report)
     own = time.process_time() - own
     service.raise_if_ended()
     await service.system.until_idle()
     spent = {name: now - before[name] for name, now in usage.cpu_seconds(pids).items()}
-    memory = usage.memory_bytes(pids)
-    return summarize(str(plan), plan.seconds, load.requests, {**spent, "load": own}, memory)
+    spent["load"] = own
+    foreign = usage.busy_seconds() - busy - sum(spent.values())
+    result = summarize(str(plan), plan.seconds, load.requests, spent, usage.memory_bytes(pids))
+    return replace(result, foreign_cores=max(0.0, foreign / (time.monotonic() - began)))
 
 
 async def _watched(load: client.Load, plan: Plan, report: Report) -> None:

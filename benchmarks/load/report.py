@@ -14,7 +14,8 @@ HOW_LOADS = (
     "arrivals at a rate, from the time at which the request should have been sent. CPU time is "
     "that of each process with its children, from the beginning of the load until all its payments "
     "have ended, by payment. `load` and `neighbours` measure, and are no part of the system. "
-    "Memory is resident memory after the load. `others` are responses that were no success."
+    "Memory is resident memory after the load. `others` are responses that were no success. "
+    "`foreign` is how many processors other programs used, at most: near 0 on a quiet machine."
 )
 HOW_COSTS = (
     "One payment of each kind is counted alone, after the loads: workflow tasks and events in its "
@@ -111,6 +112,7 @@ def _loads(loads: Mapping[str, Sequence[Result]]) -> Table:
         "paid",
         "others",
         "their p50 ms",
+        "foreign",
     )
     rows = [[name, *_figures(results)] for name, results in loads.items()]
     return Table("Loads (medians, if there are several rounds)", head, rows, HOW_LOADS)
@@ -127,6 +129,7 @@ def _figures(results: Sequence[Result]) -> list[str]:
         str(sum(each.paid for each in results)),
         str(sum(sum(each.other_statuses.values()) for each in results)),
         f"{statistics.median(others):.0f}" if others else "-",
+        f"{max(each.foreign_cores for each in results):.2f}",
     ]
 
 

@@ -11,6 +11,12 @@ def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
     return {name: sum(map(_cpu_seconds, _family(pid))) for name, pid in pids.items()}
 
 
+def busy_seconds() -> float:
+    """The CPU time that all programs of this machine have used so far, and other machines on it."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
+
+
 def memory_bytes(pids: Mapping[str, int]) -> dict[str, int]:
     """The resident memory of each named process, without its descendants: they share some."""
     return {name: psutil.Process(pid).memory_info().rss for name, pid in pids.items()}
