@@ -38,7 +38,7 @@ from devstack.stack.errors import StackError
 
 WARM_UP_SECONDS = 5
 """Load that is not measured: it opens connections and fills caches. Chosen, not measured."""
-MAX_FOREIGN_CORES = 0.1
+MAX_FOREIGN_CORES = 0.2
 """A result is marked if other programs used more processors meanwhile. Chosen, not measured."""
 
 console = Console(highlight=False, soft_wrap=True)

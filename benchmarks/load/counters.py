@@ -27,7 +27,9 @@ REQUEST = re.compile(
     re.MULTILINE,
 )
 """A counter of Temporal's metrics: the operation, and how often it was requested."""
-BACKGROUND = re.compile("Poll|Describe|GetSystem|GetCluster|List|Count|Heartbeat|Shutdown|Schedule")
+BACKGROUND = re.compile(
+    r"Poll\w+Queue|Describe|GetSystem|GetCluster|List|Count|Heartbeat|Shutdown|Schedule"
+)
 """Requests to Temporal that depend on time and not on payments, and those of this program."""
 COMMAND = re.compile(rb'^\+[\d.]+ \[\d+ (?!lua\])[^\]]*\] "(\w+)"')
 """A command that a client sent, as `MONITOR` reports it; not one that a script executes."""

@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 from signal import SIGTERM
 
@@ -147,9 +146,7 @@ class Service:
             await expect_ok(self.port, "/health")
         except (OSError, NotReadyError):
             return False
-        load = Load(self.port)
-        await load.pay_once()
-        return [each.status for each in load.requests] == [HTTPStatus.OK]
+        return (await Load(self.port).pay_once()).is_paid
 
     def _process(self, name: str) -> Process:
         return Process(self.system.site.directory, name, cwd=self.revision.tree)

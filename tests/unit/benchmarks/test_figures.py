@@ -1,7 +1,5 @@
 """Throughput, percentiles and ratios are what a reader takes them for."""
 
-from uuid import uuid4
-
 import pytest
 
 from benchmarks.load.client import Request
@@ -9,7 +7,7 @@ from benchmarks.load.figures import Latencies, Result, Window, compare, percenti
 
 
 def a_request(ended: float, seconds: float = 0.1, status: int | None = 200) -> Request:
-    return Request(uuid4(), ended - seconds, ended, status)
+    return Request(ended - seconds, ended, status)
 
 
 def a_result(load: str, **changes: object) -> Result:

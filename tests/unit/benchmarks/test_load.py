@@ -1,5 +1,6 @@
 """The load generator, the counters and the command line, without servers."""
 
+import asyncio
 import re
 import sys
 import time
@@ -21,7 +22,7 @@ from typer.testing import CliRunner
 from benchmarks.connection import Answer, Connection
 from benchmarks.load import __main__ as command
 from benchmarks.load import revision
-from benchmarks.load.client import Load, arrivals
+from benchmarks.load.client import REFUSED_PAUSE_SECONDS, Load, arrivals
 from benchmarks.load.costs import CHANGE_VERSION, VERSION_MARKER, is_of_a_version
 from benchmarks.load.counters import COMMAND, STATEMENT, Totals, count_requests
 from benchmarks.load.measure import Plan
@@ -51,10 +52,11 @@ load|LOG:  statement: SELECT 2
 
 class QuickConnection:
     is_open = True
+    status = HTTPStatus.OK
 
     async def post(self, path: str, body: bytes) -> Answer:
         assert (path, body[:11]) == ("/payments", b'{"orderId":')
-        return Answer(HTTPStatus.OK, says_when_to_come_back=False)
+        return Answer(self.status, says_when_to_come_back=False)
 
     def close(self) -> None:
         pass
@@ -86,6 +88,22 @@ async def test_a_closed_loop_ends_with_the_time(late_load: Load) -> None:
 
     assert max(each.began for each in late_load.requests) < 10
     assert all(each.is_paid for each in late_load.requests)
+
+
+async def test_a_caller_who_is_refused_waits_before_the_next_payment(
+    late_load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(QuickConnection, "status", HTTPStatus.SERVICE_UNAVAILABLE)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    await late_load.closed_loop(callers=1, seconds=10)
+
+    assert pauses == [REFUSED_PAUSE_SECONDS] * len(late_load.requests)
+    assert pauses
 
 
 def test_arrivals_have_equal_distances() -> None:
