@@ -34,7 +34,7 @@ class Costs:
     version_events: int
     """How many of these events only record versions of the workflow code."""
     temporal_requests: int
-    """Requests of API and worker to Temporal, without polls."""
+    """Requests of API and worker to Temporal, without polls for tasks."""
     sql_statements: int
     """Statements of API and worker, without the empty ones that test a connection."""
     http_requests: int

@@ -19,7 +19,7 @@ HOW_LOADS = (
 )
 HOW_COSTS = (
     "One payment of each kind is counted alone, after the loads: workflow tasks and events in its "
-    "history; requests to Temporal by the server's metrics, without polls; statements by "
+    "history; requests to Temporal by the server's metrics, without polls for tasks; statements by "
     "PostgreSQL's log; requests to Ordering, Inventory and gateway by these; records by Kafka's "
     "offsets; commands by the MONITOR of Redis."
 )

@@ -35,6 +35,7 @@ METRICS = "\n".join(
         ("default", "StartWorkflowExecution", "frontend", 3),
         ("default", "StartWorkflowExecution", "history", 50),
         ("default", "RespondWorkflowTaskCompleted", "frontend", 4),
+        ("default", "PollWorkflowExecutionHistory", "frontend", 1),
         ("default", "PollWorkflowTaskQueue", "frontend", 70),
         ("default", "CountWorkflowExecutions", "frontend", 9),
         ("temporal_system", "StartWorkflowExecution", "frontend", 2),
@@ -124,7 +125,7 @@ def test_a_load_is_named(plan: Plan, name: str) -> None:
 
 
 def test_only_requests_of_payments_are_counted() -> None:
-    assert count_requests(METRICS) == 7
+    assert count_requests(METRICS) == 8
 
 
 def test_only_statements_of_api_and_worker_are_counted() -> None:
