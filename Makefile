@@ -51,6 +51,12 @@ latency: install ## Measure how long one payment takes on the running system
 audit: install ## Compare what gateway, PostgreSQL, Kafka, Temporal and Ordering have recorded
 	@set -a; . .devstack/env; $(PYTHON) -m audit $(ARGS)
 
+##@ Measure
+
+.PHONY: load
+load: install ## Measure payments a second, latency and costs with CALLERS=n for DURATION=n seconds (COMPARE=revision)
+	@$(PYTHON) -m benchmarks.load $(if $(CALLERS),--callers $(CALLERS)) $(if $(DURATION),--duration $(DURATION)) $(if $(COMPARE),--compare $(COMPARE)) $(ARGS)
+
 ##@ Develop
 
 .PHONY: help

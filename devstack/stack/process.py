@@ -16,7 +16,7 @@ import psutil
 from devstack.stack.errors import ComponentError
 
 ROOT = Path(__file__).parents[2]
-"""The repository: the working directory of every process."""
+"""The repository: the working directory of a process, if no other is given."""
 _POLL_SECONDS = 0.02
 """Pause between two looks at a process that is ending. Chosen, not measured."""
 _START_TIME_TOLERANCE_SECONDS = 2.0
@@ -31,8 +31,9 @@ class Process:
     cached: every call looks whether the process is running.
     """
 
-    def __init__(self, directory: Path, name: str) -> None:
+    def __init__(self, directory: Path, name: str, *, cwd: Path | None = None) -> None:
         self.name = name
+        self._cwd = cwd
         self.log = directory / "logs" / f"{name}.log"
         self._pid_file = directory / f"{name}.pid"
         self._start_file = directory / f"{name}.started"
@@ -63,7 +64,7 @@ class Process:
         with self.log.open("wb") as log:
             self._child = subprocess.Popen(
                 [*_parent_death_signal(ephemeral), *command],
-                cwd=ROOT,
+                cwd=self._cwd or ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

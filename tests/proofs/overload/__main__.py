@@ -25,11 +25,11 @@ from temporalio.client import Client
 
 from audit.__main__ import read_ended
 from audit.invariants import violations
+from benchmarks.connection import Answer, Connection
 from devstack.stack.ports import Ports
 from devstack.stack.stack import Stack
 from domain import exact_json
 from tests.proofs.chaos.idle import until_idle
-from tests.proofs.overload.connection import Answer, Connection
 from tests.support.proof import commit
 from tests.support.stacks import settings_of
 

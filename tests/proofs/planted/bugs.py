@@ -3391,6 +3391,39 @@ REPOSITORY = (
     ),
 )
 
+MEASURING = (
+    Bug(
+        "A load generator that is late makes the service look faster",
+        "benchmarks/load/client.py",
+        "group.create_task(self._pay(intended))",
+        "group.create_task(self._pay(self._now()))",
+        "tests/unit/benchmarks/test_load.py",
+    ),
+    Bug(
+        "Payments that end after the load count for its throughput",
+        "benchmarks/load/figures.py",
+        "sum(each.ended <= seconds for each in paid) / seconds",
+        "len(paid) / seconds",
+        "tests/unit/benchmarks/test_figures.py",
+    ),
+    Bug(
+        "Commands of a Redis script count as round trips",
+        "benchmarks/load/counters.py",
+        r"(?!lua\])",
+        "",
+        "tests/unit/benchmarks/test_load.py",
+    ),
+    Bug(
+        "A payment reads its row once more",
+        "db/payments.py",
+        '{**to_row(payment), "payment_id": payment.id}) == 0:\n'
+        '            await self._confirm(payment, "The payment is no longer pending',
+        '{**to_row(payment), "payment_id": payment.id}) < 2:\n'
+        '            await self._confirm(payment, "The payment is no longer pending',
+        "tests/integration/test_costs.py",
+    ),
+)
+
 BUGS = (
     *DOMAIN,
     *WORKFLOWS,
@@ -3404,4 +3437,5 @@ BUGS = (
     *CONFIGURATION,
     *AUDITING,
     *REPOSITORY,
+    *MEASURING,
 )

@@ -48,7 +48,7 @@ OF_OTHERS = {
     "TEMPORAL_TLS_SERVER_CA_CERT_PATH": "Temporal's SDK",
 }
 """Names that are not in our files, with their owner."""
-MADE_BY_RUNNING = {".venv", ".devstack", ".chaos"}
+MADE_BY_RUNNING = {".venv", ".devstack", ".chaos", ".load"}
 
 
 def code_of(page: str) -> Iterator[str]:

@@ -10,6 +10,8 @@ from devstack.stack.ports import HOST
 
 
 class Answer(NamedTuple):
+    """The status of a response, and whether it has a `Retry-After`."""
+
     status: HTTPStatus
     says_when_to_come_back: bool
 
@@ -24,7 +26,7 @@ class Connection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, port: int) -> Self:
-        """Connect. Raises OSError."""
+        """Raises OSError if nobody listens on the port."""
         _, connection = await asyncio.get_running_loop().create_connection(cls, HOST, port)
         return connection
 
@@ -33,12 +35,19 @@ class Connection(asyncio.Protocol):
         return not self._transport.is_closing()
 
     async def post(self, path: str, body: bytes) -> Answer:
-        """Send a request and return the response. Raises ConnectionError if there is none."""
+        """Send a JSON body. Raises ConnectionError if no response comes.
+
+        If the caller is cancelled, the connection is closed: its next response would be this one.
+        """
         self._answered = asyncio.get_running_loop().create_future()
         self._parser, self._says_when = httptools.HttpResponseParser(self), False
         head = f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
         self._transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head.encode(), len(body), body))
-        return await self._answered
+        try:
+            return await self._answered
+        except asyncio.CancelledError:
+            self._transport.abort()
+            raise
 
     def close(self) -> None:
         self._transport.close()
@@ -54,7 +63,7 @@ class Connection(asyncio.Protocol):
             self._answered.set_exception(ConnectionError(f"no answer came: {exc}"))
 
     def on_header(self, name: bytes, _: bytes) -> None:
-        self._says_when |= name == b"retry-after"
+        self._says_when |= name.lower() == b"retry-after"
 
     def on_message_complete(self) -> None:
         assert self._answered

@@ -1,0 +1,91 @@
+"""A version of the service: its files, and the Python environment that has its dependencies."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from devstack.stack.process import ROOT
+
+OUTPUT = ROOT / ".load"
+"""Where reports, unpacked revisions and their environments are."""
+LOCK = Path("requirements/runtime.txt")
+"""What API and worker need, pinned with hashes."""
+
+
+class RevisionError(Exception):
+    """A revision cannot be run. The text says why, and what the user can do."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """`name` as a person calls it, the directory with its files, and its Python."""
+
+    name: str
+    tree: Path
+    python: Path
+
+
+def present() -> Revision:
+    """The files of this directory, with changes that are not committed."""
+    return Revision("present", ROOT, Path(sys.executable))
+
+
+def present_commit() -> str:
+    """The commit of these files, and whether they differ from it; `unknown` without Git."""
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no")
+    except RevisionError:
+        return "unknown"
+    return f"{commit}, with changes" if changed else commit
+
+
+def unpacked(revision: str) -> Revision:
+    """Unpack a revision below `.load`, and make its environment, unless both are there already.
+
+    Raises RevisionError.
+    """
+    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    tree = OUTPUT / "trees" / commit
+    if not tree.exists():
+        draft = tree.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        with tarfile.open(fileobj=BytesIO(_run("git", "archive", commit))) as archive:
+            archive.extractall(draft, filter="data")
+        draft.rename(tree)
+    if not (tree / LOCK).exists():
+        raise RevisionError(f"{revision} has no {LOCK}: it is too old to be compared.")
+    return Revision(commit[:12], tree, python_for(tree / LOCK))
+
+
+def python_for(lock: Path) -> Path:
+    """The present Python if it has the same dependencies, else one below `.load/environments`."""
+    wanted = lock.read_bytes()
+    if wanted == (ROOT / LOCK).read_bytes():
+        return Path(sys.executable)
+    directory = OUTPUT / "environments" / hashlib.sha256(wanted).hexdigest()[:12]
+    python, installed = directory / "bin" / "python", directory / ".installed"
+    if not installed.exists():
+        _run(sys.executable, "-m", "venv", "--clear", str(directory))
+        install = ("pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode")
+        uv = Path(sys.executable).with_name("uv")
+        _run(str(uv), *install, "--python", str(python), str(lock))
+        installed.touch()
+    return python
+
+
+def _git(*arguments: str) -> str:
+    return _run("git", *arguments).decode().strip()
+
+
+def _run(*command: str) -> bytes:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    if done.returncode:
+        why = done.stderr.decode(errors="replace").strip() or "no such revision"
+        raise RevisionError(f"`{' '.join(command[:3])}` failed: {why}")
+    return done.stdout
