@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import HttpUrl
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.adapters.gateway import HttpGateway
 from activities.adapters.inventory import HttpInventory, UncheckedInventory
@@ -38,7 +38,6 @@ from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
 from domain.errors import ErrorCode
 from domain.names import TASK_QUEUE
-from workflows import sandbox
 from workflows.payment import PaymentWorkflow
 from workflows.queues import LIMITS, LOCAL_ACTIVITIES, WORKFLOW_TASKS, Workers
 from workflows.reconciliation import ReconciliationWorkflow
@@ -75,7 +74,7 @@ def build_worker(
     }
     workflows = {
         "workflows": [PaymentWorkflow, RefundWorkflow, ReconciliationWorkflow],
-        "workflow_runner": sandbox.RUNNER,
+        "workflow_runner": UnsandboxedWorkflowRunner(),
         "max_concurrent_workflow_tasks": WORKFLOW_TASKS,
         "max_concurrent_local_activities": LOCAL_ACTIVITIES,
         "sticky_queue_schedule_to_start_timeout": STICKY_TIMEOUT,

@@ -17,7 +17,7 @@ from temporalio.worker import Replayer
 from domain.payment import Payment, PaymentInstruction
 from tests.replay.histories import FORMER, PRESENT, read, recorded, type_of
 from tests.replay.scenarios import SCENARIOS
-from workflows import sandbox
+from tests.support.sandbox import SANDBOX
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
@@ -29,7 +29,7 @@ PAYMENTS = [each for each in ALL if type_of(read(each)) == PaymentWorkflow.__nam
 def replayer(payment: type = PaymentWorkflow) -> Replayer:
     return Replayer(
         workflows=[payment, RefundWorkflow, ReconciliationWorkflow],
-        workflow_runner=sandbox.RUNNER,
+        workflow_runner=SANDBOX,
         data_converter=pydantic_data_converter,
     )
 

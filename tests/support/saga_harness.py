@@ -12,6 +12,7 @@ from domain.payment import Payment, PaymentInstruction
 from tests.support.builders import a_reservation, an_instruction, an_order
 from tests.support.fakes.ports import ports_of
 from tests.support.fakes.world import World
+from tests.support.sandbox import SANDBOX
 from workflows.operator_view import NEEDS_ATTENTION
 from workflows.payment import PaymentWorkflow
 from workflows.queues import Workers
@@ -75,4 +76,4 @@ class SagaHarness:
 
     def worker(self, **options: object) -> Workers:
         activities = payment_activities(ports_of(self.world, TemporalWorkflowStarter(self.client)))
-        return build_worker(self.client, activities, **options)
+        return build_worker(self.client, activities, **{"workflow_runner": SANDBOX, **options})

@@ -3326,6 +3326,13 @@ REPOSITORY = (
         "tests/unit/repository/test_repository.py",
     ),
     Bug(
+        "a workflow reads the clock of the machine",
+        "workflows/charging.py",
+        "from temporalio import workflow\n",
+        "import time  # noqa: F401\n\nfrom temporalio import workflow\n",
+        "tests/unit/repository/test_determinism.py",
+    ),
+    Bug(
         "a title changes with the version of Python",
         "api/errors.py",
         "return TITLES.get(status, status.phrase)",

@@ -14,10 +14,10 @@ from temporalio.client import (
     WorkflowHandle,
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import UnsandboxedWorkflowRunner
 
 from tests.proofs.simulation.simulator import INTERCEPTORS, Simulator
 from tests.proofs.simulation.world import OUTAGES, FaultyWorld
+from tests.support.sandbox import SANDBOX
 from tests.support.time_skipping import server_time, time_skipping
 from workflows.worker import build_worker, payment_activities
 
@@ -96,7 +96,7 @@ async def simulating_on_server(*, remembers: bool = True) -> AsyncIterator[Simul
         options = {
             "max_cached_workflows": MANY if remembers else 0,
             "graceful_shutdown_timeout": timedelta(0),
-            "workflow_runner": UnsandboxedWorkflowRunner(),
+            "workflow_runner": SANDBOX,
             "interceptors": INTERCEPTORS,
         }
         async with build_worker(client, payment_activities(simulator.ports), **options):

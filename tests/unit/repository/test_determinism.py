@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.repository import ROOT
 
-OUTSIDE_OF_WORKFLOWS = {"worker.py", "sandbox.py"}
+OUTSIDE_OF_WORKFLOWS = {"worker.py"}
 WORKFLOW_CODE = [
     *(each for each in (ROOT / "workflows").glob("*.py") if each.name not in OUTSIDE_OF_WORKFLOWS),
     *(ROOT / "domain").glob("*.py"),
