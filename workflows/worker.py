@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import HttpUrl
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from activities.adapters.gateway import HttpGateway
 from activities.adapters.inventory import HttpInventory, UncheckedInventory
@@ -68,6 +68,8 @@ def build_worker(
     and an earlier version may have scheduled it on another queue than today's.
     """
     shared = {
+        "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
+        "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
         "activities": activities,
         "interceptors": [PaymentErrorInterceptor()],
         "graceful_shutdown_timeout": GRACE,
