@@ -6,9 +6,10 @@ from contextlib import suppress
 from temporalio import activity
 
 from activities.ports import EventPublisher, Payments
+from activities.unsent_events import UnsentEvents
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
-from domain.payment import Announcement
+from domain.payment import Announcement, Payment
 
 BEGUN_AFTER_SECONDS = 1.5
 """Wait for the broker before the row says `begun`: the event may be published. From then on the
@@ -19,9 +20,10 @@ measured: a healthy broker takes some milliseconds."""
 class EventActivities:
     """Publishes the event of a payment that ended."""
 
-    def __init__(self, publisher: EventPublisher, payments: Payments) -> None:
+    def __init__(self, publisher: EventPublisher, payments: Payments, unsent: UnsentEvents) -> None:
         self._publisher = publisher
         self._payments = payments
+        self._unsent = unsent
 
     @activity.defn
     async def publish_event(self, event: PaymentEvent) -> None:
@@ -32,20 +34,49 @@ class EventActivities:
         ending is final. The exception is a refusal on the first try and before that time: it is not
         recorded, and raises PaymentError(EVENT_REFUSED), which is not retried.
         """
+        payment = event.payment
+        is_first = self._is_first(payment)
+        if payment.may_be_sent and not is_first:
+            await self._begin(payment)
         is_begun = False
         publishing = asyncio.create_task(self._publisher.publish(event))
         try:
             is_begun = await self._record_if_slow(event, publishing)
             await publishing
         except PaymentError as error:
-            is_first = activity.info().attempt == 1 and not is_begun
-            if error.code is ErrorCode.EVENT_REFUSED and is_first:
+            if error.code is ErrorCode.EVENT_REFUSED and is_first and not is_begun:
+                await self._release(payment)
                 raise
             await self._record(event, Announcement.BEGUN)
             raise PaymentError(ErrorCode.EVENTS_UNAVAILABLE, error.message) from error
         finally:
             publishing.cancel()
         await self._record(event, Announcement.MADE)
+
+    def _is_first(self, payment: Payment) -> bool:
+        """Whether it is sure that no earlier try has sent the event."""
+        if payment.may_be_sent:
+            return self._unsent.take(payment.id)
+        return activity.info().attempt == 1
+
+    async def _begin(self, payment: Payment) -> None:
+        """Record that publishing begins. Raises PaymentError(EVENTS_UNAVAILABLE) if it may not."""
+        await self._payments.record_announcement(payment.announced(Announcement.BEGUN))
+        recorded = await self._payments.find(payment.id)
+        if recorded is None or not recorded.is_irrevocable:
+            raise PaymentError(
+                ErrorCode.EVENTS_UNAVAILABLE, "The payment is being undone. It is not published."
+            )
+
+    async def _release(self, payment: Payment) -> None:
+        """Record that nothing was sent, unless another try has begun.
+
+        Raises PaymentError(EVENTS_UNAVAILABLE) if it has.
+        """
+        if payment.may_be_sent and not await self._payments.record_unsent(payment):
+            raise PaymentError(
+                ErrorCode.EVENTS_UNAVAILABLE, "Another try to publish the event has begun."
+            )
 
     async def _record_if_slow(self, event: PaymentEvent, publishing: asyncio.Task[None]) -> bool:
         """Wait for the broker; record `begun` if it is slow. True if the row may say `begun`."""

@@ -103,15 +103,26 @@ class Payments(Protocol):
         """
         ...
 
-    async def record_succeeded(self, payment: Payment) -> None:
-        """Move the payment from pending to succeeded."""
+    async def record_succeeded(self, payment: Payment) -> Payment | None:
+        """Move the payment from pending to succeeded.
+
+        Returns the recorded payment if an earlier try has done so, which may differ in its time.
+        """
         ...
 
     async def record_compensation(self, payment: Payment) -> Payment:
         """Record that the payment is being undone. After that, no run can record its success.
 
-        Does nothing if the payment has failed, or if publishing its success has begun. Returns
-        the recorded payment.
+        Does nothing if the payment has failed, or if publishing its success has begun. If its event
+        may have been sent, records that publishing has begun instead. Returns the recorded payment.
+        """
+        ...
+
+    async def record_unsent(self, payment: Payment) -> bool:
+        """Record that no try has sent the event of the success, so that it may be undone.
+
+        Only the try that knows it may say so. Returns False, and does nothing, if another try has
+        recorded meanwhile that publishing has begun.
         """
         ...
 

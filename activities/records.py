@@ -5,14 +5,16 @@ from uuid import UUID
 from temporalio import activity
 
 from activities.ports import Payments
+from activities.unsent_events import UnsentEvents
 from domain.payment import Announcement, Claim, Payment
 
 
 class RecordActivities:
     """Every step may raise the errors of the port `Payments`."""
 
-    def __init__(self, payments: Payments) -> None:
+    def __init__(self, payments: Payments, unsent: UnsentEvents) -> None:
         self._payments = payments
+        self._unsent = unsent
 
     @activity.defn
     async def find_payment(self, payment_id: UUID) -> Payment | None:
@@ -25,8 +27,12 @@ class RecordActivities:
         return await self._payments.record_pending(payment)
 
     @activity.defn
-    async def record_succeeded(self, payment: Payment) -> None:
-        await self._payments.record_succeeded(payment)
+    async def record_succeeded(self, payment: Payment) -> Payment | None:
+        """Record the success. Returns the payment as an earlier try has recorded it, if one has."""
+        recorded = await self._payments.record_succeeded(payment)
+        if recorded is None:
+            self._unsent.add(payment.id)
+        return recorded
 
     @activity.defn
     async def begin_event(self, payment: Payment) -> Payment:

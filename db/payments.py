@@ -35,6 +35,7 @@ _ENDING = (
     "simulated_response",
     "transaction_id",
     "announcement",
+    "may_be_sent",
     "released_reservation_id",
     "compensation_code",
     "compensation_message",
@@ -57,6 +58,7 @@ _COMPENSATE = (
         payments.c.id == bindparam("payment_id"),
         payments.c.status.in_(_LIVE),
         payments.c.announcement.in_((Announcement.NONE, Announcement.DUE)),
+        payments.c.may_be_sent.is_(False),
         payments.c.compensation_code.is_(None),
     )
     .values(
@@ -64,11 +66,28 @@ _COMPENSATE = (
         compensation_message=bindparam("message"),
     )
 )
+_SENT_PERHAPS = (
+    payments.c.id == bindparam("payment_id"),
+    payments.c.status == PaymentStatus.SUCCEEDED,
+    payments.c.announcement == Announcement.DUE,
+    payments.c.may_be_sent,
+)
+_BEGIN = (
+    update(payments)
+    .where(*_SENT_PERHAPS)
+    .values(
+        announcement=Announcement.BEGUN,
+        may_be_sent=False,
+        announced_at=func.clock_timestamp(),
+    )
+)
+_RELEASE = update(payments).where(*_SENT_PERHAPS).values(may_be_sent=False)
 _FAIL = _insert.on_conflict_do_update(
     index_elements=[payments.c.id],
     set_={name: _insert.excluded[name] for name in _ENDING},
     where=payments.c.status.in_(_LIVE)
-    & payments.c.announcement.in_((Announcement.NONE, Announcement.DUE)),
+    & payments.c.announcement.in_((Announcement.NONE, Announcement.DUE))
+    & payments.c.may_be_sent.is_(False),
 )
 _SET_ANNOUNCEMENT = (
     update(payments)
@@ -80,6 +99,7 @@ _SET_ANNOUNCEMENT = (
     )
     .values(
         announcement=bindparam("announced"),
+        may_be_sent=False,
         announced_at=func.clock_timestamp(),
         released_reservation_id=bindparam("released"),
     )
@@ -190,9 +210,10 @@ class PaymentStore:
             )
         return holder
 
-    async def record_succeeded(self, payment: Payment) -> None:
-        if await self._execute(_SUCCEED, {**to_row(payment), "payment_id": payment.id}) == 0:
-            await self._confirm(payment, "The payment is no longer pending; it cannot succeed.")
+    async def record_succeeded(self, payment: Payment) -> Payment | None:
+        if await self._execute(_SUCCEED, {**to_row(payment), "payment_id": payment.id}) == 1:
+            return None
+        return await self._confirm(payment, "The payment is no longer pending; it cannot succeed.")
 
     async def record_compensation(self, payment: Payment) -> Payment:
         row = to_row(payment)
@@ -201,8 +222,12 @@ class PaymentStore:
             "code": row["compensation_code"],
             "message": row["compensation_message"],
         }
-        await self._execute(_COMPENSATE, values)
+        if await self._execute(_COMPENSATE, values) == 0:
+            await self._execute(_BEGIN, {"payment_id": payment.id})
         return await self.find(payment.id) or payment
+
+    async def record_unsent(self, payment: Payment) -> bool:
+        return await self._execute(_RELEASE, {"payment_id": payment.id}) == 1
 
     async def record_failed(self, payment: Payment) -> None:
         if await self._execute(_FAIL, to_row(payment)) == 0:
@@ -221,11 +246,15 @@ class PaymentStore:
         """Raises PaymentError(DATABASE_UNAVAILABLE) if PostgreSQL is down or read-only."""
         await self._execute(_CAN_WRITE, {})
 
-    async def _confirm(self, payment: Payment, refusal: str) -> None:
-        """Raise PaymentError(RECORD_REFUSED) unless an earlier try has recorded this status."""
+    async def _confirm(self, payment: Payment, refusal: str) -> Payment:
+        """The payment, if an earlier try has recorded this status.
+
+        Raises PaymentError(RECORD_REFUSED) if not.
+        """
         recorded = await self.find(payment.id)
         if recorded is None or recorded.status is not payment.status:
             raise PaymentError(ErrorCode.RECORD_REFUSED, refusal)
+        return recorded
 
     async def _execute(self, statement: Executable, values: Values) -> int:
         return await execute(self._engine, statement, values)

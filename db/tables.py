@@ -41,6 +41,7 @@ payments = Table(
     Column("announcement", Text, nullable=False),
     Column("announced_at", DateTime(timezone=True)),
     Column("released_reservation_id", Uuid),
+    Column("may_be_sent", Boolean, nullable=False),
     Column("compensation_code", Text),
     Column("compensation_message", Text),
     Column("reattempt_after_seconds", Integer),

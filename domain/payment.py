@@ -57,7 +57,7 @@ TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = MappingProxyType
     }
 )
 """The allowed changes of status. A success can become a failure only while its announcement is
-`due`."""
+`due` and it is sure that its event was not sent."""
 
 
 RESERVATION_WAIT_SECONDS = 300
@@ -143,6 +143,8 @@ class Payment(BaseModel):
     announcement: Announcement = Announcement.NONE
     released_reservation_id: UUID | None = None
     """The reservation whose seats consumers free when they read the event of the failure."""
+    may_be_sent: bool = False
+    """Whether the event of a success may have been sent although it is still `due`."""
     compensation: Compensation | None = None
     """Set while the payment is being undone. No run may record or publish its success any more."""
 
@@ -169,12 +171,13 @@ class Payment(BaseModel):
             }
         )
 
-    def succeeded(self, at: datetime) -> Self:
+    def succeeded(self, at: datetime, *, may_be_sent: bool = False) -> Self:
         return self.model_copy(
             update={
                 "status": PaymentStatus.SUCCEEDED,
                 "processed_at": at,
                 "announcement": Announcement.DUE,
+                "may_be_sent": may_be_sent,
             }
         )
 
@@ -199,6 +202,7 @@ class Payment(BaseModel):
                 "processed_at": at,
                 "announcement": announcement,
                 "released_reservation_id": released_reservation_id,
+                "may_be_sent": False,
                 "compensation": None,
             }
         )
@@ -208,7 +212,7 @@ class Payment(BaseModel):
         return self.model_copy(update={"released_reservation_id": reservation_id})
 
     def announced(self, announcement: Announcement = Announcement.MADE) -> Self:
-        return self.model_copy(update={"announcement": announcement})
+        return self.model_copy(update={"announcement": announcement, "may_be_sent": False})
 
     def to_resume(self) -> PaymentInstruction:
         """The instruction to resume this payment, with the same ids."""

@@ -15,7 +15,7 @@ from workflows.operator_view import OperatorView, memo
 from workflows.order_check import OrderCheck
 from workflows.payment_steps import CLAIM_REFUSALS, PaymentSteps
 from workflows.policies import CHARGE_TIME, RECORDING_PAUSES, RECORDING_TIME
-from workflows.versions import SAGA_2
+from workflows.versions import SAGA_2, SAGA_3
 
 
 @workflow.defn
@@ -191,7 +191,8 @@ class PaymentWorkflow:
 
     async def _record_success(self) -> None:
         """Record the success. Before each retry the order is verified again."""
-        self._payment = self._payment.succeeded(at=workflow.now())
+        is_local = not self._instruction.resumed and workflow.patched(SAGA_3)
+        self._payment = self._payment.succeeded(at=workflow.now(), may_be_sent=is_local)
         give_up_at = workflow.now() + RECORDING_TIME
 
         def fail(error: PaymentError) -> None:
@@ -211,7 +212,7 @@ class PaymentWorkflow:
             await self._check.verify_again(self._flag_unless_cancelled, holds_for=timedelta(0))
         self._check.raise_if_expired()
         self._raise_if_cancelled()
-        await self._steps.record_succeeded(self._payment)
+        self._payment = await self._steps.record_succeeded(self._payment)
 
     async def _make_irrevocable(self) -> None:
         """In a later run: record that publishing begins. Then the success cannot be undone.
@@ -226,16 +227,15 @@ class PaymentWorkflow:
             raise self._payment.error
 
     async def _publish_success(self) -> None:
-        """Raises PaymentError(EVENT_REFUSED) while the success may still be undone."""
-        refusals = () if self._payment.is_irrevocable else (ErrorCode.EVENT_REFUSED,)
-        self._payment = await self._until_done(self._publish, refusals=frozenset(refusals))
+        """Publish, if the success may still be undone. Raises PaymentError(EVENT_REFUSED)."""
+        if not self._payment.is_irrevocable:
+            publish = partial(self._steps.publish, self._payment)
+            refusals = frozenset({ErrorCode.EVENT_REFUSED})
+            self._payment = await self._until_done(publish, refusals=refusals)
 
     async def _finish_publishing(self) -> None:
         if self._payment.is_unannounced and not self._event_is_left:
-            self._payment = await self._until_done(self._publish)
-
-    async def _publish(self) -> Payment:
-        return await self._steps.publish(self._payment)
+            self._payment = await self._until_done(partial(self._steps.publish, self._payment))
 
     async def _compensate(self, error: PaymentError) -> None:
         """Refund what was captured, then record and publish the failure.

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from functools import partial
 
+from temporalio import workflow
+
 from activities.charges import ChargeActivities
 from activities.events import EventActivities
 from activities.records import RecordActivities
@@ -15,6 +17,7 @@ from domain.payment import Announcement, Claim, Payment, PaymentInstruction
 from domain.verification import Order, Reservation
 from workflows.operator_view import OperatorView
 from workflows.steps import execute
+from workflows.versions import SAGA_3
 
 CLAIM_REFUSALS = frozenset(
     {
@@ -73,8 +76,12 @@ class PaymentSteps:
         )
         return await self._execute(ChargeActivities.refund_charge, request)
 
-    async def record_succeeded(self, payment: Payment) -> None:
-        await self._execute(RecordActivities.record_succeeded, payment)
+    async def record_succeeded(self, payment: Payment) -> Payment:
+        """The payment as it is recorded: with the time of the try that recorded it."""
+        recorded = await self._execute(
+            RecordActivities.record_succeeded, payment, local_first=payment.may_be_sent
+        )
+        return recorded or payment
 
     async def begin_event(self, payment: Payment) -> Payment:
         """The payment as it is recorded once its success can no longer be undone."""
@@ -89,7 +96,11 @@ class PaymentSteps:
 
     async def publish(self, payment: Payment) -> Payment:
         """The same payment, its event published."""
-        await self._execute(EventActivities.publish_event, PaymentEvent.of(payment))
+        await self._execute(
+            EventActivities.publish_event,
+            PaymentEvent.of(payment),
+            local_first=payment.may_be_sent and workflow.patched(SAGA_3),
+        )
         return payment.announced()
 
     async def withdraw_event(self, payment: Payment) -> Payment:

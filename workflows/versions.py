@@ -6,3 +6,6 @@ its history.
 
 SAGA_2 = "saga-2"
 """Version 0.2.0: looks up, verifies again and records a compensation before it refunds."""
+
+SAGA_3 = "saga-3"
+"""Version 0.3.0: tries to record and publish a success inside the workflow task first."""

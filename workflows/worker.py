@@ -28,6 +28,7 @@ from activities.ports import Ports
 from activities.reconciliation import ReconciliationActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
+from activities.unsent_events import UnsentEvents
 from activities.verification import VerificationActivities
 from bootstrap import kafka, logs, temporal
 from bootstrap.process import run
@@ -88,12 +89,18 @@ def build_worker(
     return Workers(workers)
 
 
-def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
-    """Every activity, as a method of an object that has the ports it needs."""
+def payment_activities(
+    ports: Ports, unsent: UnsentEvents | None = None
+) -> list[Callable[..., Any]]:
+    """Every activity, as a method of an object that has the ports it needs.
+
+    `unsent` is what this process remembers; tests let it forget.
+    """
     verification = VerificationActivities(ports.ordering, ports.inventory)
     charges = ChargeActivities(ports.gateway)
-    records = RecordActivities(ports.payments)
-    events = EventActivities(ports.publisher, ports.payments)
+    unsent = unsent or UnsentEvents()
+    records = RecordActivities(ports.payments, unsent)
+    events = EventActivities(ports.publisher, ports.payments, unsent)
     refunding = RefundActivities(ports.gateway, ports.refunds, ports.publisher)
     reconciliation = ReconciliationActivities(
         ports.payments, ports.refunds, ports.workflows, ports.rounds

@@ -58,6 +58,7 @@ BUDGET = {
 }
 
 
+@pytest.mark.proof  # half a minute
 async def test_a_payment_costs_what_it_is_known_to_cost(tmp_path: Path) -> None:
     async with running(tmp_path, durable=False) as system, system.serving(present()) as service:
         costs = dict(await read_costs(service))

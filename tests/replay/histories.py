@@ -7,9 +7,8 @@ from typing import Any
 from temporalio.client import WorkflowHistory
 
 DIRECTORY = Path(__file__).with_name("histories")
-FORMER = "0.1.0"
-"""The version before this one. Only it can record these histories."""
-PRESENT = "0.2.0"
+PRESENT = "0.3.0"
+"""Histories of a former version are never recorded again: only that version could."""
 
 
 def path_of(version: str, name: str) -> Path:

@@ -1,14 +1,15 @@
 """Record the histories that `test_replay.py` replays: `python -m tests.replay.record [NAME ...]`.
 
-Without names it records those that have no file yet. Record one anew only together with a
-`workflow.patched()` branch that still replays the old one: payments that are running during a
-deployment have histories like these. Histories of a former version are never recorded again.
+Without names it records those that no version has recorded. Record one anew, for the present
+version, only together with a `workflow.patched()` branch that still replays the old one: payments
+that are running during a deployment have histories like these. Histories of a former version are
+never recorded again.
 """
 
 import asyncio
 import sys
 
-from tests.replay.histories import PRESENT, path_of, write
+from tests.replay.histories import PRESENT, path_of, recorded, write
 from tests.replay.scenarios import SCENARIOS
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import server_time, time_skipping
@@ -25,7 +26,7 @@ async def record(name: str) -> None:
 
 
 async def main() -> None:
-    missing = [name for name in SCENARIOS if not path_of(PRESENT, name).exists()]
+    missing = {*SCENARIOS} - {each.partition("/")[2] for each in recorded()}
     for name in sys.argv[1:] or missing:
         await record(name)
 

@@ -56,7 +56,8 @@ async def test_step_that_recovers_is_repeated_until_it_does(
     payment = await harness.pay()
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert harness.world.calls.count(operation) == 4
+    begun = operation == "record_announcement"  # a later try records first that it begins
+    assert harness.world.calls.count(operation) == 4 + begun
     assert_books_agree(harness.world, payment)
 
 

@@ -184,7 +184,7 @@ async def test_event_refused_after_one_that_may_have_arrived_undoes_nothing(
     payment = await harness.pay(instruction)
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert harness.world.calls.count("record_announcement") == 3
+    assert harness.world.calls.count("record_announcement") == 5
     assert_books_agree(harness.world, payment)
 
 

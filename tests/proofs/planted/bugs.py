@@ -777,9 +777,9 @@ WORKFLOWS = (
     Bug(
         "publishes before it records",
         "workflows/payment.py",
-        "        await self._steps.record_succeeded(self._payment)\n",
+        "        self._payment = await self._steps.record_succeeded(self._payment)\n",
         "        await self._publish_success()\n"
-        "        await self._steps.record_succeeded(self._payment)\n",
+        "        self._payment = await self._steps.record_succeeded(self._payment)\n",
         SAGA,
     ),
     Bug(
@@ -1059,9 +1059,9 @@ ACTIVITIES = (
     Bug(
         "late refusal undoes an event that may have arrived",
         "activities/events.py",
-        "activity.info().attempt == 1 and not is_begun",
-        "not is_begun",
-        SAGA,
+        "return activity.info().attempt == 1",
+        "return True",
+        "tests/unit/activities/test_publishing.py",
     ),
     Bug(
         "event that may have arrived is not noted",
@@ -3326,6 +3326,92 @@ REPOSITORY = (
         "tests/unit/repository/test_repository.py",
     ),
     Bug(
+        "a later try sends without a word",
+        "activities/events.py",
+        "            await self._begin(payment)\n",
+        "            pass\n",
+        "tests/unit/activities/test_publishing.py",
+    ),
+    Bug(
+        "the number of a try says that it is the first",
+        "activities/events.py",
+        "        if payment.may_be_sent:\n            return self._unsent.take(payment.id)\n",
+        "",
+        "tests/unit/activities/test_publishing.py",
+    ),
+    Bug(
+        "the first try does not say that nothing was sent",
+        "activities/events.py",
+        "                await self._release(payment)\n",
+        "",
+        "tests/unit/activities/test_publishing.py",
+    ),
+    Bug(
+        "nothing was sent although another try has begun",
+        "activities/events.py",
+        "if payment.may_be_sent and not await self._payments.record_unsent(payment):",
+        "if payment.may_be_sent and await self._payments.record_unsent(payment) is None:",
+        "tests/unit/activities/test_publishing.py",
+    ),
+    Bug(
+        "a payment that is being undone is published by a later try",
+        "activities/events.py",
+        "if recorded is None or not recorded.is_irrevocable:",
+        "if recorded is None:",
+        "tests/unit/activities/test_publishing.py",
+    ),
+    Bug(
+        "every process takes its try for the first",
+        "activities/records.py",
+        "        if recorded is None:\n            self._unsent",
+        "        if True:\n            self._unsent",
+        "tests/unit/activities/test_unsent_events.py",
+    ),
+    Bug(
+        "a first try can be the first again",
+        "activities/unsent_events.py",
+        "return self._payments.pop(payment_id, self) is None",
+        "return self._payments.get(payment_id, self) is None",
+        "tests/unit/activities/test_unsent_events.py",
+    ),
+    Bug(
+        "what may have been sent can be undone",
+        "db/payments.py",
+        "        payments.c.may_be_sent.is_(False),\n        payments.c.compensation_code",
+        "        payments.c.compensation_code",
+        "tests/integration/test_sent_events.py",
+    ),
+    Bug(
+        "what may have been sent stays undecided",
+        "db/payments.py",
+        """        if await self._execute(_COMPENSATE, values) == 0:
+            await self._execute(_BEGIN, {"payment_id": payment.id})
+""",
+        "        await self._execute(_COMPENSATE, values)\n",
+        "tests/integration/test_sent_events.py",
+    ),
+    Bug(
+        "what has begun counts as unsent",
+        "db/payments.py",
+        "    payments.c.announcement == Announcement.DUE,\n    payments.c.may_be_sent,\n",
+        "",
+        "tests/integration/test_sent_events.py",
+    ),
+    Bug(
+        "a worker of the version before undoes what may have been sent",
+        "db/migrations/versions/0008_sending.py",
+        "WHEN (OLD.may_be_sent AND (",
+        "WHEN (false AND (",
+        "tests/integration/test_sent_events.py",
+    ),
+    Bug(
+        "a workflow task that is done again gives the success another time",
+        "workflows/payment_steps.py",
+        "        return recorded or payment\n",
+        "        return payment\n",
+        "tests/proofs/simulation/test_known_cases.py",
+    ),
+    Bug(
         "a workflow reads the clock of the machine",
         "workflows/charging.py",
         "from temporalio import workflow\n",
@@ -3342,8 +3428,8 @@ REPOSITORY = (
     Bug(
         "a version that the changelog does not have",
         "domain/version.py",
-        'VERSION = "0.2.0"',
         'VERSION = "0.3.0"',
+        'VERSION = "9.0.0"',
         "tests/unit/repository/test_repository.py",
     ),
     Bug(
@@ -3423,10 +3509,9 @@ MEASURING = (
     Bug(
         "A payment reads its row once more",
         "db/payments.py",
-        '{**to_row(payment), "payment_id": payment.id}) == 0:\n'
-        '            await self._confirm(payment, "The payment is no longer pending',
-        '{**to_row(payment), "payment_id": payment.id}) < 2:\n'
-        '            await self._confirm(payment, "The payment is no longer pending',
+        '"payment_id": payment.id}) == 1:\n            return None\n',
+        '"payment_id": payment.id}) == 1:\n'
+        "            await self.find(payment.id)\n            return None\n",
         "tests/integration/test_costs.py",
     ),
 )

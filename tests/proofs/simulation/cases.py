@@ -61,7 +61,11 @@ COURSES = {
 }
 """The operations that each scenario calls without faults, including later requests for the same
 order. `test_courses_are_complete` compares them with the real calls."""
-LED_TO = {"charge:lost": "find_charge", "charge:outage": "void_charge"}
+LED_TO = {
+    "charge:lost": "find_charge",
+    "charge:outage": "void_charge",
+    f"{TOPIC_SUCCEEDED}:refused": "record_unsent",
+}
 """Operations that are called only after a fault, by that fault."""
 
 

@@ -40,6 +40,15 @@ class Kind(StrEnum):
     """The request has its effect. Then the workflow is terminated."""
     TERMINATED_LATE = "terminated-late"
     """The workflow is terminated. The request has its effect after a later request (`Delay`)."""
+    WORKER_DIED = "worker-died"
+    """The request has no effect. The worker dies, and another one does its workflow task again."""
+    WORKER_DIED_AFTER = "worker-died-after"
+    """The request has its effect. Then the worker dies, as above."""
+    WORKER_DIED_LATE = "worker-died-late"
+    """The worker dies, as above. The request has its effect after a later request (`Delay`)."""
+    TASK_EXPIRED = "task-expired"
+    """The request has its effect. The time of the workflow task is over, and the same worker does
+    it again."""
     ORDER_CANCELLED = "order-cancelled"
     """Before the request, the customer cancels the order, if it is pending."""
     ORDER_PAID = "order-paid"
@@ -55,7 +64,17 @@ CHANGES = frozenset(
     {Kind.ORDER_CANCELLED, Kind.ORDER_PAID, Kind.RESERVATION_EXPIRED, Kind.RESERVATION_SOLD}
 )
 """These change an order or a reservation. The request itself succeeds."""
-AFTER = frozenset({Kind.LOST, Kind.GARBAGE, Kind.TERMINATED_AFTER})
+DEATHS = frozenset({Kind.WORKER_DIED, Kind.WORKER_DIED_AFTER, Kind.WORKER_DIED_LATE})
+TASK_LOSSES = DEATHS | {Kind.TASK_EXPIRED}
+AFTER = frozenset(
+    {
+        Kind.LOST,
+        Kind.GARBAGE,
+        Kind.TERMINATED_AFTER,
+        Kind.WORKER_DIED_AFTER,
+        Kind.TASK_EXPIRED,
+    }
+)
 """These happen after the request has had its effect."""
 
 
@@ -196,6 +215,7 @@ REFUSALS = {
     "record_succeeded": ErrorCode.RECORD_REFUSED,
     "record_compensation": ErrorCode.RECORD_REFUSED,
     "record_failed": ErrorCode.RECORD_REFUSED,
+    "record_unsent": ErrorCode.RECORD_REFUSED,
     "record_announcement": ErrorCode.RECORD_REFUSED,
     TOPIC_SUCCEEDED: ErrorCode.EVENT_REFUSED,
     TOPIC_FAILED: ErrorCode.EVENT_REFUSED,
@@ -222,11 +242,31 @@ class Fault(NamedTuple):
 SOON_ASKED_AGAIN = frozenset({"fetch_order", "fetch_reservation"})
 """These are asked again every ten minutes. An outage of six hours has many such rounds already, so
 there is no longer one."""
+LOCAL = frozenset(
+    {
+        "fetch_order",
+        "fetch_reservation",
+        "record_pending",
+        "record_succeeded",
+        TOPIC_SUCCEEDED,
+        "record_announcement",
+    }
+)
+"""The operations that are tried inside a workflow task. Elsewhere the loss of a worker is the loss
+of a response."""
+
+
+def _is_possible(operation: str, kind: Kind) -> bool:
+    if kind in TASK_LOSSES:
+        return operation in LOCAL
+    return not (kind is Kind.LONG_OUTAGE and operation in SOON_ASKED_AGAIN)
+
+
 FAULTS = tuple(
     Fault(operation, kind)
     for operation in OPERATIONS
     for kind in Kind
-    if not (kind is Kind.LONG_OUTAGE and operation in SOON_ASKED_AGAIN)
+    if _is_possible(operation, kind)
 )
 
 

@@ -23,6 +23,7 @@ from temporalio.worker import (
 )
 
 LOST = "WorkflowLost"
+TASK_LOST = "WorkflowTaskLost"
 
 
 class Lost(ApplicationError):  # noqa: N818 (it is no error of ours)
@@ -30,6 +31,13 @@ class Lost(ApplicationError):  # noqa: N818 (it is no error of ours)
 
     def __init__(self) -> None:
         super().__init__("The workflow was lost.", type=LOST, non_retryable=True)
+
+
+class TaskLost(ApplicationError):  # noqa: N818 (it is no error of ours)
+    """Raised in an activity: the workflow task in which it runs is lost, and is done again."""
+
+    def __init__(self) -> None:
+        super().__init__("The workflow task was lost.", type=TASK_LOST)
 
 
 def is_loss(failure: WorkflowFailureError) -> bool:

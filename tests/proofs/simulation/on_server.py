@@ -99,5 +99,6 @@ async def simulating_on_server(*, remembers: bool = True) -> AsyncIterator[Simul
             "workflow_runner": SANDBOX,
             "interceptors": INTERCEPTORS,
         }
-        async with build_worker(client, payment_activities(simulator.ports), **options):
+        activities = payment_activities(simulator.ports, simulator.unsent)
+        async with build_worker(client, activities, **options):
             yield simulator

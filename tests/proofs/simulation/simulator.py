@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from activities.failures import PaymentErrorInterceptor
 from activities.ports import Ports
+from activities.unsent_events import UnsentEvents
 from audit.invariants import Violation
 from domain.names import workflow_id
 from domain.payment import PaymentStatus
@@ -45,6 +46,8 @@ class Simulator:
         self, client: Client, clock: Clock, patience: timedelta, worlds: dict[str, FaultyWorld]
     ) -> None:
         """`worlds`, by workflow id, has the world of the case that runs."""
+        self.unsent = UnsentEvents()
+        """What the worker remembers."""
         self._client = client
         self._clock = clock
         self._patience = patience
@@ -60,7 +63,7 @@ class Simulator:
     async def run(self, case: Case) -> Finding:
         """Tell the story of the case, and compare all books when it has ended."""
         order_id = uuid4()
-        world = FaultyWorld(case, self._client)
+        world = FaultyWorld(case, self._client, self.unsent)
         self._worlds[workflow_id(order_id)] = world
         story = Story(self._client, self._clock, world, case, order_id)
         try:

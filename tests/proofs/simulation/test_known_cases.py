@@ -14,6 +14,9 @@ KNOWN = [
     "paid charge:lost",
     "failed-beside-pending",
     "claimed fetch_order:refused record_compensation:terminated-after +tells +last",
+    "paid payment-succeeded:worker-died-after payment-succeeded:refused",
+    "paid payment-succeeded:task-expired payment-succeeded:refused",
+    "paid record_succeeded:worker-died-after +late",
 ]
 
 

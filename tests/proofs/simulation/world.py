@@ -6,11 +6,12 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Never
+from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client
 
+from activities.unsent_events import UnsentEvents
 from domain.errors import PaymentError
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from tests.proofs.simulation.changes import Changes
@@ -18,7 +19,9 @@ from tests.proofs.simulation.faults import (
     AFTER,
     CALLS,
     CHANGES,
+    DEATHS,
     REFUSALS,
+    TASK_LOSSES,
     TERMINATIONS,
     Case,
     Fault,
@@ -27,7 +30,7 @@ from tests.proofs.simulation.faults import (
 )
 from tests.proofs.simulation.hearing import Consumers
 from tests.proofs.simulation.looks import Looks
-from tests.proofs.simulation.losing import Lost
+from tests.proofs.simulation.losing import Lost, TaskLost
 from tests.proofs.simulation.outages import AWAY
 from tests.support.fakes.world import UNAVAILABLE, Result, World
 
@@ -47,7 +50,8 @@ SYSTEMS = {
 class FaultyWorld(World):
     """Every fault of the case strikes once, at the next call of its operation."""
 
-    def __init__(self, case: Case, client: Client) -> None:
+    def __init__(self, case: Case, client: Client, unsent: UnsentEvents) -> None:
+        """`unsent` is what the worker remembers until it dies."""
         super().__init__()
         self.case = case
         self.struck: list[Fault] = []
@@ -57,6 +61,7 @@ class FaultyWorld(World):
         self.changes = Changes(self)
         self._waiting = list(case.faults)
         self._client = client
+        self._unsent = unsent
         self._outages: dict[str, tuple[Kind, datetime | None]] = {}
         self._late: list[_Late] = []
 
@@ -109,32 +114,29 @@ class FaultyWorld(World):
         if kind is Kind.CANCELLED:
             await self._workflow().cancel()
             return
-        if kind is Kind.REFUSED:
-            raise PaymentError(REFUSALS[operation], "Refused.")
-        if kind is Kind.GARBAGE:
-            raise ValueError("not what was expected")
-        if kind in {Kind.LATE, Kind.TERMINATED_LATE}:
+        if kind in {Kind.LATE, Kind.TERMINATED_LATE, Kind.WORKER_DIED_LATE}:
             run = copy_context().run  # of this activity, which may have ended by then
             calls = CALLS[self.case.circumstances.delay]
             self._late.append(_Late(_system(operation), calls, partial(run, effect)))
         elif kind in OUTAGES:
             self._outages[operation] = (kind, None)
-        if kind in TERMINATIONS:
-            raise Lost
-        _no_answer(operation)
+        if kind in DEATHS:
+            for payment_id in self.payments:
+                self._unsent.take(payment_id)
+        raise _error_of(kind, operation)
 
     def _suffer_outage(self, operation: str) -> None:
         """It begins at the first try that knows the server's time; a local one does not."""
         if operation not in self._outages:
             return
         if activity.info().is_local:
-            _no_answer(operation)
+            raise _no_answer(operation)
         now = activity.info().started_time
         kind, ends_at = self._outages[operation]
         ends_at = ends_at or now + OUTAGES[kind]
         self._outages[operation] = (kind, ends_at)
         if now < ends_at:
-            _no_answer(operation, AWAY)
+            raise _no_answer(operation, AWAY)
         if kind is Kind.LONG_OUTAGE:
             self.let_the_late_arrive()  # no request is on its way for a day
             self.forgotten_keys.update(self.charges)
@@ -171,5 +173,17 @@ def _system(operation: str) -> str:
     return SYSTEMS.get(operation, "database")
 
 
-def _no_answer(operation: str, how: str = "does not answer") -> Never:
-    raise PaymentError(UNAVAILABLE[operation], f"{operation} {how}.")
+def _error_of(kind: Kind, operation: str) -> Exception:
+    if kind is Kind.REFUSED:
+        return PaymentError(REFUSALS[operation], "Refused.")
+    if kind is Kind.GARBAGE:
+        return ValueError("not what was expected")
+    if kind in TERMINATIONS:
+        return Lost()
+    if kind in TASK_LOSSES:
+        return TaskLost()
+    return _no_answer(operation)
+
+
+def _no_answer(operation: str, how: str = "does not answer") -> PaymentError:
+    return PaymentError(UNAVAILABLE[operation], f"{operation} {how}.")

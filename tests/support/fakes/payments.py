@@ -24,11 +24,14 @@ class FakePayments(Payments):
     async def record_pending(self, payment: Payment) -> Claim:
         return await self._world.perform("record_pending", lambda: self._claim(payment))
 
-    async def record_succeeded(self, payment: Payment) -> None:
-        await self._world.perform("record_succeeded", lambda: self._succeed(payment))
+    async def record_succeeded(self, payment: Payment) -> Payment | None:
+        return await self._world.perform("record_succeeded", lambda: self._succeed(payment))
 
     async def record_compensation(self, payment: Payment) -> Payment:
         return await self._world.perform("record_compensation", lambda: self._undo(payment))
+
+    async def record_unsent(self, payment: Payment) -> bool:
+        return await self._world.perform("record_unsent", lambda: self._release(payment))
 
     async def record_failed(self, payment: Payment) -> None:
         await self._world.perform("record_failed", lambda: self._move(payment))
@@ -74,15 +77,27 @@ class FakePayments(Payments):
         recorded = self._world.payments.get(payment.id)
         if recorded is None:
             return payment
-        if not recorded.is_irrevocable and recorded.compensation is None:
+        if _may_be_sent(recorded):
+            recorded = recorded.announced(Announcement.BEGUN)
+        elif not recorded.is_irrevocable and recorded.compensation is None:
             recorded = recorded.model_copy(update={"compensation": payment.compensation})
-            self._world.payments[payment.id] = recorded
+        self._world.payments[payment.id] = recorded
         return recorded
 
-    def _succeed(self, payment: Payment) -> None:
-        if self._world.unrecordable or payment.id not in self._world.payments:
+    def _release(self, payment: Payment) -> bool:
+        recorded = self._world.payments[payment.id]
+        if not _may_be_sent(recorded):
+            return False
+        unsent = recorded.model_copy(update={"may_be_sent": False})
+        self._world.payments[payment.id] = unsent
+        return True
+
+    def _succeed(self, payment: Payment) -> Payment | None:
+        recorded = self._world.payments.get(payment.id)
+        if self._world.unrecordable or recorded is None:
             raise PaymentError(ErrorCode.RECORD_REFUSED, "No success can be recorded.")
         self._move(payment)
+        return recorded if recorded.is_final else None
 
     def _move(self, payment: Payment) -> Payment:
         if "\\u0000" in payment.model_dump_json():
@@ -94,7 +109,8 @@ class FakePayments(Payments):
             is_undone = recorded.compensation is not None
             if is_undone and payment.status is PaymentStatus.SUCCEEDED:
                 raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment is being undone.")
-            if payment.status not in TRANSITIONS[recorded.status] or recorded.is_irrevocable:
+            stands = recorded.is_irrevocable or _may_be_sent(recorded)
+            if payment.status not in TRANSITIONS[recorded.status] or stands:
                 raise PaymentError(ErrorCode.RECORD_REFUSED, "This transition is not allowed.")
         self._world.payments[payment.id] = payment
         self._world.transitions[payment.id].append(payment.status)
@@ -110,3 +126,7 @@ class FakePayments(Payments):
             return
         announced = recorded.announced(payment.announcement)
         self._world.payments[payment.id] = announced.releasing(payment.released_reservation_id)
+
+
+def _may_be_sent(recorded: Payment) -> bool:
+    return recorded.may_be_sent and recorded.announcement is Announcement.DUE

@@ -8,6 +8,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import events
 from activities.events import EventActivities
+from activities.unsent_events import UnsentEvents
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.payment import Announcement, Payment
@@ -18,6 +19,8 @@ from tests.support.fakes.world import World, refusal
 
 PAYMENT = a_payment().succeeded(at=NOON)
 EVENT = PaymentEvent.of(PAYMENT)
+LOCAL = PAYMENT.model_copy(update={"may_be_sent": True})
+"""As a payment records its success that is published inside the workflow task."""
 
 
 class Payments(FakePayments):
@@ -51,11 +54,27 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "BEGUN_AFTER_SECONDS", 0.01)
 
 
-def publishing(world: World, payments: Payments, *, attempt: int = 1) -> "asyncio.Task[None]":
+def publishing(
+    world: World,
+    payments: Payments,
+    event: PaymentEvent = EVENT,
+    *,
+    attempt: int = 1,
+    unsent: UnsentEvents | None = None,
+) -> "asyncio.Task[None]":
     environment = ActivityEnvironment()
     environment.info = dataclasses.replace(environment.info, attempt=attempt)
-    activities = EventActivities(FakePublisher(world), payments)
-    return asyncio.create_task(environment.run(activities.publish_event, EVENT))
+    activities = EventActivities(FakePublisher(world), payments, unsent or UnsentEvents())
+    return asyncio.create_task(environment.run(activities.publish_event, event))
+
+
+@pytest.fixture
+def unsent(world: World) -> UnsentEvents:
+    """Of the process that has just recorded the success."""
+    world.payments[LOCAL.id] = LOCAL
+    unsent = UnsentEvents()
+    unsent.add(LOCAL.id)
+    return unsent
 
 
 async def test_an_event_that_is_published_at_once_is_recorded_once(
@@ -153,6 +172,78 @@ async def test_a_stopped_worker_stops_publishing(world: World, payments: Payment
     with pytest.raises(asyncio.CancelledError):
         await publication
     await ended.wait()
+
+
+LOCAL_EVENT = PaymentEvent.of(LOCAL)
+
+
+async def test_a_refusal_of_the_try_that_is_surely_the_first_is_final(
+    world: World, payments: Payments, unsent: UnsentEvents
+) -> None:
+    world.before[EVENT.topic] = refusal(ErrorCode.EVENT_REFUSED)
+
+    refused = await failure(publishing(world, payments, LOCAL_EVENT, unsent=unsent))
+
+    assert refused is ErrorCode.EVENT_REFUSED
+    assert world.payments[LOCAL.id] == PAYMENT  # it may be undone
+
+
+async def test_a_refusal_in_a_process_that_has_not_recorded_the_success_is_not(
+    world: World, payments: Payments, unsent: UnsentEvents
+) -> None:
+    unsent.take(LOCAL.id)  # as after its worker has died
+    world.before[EVENT.topic] = refusal(ErrorCode.EVENT_REFUSED)
+
+    refused = await failure(publishing(world, payments, LOCAL_EVENT, unsent=unsent))
+
+    assert refused is ErrorCode.EVENTS_UNAVAILABLE
+    assert world.payments[LOCAL.id].announcement is Announcement.BEGUN
+
+
+async def test_a_try_that_may_not_be_the_first_is_begun_before_it_sends(
+    world: World, payments: Payments, unsent: UnsentEvents
+) -> None:
+    await publishing(world, payments, LOCAL_EVENT, unsent=unsent)
+    world.payments[LOCAL.id] = LOCAL  # as if the first had died before it recorded the end
+    payments.noted.clear()
+    world.calls.clear()
+
+    await publishing(world, payments, LOCAL_EVENT, unsent=unsent)
+
+    assert world.calls == [
+        "record_announcement",
+        "find_payment",
+        EVENT.topic,
+        "record_announcement",
+    ]
+    assert payments.noted == [Announcement.BEGUN, Announcement.MADE]
+
+
+async def test_a_refusal_of_the_first_try_after_another_has_begun_is_not_final(
+    world: World, payments: Payments, unsent: UnsentEvents
+) -> None:
+    async def refuse_late() -> None:
+        world.payments[LOCAL.id] = LOCAL.announced(Announcement.BEGUN)  # by another worker
+        await refusal(ErrorCode.EVENT_REFUSED)()
+
+    world.before[EVENT.topic] = refuse_late
+
+    refused = await failure(publishing(world, payments, LOCAL_EVENT, unsent=unsent))
+
+    assert refused is ErrorCode.EVENTS_UNAVAILABLE
+    assert world.payments[LOCAL.id].announcement is Announcement.BEGUN
+
+
+async def test_a_payment_that_is_being_undone_is_not_published(
+    world: World, payments: Payments
+) -> None:
+    error = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
+    world.payments[LOCAL.id] = PAYMENT.compensating(error)
+
+    refused = await failure(publishing(world, payments, LOCAL_EVENT))
+
+    assert refused is ErrorCode.EVENTS_UNAVAILABLE
+    assert world.events == []
 
 
 async def failure(publication: "asyncio.Task[None]") -> ErrorCode:

@@ -34,6 +34,7 @@ from tests.proofs.simulation.engine.clock import now
 from tests.proofs.simulation.engine.code import WorkflowCode, WorkflowTaskError
 from tests.proofs.simulation.engine.tries import Tries
 from tests.proofs.simulation.engine.worker import InProcessWorker
+from tests.proofs.simulation.losing import TASK_LOST
 
 CLOSING = frozenset({"complete_workflow_execution", "fail_workflow_execution"})
 UNNOTICED = frozenset(
@@ -41,6 +42,8 @@ UNNOTICED = frozenset(
 )
 """Commands without an effect on the workflow."""
 
+TASK_SECONDS = 10
+"""After so long a server gives a workflow task to another worker (Temporal's default)."""
 ALL_BEFORE = 20
 RARELY = 10
 """A worker that does not remember replays before each task at first, and in a long history before
@@ -141,24 +144,32 @@ class Run:
         if not self._remembers and (before < ALL_BEFORE or before % RARELY == 0):
             await self._code.forget()
         commands = await self._decide(news)
+        if commands is None:
+            await asyncio.sleep(TASK_SECONDS)
+            await self._do_again(news, before)
+            return None
         ending = next(filter(None, map(_ending, commands)), None)
         if ending and self._news:
-            # A server refuses to end a run that has not seen everything: the task is run again.
-            await self._code.forget(since=before)
-            self._news = [*news, *self._news]
-            self._has_news.set()
+            # A server refuses to end a run that has not seen everything.
+            await self._do_again(news, before)
             return None
         for command in commands:
             self._carry_out(command)
         return ending
+
+    async def _do_again(self, news: Sequence[WorkflowActivationJob], before: int) -> None:
+        """Drop what the workflow task did, of which the server knows nothing, and repeat it."""
+        await self._code.forget(since=before)
+        self._news = [*news, *self._news]
+        self._has_news.set()
 
     def _take_news(self) -> list[WorkflowActivationJob]:
         news, self._news = self._news, []
         self._has_news.clear()
         return [job for job in news if _activity_of(job) not in self._cancelled]
 
-    async def _decide(self, jobs: Sequence[WorkflowActivationJob]) -> list[WorkflowCommand]:
-        """Run the workflow until it needs another workflow task."""
+    async def _decide(self, jobs: Sequence[WorkflowActivationJob]) -> list[WorkflowCommand] | None:
+        """Run the workflow until it needs another workflow task. None if this one was lost."""
         commands: list[WorkflowCommand] = []
         running: set[asyncio.Task[WorkflowActivationJob]] = set()
         while True:
@@ -169,11 +180,7 @@ class Run:
                     running.add(asyncio.create_task(local, context=Context()))
                     continue
                 commands.append(command)
-                if command.HasField("schedule_activity"):
-                    activity = command.schedule_activity
-                    self._types[activity.seq] = activity.activity_type
-                elif command.HasField("request_cancel_activity"):
-                    cancelled.append(self._cancellation(command.request_cancel_activity.seq))
+                cancelled += self._cancellations(command)
             if cancelled:
                 jobs = cancelled
                 continue
@@ -181,6 +188,18 @@ class Run:
                 return commands
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             jobs = sorted((each.result() for each in done), key=_activity_of)
+            if any(map(_is_lost, jobs)):
+                await asyncio.gather(*running)
+                return None
+
+    def _cancellations(self, command: WorkflowCommand) -> list[WorkflowActivationJob]:
+        """The results of activities that the command cancels."""
+        if command.HasField("schedule_activity"):
+            activity = command.schedule_activity
+            self._types[activity.seq] = activity.activity_type
+        elif command.HasField("request_cancel_activity"):
+            return [self._cancellation(command.request_cancel_activity.seq)]
+        return []
 
     def _cancellation(self, activity: int) -> WorkflowActivationJob:
         """The result of a cancelled activity, which the workflow gets at once."""
@@ -252,6 +271,12 @@ class Run:
 def _activity_of(job: WorkflowActivationJob) -> int:
     """The sequence number of the activity that has ended; 0 for any other job."""
     return job.resolve_activity.seq
+
+
+def _is_lost(job: WorkflowActivationJob) -> bool:
+    """Whether the workflow task was lost while this activity ran."""
+    failure = job.resolve_activity.result.failed.failure
+    return failure.application_failure_info.type == TASK_LOST
 
 
 def _ending(command: WorkflowCommand) -> HistoryEvent | None:
