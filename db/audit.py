@@ -5,36 +5,30 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, Table, bindparam, select
+from sqlalchemy import Column, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.paging import pages
-from db.payments import to_payment
+from db.payments import IS_PENDING, IS_UNPUBLISHED, to_payment
 from db.reconciliation import ReconciliationRounds
-from db.refunds import EVERY_REFUND, to_refund
+from db.refunds import EVERY_REFUND, IS_UNFINISHED, to_refund
 from db.statements import Row, fetch_all
 from db.tables import payment_transitions, payments, refunds
-from domain.payment import UNANNOUNCED, Payment, PaymentStatus
-from domain.refund import Refund, RefundStatus
+from domain.payment import Payment
+from domain.refund import Refund
 
 PAGE_SIZE = 5000
 """Rows per statement: few enough for its time limit of 3 s. Chosen, not measured."""
 
 _PAYMENT = select(payments.c.order_id, payments.c.id, payments.c.created_at)
-_REFUND = select(payments.c.order_id, refunds.c.id, refunds.c.created_at).join_from(
-    refunds, payments
-)
+_REFUND = select(
+    payments.c.order_id, refunds.c.id, refunds.c.created_at, refunds.c.processed_at
+).join_from(refunds, payments)
 _PAYMENTS_SINCE = _PAYMENT.where(payments.c.created_at >= bindparam("moment"))
-_REFUNDS_SINCE = _REFUND.where(
-    (refunds.c.created_at >= bindparam("moment")) | (refunds.c.processed_at >= bindparam("moment"))
-)
-_UNFINISHED_PAYMENTS = _PAYMENT.where(
-    (payments.c.status == PaymentStatus.PENDING) | payments.c.announcement.in_(UNANNOUNCED)
-)
-_UNFINISHED_REFUNDS = _REFUND.where(
-    (refunds.c.status == RefundStatus.PENDING)
-    | ((refunds.c.status == RefundStatus.SUCCEEDED) & ~refunds.c.is_announced)
-)
+_REFUNDS_SINCE = _REFUND.where(refunds.c.processed_at >= bindparam("moment"))
+_PENDING_PAYMENTS = _PAYMENT.where(IS_PENDING)
+_UNPUBLISHED_PAYMENTS = _PAYMENT.where(IS_UNPUBLISHED)
+_UNFINISHED_REFUNDS = _REFUND.where(IS_UNFINISHED)
 _OF_ORDERS = payments.c.order_id.in_(bindparam("orders", expanding=True))
 _PAYMENTS_OF_ORDERS = select(payments).where(_OF_ORDERS).order_by(payments.c.created_at)
 _REFUNDS_OF_ORDERS = EVERY_REFUND.where(_OF_ORDERS).order_by(refunds.c.created_at)
@@ -72,18 +66,28 @@ class AuditQueries:
         self._engine = engine
 
     async def orders_since(self, moment: datetime) -> set[UUID]:
-        """The orders of payments created, and of refunds created or ended, at `moment` or later."""
-        values = {"moment": moment}
-        orders = {row["order_id"] async for row in self._rows(_PAYMENTS_SINCE, payments, values)}
-        return orders | {
-            row["order_id"] async for row in self._rows(_REFUNDS_SINCE, refunds, values)
-        }
+        """The orders of payments created, and of refunds ended, at `moment` or later.
+
+        A refund that was created since then and has not ended is unfinished.
+        """
+        orders = set()
+        for query, column in (
+            (_PAYMENTS_SINCE, payments.c.created_at),
+            (_REFUNDS_SINCE, refunds.c.processed_at),
+        ):
+            async for row in self._rows(query, column, {"moment": moment}):
+                orders.add(row["order_id"])
+        return orders
 
     async def unfinished(self) -> Unfinished:
         """All unfinished payments and refunds, however old they are."""
         found = Unfinished(set(), set())
-        for query, table in ((_UNFINISHED_PAYMENTS, payments), (_UNFINISHED_REFUNDS, refunds)):
-            async for row in self._rows(query, table, {}):
+        for query, column in (
+            (_PENDING_PAYMENTS, payments.c.created_at),
+            (_UNPUBLISHED_PAYMENTS, payments.c.created_at),
+            (_UNFINISHED_REFUNDS, refunds.c.created_at),
+        ):
+            async for row in self._rows(query, column, {}):
                 found.ids.add(row["id"])
                 found.orders.add(row["order_id"])
         return found
@@ -119,9 +123,9 @@ class AuditQueries:
         return await ReconciliationRounds(self._engine).last_completed()
 
     async def _rows(
-        self, query: Select[Any], table: Table, values: dict[str, Any]
+        self, query: Select[Any], moment: Column[datetime], values: dict[str, Any]
     ) -> AsyncIterator[Row]:
-        async for page in pages(self._engine, query, table, values, PAGE_SIZE):
+        async for page in pages(self._engine, query, moment, values, PAGE_SIZE):
             for row in page:
                 yield row
 

@@ -1,4 +1,4 @@
-"""Reads all rows of a query page by page, oldest first."""
+"""Reads all rows of a query page by page."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, Table, tuple_
+from sqlalchemy import Column, Select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.statements import Row, Values, fetch_all
@@ -24,22 +24,22 @@ log = logging.getLogger(__name__)
 async def pages(
     engine: AsyncEngine,
     query: Select[Any],
-    table: Table,
+    moment: Column[datetime],
     values: Values,
     size: int = PAGE_SIZE,
     after: RowPosition | None = None,
 ) -> AsyncIterator[Sequence[Row]]:
-    """Run the query page by page, ordered by creation time and id.
+    """Run the query page by page, oldest first, ordered by `moment` and the id of its table.
 
     With `after`, the first page begins with the row that follows this position. Each page is a
     statement of its own. `size` is the number of rows per page.
     """
-    place = tuple_(table.c.created_at, table.c.id)
-    ordered = query.order_by(table.c.created_at, table.c.id).limit(size)
+    order = (moment, moment.table.c.id)
+    ordered = query.order_by(*order).limit(size)
     after = after or _BEFORE_ALL
-    while rows := await fetch_all(engine, ordered.where(place > tuple_(*after)), values):
+    while rows := await fetch_all(engine, ordered.where(tuple_(*order) > tuple_(*after)), values):
         yield rows
-        after = RowPosition(rows[-1]["created_at"], rows[-1]["id"])
+        after = RowPosition(rows[-1][moment.name], rows[-1]["id"])
 
 
 def readable(read: Callable[[Row], Read], rows: Sequence[Row]) -> Sequence[Read]:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.paging import pages, readable
-from db.statements import Row, Values, execute, fetch
+from db.statements import Row, Values, constant, execute, fetch
 from db.tables import payments
 from domain.errors import ErrorCode, PaymentError
 from domain.money import Money
@@ -24,6 +24,8 @@ from domain.payment import (
 )
 from domain.reconciliation import RowPosition
 
+IS_PENDING = payments.c.status == constant(PaymentStatus.PENDING)
+IS_UNPUBLISHED = payments.c.announcement.in_(map(constant, sorted(UNANNOUNCED)))
 _LIVE = (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED)
 _ENDING = (
     "status",
@@ -106,8 +108,8 @@ _SET_ANNOUNCEMENT = (
 )
 _BY_ID = select(payments).where(payments.c.id == bindparam("payment_id"))
 _CREATED_BEFORE = select(payments).where(payments.c.created_at < bindparam("moment"))
-_PENDING = _CREATED_BEFORE.where(payments.c.status == PaymentStatus.PENDING)
-_UNPUBLISHED = _CREATED_BEFORE.where(payments.c.announcement.in_(UNANNOUNCED))
+_PENDING = _CREATED_BEFORE.where(IS_PENDING)
+_UNPUBLISHED = _CREATED_BEFORE.where(IS_UNPUBLISHED)
 _CLOSED_BY = (
     select(payments)
     .where(
@@ -175,7 +177,7 @@ class PaymentStore:
         self, query: Select[Any], moment: datetime, after: RowPosition | None
     ) -> AsyncIterator[Sequence[Payment]]:
         values = {"moment": moment}
-        async for rows in pages(self._engine, query, payments, values, after=after):
+        async for rows in pages(self._engine, query, payments.c.created_at, values, after=after):
             yield readable(to_payment, rows)
 
     async def record_pending(self, payment: Payment) -> Claim:

@@ -11,12 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.paging import pages, readable
 from db.payments import to_money
-from db.statements import Row, execute, fetch, fetch_all
+from db.statements import Row, constant, execute, fetch, fetch_all
 from db.tables import payments, refunds
 from domain.errors import ErrorCode, PaymentError
 from domain.reconciliation import RowPosition
 from domain.refund import Refund, RefundStatus
 
+IS_UNFINISHED = (refunds.c.status == constant(RefundStatus.PENDING)) | (
+    (refunds.c.status == constant(RefundStatus.SUCCEEDED)) & ~refunds.c.is_announced
+)
 _ENDING = ("status", "error_code", "error_message", "processed_at")
 _CLAIM = insert(refunds).on_conflict_do_nothing()
 _END = (
@@ -38,11 +41,7 @@ _BY_ID = EVERY_REFUND.where(refunds.c.id == bindparam("refund_id"))
 _OF_PAYMENT = EVERY_REFUND.where(refunds.c.payment_id == bindparam("payment_id")).order_by(
     refunds.c.created_at, refunds.c.id
 )
-_UNFINISHED = EVERY_REFUND.where(
-    (refunds.c.status == RefundStatus.PENDING)
-    | ((refunds.c.status == RefundStatus.SUCCEEDED) & ~refunds.c.is_announced),
-    refunds.c.created_at < bindparam("moment"),
-)
+_UNFINISHED = EVERY_REFUND.where(IS_UNFINISHED, refunds.c.created_at < bindparam("moment"))
 
 
 class RefundStore:
@@ -68,7 +67,9 @@ class RefundStore:
         self, moment: datetime, after: RowPosition | None = None
     ) -> AsyncIterator[Sequence[Refund]]:
         values = {"moment": moment}
-        async for rows in pages(self._engine, _UNFINISHED, refunds, values, after=after):
+        async for rows in pages(
+            self._engine, _UNFINISHED, refunds.c.created_at, values, after=after
+        ):
             yield readable(to_refund, rows)
 
     async def record_pending(self, refund: Refund) -> Refund:

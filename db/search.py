@@ -5,25 +5,25 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, select, tuple_
+from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.payments import to_payment
-from db.statements import fetch_all
+from db.payments import IS_PENDING, to_payment
+from db.statements import constant, fetch_all
 from db.tables import payments
 from domain.payment import Announcement, Payment, PaymentStatus
 
 _columns = payments.c
 _POSITION = tuple_(_columns.created_at, _columns.id)
-_SHOWN_STATUS = case(
-    (
-        (_columns.status == PaymentStatus.SUCCEEDED) & (_columns.announcement == Announcement.DUE),
-        PaymentStatus.PENDING.value,
-    ),
-    else_=_columns.status,
-)
+_IS_DUE = _columns.announcement == constant(Announcement.DUE)
+_IS_SUCCEEDED = _columns.status == constant(PaymentStatus.SUCCEEDED)
+_SHOWN_AS = {
+    PaymentStatus.PENDING: IS_PENDING | (_IS_SUCCEEDED & _IS_DUE),
+    PaymentStatus.SUCCEEDED: _IS_SUCCEEDED & ~_IS_DUE,
+    PaymentStatus.FAILED: _columns.status == constant(PaymentStatus.FAILED),
+}
 """The status that callers see: pending while a success may be undone. The same rule as in
-`Payment.as_shown_to_callers`."""
+`Payment.as_shown_to_callers`. Each status has a partial index with this condition."""
 
 
 class Position(NamedTuple):
@@ -71,10 +71,11 @@ def _conditions(wanted: Search) -> Iterator[ColumnElement[bool]]:
         (_columns.customer_id, wanted.owner_id),
         (_columns.order_id, wanted.order_id),
         (_columns.customer_id, wanted.customer_id),
-        (_SHOWN_STATUS, wanted.status),
     ):
         if value is not None:
             yield column == value
+    if wanted.status is not None:
+        yield _SHOWN_AS[wanted.status]
     if wanted.created_from is not None:
         yield _columns.created_at >= wanted.created_from
     if wanted.created_before is not None:

@@ -177,7 +177,7 @@ async def running(directory: Path, *, durable: bool = True) -> AsyncIterator[Sys
         await stack.down()
 
 
-def superuser_url(url: str) -> str:
-    """The same server's database `postgres`, as its superuser (`devstack/stack/postgres.py`)."""
+def superuser_url(url: str, database: str = "postgres") -> str:
+    """A database of the same server, as its superuser (`devstack/stack/postgres.py`)."""
     server = url.rpartition("/")[0].rpartition("@")[2]
-    return f"postgresql://postgres:postgres@{server}/postgres"
+    return f"postgresql://postgres:postgres@{server}/{database}"

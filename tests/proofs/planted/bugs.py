@@ -59,6 +59,7 @@ SIMULATION = "tests/proofs/simulation/test_known_cases.py"
 FAULTS = "tests/proofs/simulation/test_faults.py"
 ENGINE = "tests/proofs/simulation/test_engine.py"
 SCHEMA = "tests/integration/test_schema.py"
+PLANS = "tests/integration/test_plans.py"
 STORE = "tests/integration/test_store.py"
 STORE_CONNECTIONS = "tests/integration/test_store_connections.py"
 PUBLISHER_CONTRACT = "tests/integration/test_publisher_contract.py"
@@ -1903,8 +1904,8 @@ DB = (
     Bug(
         "unpublished payments are not looked for",
         "db/payments.py",
-        "_CREATED_BEFORE.where(payments.c.announcement.in_(UNANNOUNCED))",
-        "_CREATED_BEFORE.where(payments.c.announcement.in_([]))",
+        "announcement.in_(map(constant, sorted(UNANNOUNCED)))",
+        "announcement.in_([])",
         f"{STORE}::test_unfinished_payments_are_found_by_their_age",
     ),
     Bug(
@@ -3059,8 +3060,8 @@ AUDITING = (
     Bug(
         "new refunds of old payments are not audited",
         "db/audit.py",
-        "self._rows(_REFUNDS_SINCE, refunds, values)",
-        "self._rows(_UNFINISHED_REFUNDS, refunds, values)",
+        "            (_REFUNDS_SINCE, refunds.c.processed_at),\n",
+        "",
         f"{AUDIT}::test_what_is_unfinished_or_refunded_is_read_however_old",
     ),
     Bug(
@@ -3516,6 +3517,72 @@ MEASURING = (
     ),
 )
 
+GROWING = (
+    Bug(
+        "what is unpublished is looked for among all payments",
+        "db/migrations/versions/0009_growth.py",
+        "WHERE announcement IN ('due', 'begun')\",\n    \"shown_as_pending",
+        "WHERE announcement = 'begun'\",\n    \"shown_as_pending",
+        f"{PLANS}::test_no_statement_reads_more_than_it_needs",
+    ),
+    Bug(
+        "what is pending is looked for among what is unpublished",
+        "db/migrations/versions/0009_growth.py",
+        "(created_at, id) WHERE status = 'pending'\"",
+        "(created_at, id) WHERE status = 'pending' AND false\"",
+        f"{PLANS}::test_no_statement_reads_more_than_it_needs",
+    ),
+    Bug(
+        "a list by status reads past the payments with another status",
+        "db/migrations/versions/0009_growth.py",
+        "WHERE status = 'succeeded' AND announcement <> 'due'",
+        "WHERE status = 'succeeded' AND announcement = 'none'",
+        f"{PLANS}::test_no_statement_reads_more_than_it_needs",
+    ),
+    Bug(
+        "every refund is read to find the latest",
+        "db/migrations/versions/0009_growth.py",
+        "bc_payment.refunds (processed_at, id)",
+        "bc_payment.refunds (created_at, id)",
+        f"{PLANS}::test_no_statement_reads_more_than_it_needs",
+    ),
+    Bug(
+        "a plan for all values has no partial index",
+        "db/statements.py",
+        "literal(value, Text, literal_execute=True)",
+        "literal(value, Text)",
+        f"{PLANS}::test_no_statement_reads_more_than_it_needs",
+    ),
+    Bug(
+        "a page is as long as there are rows",
+        "db/paging.py",
+        "query.order_by(*order).limit(size)",
+        "query.order_by(*order)",
+        f"{PLANS}::test_no_statement_reads_more_than_it_needs",
+    ),
+    Bug(
+        "a trigger reads every payment",
+        "db/migrations/versions/0007_compensation.py",
+        "WHERE order_id = NEW.order_id AND status = 'failed'",
+        "WHERE order_id::text = NEW.order_id::text AND status = 'failed'",
+        f"{PLANS}::test_no_statement_reads_more_than_it_needs",
+    ),
+    Bug(
+        "nobody has looked at the plan of a new statement",
+        "db/timeline.py",
+        "_TRANSITIONS = select(",
+        "_LATEST = select(payment_transitions).limit(1)\n_TRANSITIONS = select(",
+        f"{PLANS}::test_every_statement_is_tried",
+    ),
+    Bug(
+        "a statement is made where it is sent",
+        "db/reconciliation.py",
+        "fetch(self._engine, _LAST, {})",
+        "fetch(self._engine, select(reconciliation.c.completed_at), {})",
+        f"{PLANS}::test_statements_are_constants_and_only_that_of_the_search_is_not",
+    ),
+)
+
 BUGS = (
     *DOMAIN,
     *WORKFLOWS,
@@ -3530,4 +3597,5 @@ BUGS = (
     *AUDITING,
     *REPOSITORY,
     *MEASURING,
+    *GROWING,
 )
