@@ -1,7 +1,8 @@
 """Measures the service under load: `python -m benchmarks.load --callers 32 --duration 30`.
 
 It starts a system of its own with lean neighbours. With `--compare REVISION`, it measures that
-revision and the present files in turn, with the same servers, neighbours and load.
+revision and the present files in turn, with the same servers, neighbours and load. With `--rows N`,
+it measures the present files in turn with an empty database and with one that has N payments.
 """
 
 import os
@@ -44,13 +45,16 @@ MAX_FOREIGN_CORES = 0.2
 console = Console(highlight=False, soft_wrap=True)
 
 
-def main(
+def main(  # noqa: PLR0913, PLR0917 (one for each option of the command)
     callers: Annotated[int, typer.Option(min=2, help="Callers who pay in turn.")] = 32,
     duration: Annotated[int, typer.Option(min=2, help="Seconds of each load.")] = 30,
     rate: Annotated[
         float | None, typer.Option(min=0.1, help="Also: so many arrivals a second.")
     ] = None,
     compare: Annotated[str | None, typer.Option(help="A Git revision to measure, too.")] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="Also with so many payments in PostgreSQL.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of a comparison.")] = 5,
     output: Annotated[Path, typer.Option(help="Where reports are written.")] = OUTPUT / "reports",
 ) -> None:
@@ -58,12 +62,22 @@ def main(
     plans = [Plan(duration), Plan(duration, callers)]
     plans += [Plan(duration, rate=rate)] if rate is not None else []
     try:
-        revisions = [*([unpacked(compare)] if compare else []), present()]
-        measured = uvloop.run(_measure(revisions, plans, rounds if compare else 1))
+        revisions = _revisions(compare, rows)
+        measured = uvloop.run(_measure(revisions, plans, rounds if len(revisions) > 1 else 1))
     except (RevisionError, StackError, NotIdleError) as error:
         console.print(f"{error}", style="red", markup=False)
         raise typer.Exit(1) from None
     _write(measured, output / datetime.now(UTC).strftime("%Y%m%d-%H%M%S"))
+
+
+def _revisions(compare: str | None, rows: int | None) -> list[Revision]:
+    """What is measured, in turn if it is more than one. Raises RevisionError."""
+    if compare and rows:
+        raise typer.BadParameter("it cannot be combined with --rows", param_hint="--compare")
+    if rows:
+        full = replace(present(), name=f"{rows} payments", payments=rows)
+        return [replace(present(), name="empty"), full]
+    return [*([unpacked(compare)] if compare else []), present()]
 
 
 async def _measure(

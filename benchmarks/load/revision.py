@@ -23,11 +23,15 @@ class RevisionError(Exception):
 
 @dataclass(frozen=True)
 class Revision:
-    """`name` as a person calls it, the directory with its files, and its Python."""
+    """`name` as a person calls it, the directory with its files, and its Python.
+
+    Its database has so many `payments` before anything is measured.
+    """
 
     name: str
     tree: Path
     python: Path
+    payments: int = 0
 
 
 def present() -> Revision:

@@ -38,13 +38,15 @@ REFUNDS = """
 
 
 async def fill(superuser_url: str, payments: int) -> None:
-    """Insert the payments, what belongs to them, and fresh statistics. The schema is there.
+    """Insert the payments and what belongs to them, unless there are any payments already.
 
     Triggers and foreign keys are left out: each row is as they would have made it. `superuser_url`
     leads to the database as a superuser, who alone may leave them out.
     """
     connection = await asyncpg.connect(superuser_url)
     try:
+        if await connection.fetchval("SELECT EXISTS (SELECT FROM bc_payment.payments)"):
+            return
         await connection.execute("SET session_replication_role = replica")
         await connection.execute(PAYMENTS, payments, DAYS)
         for statement in (TRANSITIONS, KEYS, REFUNDS):

@@ -14,6 +14,7 @@ from temporalio.client import Client
 
 from benchmarks.load.client import Load
 from benchmarks.load.revision import Revision
+from benchmarks.load.rows import fill
 from devstack.stack.apps import API, Worker
 from devstack.stack.component import expect_ok
 from devstack.stack.errors import ComponentError, NotReadyError
@@ -59,6 +60,8 @@ class System:
         database = "load_" + "".join(filter(str.isalnum, revision.name))[:24]
         service = Service(self, revision, await self._create_database(database))
         await service.prepare()
+        if revision.payments:
+            await fill(superuser_url(service.database_url, database), revision.payments)
         await self.temporal.get_schedule_handle(RECONCILIATION).delete()
         try:
             await service.start()

@@ -1,4 +1,4 @@
-"""The load tool runs from beginning to end, also against a former revision."""
+"""The load tool runs from beginning to end, also against a former revision or a full database."""
 
 import json
 import subprocess
@@ -11,9 +11,10 @@ from devstack.stack.process import ROOT
 
 
 @pytest.mark.proof
-def test_two_revisions_are_measured_and_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [("--compare", "HEAD"), ("--rows", "1000")])
+def test_two_sides_are_measured_and_reported(tmp_path: Path, other: tuple[str, ...]) -> None:
     options = ("--callers", "2", "--duration", "3", "--rate", "2", "--rounds", "1")
-    command = (sys.executable, "-m", "benchmarks.load", *options, "--compare", "HEAD")
+    command = (sys.executable, "-m", "benchmarks.load", *options, *other)
 
     ran = subprocess.run(  # noqa: S603 (our own command)
         (*command, "--output", str(tmp_path)), cwd=ROOT, capture_output=True, text=True, check=False

@@ -30,8 +30,9 @@ class FakeAuditQueries(AuditQueries):
         """The error that the query for unfinished payments raises."""
 
     async def orders_since(self, moment: datetime) -> set[UUID]:
-        subjects: list[Payment | Refund] = [*self.payments, *self.refunds]
-        return {each.order_id for each in subjects if each.created_at >= moment}
+        created = {each.order_id for each in self.payments if each.created_at >= moment}
+        ended = [each for each in self.refunds if each.processed_at and each.processed_at >= moment]
+        return created | {each.order_id for each in ended}
 
     async def unfinished(self) -> Unfinished:
         if self.failure:

@@ -172,6 +172,14 @@ def test_the_superuser_reaches_the_same_server() -> None:
     assert url == "postgresql://postgres:postgres@127.0.0.1:5/postgres"
 
 
+def test_a_full_database_is_compared_with_an_empty_one() -> None:
+    empty, full = command._revisions(None, rows=9)
+
+    assert (empty.payments, full.payments) == (0, 9)
+    assert empty.name != full.name, "each name has a database of its own"
+    assert (empty.tree, empty.python) == (full.tree, full.python)
+
+
 def test_a_revision_with_the_same_dependencies_has_this_python(tmp_path: Path) -> None:
     lock = tmp_path / "runtime.txt"
     lock.write_bytes((ROOT / revision.LOCK).read_bytes())
@@ -190,6 +198,8 @@ def test_the_present_commit_is_named() -> None:
         (["--duration", "0"], 2, "--duration"),
         (["--rate", "0"], 2, "--rate"),
         (["--rounds", "0"], 2, "--rounds"),
+        (["--rows", "0"], 2, "--rows"),
+        (["--rows", "9", "--compare", "HEAD"], 2, "cannot be combined"),
         (["--compare", "no-such-revision"], 1, "`git rev-parse --verify` failed"),
         (["--compare", "--help"], 1, "`git rev-parse --verify` failed"),
     ],
