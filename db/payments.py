@@ -27,6 +27,7 @@ from domain.reconciliation import RowPosition
 IS_PENDING = payments.c.status == constant(PaymentStatus.PENDING)
 IS_UNPUBLISHED = payments.c.announcement.in_(map(constant, sorted(UNANNOUNCED)))
 _LIVE = (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED)
+_IS_LIVE = payments.c.status.in_(map(constant, _LIVE))
 _ENDING = (
     "status",
     "error_code",
@@ -114,15 +115,13 @@ _CLOSED_BY = (
     select(payments)
     .where(
         payments.c.order_id == bindparam("order_id"),
-        payments.c.status == PaymentStatus.FAILED,
-        payments.c.announcement != Announcement.NONE,
+        payments.c.status == constant(PaymentStatus.FAILED),
+        payments.c.announcement != constant(Announcement.NONE),
     )
     .order_by(payments.c.created_at.desc())
     .limit(1)
 )
-_LIVE_BY_ORDER = select(payments).where(
-    payments.c.order_id == bindparam("order_id"), payments.c.status.in_(_LIVE)
-)
+_LIVE_BY_ORDER = select(payments).where(payments.c.order_id == bindparam("order_id"), _IS_LIVE)
 _CAN_WRITE = text(
     """DO $$ BEGIN
         IF current_setting('transaction_read_only') = 'on' THEN

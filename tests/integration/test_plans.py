@@ -36,11 +36,13 @@ ROWS = 100_000
 """So many payments that reading a page of them by an index is cheaper than reading all of them."""
 PILE = 10_000
 """How many payments wait, in those states in which any do: more than any page has."""
+TRIED = uuid4()
+"""An order for which somebody tries again and again to pay, without success."""
 STATES = {
     "all has ended": "SELECT",
     "Kafka is away": f"""
         UPDATE bc_payment.payments SET announcement = 'due' WHERE id IN
-            (SELECT id FROM bc_payment.payments WHERE status <> 'pending'
+            (SELECT id FROM bc_payment.payments WHERE announcement = 'made'
                 ORDER BY created_at DESC LIMIT {PILE});
         UPDATE bc_payment.refunds SET is_announced = false WHERE id IN
             (SELECT id FROM bc_payment.refunds ORDER BY created_at DESC LIMIT {PILE // 20})""",  # noqa: S608 (our own SQL)
@@ -52,8 +54,15 @@ STATES = {
         UPDATE bc_payment.payments
             SET status = 'failed', error_code = 'CARD_DECLINED', processed_at = created_at
             WHERE status = 'pending'""",
+    "somebody tries again and again": f"""
+        INSERT INTO bc_payment.payments (id, order_id, customer_id, amount_minor, currency,
+            currency_exponent, payment_method, status, error_code, created_at, processed_at,
+            is_simulated)
+        SELECT gen_random_uuid(), '{TRIED}', gen_random_uuid(), 1, 'USD', 2, 'credit_card',
+            'failed', 'AMOUNT_MISMATCH', now(), now(), false
+        FROM generate_series(1, {PILE})""",  # noqa: S608 (our own SQL)
 }
-"""What happens to the newest payments, each after the one before."""
+"""What happens to the newest payments, or makes them. Each follows on the one before."""
 PLANS = ("force_custom_plan", "force_generic_plan")
 """PostgreSQL plans a prepared statement for its values or for any values, whichever it takes for
 cheaper."""
@@ -130,7 +139,7 @@ async def refund(engine: Any, refund_id: Any) -> Payment:
     await store.record_ended(made.succeeded(NOW))
     await store.record_announced(made)
     await DatabaseTimeline(engine)(paid, await store.of_payment(paid.id))
-    await read_all(store.unfinished_before)
+    await read_page(store.unfinished_before)
     return paid
 
 
@@ -149,15 +158,24 @@ async def pay(store: PaymentStore) -> None:
     await store.find_closing(failed.order_id)
     with pytest.raises(PaymentError):
         await store.record_pending(a_payment(order_id=failed.order_id))
+    await try_again(store)
     await store.ping()
-    await read_all(store.pending_before)
-    await read_all(store.unpublished_before)
+    await read_page(store.pending_before)
+    await read_page(store.unpublished_before)
 
 
-async def read_all(pages: Any) -> None:
+async def try_again(store: PaymentStore) -> None:
+    payment = a_payment(order_id=TRIED, created_at=NOW)
+    await store.find_closing(TRIED)
+    await store.record_pending(payment)
+    await store.find_live(TRIED)
+    await store.record_failed(payment.failed(DECLINED, NOW))
+
+
+async def read_page(pages: Any) -> None:
+    """Read the first page, and one from the middle."""
     for after in (None, RowPosition(NOW - 30 * DAY, uuid4())):
-        async for _ in pages(NOW, after):
-            pass
+        await anext(pages(NOW, after), None)
 
 
 async def search(payments: PaymentSearch, paid: Payment) -> None:

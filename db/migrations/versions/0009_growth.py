@@ -1,8 +1,9 @@
 """Indexes for statements that would read more rows as the tables grow.
 
 What is pending and what is unpublished have an index each: in a common one, whoever looks for one
-reads past all of the other, which may be many after an outage. For the list of payments by status,
-each status that callers see has one.
+reads past all of the other, which may be many after an outage. So do failures that close an order,
+of which there may be many that do not. For the list of payments by status, each status that callers
+see has an index.
 """
 
 from db.online import create_index, drop_index
@@ -21,6 +22,8 @@ INDEXES = {
     "shown_as_succeeded": "bc_payment.payments (created_at, id)"
     " WHERE status = 'succeeded' AND announcement <> 'due'",
     "shown_as_failed": "bc_payment.payments (created_at, id) WHERE status = 'failed'",
+    "closing_failures": "bc_payment.payments (order_id, created_at)"
+    " WHERE status = 'failed' AND announcement <> 'none'",
     "refunds_by_end": "bc_payment.refunds (processed_at, id)",
 }
 
