@@ -30,7 +30,7 @@ from domain.payment import Announcement, Payment, PaymentStatus
 from domain.reconciliation import RowPosition
 from tests.proofs.migrating import database
 from tests.support.builders import DECLINED, a_payment, a_refund
-from tests.support.reads import Read, watched, written
+from tests.support.reads import FLUSH, Read, watched, written
 
 ROWS = 100_000
 """So many payments that reading a page of them by an index is cheaper than reading all of them."""
@@ -102,6 +102,7 @@ async def reads_in(
     await superuser.execute("SET session_replication_role = replica")  # no triggers
     await superuser.execute(STATES[state])
     await superuser.execute("VACUUM ANALYZE")
+    await superuser.execute(FLUSH)
     found = []
     for plans in PLANS:
         await superuser.execute(f"ALTER ROLE payments SET plan_cache_mode = {plans}")

@@ -76,37 +76,40 @@ class WatchedEngine:
     engine: AsyncEngine
     watcher: "asyncpg.Connection[asyncpg.Record]"
     reads: list[Read] = field(default_factory=list)
+    counted: dict[str, _Count] = field(default_factory=dict)
+    """By table, what has been counted so far."""
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """As `AsyncEngine.begin`, for one statement."""
-        before, number = await self._count(), len(self.reads)
+        number = len(self.reads)
         try:
             async with self.engine.begin() as connection:
                 yield connection
         finally:
             for read in self.reads[number:]:
-                await self._flush()
-                self._compare(read, before, await self._count())
-                if not read.sql.startswith("DO "):  # which has no plan
-                    lines = await self.watcher.fetch(f"EXPLAIN {read.sql}", *read.values)
-                    read.plan = "\n".join(line[0] for line in lines)
-                await self.watcher.execute(FLUSH)
+                before = self.counted
+                await self.count()
+                for name, (scans, pages) in self.counted.items():
+                    read.scanned += (name,) * (scans > before[name].scans)
+                    read.pages += (pages - before[name].pages) * (name in GROWING)
 
-    async def _flush(self) -> None:
-        """Make the session of the stores report what it has counted."""
+    async def count(self) -> None:
+        """Make the session of the stores report what it has counted, and read it."""
         number = len(self.reads)
         async with self.engine.connect() as connection:
             await connection.execute(text(FLUSH))
         del self.reads[number:]
-
-    async def _count(self) -> dict[str, _Count]:
         rows = await self.watcher.fetch(COUNTERS)
-        return {row["relname"]: _Count(row["scans"], row["pages"]) for row in rows}
+        self.counted = {row["relname"]: _Count(row["scans"], row["pages"]) for row in rows}
 
-    def _compare(self, read: Read, before: dict[str, _Count], after: dict[str, _Count]) -> None:
-        read.scanned = tuple(name for name in after if after[name].scans > before[name].scans)
-        read.pages = sum(after[name].pages - before[name].pages for name in GROWING)
+    async def explain(self) -> None:
+        """Ask for the plans, which are counted, too: so when no other statement follows."""
+        for read in self.reads:
+            if not read.sql.startswith("DO "):  # which has no plan
+                lines = await self.watcher.fetch(f"EXPLAIN {read.sql}", *read.values)
+                read.plan = "\n".join(line[0] for line in lines)
+        await self.watcher.execute(FLUSH)
 
 
 @asynccontextmanager
@@ -125,7 +128,9 @@ async def watched(url: str) -> AsyncIterator[WatchedEngine]:
     event.listen(engine.sync_engine, "before_cursor_execute", sent)
     event.listen(engine.sync_engine, "after_cursor_execute", done)
     try:
+        await watching.count()
         yield watching
+        await watching.explain()
     finally:
         await watcher.close()
         await engine.dispose()

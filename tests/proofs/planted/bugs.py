@@ -3540,6 +3540,13 @@ GROWING = (
         f"{PLANS}::test_no_statement_reads_more_than_it_needs",
     ),
     Bug(
+        "an attempt reads all those that were made before for its order",
+        "db/migrations/versions/0009_growth.py",
+        "WHERE status = 'failed' AND announcement <> 'none'",
+        "WHERE status = 'failed' AND announcement = 'none'",
+        f"{PLANS}::test_no_statement_reads_more_than_it_needs",
+    ),
+    Bug(
         "every refund is read to find the latest",
         "db/migrations/versions/0009_growth.py",
         "bc_payment.refunds (processed_at, id)",
@@ -3580,6 +3587,13 @@ GROWING = (
         "fetch(self._engine, _LAST, {})",
         "fetch(self._engine, select(reconciliation.c.completed_at), {})",
         f"{PLANS}::test_statements_are_constants_and_only_that_of_the_search_is_not",
+    ),
+    Bug(
+        "an empty database is compared with another empty one",
+        "benchmarks/load/__main__.py",
+        "payments=rows)",
+        "payments=0)",
+        "tests/unit/benchmarks/test_load.py",
     ),
 )
 
