@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -101,22 +101,22 @@ async def reads_in(
 ) -> list[Read]:
     await superuser.execute("SET session_replication_role = replica")  # no triggers
     await superuser.execute(STATES[state])
-    await superuser.execute("VACUUM ANALYZE")
-    await superuser.execute(FLUSH)
+    await superuser.execute("VACUUM (ANALYZE, PARALLEL 0)")
+    refund_id = await superuser.fetchval(
+        "SELECT id FROM bc_payment.refunds WHERE is_announced LIMIT 1"
+    )
+    await superuser.execute(FLUSH)  # otherwise it would be counted later, with other statements
     found = []
     for plans in PLANS:
         await superuser.execute(f"ALTER ROLE payments SET plan_cache_mode = {plans}")
         async with watched(url) as engine:
-            await send_everything(engine)
+            await send_everything(engine, refund_id)
         found += engine.reads
     return found
 
 
-async def send_everything(engine: Any) -> None:
+async def send_everything(engine: Any, refund_id: UUID) -> None:
     """Call the methods of the stores so that each of their statements is sent."""
-    refund_id = await engine.watcher.fetchval(
-        "SELECT id FROM bc_payment.refunds WHERE is_announced LIMIT 1"
-    )
     paid = await refund(engine, refund_id)
     await pay(PaymentStore(engine))
     await search(PaymentSearch(engine), paid)
@@ -128,7 +128,7 @@ async def send_everything(engine: Any) -> None:
     await ReconciliationRounds(engine).record_completed()
 
 
-async def refund(engine: Any, refund_id: Any) -> Payment:
+async def refund(engine: Any, refund_id: UUID) -> Payment:
     """Refund the refund's payment once more. Returns the payment."""
     store = RefundStore(engine)
     found = await store.find(refund_id)
