@@ -227,7 +227,7 @@ async def version(other: "asyncpg.Connection[asyncpg.Record]") -> str:
     return found
 
 
-@pytest.mark.parametrize("revision", ["0003", "0004", "0005"])
+@pytest.mark.parametrize("revision", ["0003", "0004", "0005", "0009"])
 async def test_a_migration_can_be_run_again_from_its_middle(
     url: str, other: "asyncpg.Connection[asyncpg.Record]", revision: str
 ) -> None:
