@@ -3,8 +3,8 @@
 What is pending and what is unpublished have an index each: in a common one, whoever looks for one
 reads past all of the other, which may be many after an outage. The failures that close an order
 have one, because others may have been tried for it any number of times. For the list of payments by
-status, each status that callers see has one. Workers of the version before find what they look for
-by the new indexes, too.
+status, each status that callers see has one. Workers of the version before use the new indexes,
+too; only its audit becomes slower.
 """
 
 from db.online import create_index, drop_index
