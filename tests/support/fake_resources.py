@@ -28,6 +28,7 @@ from api.ports import (
 from api.readiness import Check, Readiness, WarningCheck
 from api.refund import MakeRefund
 from api.request_errors import RequestErrorCode
+from api.row_reads import RowReads
 from api.schemas import PaymentProblem
 from api.timeline import ReadSource, Timeline
 from db.idempotency import KeyClaim
@@ -196,6 +197,7 @@ class FakeResources(State):
     """The sources of the timeline."""
     down: tuple[str, ...] = ()
     """The dependencies that do not respond."""
+    reads: RowReads = field(default_factory=RowReads)
     warnings: dict[str, str | Exception | None] = field(default_factory=dict)
     """The results of the checks `one`, `two` and `three`."""
 
@@ -207,7 +209,7 @@ class FakeResources(State):
     def build(self) -> Resources:
         cache, refunds = FakeCache(self), FakeRefunds(self)
         return Resources(
-            pay_order=PayOrder(self.payments, self.keys, self.workflows, cache),
+            pay_order=PayOrder(self.payments, self.keys, self.workflows, cache, self.reads),
             find_payment=FindPayment(self.payments, cache),
             cancel_payment=CancelPayment(self.payments, self.workflows),
             make_refund=MakeRefund(refunds, FakeRefundWorkflows(self)),

@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from api import pay
+from api import row_reads
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Announcement, Payment
 from tests.support.builders import NOON
@@ -165,8 +165,8 @@ async def test_a_paid_order_is_paid_whatever_its_key_has_met(
 async def test_callers_do_not_wait_for_an_event(
     http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pay, "FIRST_READ_SECONDS", 0.01)
-    monkeypatch.setattr(pay, "READ_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(row_reads, "FIRST_READ_SECONDS", 0.01)
+    monkeypatch.setattr(row_reads, "LONGEST_PAUSE_SECONDS", 0.01)
     resources.is_endless = True
     looks = iter([PENDING, SUCCEEDED.announced(Announcement.DUE)])
     begun = SUCCEEDED.announced(Announcement.BEGUN)
@@ -182,10 +182,33 @@ async def test_callers_do_not_wait_for_an_event(
     assert resources.cached[SUCCEEDED.id].announcement is Announcement.BEGUN
 
 
+async def test_rows_are_read_early_after_one_that_was_useful(
+    http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_reads, "FIRST_READ_SECONDS", 0.01)
+    resources.is_endless = True
+    begun = SUCCEEDED.announced(Announcement.BEGUN)
+
+    async def find(_: object) -> Payment:
+        return begun
+
+    monkeypatch.setattr(resources.payments, "find", find)
+    await http.post("/payments", content=BODY)
+    monkeypatch.setattr(row_reads, "FIRST_READ_SECONDS", 3600)
+
+    answer = await http.post("/payments", content=BODY)
+
+    assert envelope(answer, 200)["payment"]["status"] == "succeeded"
+    resources.is_endless = False
+    resources.outcome = SUCCEEDED
+    await http.post("/payments", content=BODY)
+    assert next(resources.reads.pauses()) == 3600
+
+
 async def test_callers_wait_for_a_workflow_that_has_nothing_to_publish(
     http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pay, "FIRST_READ_SECONDS", 0.01)
+    monkeypatch.setattr(row_reads, "FIRST_READ_SECONDS", 0.01)
     refused = failed(ErrorCode.AMOUNT_MISMATCH)
     looked = asyncio.Event()
 
