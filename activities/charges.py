@@ -77,8 +77,8 @@ async def _heartbeat() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
-            activity.heartbeat()
             await asyncio.sleep(HEARTBEAT_INTERVAL.total_seconds())
+            activity.heartbeat()
 
     beating = asyncio.create_task(beat())
     try:

@@ -95,6 +95,8 @@ class OperatorView:
     def needs_attention(self, error: PaymentError | None) -> None:
         """Set the flag by which operators find the payment, with its reason; None clears it."""
         wanted = error.message if error else None
+        if wanted == self._attention:
+            return
         if bool(wanted) != bool(self._attention):
             workflow.upsert_search_attributes([NEEDS_ATTENTION.value_set(bool(wanted))])
         self._attention = wanted

@@ -2,10 +2,12 @@
 
 import asyncio
 import dataclasses
+from datetime import timedelta
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities import charges
 from activities.charges import ChargeActivities
 from domain import names
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
@@ -38,12 +40,15 @@ async def test_the_first_try_charges_without_a_look_up(world: World) -> None:
     assert world.calls == ["charge"]
 
 
-async def test_a_charge_under_way_shows_that_its_worker_lives(world: World) -> None:
+async def test_a_charge_under_way_shows_that_its_worker_lives(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charges, "HEARTBEAT_INTERVAL", timedelta(milliseconds=1))
     environment, beaten = ActivityEnvironment(), asyncio.Event()
     environment.on_heartbeat = lambda *_: beaten.set()
 
     async def wait_for_a_beat() -> None:
-        await asyncio.wait_for(beaten.wait(), timeout=1)
+        await asyncio.wait_for(beaten.wait(), timeout=30)
 
     world.before["charge"] = wait_for_a_beat
 
