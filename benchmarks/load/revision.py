@@ -1,6 +1,7 @@
 """A version of the service: its files, and the Python environment that has its dependencies."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -83,12 +84,20 @@ def python_for(lock: Path) -> Path:
     return python
 
 
+def temporal_settings(revision: Revision) -> dict[str, str]:
+    """What the revision's `make up` sets in Temporal's dynamic config. Raises RevisionError."""
+    read = "getattr(temporal, 'SETTINGS', None) or temporal._SETTINGS"
+    script = f"import json; from devstack.stack import temporal; print(json.dumps({read}))"
+    settings = json.loads(_run(str(revision.python), "-c", script, directory=revision.tree))
+    return {name: str(value) for name, value in settings.items()}
+
+
 def _git(*arguments: str) -> str:
     return _run("git", *arguments).decode().strip()
 
 
-def _run(*command: str) -> bytes:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+def _run(*command: str, directory: Path = ROOT) -> bytes:
+    done = subprocess.run(command, cwd=directory, capture_output=True, check=False)
     if done.returncode:
         why = done.stderr.decode(errors="replace").strip() or "no such revision"
         raise RevisionError(f"`{' '.join(command[:3])}` failed: {why}")

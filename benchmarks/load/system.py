@@ -13,7 +13,7 @@ import asyncpg
 from temporalio.client import Client
 
 from benchmarks.load.client import Load
-from benchmarks.load.revision import Revision
+from benchmarks.load.revision import Revision, temporal_settings
 from benchmarks.load.rows import fill
 from devstack.stack.apps import API, Worker
 from devstack.stack.component import expect_ok
@@ -54,10 +54,13 @@ class System:
     async def serving(self, revision: Revision) -> AsyncIterator["Service"]:
         """Run this version, on a database of its own that is migrated first.
 
+        Temporal has the settings that belong to the version.
+
         Its reconciliation is removed: it runs every minute, so by chance in one load and not in
         another. Raises ComponentError if the version does not start.
         """
         database = "load_" + "".join(filter(str.isalnum, revision.name))[:24]
+        await self._configure_temporal(revision)
         service = Service(self, revision, await self._create_database(database))
         await service.prepare()
         if revision.payments:
@@ -68,6 +71,13 @@ class System:
             yield service
         finally:
             await service.stop()
+
+    async def _configure_temporal(self, revision: Revision) -> None:
+        """Give Temporal the settings that it has in the revision's `make up`."""
+        settings = temporal_settings(revision)
+        if settings != self.stack.temporal.settings:
+            self.stack.temporal.settings = settings
+            await self.stack.restart("temporal")
 
     async def _create_database(self, name: str) -> str:
         """Create it if it is not there. Returns its URL."""

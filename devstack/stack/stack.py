@@ -48,8 +48,9 @@ class Stack:
         self.site = site
         self._ephemeral = ephemeral
         self._settings: Mapping[str, str] = {}
+        self.temporal = Temporal(site)
         self._api = API(site)
-        servers = (PostgreSQL(site), Valkey(site), Kafka(site), Temporal(site))
+        servers = (PostgreSQL(site), Valkey(site), Kafka(site), self.temporal)
         neighbours = (Gateway(site), Ordering(site), Inventory(site))
         components = (*servers, *neighbours, Worker(site), self._api, Shop(site))
         self._components: dict[str, Component] = {each.name: each for each in components}
