@@ -20,19 +20,23 @@ from activities.records import RecordActivities
 from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from domain.errors import ErrorCode
-from domain.names import TASK_QUEUE, TASK_QUEUE_EVENTS, TASK_QUEUE_GATEWAY, TASK_QUEUE_READS
+from domain.names import TASK_QUEUE, TASK_QUEUE_EVENTS, TASK_QUEUE_READS, TASK_QUEUE_RECORDS
 
 QUEUES: Mapping[ErrorCode, str] = MappingProxyType(
     {
         ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE_READS,
         ErrorCode.INVENTORY_UNAVAILABLE: TASK_QUEUE_READS,
-        ErrorCode.GATEWAY_UNAVAILABLE: TASK_QUEUE_GATEWAY,
+        ErrorCode.GATEWAY_UNAVAILABLE: TASK_QUEUE,
         ErrorCode.EVENTS_UNAVAILABLE: TASK_QUEUE_EVENTS,
-        ErrorCode.DATABASE_UNAVAILABLE: TASK_QUEUE,
+        ErrorCode.DATABASE_UNAVAILABLE: TASK_QUEUE_RECORDS,
     }
 )
 """The task queue of a step, by the system that the step waits for. Each queue has its own limit
-(`workflows/queues.py`): a system that hangs delays no step that does not need it."""
+(`workflows/queues.py`): a system that hangs delays no step that does not need it.
+
+The gateway's steps are on the queue of the workflows: Temporal gives a step of that queue to the
+worker with the response to its workflow task, if the server allows that (eager execution). Every
+payment has such a step, the charge. The others are usually tried inside the workflow task."""
 
 
 @dataclass(frozen=True)

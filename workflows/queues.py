@@ -8,11 +8,18 @@ from typing import Self
 
 from temporalio.worker import Worker
 
-from domain.names import TASK_QUEUE, TASK_QUEUE_EVENTS, TASK_QUEUE_GATEWAY, TASK_QUEUE_READS
+from domain.names import (
+    TASK_QUEUE,
+    TASK_QUEUE_EVENTS,
+    TASK_QUEUE_GATEWAY,
+    TASK_QUEUE_READS,
+    TASK_QUEUE_RECORDS,
+)
 
 LIMITS: Mapping[str, int] = MappingProxyType(
     {
         TASK_QUEUE_READS: 100,
+        TASK_QUEUE_RECORDS: 100,
         TASK_QUEUE_GATEWAY: 100,
         TASK_QUEUE_EVENTS: 200,
         TASK_QUEUE: 100,
@@ -20,7 +27,8 @@ LIMITS: Mapping[str, int] = MappingProxyType(
 )
 """How many activities of a queue run at once in a process. Most of the time an activity waits for a
 response, and it needs some kilobytes. The limit for events is higher: when Kafka hangs, all events
-of the first second wait until we notice it. Chosen, not measured."""
+of the first second wait until we notice it. Chosen, not measured. Only versions before 0.3.0
+schedule steps on TASK_QUEUE_GATEWAY."""
 
 WORKFLOW_TASKS = 200
 LOCAL_ACTIVITIES = 2 * WORKFLOW_TASKS

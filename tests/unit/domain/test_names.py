@@ -23,6 +23,7 @@ ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
         (names.TASK_QUEUE_READS, "payments-reads"),
         (names.TASK_QUEUE_GATEWAY, "payments-gateway"),
         (names.TASK_QUEUE_EVENTS, "payments-events"),
+        (names.TASK_QUEUE_RECORDS, "payments-records"),
         (names.DATABASE_SCHEMA, "bc_payment"),
         (names.TOPIC_SUCCEEDED, "payment-succeeded"),
         (names.TOPIC_FAILED, "payment-failed"),

@@ -19,6 +19,7 @@ from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from db.engine import CONNECT_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS
 from domain.errors import RULES
+from domain.names import TASK_QUEUE
 from tests.support.fakes.ports import ports_of
 from tests.support.fakes.world import World
 from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, LOCAL_TRY, STEPS
@@ -146,3 +147,8 @@ def test_a_reservation_outlives_a_try_of_the_charge_and_can_be_had() -> None:
 
 def test_a_local_try_leaves_time_for_the_workflow_task() -> None:
     assert LOCAL_TRY < WORKFLOW_TASK_TIMEOUT / 2
+
+
+def test_a_charge_can_come_with_the_response_to_a_workflow_task() -> None:
+    """Temporal gives a worker only activities of the queue of the workflow in this way."""
+    assert STEPS[ChargeActivities.charge].queue == TASK_QUEUE
