@@ -16,20 +16,20 @@ from benchmarks.load.system import running
 
 BUDGET = {
     "success": Costs(
-        workflow_tasks=4,
-        history_events=26,
-        version_events=0,
-        temporal_requests=9,
+        workflow_tasks=2,
+        history_events=18,
+        version_events=2,
+        temporal_requests=5,
         sql_statements=4,
         http_requests=2,
         kafka_records=1,
         redis_commands=3,
     ),
     "success with a reservation": Costs(
-        workflow_tasks=4,
-        history_events=27,
-        version_events=0,
-        temporal_requests=9,
+        workflow_tasks=2,
+        history_events=19,
+        version_events=2,
+        temporal_requests=5,
         sql_statements=4,
         http_requests=3,
         kafka_records=1,
