@@ -48,9 +48,9 @@ FINAL = "23514"
 """A SQLSTATE that is a refusal: the payment is undone."""
 
 
-@pytest.fixture
-async def former_tree(tmp_path: Path) -> Path:
-    return former.unpack(tmp_path / "former")
+@pytest.fixture(params=[former.COMMIT, former.LATEST], ids=["0.1.0", "0.2.0"])
+async def former_tree(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return former.unpack(tmp_path / "former", request.param)
 
 
 @pytest.fixture
@@ -63,7 +63,8 @@ async def former_system(
         await stack.up([*SERVERS, *NEIGHBOURS])
         with monkeypatch.context() as patched:
             patched.setattr(process, "ROOT", former_tree)
-            patched.setattr(startup, "PREPARE_MODULE", "bootstrap.prepare")
+            if not (former_tree / "workflows" / "prepare.py").exists():
+                patched.setattr(startup, "PREPARE_MODULE", "bootstrap.prepare")
             await stack.up(OURS)
         async with AsyncExitStack() as opened:
             yield await _system(stack, opened)

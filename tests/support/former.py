@@ -1,4 +1,4 @@
-"""Loads the previous version from Git into this process, beside the present one."""
+"""Loads a previous version from Git into this process, beside the present one."""
 
 import importlib
 import subprocess
@@ -14,15 +14,17 @@ from typing import Any
 from tests.support.repository import ROOT
 
 COMMIT = "e52f56de6356dca83640073a0c435497e51ad421"
-"""The commit of the previous version."""
+"""The commit of version 0.1.0."""
+LATEST = "04c95da64060de4e71b4bc0fe92adc9fb28c9726"
+"""The commit before version 0.3.0, with the steps of 0.2.0."""
 PACKAGES = frozenset({"activities", "api", "audit", "bootstrap", "db", "domain", "workflows"})
 
 
-def unpack(directory: Path) -> Path:
-    """Write the previous version's files into the directory, and return the directory."""
-    archive = subprocess.run(["git", "archive", COMMIT], cwd=ROOT, capture_output=True, check=False)
+def unpack(directory: Path, commit: str = COMMIT) -> Path:
+    """Write the files of a previous version into the directory, and return the directory."""
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=False)
     assert archive.returncode == 0, (
-        f"The former version, commit {COMMIT}, is not in this clone: "
+        f"The former version, commit {commit}, is not in this clone: "
         f"{archive.stderr.decode().strip()} Fetch the whole history: git fetch --unshallow"
     )
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as tree:
@@ -32,7 +34,7 @@ def unpack(directory: Path) -> Path:
 
 @dataclass(frozen=True)
 class Former:
-    """Modules of the previous version. What they import of ours is of that version, too."""
+    """Modules of a previous version. What they import of ours is of that version, too."""
 
     harness: Any
     errors: Any
