@@ -3,7 +3,7 @@
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)
 """What a client of PostgreSQL sends first when it wants TLS (PostgreSQL manual, section 54.7)."""
 CHUNK = 65536
 """Most bytes that one read returns. Chosen, not measured."""
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 USER, PASSWORD = "payments", "hunter2"
 _SECURE = """
 listeners=PLAINTEXT://{host}:{ports.kafka},CONTROLLER://{host}:{ports.kafka_controller},\
@@ -98,8 +99,8 @@ async def encrypting(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _forward(reader, writer, port)
 
-    async with await asyncio.start_server(connect, HOST, 0, ssl=context) as server:
-        yield server.sockets[0].getsockname()[1]
+    async with _serving(connect, context) as own_port:
+        yield own_port
 
 
 @asynccontextmanager
@@ -113,8 +114,30 @@ async def encrypting_postgresql(port: int, context: ssl.SSLContext) -> AsyncIter
                 await writer.start_tls(context)
                 await _forward(reader, writer, port)
 
-    async with await asyncio.start_server(connect, HOST, 0) as server:
+    async with _serving(connect) as own_port:
+        yield own_port
+
+
+@asynccontextmanager
+async def _serving(connect: Handler, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server on a free port, which is yielded. At the end, its connections are ended, too.
+
+    Since Python 3.12, a server that is closed waits for its connections.
+    """
+    running: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        running.add(task := asyncio.create_task(connect(reader, writer)))
+        task.add_done_callback(running.discard)
+
+    server = await asyncio.start_server(accept, HOST, 0, ssl=context)
+    try:
         yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for each in tuple(running):
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
