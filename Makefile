@@ -18,7 +18,7 @@ export UV_PYTHON_DOWNLOADS := never
 ##@ Run the whole system on this machine
 
 .PHONY: demo
-demo: install ## Start the system if it is down, make payments, and show how they end
+demo: install ## Start the system if it is down, make payments, and show how they end (GATEWAY=stripe, CHECKOUT=hosted)
 	@$(PYTHON) -m devstack demo
 
 .PHONY: up
@@ -85,7 +85,7 @@ unit: install ## Run the tests that start no server
 
 .PHONY: test
 test: install ## Run all tests but the long ones (ARGS="-k refund" selects some)
-	$(PYTHON) -m pytest -n 2 -m "not proof" $(ARGS)
+	$(PYTHON) -m pytest -n 3 -m "not proof" $(ARGS)
 
 .PHONY: coverage
 coverage: install ## Run these tests, and show which lines and branches none of them runs in its process
@@ -107,24 +107,25 @@ lock: $(UV) ## Pin the dependencies of pyproject.toml (UPGRADE=1 takes the newes
 proof: install ## Run the long tests, and a short part of each proof below (half an hour at most)
 	$(PYTHON) -m pytest -n 2 -m proof
 	$(PYTHON) -m tests.proofs.simulation --part 1/200 --runs 20000
-	$(PYTHON) -m tests.proofs.hostile --answers 10000 --payments 300
+	$(PYTHON) -m tests.proofs.hostile --answers 10000 --webhooks 10000 --payments 300
 	$(PYTHON) -m tests.proofs.fuzz --inputs 50000 --examples 20
 	$(PYTHON) -m tests.proofs.chaos --payments 300 --away 0
+	$(PYTHON) -m tests.proofs.chaos --payments 100 --away 0 --gateway stripe
 	$(PYTHON) -m tests.proofs.overload --seconds 10
 	$(PYTHON) -m tests.proofs.migrating --rows 100000
 	$(PYTHON) -m tests.proofs.planted --part 1/25
 
 .PHONY: simulate
-simulate: install ## Try every pair of faults on simulated services, and RUNS=n random cases
-	$(PYTHON) -m tests.proofs.simulation $(if $(RUNS),--runs $(RUNS)) $(ARGS)
+simulate: install ## Try every pair of faults on simulated services, and RUNS=n random cases (GATEWAY=stripe)
+	$(PYTHON) -m tests.proofs.simulation $(if $(RUNS),--runs $(RUNS)) $(if $(GATEWAY),--gateway $(GATEWAY)) $(ARGS)
 
 .PHONY: hostile
-hostile: install ## Send wrong responses to the adapters (ANSWERS=n), then to PAYMENTS=n payments; from SEED=n on
-	$(PYTHON) -m tests.proofs.hostile $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(PAYMENTS),--payments $(PAYMENTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+hostile: install ## Send wrong responses to the adapters (ANSWERS=n), wrong WEBHOOKS=n, then wrong responses to PAYMENTS=n; from SEED=n on
+	$(PYTHON) -m tests.proofs.hostile $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(WEBHOOKS),--webhooks $(WEBHOOKS)) $(if $(PAYMENTS),--payments $(PAYMENTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: chaos
-chaos: install ## Pay PAYMENTS=n orders while processes and connections break, then audit
-	$(PYTHON) -m tests.proofs.chaos $(if $(PAYMENTS),--payments $(PAYMENTS)) $(ARGS)
+chaos: install ## Pay PAYMENTS=n orders while processes and connections break, then audit (GATEWAY=stripe)
+	$(PYTHON) -m tests.proofs.chaos $(if $(PAYMENTS),--payments $(PAYMENTS)) $(if $(GATEWAY),--gateway $(GATEWAY)) $(ARGS)
 
 .PHONY: fuzz
 fuzz: install ## Send hostile requests (INPUTS=n) and examples made from OpenAPI (EXAMPLES=n), then audit

@@ -19,6 +19,8 @@ class Movement(StrEnum):
 
     CAPTURE = "capture"
     REFUND = "refund"
+    RETURN = "return"
+    """A refund that had succeeded has failed later: its money came back."""
 
 
 class Effect(NamedTuple):
@@ -34,8 +36,8 @@ class Effect(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """1 for a capture, -1 for a refund."""
-        return 1 if self.movement is Movement.CAPTURE else -1
+        """-1 for a refund, 1 for what we get: a capture, or the money of a failed refund."""
+        return -1 if self.movement is Movement.REFUND else 1
 
 
 class LedgerEntry(NamedTuple):

@@ -1,29 +1,46 @@
-"""The steps of a payment at the gateway: charge, look up the charge, resolve it, refund it.
+"""The steps of a payment at its gateway: charge, look up the charge, resolve it, refund it.
 
-Each is safe to repeat, because an idempotency key names one charge or one refund for ever.
+Each is safe to repeat, because an idempotency key, or the gateway's reference, names one charge.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from temporalio import activity
 
-from activities.ports import PaymentGateway
+from activities.gateway_ports import PaymentGateway
+from activities.gateways import Gateways
+from activities.ports import StartInputs
 from activities.refunds import require_made
-from domain.errors import PaymentError
-from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
+from domain.errors import ErrorCode, PaymentError
+from domain.gateway import (
+    NOT_MADE,
+    Charge,
+    ChargeIdentity,
+    ChargeRequest,
+    ChargeState,
+    RefundRequest,
+)
+from domain.gateways import GatewayName
 
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 """A fifth of the heartbeat timeout of a charge (`workflows/policies.py`). Chosen, not measured."""
+NOT_CHARGED = frozenset({ChargeState.OPEN})
+"""No request to charge the attempt has had an effect."""
 
 
 class ChargeActivities:
-    """Every step may raise the errors of the port `PaymentGateway`."""
+    """Every step may raise the errors of the port `PaymentGateway`.
 
-    def __init__(self, gateway: PaymentGateway) -> None:
-        self._gateway = gateway
+    `open_charge`, `authorize_charge` and `capture_charge` are for gateways that open; `charge` is
+    for the others.
+    """
+
+    def __init__(self, gateways: Gateways, start_inputs: StartInputs) -> None:
+        self._gateways = gateways
+        self._start_inputs = start_inputs
 
     @activity.defn
     async def charge(self, request: ChargeRequest) -> Charge:
@@ -31,21 +48,49 @@ class ChargeActivities:
 
         If the look-up fails, the request is sent again: its key names one charge for ever.
         """
+        gateway = self._gateways.of(request.gateway)
         async with _heartbeat():
-            tries = activity.info().attempt
-            found = await self._find_earlier(request) if tries > 1 else None
-            charge = found or await self._gateway.charge(request)
-            return charge.model_copy(update={"tries": tries})
+            return await _once(gateway, request, gateway.charge)
 
-    async def _find_earlier(self, request: ChargeRequest) -> Charge | None:
-        with suppress(PaymentError):
-            return await self._gateway.find_charge(request.key, request.amount)
-        return None
+    @activity.defn
+    async def open_charge(self, request: ChargeRequest) -> str:
+        """Open an attempt, which moves no money. Returns its reference."""
+        opened = await self._gateways.opening(request.gateway).open(request)
+        if not opened.reference:
+            raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "The attempt has no reference.")
+        return opened.reference
+
+    @activity.defn
+    async def authorize_charge(self, request: ChargeRequest) -> Charge:
+        """Charge the open attempt. From the second try on, look it up first.
+
+        The request is sent again only if no earlier one has had an effect, or if the look-up fails:
+        an attempt captures once. May also raise the errors of `StartInputs`.
+        """
+        gateway = self._gateways.opening(request.gateway)
+        info = activity.info()
+        run = (info.workflow_id or "", info.workflow_run_id or "")
+        async with _heartbeat():
+            token = await self._start_inputs.token_of(*run, request.payment_id)
+            with_token = request.model_copy(update={"token": token})
+            return await _once(gateway, with_token, gateway.charge, before=NOT_CHARGED)
+
+    @activity.defn
+    async def capture_charge(self, request: ChargeRequest) -> Charge:
+        """Take the money of the authorized attempt. From the second try on, look it up first."""
+        gateway = self._gateways.opening(request.gateway)
+        async with _heartbeat():
+            return await _once(gateway, request, gateway.capture, before=NOT_MADE)
 
     @activity.defn
     async def find_charge(self, request: ChargeRequest) -> Charge | None:
-        """The charge in its present state; None if the gateway does not know its key."""
-        return await self._gateway.find_charge(request.key, request.amount)
+        """The charge in its present state; None if the gateway does not know it."""
+        return await self._gateways.of(request.gateway).find_charge(request.identity)
+
+    @activity.defn
+    async def look_at_charge(self, request: ChargeRequest) -> Charge | None:
+        """The same as `find_charge`, for an attempt that waits for its customer."""
+        return await self.find_charge(request)
 
     @activity.defn(name="settle_charge")  # as running workflows and their histories call it
     async def resolve_charge(self, request: ChargeRequest | str) -> Charge:
@@ -55,8 +100,9 @@ class ChargeActivities:
         key.
         """
         if isinstance(request, str):
-            return await self._gateway.void_charge(request, None)
-        return await self._gateway.void_charge(request.key, request.amount)
+            identity = ChargeIdentity(key=request, amount=None)
+            return await self._gateways.of(GatewayName.SIMULATOR).void_charge(identity)
+        return await self._gateways.of(request.gateway).void_charge(request.identity)
 
     @activity.defn
     async def refund_charge(self, request: RefundRequest) -> Charge:
@@ -64,11 +110,32 @@ class ChargeActivities:
 
         May also raise the errors of `require_made`.
         """
-        charge = await self._gateway.void_charge(request.charge_key, request.amount)
+        gateway = self._gateways.of(request.gateway)
+        charge = await gateway.void_charge(request.whole_charge)
         if charge.state is not ChargeState.CAPTURED:
             return charge
-        require_made(await self._gateway.refund(request))
+        require_made(await gateway.refund(request))
         return charge.model_copy(update={"state": ChargeState.REFUNDED})
+
+
+async def _once(
+    gateway: PaymentGateway,
+    request: ChargeRequest,
+    send: Callable[[ChargeRequest], Awaitable[Charge]],
+    before: frozenset[ChargeState] = frozenset(),
+) -> Charge:
+    """Send the request, unless an earlier try has brought the charge beyond these states."""
+    tries = activity.info().attempt
+    found = await _find_earlier(gateway, request) if tries > 1 else None
+    is_sent = found is not None and found.state not in before
+    charge = found if found is not None and is_sent else await send(request)
+    return charge.model_copy(update={"tries": tries})
+
+
+async def _find_earlier(gateway: PaymentGateway, request: ChargeRequest) -> Charge | None:
+    with suppress(PaymentError):
+        return await gateway.find_charge(request.identity)
+    return None
 
 
 @asynccontextmanager

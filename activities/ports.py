@@ -4,15 +4,16 @@
 retryable code if the outcome is unknown, with another code if the failure is final.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from activities.gateway_ports import PaymentGateway
+from domain.claim import Claim
+from domain.customer_action import Wait
 from domain.events import Event
-from domain.gateway import Charge, ChargeRequest, RefundRequest, RefundState
-from domain.money import Money
-from domain.payment import Claim, Payment
+from domain.payment import Payment
 from domain.reconciliation import RowPosition
 from domain.refund import Refund
 from domain.verification import Order, Reservation
@@ -34,51 +35,14 @@ class Inventory(Protocol):
         ...
 
 
-class PaymentGateway(Protocol):
-    """A payment gateway with idempotency keys, simulated or real.
+class StartInputs(Protocol):
+    """The inputs with which Temporal has started workflows. They are the only place of a token."""
 
-    Every method may raise PaymentError(GATEWAY_UNAVAILABLE): the outcome is then unknown.
-    """
+    async def token_of(self, workflow_id: str, run_id: str, payment_id: UUID) -> str | None:
+        """The token in the input of this run; None if it has none, or is of another payment.
 
-    async def charge(self, request: ChargeRequest) -> Charge:
-        """Capture the amount once. A repeated request with the same key returns the same charge.
-
-        Raises PaymentError(PROCESSOR_ERROR) if the gateway refuses the request. An earlier request
-        with the same key may have captured even so; `void_charge` returns the final state.
+        Raises PaymentError(SERVICE_UNAVAILABLE) while Temporal does not respond.
         """
-        ...
-
-    async def find_charge(self, key: str, amount: Money) -> Charge | None:
-        """The charge with this key in its present state; None if the gateway does not know the key.
-
-        A captured charge is of exactly `amount`, with nothing refunded; a refunded one is refunded
-        completely. A charge that is refunded in part raises PaymentError(GATEWAY_UNAVAILABLE)
-        until an operator has corrected it at the gateway.
-        """
-        ...
-
-    async def void_charge(self, key: str, amount: Money | None) -> Charge:
-        """Make sure that no later request with this key captures.
-
-        Returns the charge in its final state: voided, declined, captured or refunded. `amount` is
-        compared as in `find_charge`, unless it is None, as in payments of version 0.1.0.
-        """
-        ...
-
-    async def refund(self, request: RefundRequest) -> RefundState:
-        """Refund an amount of a captured charge once. A repeated request returns the same refund.
-
-        Raises PaymentError(REFUND_REFUSED) if the gateway refuses this request. An earlier request
-        with the same key may still refund.
-        """
-        ...
-
-    async def find_refund(self, request: RefundRequest) -> RefundState | None:
-        """The state of the refund, however old it is; None if the gateway does not know its key."""
-        ...
-
-    async def can_still_refund(self, request: RefundRequest) -> bool:
-        """Whether at least the amount of the refund is captured and not refunded."""
         ...
 
 
@@ -103,10 +67,27 @@ class Payments(Protocol):
         """
         ...
 
+    async def record_reference(self, payment_id: UUID, reference: str) -> Payment:
+        """Record the reference of a pending payment that has none and is not being undone.
+
+        Returns the recorded payment. The reference that it has is the one that counts. Raises
+        PaymentError(RECORD_REFUSED) also if the payment has no row.
+        """
+        ...
+
+    async def record_wait(self, payment_id: UUID, wait: Wait) -> Payment:
+        """Record that a pending payment waits for its customer, unless it is being undone.
+
+        Returns the recorded payment. The first wait is kept: customers were told when it ends.
+        Raises PaymentError(RECORD_REFUSED) also if the payment has no row.
+        """
+        ...
+
     async def record_succeeded(self, payment: Payment) -> Payment | None:
         """Move the payment from pending to succeeded.
 
-        Returns the recorded payment if an earlier try has done so, which may differ in its time.
+        Returns None if it has done so. If an earlier try did, returns the payment as that try has
+        recorded it; its `processed_at` may differ.
         """
         ...
 
@@ -121,8 +102,8 @@ class Payments(Protocol):
     async def record_unsent(self, payment: Payment) -> bool:
         """Record that no try has sent the event of the success, so that it may be undone.
 
-        Only the try that knows it may say so. Returns False, and does nothing, if another try has
-        recorded meanwhile that publishing has begun.
+        Every try that may not be the first records, before it sends, that publishing begins. If one
+        has done so, returns False and does nothing.
         """
         ...
 
@@ -172,6 +153,14 @@ class Refunds(Protocol):
         """Move the refund from pending to succeeded, or to failed, which releases the amount."""
         ...
 
+    async def record_reference(self, refund: Refund) -> None:
+        """Record the `gateway_reference` of a refund that is pending at its gateway."""
+        ...
+
+    async def record_failed_later(self, refund: Refund) -> None:
+        """Record when a refund that had succeeded has failed. The first time is kept."""
+        ...
+
     async def record_announced(self, refund: Refund) -> None:
         """Record that the refund's event is published."""
         ...
@@ -218,7 +207,9 @@ class Ports(NamedTuple):
 
     ordering: Ordering
     inventory: Inventory
-    gateway: PaymentGateway
+    gateways: Mapping[str, PaymentGateway]
+    """By name, as payments record it."""
+    start_inputs: StartInputs
     payments: Payments
     refunds: Refunds
     publisher: EventPublisher

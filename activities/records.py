@@ -5,16 +5,15 @@ from uuid import UUID
 from temporalio import activity
 
 from activities.ports import Payments
-from activities.unsent_events import UnsentEvents
-from domain.payment import Announcement, Claim, Payment
+from domain.claim import Claim
+from domain.payment import Announcement, Payment
 
 
 class RecordActivities:
     """Every step may raise the errors of the port `Payments`."""
 
-    def __init__(self, payments: Payments, unsent: UnsentEvents) -> None:
+    def __init__(self, payments: Payments) -> None:
         self._payments = payments
-        self._unsent = unsent
 
     @activity.defn
     async def find_payment(self, payment_id: UUID) -> Payment | None:
@@ -27,12 +26,24 @@ class RecordActivities:
         return await self._payments.record_pending(payment)
 
     @activity.defn
+    async def record_reference(self, payment: Payment) -> Payment:
+        """Record the payment's `gateway_reference`, unless the row has one. Returns the row."""
+        reference = payment.gateway_reference or ""
+        return await self._payments.record_reference(payment.id, reference)
+
+    @activity.defn
+    async def record_wait(self, payment: Payment) -> Payment:
+        """Record that the payment waits for its customer, unless the row says so. Returns the row.
+
+        The payment has a `wait`.
+        """
+        assert payment.wait is not None
+        return await self._payments.record_wait(payment.id, payment.wait)
+
+    @activity.defn
     async def record_succeeded(self, payment: Payment) -> Payment | None:
-        """Record the success. Returns the payment as an earlier try has recorded it, if one has."""
-        recorded = await self._payments.record_succeeded(payment)
-        if recorded is None:
-            self._unsent.add(payment.id)
-        return recorded
+        """Record the success. Returns the recorded payment if an earlier try has done so."""
+        return await self._payments.record_succeeded(payment)
 
     @activity.defn
     async def begin_event(self, payment: Payment) -> Payment:

@@ -19,13 +19,14 @@ from api.payment_routes import payments
 from api.refund_routes import refunds
 from api.request_errors import RequestError, RequestErrorCode
 from api.service_routes import service
+from api.webhooks.routes import webhooks
 from domain.errors import PaymentError
 from domain.version import VERSION
 
 DESCRIPTION = (
     "Pays orders. Each order is paid at most once, and all systems agree how its payment ended."
 )
-ROUTERS = (payments, refunds, service)
+ROUTERS = (payments, refunds, webhooks, service)
 HTTP_ERRORS = {
     404: RequestErrorCode.NOT_FOUND,
     405: RequestErrorCode.METHOD_NOT_ALLOWED,

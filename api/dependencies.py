@@ -19,6 +19,7 @@ from api.readiness import Readiness
 from api.refund import MakeRefund
 from api.request_errors import RequestError, RequestErrorCode
 from api.timeline import Timeline
+from api.webhooks.ports import Webhooks
 from domain.errors import ErrorCode, PaymentError
 
 CUSTOMER_BITS = 64
@@ -41,6 +42,7 @@ class Resources:
     authenticator: Authenticator
     concurrency_limit: ConcurrencyLimit
     readiness: Readiness
+    webhooks: Webhooks
 
 
 def resources_of(request: Request) -> Resources:
@@ -84,14 +86,18 @@ def caller_at(address: str) -> str:
     return str(found.ipv4_mapped or IPv6Network((int(found), CUSTOMER_BITS), strict=False))
 
 
+def caller_of(request: Request) -> str:
+    """The caller that the address of the request counts as."""
+    return caller_at(request.client.host if request.client else "")
+
+
 async def count_request(request: Request, rate_limit: RateLimit) -> None:
     """Count the request of its caller; every response says how many the caller has left.
 
     Raises RequestError(TOO_MANY_REQUESTS) if there is none left. The headers are those of
     draft-ietf-httpapi-ratelimit-headers.
     """
-    caller = caller_at(request.client.host if request.client else "")
-    allowance = await rate_limit.count(caller)
+    allowance = await rate_limit.count(caller_of(request))
     headers = request.state.headers
     headers["ratelimit-policy"] = f'"caller";q={allowance.requests};w={allowance.seconds}'
     headers["ratelimit"] = f'"caller";r={allowance.left};t={allowance.reset_seconds}'

@@ -16,8 +16,9 @@ from api.request_errors import RequestErrorCode
 from api.schemas import PaymentEnvelope, PaymentProblem, RefundEnvelope
 from domain import exact_json
 from domain.errors import ErrorCode
+from domain.instruction import PaymentInstruction, PaymentMethod
 from domain.money import Money
-from domain.payment import Payment, PaymentInstruction, PaymentMethod
+from domain.payment import Payment
 from domain.refund import Refund
 
 Responses = dict[int | str, dict[str, Any]]
@@ -109,8 +110,8 @@ def _parse_examples(content: dict[str, Any]) -> None:
         example["value"] = json.loads(example["value"])
 
 
-def payment_responses() -> Responses:
-    """The responses 200 and 202 of a payment."""
+def payment_responses(running_as: type[PaymentEnvelope]) -> Responses:
+    """The responses 200 and 202 of a payment. `running_as` is the body of a running payment."""
     links = {
         name: {"operationId": name, "parameters": {"paymentId": "$response.body#/payment/id"}}
         for name in ("get_payment", "get_timeline", "cancel_payment", "create_refund")
@@ -120,7 +121,7 @@ def payment_responses() -> Responses:
     return {
         200: _success("The order is paid.", paid, ("Idempotent-Replayed",), links),
         202: {
-            "model": PaymentEnvelope,
+            "model": running_as,
             **_success("The payment is running.", running, ("Location", "Retry-After"), {}),
         },
     }

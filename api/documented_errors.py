@@ -25,6 +25,7 @@ DETAILS: Mapping[ErrorCode | RequestErrorCode, str] = MappingProxyType(
         ErrorCode.PAYMENT_ENDED: "The payment has ended. It can no longer be cancelled.",
         ErrorCode.PAYMENT_NOT_FOUND: "There is no such payment.",
         ErrorCode.PAYMENT_NOT_REFUNDABLE: "Only a payment that has succeeded can be refunded.",
+        ErrorCode.PAYMENT_DISPUTED: "The customer's bank has disputed the payment.",
         ErrorCode.REFUND_NOT_FOUND: "There is no such refund.",
         ErrorCode.REFUND_TOO_LARGE: "The refund is more than what is left to refund.",
         ErrorCode.REFUND_REFUSED: "The payment gateway refused the refund (409).",
@@ -120,6 +121,7 @@ CANCEL_CODES = (
 REFUND_CODES = (
     ErrorCode.PAYMENT_NOT_FOUND,
     ErrorCode.PAYMENT_NOT_REFUNDABLE,
+    ErrorCode.PAYMENT_DISPUTED,
     RequestErrorCode.BODY_TOO_LARGE,
     RequestErrorCode.UNSUPPORTED_MEDIA_TYPE,
     ErrorCode.REFUND_TOO_LARGE,

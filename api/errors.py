@@ -57,6 +57,7 @@ STATUSES: Mapping[ErrorCode | RequestErrorCode, HTTPStatus] = MappingProxyType(
         ErrorCode.PAYMENT_NOT_FOUND: HTTPStatus.NOT_FOUND,
         ErrorCode.PAYMENT_ENDED: HTTPStatus.CONFLICT,
         ErrorCode.PAYMENT_NOT_REFUNDABLE: HTTPStatus.CONFLICT,
+        ErrorCode.PAYMENT_DISPUTED: HTTPStatus.CONFLICT,
         ErrorCode.REFUND_TOO_LARGE: HTTPStatus.UNPROCESSABLE_ENTITY,
         ErrorCode.REFUND_NOT_FOUND: HTTPStatus.NOT_FOUND,
         RequestErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,

@@ -56,7 +56,7 @@ class JsonRoute(APIRoute):
 def _refuse_unreadable(request: Request) -> None:
     if len(request.scope["query_string"]) > MAX_QUERY_BYTES:
         raise HTTPException(400, f"The query is longer than {MAX_QUERY_BYTES} bytes")
-    if _has_body(request) and _content_type(request) != "application/json":
+    if _has_body(request) and content_type(request) != "application/json":
         raise HTTPException(415, "Send the header Content-Type: application/json")
 
 
@@ -65,7 +65,8 @@ def _has_body(request: Request) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
-def _content_type(request: Request) -> str:
+def content_type(request: Request) -> str:
+    """The media type of the body, in lower case and without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

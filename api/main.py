@@ -16,16 +16,22 @@ from activities.adapters.gateway_timeline import GatewayTimeline
 from activities.adapters.json_client import JsonClient, create_client
 from activities.adapters.kafka import ping
 from activities.adapters.kafka_timeline import KafkaTimeline
+from activities.adapters.stripe.connection import StripeAccount, stripe_account
 from api.admission import ConcurrencyLimit
 from api.app import create_app
+from api.checkout import Checkout
 from api.dependencies import Resources
 from api.identity import AT_JWT, TOKEN_TYPES, TRUST_EVERYONE, Authenticator, IssuerKeys
+from api.next_action import NextActions
 from api.pay import CancelPayment, FindPayment, PayOrder
 from api.readiness import Check, Readiness, WarningCheck
 from api.redis import RedisPaymentCache, RedisRateLimit
 from api.refund import MakeRefund
 from api.server import SECURITY_HEADERS, BoundedProtocol
-from api.timeline import SOURCE_TIMEOUT_SECONDS, ReadSource, Timeline
+from api.timeline import SOURCE_TIMEOUT_SECONDS, ReadSource, Timeline, by_gateway
+from api.webhooks.ports import Webhooks
+from api.webhooks.stripe import StripeWebhook
+from api.webhooks.workflow_signals import TemporalSignals
 from api.workflow_client import TemporalWorkflows
 from bootstrap import kafka, logs, temporal
 from bootstrap.process import run
@@ -38,6 +44,7 @@ from db.refunds import RefundStore
 from db.search import PaymentSearch
 from db.timeline import DatabaseTimeline
 from domain.errors import ErrorCode
+from domain.gateways import GatewayName
 from domain.reconciliation import overdue
 from domain.timeline import Source
 from workflows.timeline import WorkflowTimeline
@@ -66,7 +73,9 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
     wait = timedelta(seconds=settings.payment_wait_seconds)
     workflows = TemporalWorkflows(client, wait, settings.reservation_wait_seconds)
     cache = RedisPaymentCache(redis)
-    timeline = await _build_timeline(settings, stack, DatabaseTimeline(engine), client)
+    stripe = await _stripe(settings, stack)
+    timeline = await _build_timeline(settings, stack, DatabaseTimeline(engine), client, stripe)
+    next_actions = NextActions({GatewayName.STRIPE: stripe.next_actions()} if stripe else {})
     limit = ConcurrencyLimit(settings.payments_at_once, settings.payment_slow_seconds)
     required = {
         "postgresql": payments.ping,
@@ -74,8 +83,10 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
         "searchAttributes": workflows.find_search_attributes,
     }
     return Resources(
-        pay_order=PayOrder(payments, IdempotencyKeys(engine), workflows, cache),
-        find_payment=FindPayment(payments, cache),
+        pay_order=PayOrder(
+            payments, IdempotencyKeys(engine), workflows, cache, next_actions, _checkout(settings)
+        ),
+        find_payment=FindPayment(payments, cache, next_actions),
         cancel_payment=CancelPayment(payments, workflows),
         make_refund=MakeRefund(refunds, workflows),
         payment_list=PaymentSearch(engine),
@@ -89,15 +100,48 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
             others={"redis": cache.ping, **_neighbour_checks(settings)},
             warnings={"reconciliation": _reconciliation_check(ReconciliationRounds(engine))},
         ),
+        webhooks=_webhooks(settings, payments, refunds, client),
+    )
+
+
+def _webhooks(
+    settings: Settings, payments: PaymentStore, refunds: RefundStore, client: Client
+) -> Webhooks:
+    """The webhook handlers, of the gateways whose signing secrets are set.
+
+    In production, only events of Stripe's live mode are accepted; elsewhere only of test mode.
+    """
+    if not settings.stripe_webhook_secrets:
+        return {}
+    livemode, secrets = settings.environment == "production", settings.stripe_webhook_secrets
+    webhook = StripeWebhook(payments, refunds, TemporalSignals(client), secrets, livemode)
+    return {GatewayName.STRIPE: webhook}
+
+
+def _checkout(settings: Settings) -> Checkout:
+    return Checkout(
+        settings.gateway,
+        settings.payment_return_url,
+        settings.customer_action_seconds,
+        settings.checkout == "hosted",
     )
 
 
 async def _build_timeline(
-    settings: Settings, stack: AsyncExitStack, records: ReadSource, client: Client
+    settings: Settings,
+    stack: AsyncExitStack,
+    records: ReadSource,
+    client: Client,
+    stripe: StripeAccount | None,
 ) -> Timeline:
     sources: dict[Source, ReadSource] = {
         Source.POSTGRESQL: records,
-        Source.GATEWAY: GatewayTimeline(await _gateway(settings, stack)),
+        Source.GATEWAY: by_gateway(
+            {
+                GatewayName.SIMULATOR: GatewayTimeline(await _gateway(settings, stack)),
+                **({GatewayName.STRIPE: stripe.timeline()} if stripe else {}),
+            }
+        ),
         Source.TEMPORAL: WorkflowTimeline(client),
         Source.KAFKA: KafkaTimeline(kafka.connection(settings)),
     }
@@ -115,6 +159,19 @@ def _reconciliation_check(rounds: ReconciliationRounds) -> WarningCheck:
 async def _gateway(settings: Settings, stack: AsyncExitStack) -> JsonClient:
     client = await stack.enter_async_context(create_client(str(settings.gateway_url)))
     return JsonClient(client, "The gateway", ErrorCode.GATEWAY_UNAVAILABLE, SOURCE_TIMEOUT_SECONDS)
+
+
+async def _stripe(settings: Settings, stack: AsyncExitStack) -> StripeAccount | None:
+    """Stripe, if the process has a key, which needs to read only."""
+    if settings.stripe_api_key is None:
+        return None
+    connecting = stripe_account(
+        settings.stripe_url,
+        settings.stripe_api_key,
+        seconds=SOURCE_TIMEOUT_SECONDS,
+        per_second=settings.stripe_requests_per_second,
+    )
+    return await stack.enter_async_context(connecting)
 
 
 async def _build_authenticator(settings: Settings, stack: AsyncExitStack) -> Authenticator:
@@ -146,7 +203,8 @@ def _neighbour_checks(settings: Settings) -> dict[str, Check]:
         "kafka": partial(ping, kafka.connection(settings)),
         "ordering": health_check(settings.ordering_url),
         "inventory": health_check(settings.inventory_url),
-        "gateway": health_check(settings.gateway_url),
+        # Stripe has no address for this. While it is away, payments wait, and operators see them.
+        **({} if settings.gateway == "stripe" else {"gateway": health_check(settings.gateway_url)}),
     }
 
 

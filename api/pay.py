@@ -7,22 +7,27 @@ from http import HTTPStatus
 from typing import NamedTuple
 from uuid import UUID
 
+from api.checkout import Checkout
 from api.errors import STATUSES
 from api.identity import Principal
+from api.next_action import NextAction, NextActions, Turn
 from api.ports import IdempotencyKeys, PaymentCache, Payments, PaymentWorkflows, RunningPayment
-from api.row_reads import RowReads
+from api.row_reads import CustomerReads, RowReads
 from db.idempotency import KeyClaim
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import Payment, PaymentInstruction
+from domain.instruction import PaymentInstruction
+from domain.payment import Payment
 
 
 class Outcome(NamedTuple):
-    """A payment that has ended, or is pending because waiting for it took too long."""
+    """A payment that has ended, or is pending: waiting for it took too long, or it waits itself."""
 
     payment: Payment
     replayed: bool = False
     is_recorded: bool = True
     """Whether it has a row already. If not, nothing was charged yet."""
+    next_action: NextAction | None = None
+    """What its customer must do, if it waits for that."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class PayOrder:
     keys: IdempotencyKeys
     workflows: PaymentWorkflows
     cache: PaymentCache
+    next_actions: NextActions
+    checkout: Checkout = field(default_factory=Checkout)
     reads: RowReads = field(default_factory=RowReads)
 
     async def __call__(self, instruction: PaymentInstruction, key: str | None) -> Outcome:
@@ -59,6 +66,14 @@ class PayOrder:
                 await self.keys.reassign(claim, outcome.payment.id)
         return outcome
 
+    async def holder_of(self, order_id: UUID, customer_id: UUID) -> Outcome | None:
+        """The payment that holds the order, as this customer sees it; None if none does."""
+        live = await self.payments.find_live(order_id)
+        if live is None:
+            return None
+        turn = await self._turn(live, customer_id)
+        return Outcome(live.as_shown_to_callers, next_action=turn.action)
+
     async def _repeat(self, instruction: PaymentInstruction, claim: KeyClaim) -> Outcome:
         """The outcome for a key that an earlier request had.
 
@@ -72,10 +87,10 @@ class PayOrder:
         if earlier is not None and _is_replayed(earlier):
             return Outcome(earlier, replayed=True)
         if earlier is None:  # its workflow may have been lost before it had recorded the payment
-            again = {"payment_id": claim.payment_id, "resumed": True}
-            instruction = instruction.model_copy(update=again)
+            asked = self.checkout.about(instruction, claim.payment_id)
+            instruction = asked.model_copy(update={"resumed": True})
         elif not earlier.is_final:
-            instruction = earlier.to_resume()
+            instruction = earlier.to_resume(self.checkout.about(instruction, claim.payment_id))
         return await self._start(instruction)
 
     async def _pay(self, instruction: PaymentInstruction) -> Outcome:
@@ -92,13 +107,15 @@ class PayOrder:
             running = await self.workflows.start_or_join(instruction)
         except PaymentError as error:
             raise await self._refusal_or_closing(error, instruction) from error
-        ended = await self._wait_for_end(running, instruction.order_id)
-        if ended is not None:
-            await self.cache.put(ended)
-            return Outcome(ended)
+        reached = await self._wait_for_end(running, instruction)
+        if reached is not None:
+            if reached.payment.is_final:
+                await self.cache.put(reached.payment)
+            return reached
         recorded = await self._recorded(running.payment_id, instruction.order_id)
         if recorded is not None:
-            return Outcome(recorded.as_shown_to_callers)
+            turn = await self._turn(recorded, instruction.customer_id)
+            return Outcome(recorded.as_shown_to_callers, next_action=turn.action)
         accepted = instruction.model_copy(update={"payment_id": running.payment_id})
         return Outcome(Payment.pending(accepted), is_recorded=False)
 
@@ -114,28 +131,44 @@ class PayOrder:
                 return closing.refusal_for(instruction.customer_id)
         return refusal
 
-    async def _wait_for_end(self, running: RunningPayment, order_id: UUID) -> Payment | None:
-        """Wait until the workflow has ended, or until the row has an irrevocable ending.
+    async def _wait_for_end(
+        self, running: RunningPayment, instruction: PaymentInstruction
+    ) -> Outcome | None:
+        """Wait for the end of the workflow, or for a row that says enough.
 
-        Callers do not wait until Kafka has the event. But if the payment has failed without an
-        event, they wait for the workflow: it ends soon, and the order cannot be paid before.
-        Returns None if the API's waiting time ends first.
+        Callers do not wait until Kafka has the event: an irrevocable ending is enough. But if the
+        payment has failed without an event, they wait for the workflow: it ends soon, and the order
+        cannot be paid before. Nor do they wait while the payment waits for its customer. Returns
+        None if the API's waiting time ends first.
         """
         workflow = asyncio.ensure_future(running.wait_for_end())
+        reads = self.reads if instruction.customer_action is None else CustomerReads()
+        has_asked = False
         try:
-            for pause in self.reads.pauses():
+            for pause in reads.pauses():
                 if (await asyncio.wait({workflow}, timeout=pause))[0]:
                     break
-                recorded = await self._recorded(running.payment_id, order_id)
+                recorded = await self._recorded(running.payment_id, instruction.order_id)
                 if recorded is not None and recorded.is_irrevocable and recorded.has_event:
-                    self.reads.note(are_useful=True)
-                    return recorded
+                    reads.note(are_useful=True)
+                    return Outcome(recorded)
+                if recorded is not None and recorded.wait is not None and not has_asked:
+                    turn = await self._turn(recorded, instruction.customer_id)
+                    if turn.is_customers:
+                        return Outcome(recorded, next_action=turn.action)
+                    has_asked = True  # the gateway goes on without the customer
             ended = await workflow
             if ended is not None and ended.has_event:
-                self.reads.note(are_useful=False)
-            return ended
+                reads.note(are_useful=False)
+            return Outcome(ended) if ended is not None else None
         finally:
             workflow.cancel()
+
+    async def _turn(self, payment: Payment, customer_id: UUID) -> Turn:
+        """Whether it is the customer's turn. Another customer never learns what to do."""
+        if payment.customer_id != customer_id:
+            return Turn(is_customers=False)
+        return await self.next_actions(payment)
 
     async def _recorded(self, payment_id: UUID, order_id: UUID) -> Payment | None:
         """The payment that the workflow processes: its own, or the success that holds the order.
@@ -155,6 +188,7 @@ class FindPayment:
 
     payments: Payments
     cache: PaymentCache
+    next_actions: NextActions
 
     async def __call__(self, payment_id: UUID, caller: Principal) -> Payment:
         """The payment as it is recorded.
@@ -171,6 +205,10 @@ class FindPayment:
         """
         found = await self.cache.get(payment_id) or await self.payments.find(payment_id)
         return _owned(caller, found)
+
+    async def next_action(self, payment: Payment) -> NextAction | None:
+        """What the customer of a payment that the caller may read must do, if it waits for that."""
+        return (await self.next_actions(payment)).action
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """The routes of payments: pay an order, list, read and cancel payments."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 
+from api.checkout import RefusedMemberError
 from api.dependencies import (
     CancelPaymentDep,
     FindPaymentDep,
@@ -28,7 +30,9 @@ from api.documented_errors import CANCEL_CODES, PAYMENT_CODES
 from api.errors import RETRY_LATER, problem
 from api.idempotency_key import REPLAYED, idempotency_key
 from api.json_route import JsonRoute, json_response
+from api.next_action import WaitingEnvelope
 from api.pages import PaymentPage, PaymentQuery
+from api.pay import Outcome
 from api.schemas import Id, PaymentEnvelope, PaymentRequest
 from api.timeline import TimelineEnvelope
 from domain.errors import ErrorCode, PaymentError
@@ -46,7 +50,7 @@ payments = APIRouter(prefix="/payments", tags=["payments"], route_class=JsonRout
     response_model=PaymentEnvelope,
     openapi_extra={"parameters": [IDEMPOTENCY_KEY]},
     responses={
-        **payment_responses(),
+        **payment_responses(WaitingEnvelope),
         **payment_failures(*PAYMENT_CODES),
     },
 )
@@ -56,11 +60,19 @@ async def create_payment(
     """Pay an order. Repeating the request never pays it twice."""
     if not caller.acts_for(body.customer_id):
         raise PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The token belongs to another customer.")
-    instruction = body.to_instruction(requested_at=datetime.now(UTC))
+    try:
+        instruction = pay_order.checkout.instruction(body, datetime.now(UTC))
+    except RefusedMemberError as error:
+        held = await pay_order.holder_of(body.order_id, body.customer_id)
+        if held is None:
+            loc = ("body", error.member)
+            raise RequestValidationError([{"loc": loc, "msg": str(error)}]) from error
+        # Repeated after the gateway was changed: its payment is at the gateway before.
+        return _response(request, held, asked_by=body.customer_id)
     outcome = await pay_order(instruction, idempotency_key(request))
     if not outcome.is_recorded:
         return json_response(PaymentEnvelope.of(outcome.payment, ACCEPTED), 202, RETRY_LATER)
-    response = _response(request, outcome.payment, asked_by=body.customer_id)
+    response = _response(request, outcome, asked_by=body.customer_id)
     if outcome.replayed:
         response.headers.update(REPLAYED)
     return response
@@ -81,7 +93,7 @@ async def list_payments(
 
 @payments.get(
     "/{paymentId}",
-    response_model=PaymentEnvelope,
+    response_model=WaitingEnvelope,
     responses={**read_responses(), **failures(ErrorCode.PAYMENT_NOT_FOUND)},
 )
 async def get_payment(
@@ -89,7 +101,9 @@ async def get_payment(
 ) -> Response:
     """Read a payment. `success` says whether the payment has succeeded."""
     payment = await find_payment.cached(payment_id, caller)
-    return json_response(PaymentEnvelope.of(payment.as_shown_to_callers, payment.error_message))
+    action = await find_payment.next_action(payment)
+    shown = payment.as_shown_to_callers
+    return json_response(WaitingEnvelope.of(shown, payment.error_message, action))
 
 
 @payments.get(
@@ -122,7 +136,7 @@ async def get_timeline(
     status_code=202,
     response_model=PaymentEnvelope,
     responses={
-        202: payment_responses()[202],
+        202: payment_responses(PaymentEnvelope)[202],
         **failures(*CANCEL_CODES),
     },
 )
@@ -135,10 +149,11 @@ async def cancel_payment(
     """Cancel a running payment. Unless it is too late, it fails with the code PAYMENT_CANCELLED."""
     payment = await find_payment(payment_id, caller)
     await cancel(payment)
-    return _still_running(payment)
+    return _still_running(PaymentEnvelope.of(payment, STILL_RUNNING), payment)
 
 
-def _response(request: Request, payment: Payment, asked_by: UUID) -> Response:
+def _response(request: Request, outcome: Outcome, asked_by: UUID) -> Response:
+    payment = outcome.payment
     if payment.customer_id != asked_by:
         error = PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The order belongs to another customer.")
         return problem(request, error)
@@ -148,9 +163,10 @@ def _response(request: Request, payment: Payment, asked_by: UUID) -> Response:
         error = PaymentError.recorded(payment.error_code, payment.error_message)
         shown = None if error.code is ErrorCode.CUSTOMER_MISMATCH else payment
         return problem(request, error, payment=shown, instance=f"/payments/{payment.id}")
-    return _still_running(payment)
+    body = WaitingEnvelope.of(payment, STILL_RUNNING, outcome.next_action)
+    return _still_running(body, payment)
 
 
-def _still_running(payment: Payment) -> Response:
+def _still_running(body: dict[str, Any], payment: Payment) -> Response:
     address = {"location": f"/payments/{payment.id}"}
-    return json_response(PaymentEnvelope.of(payment, STILL_RUNNING), 202, address | RETRY_LATER)
+    return json_response(body, 202, address | RETRY_LATER)

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from db.idempotency import KeyClaim
 from db.search import Search
-from domain.payment import Payment, PaymentInstruction
+from domain.instruction import PaymentInstruction
+from domain.payment import Payment
 from domain.refund import Refund
 
 

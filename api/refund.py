@@ -1,11 +1,16 @@
 """The use case of refunds. A repeated request with the same key is the same refund."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from api.ports import Refunds, RefundWorkflows
 from domain.errors import ErrorCode, PaymentError
 from domain.refund import Refund
+
+PAUSE = 1.0
+"""Seconds between two looks whether a refund is pending at its gateway. Chosen, not measured."""
 
 
 class RefundOutcome(NamedTuple):
@@ -33,11 +38,27 @@ class MakeRefund:
         known = await self.refunds.find(requested.id)
         if known is not None and known.is_final:
             return RefundOutcome(_of_same_amount(known, requested), replayed=True)
-        made = await self.workflows.refund(known or requested)
+        made = await self._make(known or requested)
         made = made or await self.refunds.find(requested.id)
         return RefundOutcome(
             _of_same_amount(made or requested, requested), is_recorded=made is not None
         )
+
+    async def _make(self, refund: Refund) -> Refund | None:
+        """Wait for the end of the refund; or until it is pending at a gateway that opens.
+
+        There it may be pending for days. Returns None if waiting takes too long.
+        """
+        making = asyncio.ensure_future(self.workflows.refund(refund))
+        try:
+            while refund.terms.opens and not (await asyncio.wait({making}, timeout=PAUSE))[0]:
+                with suppress(PaymentError):
+                    recorded = await self.refunds.find(refund.id)
+                    if recorded is not None and recorded.is_pending_at_gateway:
+                        return recorded
+            return await making
+        finally:
+            making.cancel()
 
 
 def _of_same_amount(refund: Refund, requested: Refund) -> Refund:

@@ -133,9 +133,11 @@ def _refuse_query(request: Request) -> None:
 
 def _requested(body: RefundRequest, payment: Payment, key: str) -> Refund:
     try:
-        return body.to_refund(payment, key, requested_at=datetime.now(UTC))
+        refund = body.to_refund(payment, key, requested_at=datetime.now(UTC))
+        refund.terms.amounts.check(refund.amount)
     except ValueError as error:
         raise RequestValidationError([{"loc": ("body", "amount"), "msg": str(error)}]) from error
+    return refund
 
 
 def _response(request: Request, refund: Refund, payment: Payment) -> Response:

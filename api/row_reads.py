@@ -1,6 +1,7 @@
 """When the row of a running payment is read, besides waiting for its workflow."""
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 FIRST_READ_SECONDS = 1.0
 """How long only the workflow is awaited, as long as Kafka responds. Most payments take less, so the
@@ -10,6 +11,11 @@ EARLY_READ_SECONDS = 0.1
 ended. Chosen, not measured."""
 LONGEST_PAUSE_SECONDS = 1.0
 """Longest pause between two reads of the row of a slow payment. Chosen, not measured."""
+CUSTOMER_READ_SECONDS = 0.25
+"""The pause between two reads where the payment may wait for its customer, who waits for the
+address to go to. A bank's answer takes a second or more. Chosen, not measured."""
+CUSTOMER_READS = 40
+"""After so many reads (10 s) the pauses are the longest ones. Chosen, not measured."""
 
 
 class RowReads:
@@ -23,12 +29,23 @@ class RowReads:
         self._are_useful = False
 
     def pauses(self) -> Iterator[float]:
-        """The pauses in seconds, without end: each is twice the one before, up to the longest."""
+        """Yields pauses in seconds, and never ends. Each is twice the last, up to the longest."""
         pause = EARLY_READ_SECONDS if self._are_useful else FIRST_READ_SECONDS
         while True:
             yield pause
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def note(self, *, are_useful: bool) -> None:
-        """Note whether a payment with an event was known to have ended by its row."""
+        """Remember whether reading the row was useful for the latest payment.
+
+        It was if the row said how the payment ended while its workflow was still running.
+        """
         self._are_useful = are_useful
+
+
+class CustomerReads(RowReads):
+    """The pauses before each read of the row of a payment that may wait for its customer."""
+
+    def pauses(self) -> Iterator[float]:
+        """Yields pauses in seconds, and never ends: short ones at first, then the longest."""
+        return chain(repeat(CUSTOMER_READ_SECONDS, CUSTOMER_READS), repeat(LONGEST_PAUSE_SECONDS))

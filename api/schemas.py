@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -18,16 +18,12 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from api.payment_token import PaymentToken
 from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode, RecordedCode, RecordedReason
+from domain.instruction import PaymentMethod, RecordedMethod
 from domain.money import CurrencyCode, Money
-from domain.payment import (
-    Payment,
-    PaymentInstruction,
-    PaymentMethod,
-    PaymentStatus,
-    RecordedMethod,
-)
+from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
 
 NIL = UUID(int=0)
@@ -95,18 +91,15 @@ class PaymentRequest(BaseModel):
     payment_method: Annotated[
         PaymentMethod, BeforeValidator(_method), _unless_null(PaymentMethod.CREDIT_CARD)
     ] = PaymentMethod.CREDIT_CARD
-
-    def to_instruction(self, requested_at: datetime) -> PaymentInstruction:
-        """The instruction for a new payment, with a new payment id, which never changes."""
-        return PaymentInstruction(
-            payment_id=uuid4(),
-            order_id=self.order_id,
-            customer_id=self.customer_id,
-            reservation_id=self.reservation_id,
-            amount=self.amount,
-            payment_method=self.payment_method,
-            requested_at=requested_at,
-        )
+    payment_method_token: Annotated[
+        PaymentToken,
+        Field(
+            repr=False,
+            description="The card, as the gateway's own page has named it. Needed where payments "
+            "are charged by a gateway that takes tokens, unless customers can give the card on "
+            "that gateway's page; otherwise it is ignored.",
+        ),
+    ] = None
 
 
 class RefundRequest(BaseModel):

@@ -110,3 +110,18 @@ class TimelineEnvelope(PaymentEnvelope):
             timeline=[TimelineEntry(**entry._asdict()) for entry in found.entries],
             silent=sorted(found.silent),
         ).model_dump(by_alias=True)
+
+
+def by_gateway(sources: Mapping[str, ReadSource]) -> ReadSource:
+    """Reads the source of the payment's own gateway.
+
+    Raises PaymentError(GATEWAY_UNAVAILABLE) if this process cannot reach it.
+    """
+
+    async def read(payment: Payment, refunds: Sequence[Refund]) -> Sequence[Entry]:
+        if payment.gateway not in sources:
+            message = f"The gateway {payment.gateway} has no address here."
+            raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, message)
+        return await sources[payment.gateway](payment, refunds)
+
+    return read

@@ -15,7 +15,8 @@ from api.ports import RunningPayment
 from api.refusals import Refusals
 from domain import names
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import RESERVATION_WAIT_SECONDS, Payment, PaymentInstruction
+from domain.instruction import RESERVATION_WAIT_SECONDS, PaymentInstruction
+from domain.payment import Payment
 from domain.refund import Refund
 from workflows.operator_view import ORDER_ID, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow

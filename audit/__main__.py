@@ -8,16 +8,17 @@ import sys
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 
-from activities.adapters.gateway_ledger import HttpGatewayLedger
+from activities.adapters.gateway_ledger import AllLedgers, HttpGatewayLedger
 from activities.adapters.json_client import create_client
 from activities.adapters.kafka_records import KafkaRecords
 from activities.adapters.order_states import HttpOrderStates
-from activities.audit_ports import Record
+from activities.adapters.stripe.connection import stripe_account
+from activities.audit_ports import GatewayLedger, Record
 from audit.books import Books
 from audit.invariants import INVARIANTS, Violation, kept_of, violations
 from audit.sources import Sources, UnreadableError, read_books
@@ -26,6 +27,8 @@ from bootstrap.settings import Settings, read_settings
 from db.audit import AuditQueries
 from db.engine import create_engine
 
+STRIPE_SECONDS = 30.0
+"""Time limit for one page of Stripe's lists. Chosen, not measured."""
 MIN_AGE = timedelta(minutes=3)
 """Younger payments may still be running, or wait for the reconciliation, which runs every minute.
 Chosen, not measured."""
@@ -42,19 +45,34 @@ async def open_sources(settings: Settings) -> AsyncIterator[Sources]:
     """Clients of all sources. Raises UnreadableError if Temporal cannot be reached."""
     engine = create_engine(str(settings.database_url), application_name="payment-audit")
     async with (
-        create_client(str(settings.gateway_url)) as gateway,
+        AsyncExitStack() as stack,
         create_client(str(settings.ordering_url)) as ordering,
     ):
         try:
             yield Sources(
                 database=AuditQueries(engine),
-                ledger=HttpGatewayLedger(gateway),
+                ledger=AllLedgers([each async for each in _ledgers(settings, stack)]),
                 ordering=HttpOrderStates(ordering),
                 events=KafkaRecords(kafka.connection(settings)),
                 temporal=await _connect(settings),
             )
         finally:
             await engine.dispose()
+
+
+async def _ledgers(settings: Settings, stack: AsyncExitStack) -> AsyncIterator[GatewayLedger]:
+    """The ledgers of the gateways that have an address: earlier payments may be at another one."""
+    if settings.gateway == "simulator" or "gateway_url" in settings.model_fields_set:
+        http = await stack.enter_async_context(create_client(str(settings.gateway_url)))
+        yield HttpGatewayLedger(http)
+    if settings.stripe_api_key is not None:
+        connecting = stripe_account(
+            settings.stripe_url,
+            settings.stripe_api_key,
+            seconds=STRIPE_SECONDS,
+            per_second=settings.stripe_requests_per_second,
+        )
+        yield (await stack.enter_async_context(connecting)).ledger()
 
 
 async def read_records(servers: str) -> Mapping[str, Sequence[Record]]:

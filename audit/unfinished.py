@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from audit.books import Books
+from audit.invariants import RUNNING
 from domain import names
 from domain.payment import Payment
 from domain.refund import Refund, RefundStatus
@@ -15,8 +16,10 @@ def leave_out_young(books: Books, until: datetime, unfinished: AbstractSet[UUID]
 
     Young means: created or ended at `until` or later, or ended while the books were read.
     `unfinished` has the ids of those that had not ended when the audit began to read. An old
-    payment that has not ended stays in the books, even if the customer pays the order again.
+    payment that has not ended stays in the books, even if the customer pays the order again. A
+    refund that is pending at its gateway, which may take days, is left out with running workflows.
     """
+    waits = any(each.is_pending_at_gateway for each in books.refunds)
     subjects: list[Payment | Refund] = [*books.payments, *books.refunds]
     young = {
         each.id
@@ -33,6 +36,7 @@ def leave_out_young(books: Books, until: datetime, unfinished: AbstractSet[UUID]
         for each in books.runs
         if (each.started_at is None or each.started_at < until)
         and (each.result is None or each.result.id not in young)
+        and not (waits and each.status == RUNNING)
     ]
     books.payments = [each for each in books.payments if each.id not in young]
     books.refunds = [each for each in books.refunds if each.id not in young]
@@ -46,6 +50,8 @@ def is_unfinished(each: Payment | Refund) -> bool:
 
 
 def _is_young(each: Payment | Refund, until: datetime) -> bool:
+    if isinstance(each, Refund) and each.is_pending_at_gateway:
+        return True
     return each.created_at >= until or (each.processed_at or each.created_at) >= until
 
 

@@ -1,6 +1,7 @@
 """A cheap HTTP/1.1 connection for a load generator: one request at a time, kept alive."""
 
 import asyncio
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import NamedTuple, Self, cast
 
@@ -69,3 +70,31 @@ class Connection(asyncio.Protocol):
         assert self._answered
         status = HTTPStatus(self._parser.get_status_code())
         self._answered.set_result(Answer(status, self._says_when))
+
+
+@dataclass
+class Connections:
+    """Connections to the server at `port`, which are kept for the next requests."""
+
+    port: int
+    _idle: list[Connection] = field(default_factory=list)
+
+    async def post(self, path: str, body: bytes) -> Answer:
+        """Send a JSON body. Raises OSError if no response comes."""
+        connection = await self._take()
+        answer = await connection.post(path, body)
+        self._idle.append(connection)
+        return answer
+
+    def close(self) -> None:
+        """Close all connections that no request uses."""
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    async def _take(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+        return await Connection.open(self.port)

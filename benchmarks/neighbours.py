@@ -1,8 +1,8 @@
-"""Ordering, Inventory and gateway at almost no cost: `python -m benchmarks.neighbours PORT ...`.
+"""Ordering, Inventory and gateway for measurements: `python -m benchmarks.neighbours PORT ...`.
 
-For measurements: the responses are those that the adapters validate, made without any state. Every
-order is pending and costs 150.00 USD, every reservation is active, every charge is captured, except
-that of an order whose id begins with DECLINED. `GET /counts` returns how many requests came so far.
+They need almost no CPU time. They keep no state, and send valid responses: every order is pending
+and costs 150.00 USD, every reservation is active, every charge is captured, except that of an order
+whose id begins with DECLINED. `GET /counts` returns the number of requests so far.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from devstack.stack.ports import HOST
 CUSTOMER = "5b4a1b5e-0d51-4f7e-8c9b-2f6f1a3f0c11"
 """The customer of every order and reservation."""
 DECLINED = "00000402"
-"""How the id of an order begins whose charge is declined."""
+"""The charge of an order is declined if the order's id begins with this."""
 
 _MONEY = '"amount":150.00,"currency":"USD","isSimulated":true'
 _ORDER = (
@@ -66,8 +66,8 @@ ROUTES: Mapping[tuple[str, str, int], Callable[[str, str, bytes], Response]] = M
         ("GET", "refunds", 1): lambda refund, _, __: (404, _NO_REFUND % refund),
     }
 )
-"""By method, first part of the path, and number of the other parts: makes the response from the
-second part, the `Idempotency-Key` and the body."""
+"""Functions that make a response, by method, first part of the path, and number of the other parts.
+Each gets the second part of the path, the `Idempotency-Key` and the body."""
 
 
 class Neighbours:

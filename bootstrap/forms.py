@@ -5,12 +5,29 @@ the message says what the value must be.
 """
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 from limits import parse_many
+from pydantic import SecretStr
 
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:]+\])(?P<port>:[1-9][0-9]{0,4})?")
 """As browsers send it (RFC 6454 section 6.2): in lower case, without a path or the default port."""
+STRIPE_KEY = re.compile(r"(?:sk|rk)_(?:test|live)_\w+", re.ASCII)
+"""A secret or a restricted key: https://docs.stripe.com/keys. A publishable one cannot charge."""
+WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{8,}")
+"""A signing secret of an endpoint: https://docs.stripe.com/webhooks/signature. Stripe's have 32
+letters after the prefix; a shorter one than this could be guessed."""
+MAX_WEBHOOK_SECRETS = 3
+"""Stripe signs with two while a secret is replaced. One more, so that a replacement may overlap."""
+PAYMENT_ID = "{paymentId}"
+"""What stands for the payment's id in the address to which customers come back."""
+MAX_RETURN_URL = 1000
+"""The maximum length of that address. Chosen, not measured."""
+RETURN_URL = re.compile(
+    r"https?://(?:[\w\-.~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2}|\{paymentId\})+", re.ASCII
+)
+"""The characters of a URL (RFC 3986). Stripe refuses every payment with another one."""
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -50,3 +67,60 @@ def _is_origin(text: str) -> bool:
     match = ORIGIN.fullmatch(text)
     default = DEFAULT_PORTS.get(text.partition(":")[0])
     return match is not None and (match["port"] is None or match["port"] != default)
+
+
+def stripe_key(key: SecretStr | None) -> SecretStr | None:
+    if key is not None and not STRIPE_KEY.fullmatch(key.get_secret_value()):
+        raise ValueError("a key of Stripe that begins with sk_ or rk_, then test_ or live_")
+    return key
+
+
+def is_live(key: SecretStr | None) -> bool:
+    """Whether this key of Stripe moves real money."""
+    return key is not None and "_live_" in key.get_secret_value()[:8]
+
+
+def webhook_secrets(value: object) -> object:
+    """Parse the signing secrets of webhooks. An empty one would accept what anybody signs."""
+    if not isinstance(value, str):
+        return value
+    found = tuple(each.strip() for each in value.split(","))
+    if len(found) > MAX_WEBHOOK_SECRETS or not all(map(WEBHOOK_SECRET.fullmatch, found)):
+        raise ValueError(
+            f"1 to {MAX_WEBHOOK_SECRETS} secrets that begin with whsec_, separated by commas"
+        )
+    return found
+
+
+def return_url(template: str | None) -> str | None:
+    """The address to which customers come back, with the payment's id in its path or its query."""
+    if template is not None and not _is_return_url(template):
+        raise ValueError(
+            f"an https:// URL with {PAYMENT_ID} once in its path or query, such as "
+            f"https://shop.example/paid?payment={PAYMENT_ID}, or an http:// one of this machine"
+        )
+    return template
+
+
+def _is_return_url(template: str) -> bool:
+    if len(template) > MAX_RETURN_URL or not RETURN_URL.fullmatch(template):
+        return False
+    try:
+        url = urlsplit(template)
+        is_reachable = url.scheme == "https" or is_loopback(url.hostname)
+        names_a_server = bool(url.hostname) and "@" not in url.netloc and url.port != 0
+    except ValueError:
+        return False
+    where = f"{url.path}?{url.query}"
+    is_named_once = PAYMENT_ID in where and template.count(PAYMENT_ID) == 1
+    return is_reachable and names_a_server and is_named_once
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether this is a name or an address of the machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address((host or "").strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,14 +1,14 @@
 """Which settings production refuses.
 
-It refuses unencrypted connections to other machines, passwords that everybody knows, and callers
-without authentication.
+It refuses unencrypted connections to other machines, passwords that everybody knows, callers
+without authentication, and gateways that take no money.
 
 A URL is checked by its type, so that the URL of a new setting is checked too. Other settings are
 checked by their names.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,8 +16,14 @@ from limits import parse
 from pydantic import HttpUrl, PostgresDsn, RedisDsn, SecretStr
 from temporalio.envconfig import ClientConfig
 
+from bootstrap import forms
+
 KNOWN_PASSWORDS = {"", "payments", "postgres", "password"}
 """No password, the ones in `docker-compose.yml` and the development stack, and that of examples."""
+KNOWN_WEBHOOK_SECRETS = {"whsec_simulated"}
+"""What signs the webhooks of the development stack."""
+SIMULATOR_URL = "http://gateway:5005"
+"""The default address of the simulated gateway. Production accepts it if GATEWAY is another one."""
 ENCRYPTED_MODES = {"require", "verify-ca", "verify-full"}
 ENCRYPTED_PROTOCOLS = {"SSL", "SASL_SSL"}
 MAX_PER_SECOND = 1000
@@ -83,6 +89,31 @@ def _http(url: HttpUrl, _: Mapping[str, Any]) -> Iterator[str]:
         yield "is not encrypted (use https://)"
 
 
+def _gateway(name: str, _: Mapping[str, Any]) -> Iterator[str]:
+    if name == "simulator":
+        yield "takes no money (set GATEWAY=stripe)"
+
+
+def _gateway_url(url: HttpUrl, earlier: Mapping[str, Any]) -> Iterable[str]:
+    is_unused = earlier.get("gateway") == "stripe" and url == HttpUrl(SIMULATOR_URL)
+    return () if is_unused else _http(url, earlier)
+
+
+def _stripe_key(key: SecretStr | None, _: Mapping[str, Any]) -> Iterator[str]:
+    if key is not None and not forms.is_live(key):
+        yield "is a key of Stripe's test mode, which takes no money (use one with _live_)"
+
+
+def _webhook_secrets(secrets: Iterable[SecretStr], _: Mapping[str, Any]) -> Iterator[str]:
+    if any(each.get_secret_value() in KNOWN_WEBHOOK_SECRETS for each in secrets):
+        yield "has a secret that everybody knows (use those of your endpoint)"
+
+
+def _return_url(url: str | None, _: Mapping[str, Any]) -> Iterator[str]:
+    if url is not None and not url.startswith("https://"):
+        yield "is not encrypted (use https://)"
+
+
 def _kafka(protocol: str, earlier: Mapping[str, Any]) -> Iterator[str]:
     servers = earlier["kafka_bootstrap_servers"].split(",")
     if protocol not in ENCRYPTED_PROTOCOLS and not all(map(_is_local_server, servers)):
@@ -137,10 +168,15 @@ RULES: Mapping[str | type, Rule] = {
     HttpUrl: _http,
     "auth_issuer": _issuer,
     "cors_origins": _origins,
+    "gateway": _gateway,
+    "gateway_url": _gateway_url,
     "kafka_sasl_password": _kafka_password,
     "kafka_security_protocol": _kafka,
     "log_level": _level,
+    "payment_return_url": _return_url,
     "rate_limit": _rate,
+    "stripe_api_key": _stripe_key,
+    "stripe_webhook_secrets": _webhook_secrets,
     "temporal_address": _temporal,
     "trusted_proxies": _proxies,
 }
@@ -174,10 +210,5 @@ def _is_local_server(address: str) -> bool:
 
 def _is_local(host: str | None) -> bool:
     """Whether this host is on this machine: a sidecar or a Unix socket."""
-    name = unquote(host or "").strip("[]")
-    if name == "localhost" or name.startswith("/"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
+    name = unquote(host or "")
+    return name.startswith("/") or forms.is_loopback(name)

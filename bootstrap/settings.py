@@ -83,8 +83,58 @@ class Settings(BaseSettings):
     inventory_url: HttpUrl = Field(
         default=HttpUrl("http://inventory:5002"), description="The Inventory service."
     )
+    gateway: Literal["simulator", "stripe"] = Field(
+        default="simulator",
+        description="Where new payments are charged. Payments and their refunds keep the gateway "
+        "that they began with.",
+    )
     gateway_url: HttpUrl = Field(
-        default=HttpUrl("http://gateway:5005"), description="The payment gateway."
+        default=HttpUrl(production.SIMULATOR_URL),
+        description="The simulated gateway, or another one with its protocol.",
+    )
+    stripe_api_key: Annotated[SecretStr | None, AfterValidator(forms.stripe_key)] = Field(
+        default=None,
+        description="Stripe's secret key, or a restricted one that may write PaymentIntents and "
+        "Refunds, and read Disputes if there are webhooks. Needed as long as a payment that began "
+        "there can be refunded.",
+    )
+    stripe_url: HttpUrl = Field(
+        default=HttpUrl("https://api.stripe.com"), description="Stripe's API."
+    )
+    stripe_requests_per_second: int = Field(
+        default=20,
+        ge=1,
+        le=100,
+        description="The most requests that one process sends to one of Stripe's endpoints. Stripe "
+        "takes 25 a second from the whole account: divide that by the number of your workers and "
+        "API processes.",
+    )
+    stripe_webhook_secrets: Annotated[
+        tuple[SecretStr, ...], NoDecode, BeforeValidator(forms.webhook_secrets)
+    ] = Field(
+        default=(),
+        description="The signing secrets of Stripe's webhook endpoint at the API, separated by "
+        "commas: one, or the old and the new one while it is replaced. If not set, the API takes "
+        "no webhooks, and payments ask Stripe from time to time what customers have done.",
+    )
+    checkout: Literal["token", "hosted"] = Field(
+        default="token",
+        description="`hosted`: a payment without a token waits for its customer on Stripe's own "
+        "page. Only the API reads it, and only where GATEWAY is stripe.",
+    )
+    payment_return_url: Annotated[str | None, AfterValidator(forms.return_url)] = Field(
+        default=None,
+        examples=["https://shop.example/paid?payment={paymentId}"],
+        description="The shop's page to which Stripe sends customers back. If not set, no payment "
+        "waits for its customer: a card whose bank asks is declined. Only the API reads it, and "
+        "only where GATEWAY is stripe.",
+    )
+    customer_action_seconds: int = Field(
+        default=600,
+        ge=60,
+        le=3600,
+        description="How long a new payment may wait for its customer; less if its reservation "
+        "ends sooner. Then it fails, and nothing is charged. Only the API reads it.",
     )
     temporal_address: str = Field(
         default="temporal:7233",
@@ -149,7 +199,7 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Annotated[str, AfterValidator(forms.networks)] = Field(
         default="127.0.0.1",
-        description="The proxies whose `X-Forwarded-For` is believed: addresses or networks, "
+        description="The proxies whose `X-Forwarded-For` is trusted: addresses or networks, "
         "separated by commas.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(forms.origins)] = Field(
@@ -195,6 +245,22 @@ class Settings(BaseSettings):
         if protocol.startswith("SASL") and not (value and len(value)):
             raise ValueError(f"given where KAFKA_SECURITY_PROTOCOL is {protocol}")
         return value
+
+    @field_validator("stripe_api_key")
+    @classmethod
+    def _needed_for_stripe(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if key is None and info.data.get("gateway") == "stripe":
+            raise ValueError("given where GATEWAY is stripe")
+        if forms.is_live(key) and info.data.get("environment") == "development":
+            raise ValueError("a test key, such as sk_test_…, where ENVIRONMENT is development")
+        return key
+
+    @field_validator("payment_return_url")
+    @classmethod
+    def _needed_for_hosted(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is None and info.data.get("checkout") == "hosted":
+            raise ValueError("given where CHECKOUT is hosted")
+        return url
 
     @field_validator("*")
     @classmethod

@@ -9,7 +9,8 @@ from sqlalchemy import Column, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.paging import pages
-from db.payments import IS_PENDING, IS_UNPUBLISHED, to_payment
+from db.payment_rows import to_payment
+from db.payments import IS_PENDING, IS_UNPUBLISHED
 from db.reconciliation import ReconciliationRounds
 from db.refunds import EVERY_REFUND, IS_UNFINISHED, to_refund
 from db.statements import Row, fetch_all
@@ -66,9 +67,9 @@ class AuditQueries:
         self._engine = engine
 
     async def orders_since(self, moment: datetime) -> set[UUID]:
-        """The orders of payments created, and of refunds ended, at `moment` or later.
+        """The orders with a payment that was created, or a refund that ended, at `moment` or later.
 
-        A refund that was created since then and has not ended is unfinished.
+        A refund that was created since then and has not ended is in `unfinished`.
         """
         orders = set()
         for query, column in (

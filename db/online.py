@@ -19,7 +19,7 @@ BATCH_ROWS = 1000
 _IS_INVALID = text("SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)::oid")
 
 
-def create_index(name: str, definition: str) -> None:
+def create_index(name: str, definition: str, *, is_unique: bool = False) -> None:
     """Create an index while rows are written. A definition is `bc_payment.payments (created_at)`.
 
     A failed try leaves an invalid index behind, which is dropped first.
@@ -28,7 +28,8 @@ def create_index(name: str, definition: str) -> None:
         found = op.get_bind().execute(_IS_INVALID, {"name": f"{DATABASE_SCHEMA}.{name}"})
         if found.scalar():
             op.execute(f"DROP INDEX CONCURRENTLY {DATABASE_SCHEMA}.{name}")
-        op.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {definition}")
+        unique = "UNIQUE " if is_unique else ""
+        op.execute(f"CREATE {unique}INDEX CONCURRENTLY IF NOT EXISTS {name} ON {definition}")
 
 
 def drop_index(name: str) -> None:

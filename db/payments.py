@@ -10,18 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.paging import pages, readable
-from db.statements import Row, Values, constant, execute, fetch
+from db.payment_rows import to_payment, to_row
+from db.statements import Values, constant, execute, fetch
 from db.tables import payments
+from domain.claim import Claim
+from domain.customer_action import Wait
 from domain.errors import ErrorCode, PaymentError
-from domain.money import Money
-from domain.payment import (
-    UNANNOUNCED,
-    Announcement,
-    Claim,
-    Compensation,
-    Payment,
-    PaymentStatus,
-)
+from domain.payment import UNANNOUNCED, Announcement, Payment, PaymentStatus
 from domain.reconciliation import RowPosition
 
 IS_PENDING = payments.c.status == constant(PaymentStatus.PENDING)
@@ -46,14 +41,21 @@ _ENDING = (
 
 _insert = insert(payments)
 _CLAIM = _insert.on_conflict_do_nothing()
-_SUCCEED = (
+_CAN_SUCCEED = (
+    payments.c.id == bindparam("payment_id"),
+    payments.c.status == PaymentStatus.PENDING,
+    payments.c.compensation_code.is_(None),
+)
+_SUCCEED = update(payments).where(*_CAN_SUCCEED).values({name: bindparam(name) for name in _ENDING})
+_SET_REFERENCE = (
     update(payments)
-    .where(
-        payments.c.id == bindparam("payment_id"),
-        payments.c.status == PaymentStatus.PENDING,
-        payments.c.compensation_code.is_(None),
-    )
-    .values({name: bindparam(name) for name in _ENDING})
+    .where(*_CAN_SUCCEED, payments.c.gateway_reference.is_(None))
+    .values(gateway_reference=bindparam("reference"))
+)
+_SET_WAIT = (
+    update(payments)
+    .where(*_CAN_SUCCEED, payments.c.waits_since.is_(None))
+    .values(waits_since=bindparam("since"), waits_until=bindparam("until"))
 )
 _COMPENSATE = (
     update(payments)
@@ -69,7 +71,7 @@ _COMPENSATE = (
         compensation_message=bindparam("message"),
     )
 )
-_SENT_PERHAPS = (
+_MAY_BE_SENT = (
     payments.c.id == bindparam("payment_id"),
     payments.c.status == PaymentStatus.SUCCEEDED,
     payments.c.announcement == Announcement.DUE,
@@ -77,14 +79,14 @@ _SENT_PERHAPS = (
 )
 _BEGIN = (
     update(payments)
-    .where(*_SENT_PERHAPS)
+    .where(*_MAY_BE_SENT)
     .values(
         announcement=Announcement.BEGUN,
         may_be_sent=False,
         announced_at=func.clock_timestamp(),
     )
 )
-_RELEASE = update(payments).where(*_SENT_PERHAPS).values(may_be_sent=False)
+_SET_UNSENT = update(payments).where(*_MAY_BE_SENT).values(may_be_sent=False)
 _FAIL = _insert.on_conflict_do_update(
     index_elements=[payments.c.id],
     set_={name: _insert.excluded[name] for name in _ENDING},
@@ -211,8 +213,25 @@ class PaymentStore:
             )
         return holder
 
+    async def record_reference(self, payment_id: UUID, reference: str) -> Payment:
+        await self._execute(_SET_REFERENCE, {"payment_id": payment_id, "reference": reference})
+        return await self._recorded(payment_id)
+
+    async def record_wait(self, payment_id: UUID, wait: Wait) -> Payment:
+        values = {"payment_id": payment_id, "since": wait.since, "until": wait.until}
+        await self._execute(_SET_WAIT, values)
+        return await self._recorded(payment_id)
+
+    async def _recorded(self, payment_id: UUID) -> Payment:
+        recorded = await self.find(payment_id)
+        if recorded is None:
+            raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment has no record.")
+        return recorded
+
     async def record_succeeded(self, payment: Payment) -> Payment | None:
-        if await self._execute(_SUCCEED, {**to_row(payment), "payment_id": payment.id}) == 1:
+        row = to_row(payment)
+        values = {"payment_id": payment.id} | {name: row[name] for name in _ENDING}
+        if await self._execute(_SUCCEED, values) == 1:
             return None
         return await self._confirm(payment, "The payment is no longer pending; it cannot succeed.")
 
@@ -228,7 +247,7 @@ class PaymentStore:
         return await self.find(payment.id) or payment
 
     async def record_unsent(self, payment: Payment) -> bool:
-        return await self._execute(_RELEASE, {"payment_id": payment.id}) == 1
+        return await self._execute(_SET_UNSENT, {"payment_id": payment.id}) == 1
 
     async def record_failed(self, payment: Payment) -> None:
         if await self._execute(_FAIL, to_row(payment)) == 0:
@@ -263,32 +282,3 @@ class PaymentStore:
     async def _find(self, query: Executable, values: Values) -> Payment | None:
         row = await fetch(self._engine, query, values)
         return to_payment(row) if row else None
-
-
-def to_row(payment: Payment) -> dict[str, Any]:
-    row = payment.model_dump(exclude={"amount", "compensation"})
-    compensation = payment.compensation
-    row["compensation_code"] = compensation.code if compensation else None
-    row["compensation_message"] = compensation.message if compensation else None
-    row["amount_minor"] = payment.amount.minor_units
-    row["currency"] = payment.amount.currency
-    row["currency_exponent"] = payment.amount.exponent
-    return row
-
-
-def to_payment(row: Row) -> Payment:
-    compensation = (
-        Compensation(code=row["compensation_code"], message=row["compensation_message"])
-        if row["compensation_code"]
-        else None
-    )
-    return Payment.model_validate({**row, "amount": to_money(row), "compensation": compensation})
-
-
-def to_money(row: Row) -> Money:
-    """The amount as it was recorded, even if the currency is unknown today."""
-    return Money(
-        minor_units=row["amount_minor"],
-        currency=row["currency"],
-        exponent=row["currency_exponent"],
-    )

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.paging import pages, readable
-from db.payments import to_money
+from db.payment_rows import to_money
 from db.statements import Row, constant, execute, fetch, fetch_all
 from db.tables import payments, refunds
 from domain.errors import ErrorCode, PaymentError
@@ -20,12 +20,26 @@ from domain.refund import Refund, RefundStatus
 IS_UNFINISHED = (refunds.c.status == constant(RefundStatus.PENDING)) | (
     (refunds.c.status == constant(RefundStatus.SUCCEEDED)) & ~refunds.c.is_announced
 )
-_ENDING = ("status", "error_code", "error_message", "processed_at")
+_ENDING = ("status", "error_code", "error_message", "processed_at", "gateway_reference")
 _CLAIM = insert(refunds).on_conflict_do_nothing()
 _END = (
     update(refunds)
     .where(refunds.c.id == bindparam("refund_id"), refunds.c.status == RefundStatus.PENDING)
     .values({name: bindparam(name) for name in _ENDING})
+)
+_SET_REFERENCE = (
+    update(refunds)
+    .where(refunds.c.id == bindparam("refund_id"), refunds.c.status == RefundStatus.PENDING)
+    .values(gateway_reference=bindparam("reference"))
+)
+_SET_FAILED_LATER = (
+    update(refunds)
+    .where(
+        refunds.c.id == bindparam("refund_id"),
+        refunds.c.status == RefundStatus.SUCCEEDED,
+        refunds.c.failed_later_at.is_(None),
+    )
+    .values(failed_later_at=bindparam("at"))
 )
 _SET_PUBLISHED = (
     update(refunds).where(refunds.c.id == bindparam("refund_id")).values(is_announced=True)
@@ -36,6 +50,8 @@ EVERY_REFUND = select(
     payments.c.customer_id,
     payments.c.currency,
     payments.c.currency_exponent,
+    payments.c.gateway,
+    payments.c.gateway_reference.label("charge_reference"),
 ).join_from(refunds, payments)
 _BY_ID = EVERY_REFUND.where(refunds.c.id == bindparam("refund_id"))
 _OF_PAYMENT = EVERY_REFUND.where(refunds.c.payment_id == bindparam("payment_id")).order_by(
@@ -91,6 +107,14 @@ class RefundStore:
                     ErrorCode.RECORD_REFUSED, f"The refund is {recorded.status} already."
                 )
 
+    async def record_reference(self, refund: Refund) -> None:
+        values = {"refund_id": refund.id, "reference": refund.gateway_reference}
+        await execute(self._engine, _SET_REFERENCE, values)
+
+    async def record_failed_later(self, refund: Refund) -> None:
+        values = {"refund_id": refund.id, "at": refund.failed_later_at}
+        await execute(self._engine, _SET_FAILED_LATER, values)
+
     async def record_announced(self, refund: Refund) -> None:
         await execute(self._engine, _SET_PUBLISHED, {"refund_id": refund.id})
 
@@ -102,7 +126,8 @@ class RefundStore:
 
 
 def _to_row(refund: Refund) -> dict[str, Any]:
-    row = refund.model_dump(exclude={"amount", "order_id", "customer_id", "is_unsent"})
+    row = refund.model_dump(include=set(refunds.c.keys()))
+    row["gateway_reference"] = refund.gateway_reference
     return {**row, "amount_minor": refund.amount.minor_units}
 
 

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.payments import IS_PENDING, to_payment
+from db.payment_rows import to_payment
+from db.payments import IS_PENDING
 from db.statements import constant, fetch_all
 from db.tables import payments
 from domain.payment import Announcement, Payment, PaymentStatus

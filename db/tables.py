@@ -45,6 +45,10 @@ payments = Table(
     Column("compensation_code", Text),
     Column("compensation_message", Text),
     Column("reattempt_after_seconds", Integer),
+    Column("gateway", Text, nullable=False),
+    Column("gateway_reference", Text),
+    Column("waits_since", DateTime(timezone=True)),
+    Column("waits_until", DateTime(timezone=True)),
 )
 
 idempotency_keys = Table(
@@ -86,4 +90,6 @@ refunds = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("processed_at", DateTime(timezone=True)),
     Column("is_announced", Boolean, nullable=False),
+    Column("gateway_reference", Text),
+    Column("failed_later_at", DateTime(timezone=True)),
 )

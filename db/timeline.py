@@ -25,12 +25,19 @@ class DatabaseTimeline:
     async def __call__(self, payment: Payment, refunds: Sequence[Refund]) -> list[Entry]:
         rows = await fetch_all(self._engine, _TRANSITIONS, {"payment_id": payment.id})
         transitions = map(_transition, rows)
-        return [*transitions, *(entry for refund in refunds for entry in _entries(refund))]
+        of_refunds = (entry for refund in refunds for entry in _entries(refund))
+        return [*transitions, *_waits(payment), *of_refunds]
 
 
 def _transition(row: Row) -> Entry:
     event = f"payment is {row['to_status']}"
     return Entry(row["recorded_at"], Source.POSTGRESQL, event, row["error_code"])
+
+
+def _waits(payment: Payment) -> Iterator[Entry]:
+    if payment.wait is not None:
+        until = f"until {payment.wait.until:%Y-%m-%d %H:%M:%S} UTC"
+        yield Entry(payment.wait.since, Source.POSTGRESQL, "payment waits for its customer", until)
 
 
 def _entries(refund: Refund) -> Iterator[Entry]:

@@ -18,13 +18,16 @@ from rich.console import Console
 from devstack.stack.display import Display
 from devstack.stack.errors import TAIL_LINES, ComponentError, StackError
 from devstack.stack.process import ROOT
-from devstack.stack.stack import COMPONENTS, Stack
+from devstack.stack.stack import COMPONENTS, OPTIONAL, Stack
 from devstack.stack.startup import PREPARE
 from devstack.stack.states import ComponentStatus
 
 DIRECTORY = ROOT / ".devstack"
 """Where `make up` keeps data, logs, pid files and the file `env`."""
-_NAMES = f"Any of {', '.join(COMPONENTS)}."
+PASSED_ON = ("GATEWAY", "CHECKOUT", "RATE_LIMIT")
+"""Environment variables of `make up` that the processes get, too."""
+ALL = (*COMPONENTS, *OPTIONAL)
+_NAMES = f"Any of {', '.join(ALL)}."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
@@ -39,10 +42,15 @@ def cli() -> None:
 
 @app.command()
 def up() -> None:
-    """Start whatever is down, and wait until payments are accepted."""
+    """Start whatever is down, and wait until payments are accepted.
+
+    GATEWAY=stripe in the environment also starts the Stripe-shaped gateway, and pays through it;
+    with CHECKOUT=hosted, its page takes the card. From then on it is always started: payments that
+    began there may be refunded.
+    """
     began = time.monotonic()
     stack = _stack()
-    settings = {"RATE_LIMIT": limit} if (limit := os.environ.get("RATE_LIMIT")) else {}
+    settings = {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
     _run(stack, lambda display: stack.up(environment=settings, progress=display))
     console.print(f"\nReady after {time.monotonic() - began:.1f} s.\n")
     _print_addresses(stack)
@@ -71,10 +79,10 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until Ctrl-C.")] = False,
 ) -> None:
     """Show the last lines of these components' logs, or of all logs."""
-    if unknown := set(components or ()) - set(COMPONENTS):
+    if unknown := set(components or ()) - set(ALL):
         raise typer.BadParameter(f"there is no {', '.join(sorted(unknown))}")
     stack = _stack()
-    files = [str(log) for name in components or COMPONENTS if (log := stack.log(name)).exists()]
+    files = [str(log) for name in components or ALL if (log := stack.log(name)).exists()]
     if not files:
         console.print("There are no logs yet. `make up` starts the system.")
         return
@@ -100,7 +108,8 @@ def demo() -> None:
 
 
 def _stack() -> Stack:
-    return Stack(DIRECTORY, external=os.environ)
+    wants_stripe = os.environ.get("GATEWAY") == "stripe" or (DIRECTORY / "data/stripe").exists()
+    return Stack(DIRECTORY, external=os.environ, optional=OPTIONAL if wants_stripe else ())
 
 
 def _run(stack: Stack, action: Callable[[Display], Coroutine[Any, Any, None]]) -> None:

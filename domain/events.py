@@ -12,8 +12,9 @@ from pydantic.json_schema import SkipJsonSchema
 
 from domain import names
 from domain.errors import RecordedCode, RecordedReason
+from domain.instruction import RecordedMethod
 from domain.money import RecordedCurrency
-from domain.payment import Payment, PaymentStatus, RecordedMethod
+from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 
 Amount = Annotated[Decimal, WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]

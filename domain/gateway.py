@@ -1,25 +1,63 @@
 """Requests to a payment gateway, and its responses."""
 
+from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from domain.errors import ErrorCode, PaymentError
+from domain.customer_action import CustomerAction
+from domain.errors import RULES, ErrorCode, PaymentError
+from domain.gateways import GatewayName
 from domain.money import Money
+from domain.optional import left_out_if
 from domain.text import Text
 
 
 class ChargeState(StrEnum):
+    """The state of a charge at its gateway."""
+
+    OPEN = "open"
+    """The attempt exists, and no money can move: only our own request could authorize it."""
+    WAITING = "waiting"
+    """The customer must act at the gateway. Then the attempt is authorized or declined. No money
+    moves before our request to capture it."""
+    AUTHORIZED = "authorized"
+    """The bank has set the amount aside. No money moves before our request to capture it."""
     CAPTURED = "captured"
     DECLINED = "declined"
+    """Nothing was captured. If the gateway opens, the attempt must still be voided."""
     VOIDED = "voided"
     REFUNDED = "refunded"
 
 
+NOT_MADE = frozenset({ChargeState.OPEN, ChargeState.WAITING, ChargeState.AUTHORIZED})
+"""No money has moved, and a later request can still capture."""
+ENDED = frozenset({ChargeState.CAPTURED, ChargeState.VOIDED, ChargeState.REFUNDED})
+"""No request that is still on its way can capture any more."""
+
+
+class ChargeIdentity(BaseModel):
+    """Which charge is meant."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    """Our idempotency key. It names the payment, too (`domain.names.payment_of`)."""
+    amount: Money | None
+    """The whole amount. Compared with what the gateway has, unless it is None, as in payments of
+    version 0.1.0."""
+    reference: str | None = None
+    """The gateway's id, if the gateway opens."""
+
+
 class ChargeRequest(BaseModel):
-    """Capture `amount`, only once even if this is sent again: `key` is the idempotency key."""
+    """Charge `amount`, only once even if this is sent again: `key` is the idempotency key.
+
+    A gateway that opens gets a key of its own for each kind of request
+    (`open_key` and its neighbours in `domain.names`).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,6 +66,24 @@ class ChargeRequest(BaseModel):
     order_id: UUID
     amount: Money
     payment_method: str
+    gateway: Annotated[str, left_out_if(GatewayName.SIMULATOR)] = GatewayName.SIMULATOR
+    reference: Annotated[str | None, left_out_if(None)] = None
+    """The gateway's id of the attempt, if the gateway opens and the attempt is open."""
+    token: str | None = Field(default=None, exclude=True, repr=False)
+    """The card, as the gateway's own page has named it. It is never written anywhere."""
+    customer_action: Annotated[CustomerAction | None, left_out_if(None)] = None
+    """How the payment may wait for its customer; None if a bank that asks is a decline."""
+    page_until: Annotated[datetime | None, left_out_if(None)] = None
+    """When the gateway's own page, if there is one, closes by itself. The saga closes it sooner."""
+
+    @property
+    def has_page(self) -> bool:
+        """Whether the customer gives the card on the gateway's own page."""
+        return self.customer_action is not None and self.customer_action.hosted
+
+    @property
+    def identity(self) -> ChargeIdentity:
+        return ChargeIdentity(key=self.key, amount=self.amount, reference=self.reference)
 
 
 class Charge(BaseModel):
@@ -42,6 +98,8 @@ class Charge(BaseModel):
     message: Text | None = None
     is_simulated: bool = False
     simulated_response: Text | None = None
+    reference: Annotated[Text | None, left_out_if(None)] = None
+    """The gateway's id of the attempt, if the gateway opens."""
     tries: int = 1
     """How many tries this answer took."""
 
@@ -52,7 +110,7 @@ class Charge(BaseModel):
         """
         if self.state is not ChargeState.VOIDED:
             return self
-        if error.code is not ErrorCode.GATEWAY_UNAVAILABLE:
+        if not RULES[error.code].retryable:
             return self.model_copy(update={"error_code": error.code, "message": error.message})
         return self.model_copy(
             update={
@@ -77,6 +135,16 @@ class RefundState(StrEnum):
     FAILED = "failed"
 
 
+class GatewayRefund(BaseModel):
+    """The gateway's definite answer about one refund."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: RefundState
+    reference: Text | None = None
+    """The gateway's id of the refund, if it has one."""
+
+
 class RefundRequest(BaseModel):
     """Refund `amount` of the charge with `charge_key`, only once: `key` is the idempotency key."""
 
@@ -85,3 +153,11 @@ class RefundRequest(BaseModel):
     key: str
     charge_key: str
     amount: Money
+    gateway: Annotated[str, left_out_if(GatewayName.SIMULATOR)] = GatewayName.SIMULATOR
+    reference: Annotated[str | None, left_out_if(None)] = None
+    """The gateway's id of the charge, if the gateway opens."""
+
+    @property
+    def whole_charge(self) -> ChargeIdentity:
+        """The charge, if this refunds the whole of it."""
+        return ChargeIdentity(key=self.charge_key, amount=self.amount, reference=self.reference)

@@ -1,30 +1,22 @@
-"""A payment, from the instruction a caller gives to the state in which it ends."""
+"""A payment: its state, and how it changes from the beginning to the end."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
 from types import MappingProxyType
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
+from domain.compensation import Compensation
+from domain.customer_action import Wait
 from domain.errors import RULES, ErrorCode, PaymentError, RecordedCode, RecordedReason
-from domain.gateway import Charge, ChargeRequest
+from domain.gateway import Charge
+from domain.gateways import GatewayName
+from domain.instruction import PaymentInstruction, RecordedMethod
 from domain.money import Money
-from domain.names import charge_key
-
-
-class PaymentMethod(StrEnum):
-    CREDIT_CARD = "credit_card"
-    DEBIT_CARD = "debit_card"
-    WALLET = "wallet"
-    BANK_TRANSFER = "bank_transfer"
-
-
-RecordedMethod = Annotated[PaymentMethod | str, Field(union_mode="left_to_right")]
-"""A recorded method. If only another version of this service knows it, it is read as text."""
+from domain.optional import left_out_if
 
 
 class PaymentStatus(StrEnum):
@@ -60,66 +52,6 @@ TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = MappingProxyType
 `due` and it is sure that its event was not sent."""
 
 
-RESERVATION_WAIT_SECONDS = 300
-"""Long enough for a restart of Inventory, short enough for a caller. Chosen, not measured."""
-
-
-class PaymentInstruction(BaseModel):
-    """What the caller asked for. It is complete, with the payment's id, before anything happens."""
-
-    model_config = ConfigDict(frozen=True)
-
-    payment_id: UUID
-    order_id: UUID
-    customer_id: UUID
-    reservation_id: UUID | None
-    amount: Money
-    payment_method: RecordedMethod
-    requested_at: datetime
-    resumed: bool = False
-    """Whether an earlier run was lost. It may have charged: this run keeps, refunds or voids that
-    charge before it ends."""
-    reservation_wait_seconds: int = RESERVATION_WAIT_SECONDS
-    """How long Inventory is tried again while it does not respond; then the payment fails."""
-
-    @property
-    def reservation_wait(self) -> timedelta:
-        return timedelta(seconds=self.reservation_wait_seconds)
-
-    @property
-    def charge_request(self) -> ChargeRequest:
-        return ChargeRequest(
-            key=charge_key(self.payment_id),
-            payment_id=self.payment_id,
-            order_id=self.order_id,
-            amount=self.amount,
-            payment_method=self.payment_method,
-        )
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of what the caller asked for, without the time and the payment's id."""
-        asked = self.model_dump_json(exclude=_NOT_ASKED_FOR)
-        return sha256(asked.encode()).hexdigest()
-
-
-_NOT_ASKED_FOR = {"payment_id", "requested_at", "resumed", "reservation_wait_seconds"}
-"""Members of an instruction that say nothing about what the caller wants to pay."""
-
-
-class Compensation(BaseModel):
-    """Why a payment is undone. It is recorded before anything is refunded."""
-
-    model_config = ConfigDict(frozen=True)
-
-    code: RecordedCode
-    message: str
-
-    @property
-    def error(self) -> PaymentError:
-        return PaymentError.recorded(self.code, self.message)
-
-
 class Payment(BaseModel):
     """One attempt to pay an order. `processed_at` is set once it has succeeded or failed."""
 
@@ -147,6 +79,13 @@ class Payment(BaseModel):
     """Whether the event of a success may have been sent although it is still `due`."""
     compensation: Compensation | None = None
     """Set while the payment is being undone. No run may record or publish its success any more."""
+    gateway: Annotated[str, left_out_if(GatewayName.SIMULATOR)] = GatewayName.SIMULATOR
+    gateway_reference: Annotated[str | None, left_out_if(None)] = None
+    """The gateway's id of the attempt, if the gateway opens. It is recorded before anything that
+    can move money is sent: without it, nothing was captured."""
+    wait: Annotated[Wait | None, left_out_if(None)] = None
+    """When the payment began to wait for its customer, and until when it waits. None if it never
+    waited."""
 
     @classmethod
     def pending(cls, instruction: PaymentInstruction) -> Self:
@@ -159,6 +98,7 @@ class Payment(BaseModel):
             payment_method=instruction.payment_method,
             status=PaymentStatus.PENDING,
             created_at=instruction.requested_at,
+            gateway=instruction.gateway,
         )
 
     def charged(self, charge: Charge) -> Self:
@@ -169,7 +109,15 @@ class Payment(BaseModel):
                 "simulated_response": charge.simulated_response,
                 "transaction_id": charge.transaction_id,
             }
-        )
+        ).referring(charge.reference)
+
+    def referring(self, reference: str | None) -> Self:
+        """The same payment, with the gateway's reference if there is one."""
+        return self.model_copy(update={"gateway_reference": reference or self.gateway_reference})
+
+    def waiting(self, wait: Wait | None) -> Self:
+        """The same payment with this wait. If `wait` is None, it keeps the one that it has."""
+        return self.model_copy(update={"wait": wait or self.wait})
 
     def succeeded(self, at: datetime, *, may_be_sent: bool = False) -> Self:
         return self.model_copy(
@@ -214,8 +162,12 @@ class Payment(BaseModel):
     def announced(self, announcement: Announcement = Announcement.MADE) -> Self:
         return self.model_copy(update={"announcement": announcement, "may_be_sent": False})
 
-    def to_resume(self) -> PaymentInstruction:
-        """The instruction to resume this payment, with the same ids."""
+    def to_resume(self, asked: PaymentInstruction | None = None) -> PaymentInstruction:
+        """The instruction to resume this payment, with the same ids.
+
+        It has the token and the customer's action of what was `asked`, if that is this payment.
+        """
+        mine = asked if asked is not None and asked.payment_id == self.id else None
         return PaymentInstruction(
             payment_id=self.id,
             order_id=self.order_id,
@@ -225,12 +177,22 @@ class Payment(BaseModel):
             payment_method=self.payment_method,
             requested_at=self.created_at,
             resumed=True,
+            gateway=self.gateway,
+            token=mine.token if mine else None,
+            customer_action=mine.customer_action if mine else None,
         )
 
     @property
     def error(self) -> PaymentError:
         """The error with which the payment has failed."""
         return PaymentError.recorded(self.error_code or "", self.error_message or "")
+
+    def raise_unless_pending(self) -> None:
+        """Raise PaymentError if another run undoes the payment, or has ended it."""
+        if self.compensation is not None:
+            raise self.compensation.error
+        if self.is_final:
+            raise self.error
 
     @property
     def is_final(self) -> bool:
@@ -273,20 +235,3 @@ class Payment(BaseModel):
             ErrorCode.ORDER_NOT_PENDING,
             "A payment of this order has failed, which closes the order. Place a new order.",
         )
-
-
-class Claim(Payment):
-    """The payment that holds an order, as it is recorded."""
-
-    is_new: bool | None = None
-    """False if the row existed before: an earlier run or try may have gone on and charged.
-
-    None in a response of a worker of version 0.1.0."""
-
-    @classmethod
-    def of(cls, payment: Payment, *, is_new: bool) -> Self:
-        return cls(**dict(payment), is_new=is_new)
-
-    @property
-    def payment(self) -> Payment:
-        return Payment(**{name: getattr(self, name) for name in Payment.model_fields})

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from domain import names
 from domain.errors import ErrorCode, PaymentError, RecordedCode
 from domain.gateway import RefundRequest
+from domain.gateways import TERMS, GatewayName, GatewayTerms
 from domain.money import Money
+from domain.optional import left_out_if
 from domain.payment import Payment, PaymentStatus
 
 
@@ -43,6 +45,14 @@ class Refund(BaseModel):
     is_unsent: bool = False
     """True if the gateway has certainly received no request for it so far. This is not recorded: a
     refund that is read from the database may have been sent."""
+    gateway: Annotated[str, left_out_if(GatewayName.SIMULATOR)] = GatewayName.SIMULATOR
+    """The gateway of its payment."""
+    charge_reference: Annotated[str | None, left_out_if(None)] = None
+    """The gateway's id of the charge, if the gateway opens."""
+    gateway_reference: Annotated[str | None, left_out_if(None)] = None
+    """The gateway's id of the refund, if it has one."""
+    failed_later_at: Annotated[datetime | None, left_out_if(None)] = None
+    """When we learned that the gateway could not make this refund, although it had succeeded."""
 
     @classmethod
     def pending(cls, payment: Payment, amount: Money, key: str, at: datetime) -> Self:
@@ -64,6 +74,8 @@ class Refund(BaseModel):
             status=RefundStatus.PENDING,
             created_at=at,
             is_unsent=True,
+            gateway=payment.gateway,
+            charge_reference=payment.gateway_reference,
         )
 
     def succeeded(self, at: datetime) -> Self:
@@ -79,6 +91,20 @@ class Refund(BaseModel):
             }
         )
 
+    def referring(self, reference: str | None) -> Self:
+        """The same refund, with the gateway's id of it if there is one."""
+        return self.model_copy(update={"gateway_reference": reference or self.gateway_reference})
+
+    def failed_later(self, at: datetime) -> Self:
+        """The same success, whose money has come back from the customer's bank."""
+        return self.model_copy(update={"failed_later_at": at})
+
+    @property
+    def may_fail_later(self) -> bool:
+        """Whether it has succeeded, and may still fail at its gateway."""
+        is_kept = self.status is RefundStatus.SUCCEEDED and self.failed_later_at is None
+        return is_kept and self.terms.opens
+
     def announced(self) -> Self:
         return self.model_copy(update={"is_announced": True})
 
@@ -88,7 +114,18 @@ class Refund(BaseModel):
             key=names.requested_refund_key(self.payment_id, self.id),
             charge_key=names.charge_key(self.payment_id),
             amount=self.amount,
+            gateway=self.gateway,
+            reference=self.charge_reference,
         )
+
+    @property
+    def terms(self) -> GatewayTerms:
+        return TERMS[self.gateway]
+
+    @property
+    def is_pending_at_gateway(self) -> bool:
+        """Whether the gateway has the refund and has not made it yet, which may take days."""
+        return self.status is RefundStatus.PENDING and self.gateway_reference is not None
 
     @property
     def is_final(self) -> bool:

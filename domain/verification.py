@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import PaymentInstruction
+from domain.instruction import PaymentInstruction
 
 PENDING = "pending"
 ACTIVE = "active"

@@ -11,14 +11,15 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """The integration tests, which share a stack, in one process; every other test by itself.
+    """The integration tests in two processes, each with its own stack; every other test by itself.
 
+    One process has the tests with a browser, which take about half of the time.
     `--dist loadgroup` would say the same, but not with pytest 9.2 (pytest-xdist issue 1386).
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        folder = "tests/integration/"
-        return folder if nodeid.startswith(folder) else nodeid
+        groups = ("tests/integration/test_shop", "tests/integration/")
+        return next((each for each in groups if nodeid.startswith(each)), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,11 +6,11 @@ from temporalio import workflow
 
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeState
-from domain.payment import PaymentInstruction
+from domain.instruction import PaymentInstruction
+from domain.payment import Payment
 from workflows.compensation import until_done
 from workflows.order_check import OrderCheck
 from workflows.payment_steps import PaymentSteps
-from workflows.policies import CHARGEABLE_FOR
 
 
 class PaymentCharge:
@@ -28,7 +28,9 @@ class PaymentCharge:
         self._instruction = instruction
         self._steps = steps
         self._on_failure = on_failure
-        self._was_unknown = False
+        self._took_long = False
+        """Whether what was verified before the charge may have changed: the outcome was unknown at
+        first, or there was more than one try, or the payment has waited for its customer."""
         self.response: Charge | None = None
         """The latest response of the gateway; None if there is none, or if it knows no charge."""
 
@@ -44,7 +46,7 @@ class PaymentCharge:
     @property
     def was_slow(self) -> bool:
         """Whether the charge took more than one try, or its outcome was unknown at first."""
-        return self._was_unknown or (self.response is not None and self.response.tries > 1)
+        return self._took_long or (self.response is not None and self.response.tries > 1)
 
     async def look_up(self) -> Charge | None:
         """Look up the charge at the gateway; None if the gateway does not know it."""
@@ -57,7 +59,7 @@ class PaymentCharge:
             self._refuse_if_too_old()
             self.response = await self._steps.charge(within=check.charge_budget)
         except PaymentError as error:
-            self._was_unknown = True
+            self._took_long = True
             resolved = await until_done(self._steps.resolve_charge, on_failure=self._on_failure)
             self.response = resolved.explained_by(error)
         return self.response
@@ -67,12 +69,17 @@ class PaymentCharge:
         if self.may_be_captured:
             self.response = await until_done(self._steps.refund, on_failure=self._on_failure)
 
+    def noted_on(self, payment: Payment) -> Payment:
+        """The payment, with what the row says of its attempt at the gateway."""
+        return payment
+
     def _refuse_if_too_old(self) -> None:
         """Raises PaymentError(PROCESSOR_TIMEOUT) if the gateway may have forgotten the key.
 
         Only a payment whose workflow was lost, or that waited long for a worker, is that old.
         """
-        is_old = workflow.now() - self._instruction.requested_at > CHARGEABLE_FOR
+        asked = self._instruction
+        is_old = workflow.now() - asked.requested_at > asked.terms.chargeable_for
         if is_old and workflow.patched("charge-keys-are-forgotten"):
             error = PaymentError(
                 ErrorCode.PROCESSOR_TIMEOUT,

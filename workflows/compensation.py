@@ -1,13 +1,12 @@
 """Compensation: undo what was done, and repeat a step until it succeeds."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from temporalio import workflow
 
 from domain.errors import ErrorCode, PaymentError
-from workflows.policies import PAUSES, Pauses
+from workflows.pauses import PAUSES, Pauses
 
 Result = TypeVar("Result")
 Step = Callable[[], Awaitable[Result]]
@@ -58,19 +57,3 @@ async def until_done(
         refusals = refusals if in_any_round else frozenset()
         await workflow.sleep(pause, summary="pause before the next round")
         pause = min(2 * pause, pauses.longest)
-
-
-async def uninterrupted(saga: Coroutine[Any, Any, Result]) -> Result:
-    """Run to the end, also if the workflow is cancelled.
-
-    A cancellation request interrupts no step. Where a payment can still be cancelled, the saga
-    checks `workflow.cancellation_reason()` and compensates.
-    """
-    task = asyncio.create_task(saga)
-    while not task.done():
-        try:
-            await workflow.wait([task])
-        except asyncio.CancelledError:
-            if (current := asyncio.current_task()) is not None:
-                current.uncancel()
-    return task.result()

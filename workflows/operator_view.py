@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from uuid import UUID
 
 from temporalio import workflow
 from temporalio.common import (
@@ -15,7 +15,8 @@ from temporalio.common import (
 
 from domain import names
 from domain.errors import PaymentError
-from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.instruction import PaymentInstruction
+from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 
 ORDER_ID = SearchAttributeKey.for_keyword("OrderId")
@@ -53,6 +54,11 @@ def search_attributes(instruction: PaymentInstruction) -> TypedSearchAttributes:
     )
 
 
+def order_search_attributes(order_id: UUID) -> TypedSearchAttributes:
+    """The attributes of a workflow of which only the order is known."""
+    return TypedSearchAttributes([SearchAttributePair(ORDER_ID, str(order_id))])
+
+
 def refund_summary(refund: Refund) -> str:
     """One line for the workflow list: `50.00 USD back · order … · payment …`."""
     return f"{refund.amount} back · order {refund.order_id} · payment {refund.payment_id}"
@@ -75,7 +81,7 @@ class OperatorView:
         self._title = title
         self._ending = IN_PROGRESS
         self._attention: str | None = None
-        self._steps: dict[str, tuple[str, datetime, str]] = {}
+        self._rows: dict[str, str] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -91,6 +97,10 @@ class OperatorView:
             raise
         self._set(name, "✓ done", "")
         self.needs_attention(None)
+
+    def waits(self, name: str, note: str) -> None:
+        """Show that a step waits for another system, which may take days."""
+        self._set(name, "⏳ waiting", note)
 
     def needs_attention(self, error: PaymentError | None) -> None:
         """Set the flag by which operators find the payment, with its reason; None clears it."""
@@ -116,7 +126,9 @@ class OperatorView:
         self._show()
 
     def _set(self, name: str, state: str, note: str) -> None:
-        self._steps[name] = (state, workflow.now(), note)
+        at = workflow.now()
+        time = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
+        self._rows[name] = _row(name, state, time, note)
         self._show()
 
     def _show(self) -> None:
@@ -132,8 +144,7 @@ class OperatorView:
             yield ""
         yield _row("Step", "State", "At (UTC)", "Note")
         yield "|:--|:--|:--|:--|"
-        for name, (state, at, note) in self._steps.items():
-            yield _row(name, state, f"{at:%H:%M:%S}.{at.microsecond // 1000:03}", note)
+        yield from self._rows.values()
 
 
 def _row(*cells: str) -> str:

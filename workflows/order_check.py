@@ -10,15 +10,19 @@ from uuid import UUID
 from temporalio import workflow
 
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import PaymentInstruction
+from domain.instruction import PaymentInstruction
 from domain.verification import Order, Reservation, verify_order, verify_reservation
 from workflows.compensation import Step, until_done
+from workflows.pauses import CHECK_PAUSES
 from workflows.payment_steps import PaymentSteps
-from workflows.policies import CHARGE_BUDGET, CHARGE_TIME, CHECK_PAUSES, VERIFIED_FOR
+from workflows.policies import CHARGE_BUDGET
 from workflows.versions import SAGA_2
 
 ORDER_REFUSALS = frozenset({ErrorCode.ORDER_NOT_FOUND})
 RESERVATION_REFUSALS = frozenset({ErrorCode.RESERVATION_NOT_ACTIVE})
+VERIFIED_FOR = timedelta(seconds=2)
+"""How long an order counts as verified: longer than a usual charge takes, so that a quick payment
+reads its order once, and shorter than a customer needs to change it. Chosen, not measured."""
 
 T = TypeVar("T")
 OnFailure = Callable[[PaymentError], None]
@@ -46,6 +50,11 @@ class OrderCheck:
         """Time limit of all tries of a charge, which ends before the reservation expires."""
         expires_at = self._reservation.expires_at if self._reservation else None
         return min(CHARGE_BUDGET, expires_at - workflow.now()) if expires_at else CHARGE_BUDGET
+
+    def before_expiry(self, moment: datetime, margin: timedelta) -> datetime:
+        """The earlier of `moment` and the time that is `margin` before the reservation expires."""
+        expires_at = self._reservation.expires_at if self._reservation else None
+        return min(moment, expires_at - margin) if expires_at else moment
 
     @property
     def releasable_reservation_id(self) -> UUID | None:
@@ -77,7 +86,7 @@ class OrderCheck:
         except PaymentError:
             await self.stop()
             raise
-        self._verify_reservation(await self._reservation_request, CHARGE_TIME)
+        self._verify_reservation(await self._reservation_request)
 
     def _verify_order(self, order: Order, requested_at: datetime | None) -> None:
         self._requested_at = requested_at
@@ -85,9 +94,12 @@ class OrderCheck:
         verify_order(order, self._instruction)
         self.order_is_pending = True
 
-    def _verify_reservation(self, reservation: Reservation | None, holds_for: timedelta) -> None:
+    def _verify_reservation(
+        self, reservation: Reservation | None, holds_for: timedelta | None = None
+    ) -> None:
         self._reservation = reservation
         if reservation is not None:
+            holds_for = self._instruction.terms.holds_for if holds_for is None else holds_for
             verify_reservation(reservation, self._instruction, workflow.now(), holds_for)
 
     def raise_if_expired(self) -> None:
@@ -95,14 +107,15 @@ class OrderCheck:
         if self._reservation is not None and self._reservation.expires_before(workflow.now()):
             raise PaymentError(
                 ErrorCode.RESERVATION_NOT_ACTIVE,
-                "The reservation expired while the charge was running; the charge is refunded.",
+                "The reservation expired during the payment. No money was kept.",
             )
 
-    async def verify_again(self, on_failure: OnFailure, holds_for: timedelta) -> None:
+    async def verify_again(self, on_failure: OnFailure, holds_for: timedelta | None = None) -> None:
         """Repeat the requests until Ordering and Inventory respond, however long that takes.
 
-        Raises PaymentError if the order may no longer be paid, or if the reservation has expired.
-        `on_failure` is called after each request without a response, and may raise too.
+        Raises PaymentError if the order may no longer be paid, or if the reservation does not hold
+        for as long as a charge may take, or for `holds_for`. `on_failure` is called after each
+        request without a response, and may raise too.
         """
         await self._verify_order_again(on_failure)
         try:

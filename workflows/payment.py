@@ -6,20 +6,24 @@ from functools import partial
 
 from temporalio import workflow
 
+from domain.claim import Claim
 from domain.errors import NEVER_PUBLISHED, RULES, ErrorCode, PaymentError
 from domain.gateway import verify_charge
-from domain.payment import Announcement, Claim, Payment, PaymentInstruction, PaymentStatus
-from workflows.charging import PaymentCharge
-from workflows.compensation import Compensations, uninterrupted, until_done
+from domain.instruction import PaymentInstruction
+from domain.payment import Announcement, Payment, PaymentStatus
+from workflows.cancellation import raise_if_cancelled, uninterrupted, unless_cancelled
+from workflows.compensation import Compensations, until_done
+from workflows.gateway_changes import WithGatewayChanges
 from workflows.operator_view import OperatorView, memo
 from workflows.order_check import OrderCheck
+from workflows.pauses import RECORDING_PAUSES, RECORDING_TIME
 from workflows.payment_steps import CLAIM_REFUSALS, PaymentSteps
-from workflows.policies import CHARGE_TIME, RECORDING_PAUSES, RECORDING_TIME
-from workflows.versions import SAGA_2, SAGA_3
+from workflows.referenced_charge import charge_of
+from workflows.versions import SAGA_2, SAGA_3, SAGA_4
 
 
 @workflow.defn
-class PaymentWorkflow:
+class PaymentWorkflow(WithGatewayChanges):
     """Ends with one capture, a row `succeeded` and its event; or with a row `failed` and no money.
 
     `run` returns the payment as it has ended. A workflow that fails is a bug.
@@ -27,6 +31,7 @@ class PaymentWorkflow:
 
     @workflow.init
     def __init__(self, instruction: PaymentInstruction) -> None:
+        super().__init__()
         self._view = OperatorView(f"**{instruction.amount}** for order `{instruction.order_id}`")
         self._until_done = partial(until_done, on_failure=self._view.needs_attention)
         self._compensations = Compensations()
@@ -40,7 +45,7 @@ class PaymentWorkflow:
         self._payment = payment
         self._steps = PaymentSteps(instruction, self._view)
         self._check = OrderCheck(instruction, self._steps)
-        self._charge = PaymentCharge(instruction, self._steps, self._view.needs_attention)
+        self._charge = charge_of(instruction, self._steps, self._view, self._changes)
 
     @workflow.run
     async def run(self, instruction: PaymentInstruction) -> Payment:  # noqa: ARG002 (see __init__)
@@ -127,7 +132,7 @@ class PaymentWorkflow:
         self._payment = recorded
         if recorded.is_irrevocable or not workflow.patched(SAGA_2):
             return
-        self._process(recorded.to_resume(), recorded)
+        self._process(recorded.to_resume(self._instruction), recorded)
         self._compensations.add(self._refund)
         self._check.order_is_pending = None
         if recorded.compensation is not None:
@@ -140,7 +145,7 @@ class PaymentWorkflow:
                 ErrorCode.PROCESSOR_ERROR, "The gateway does not know the charge that is recorded."
             )
         else:
-            await self._check.verify_again(self._view.needs_attention, holds_for=CHARGE_TIME)
+            await self._check.verify_again(self._view.needs_attention)
         if recorded.status is PaymentStatus.SUCCEEDED:
             await self._make_irrevocable()
 
@@ -173,26 +178,19 @@ class PaymentWorkflow:
         """Charge, unless an earlier run has charged."""
         charge = self._charge.response
         if charge is None:
-            self._raise_if_cancelled()
+            raise_if_cancelled()
             self._compensations.add(self._refund)
             charge = await self._charge.make(self._check)
-        self._payment = self._payment.charged(charge)
+        self._payment = self._charge.noted_on(self._payment).charged(charge)
         verify_charge(charge)
-
-    def _flag_unless_cancelled(self, error: PaymentError) -> None:
-        self._view.needs_attention(error)
-        self._raise_if_cancelled()
-
-    def _raise_if_cancelled(self) -> None:
-        if workflow.cancellation_reason() is not None:
-            raise PaymentError(ErrorCode.PAYMENT_CANCELLED, "The payment was cancelled.")
 
     # How it ends.
 
     async def _record_success(self) -> None:
-        """Record the success. Before each retry the order is verified again."""
-        is_local = not self._instruction.resumed and workflow.patched(SAGA_3)
-        self._payment = self._payment.succeeded(at=workflow.now(), may_be_sent=is_local)
+        """Record the success and try to publish it. Before a retry the order is verified again."""
+        is_first_run = not self._instruction.resumed
+        may_be_sent = is_first_run and (workflow.patched(SAGA_4) or workflow.patched(SAGA_3))
+        self._payment = self._payment.succeeded(at=workflow.now(), may_be_sent=may_be_sent)
         give_up_at = workflow.now() + RECORDING_TIME
 
         def fail(error: PaymentError) -> None:
@@ -209,9 +207,10 @@ class PaymentWorkflow:
         """Record the success, unless the order may no longer be paid or it was cancelled."""
         was_slow = self._check.is_old or self._charge.was_slow
         if (was_slow or self._instruction.resumed) and workflow.patched(SAGA_2):
-            await self._check.verify_again(self._flag_unless_cancelled, holds_for=timedelta(0))
+            fail = unless_cancelled(self._view.needs_attention)
+            await self._check.verify_again(fail, holds_for=timedelta(0))
         self._check.raise_if_expired()
-        self._raise_if_cancelled()
+        raise_if_cancelled()
         self._payment = await self._steps.record_succeeded(self._payment)
 
     async def _make_irrevocable(self) -> None:
@@ -227,7 +226,7 @@ class PaymentWorkflow:
             raise self._payment.error
 
     async def _publish_success(self) -> None:
-        """Publish, if the success may still be undone. Raises PaymentError(EVENT_REFUSED)."""
+        """Publish a success that was only recorded. Raises PaymentError(EVENT_REFUSED)."""
         if not self._payment.is_irrevocable:
             publish = partial(self._steps.publish, self._payment)
             refusals = frozenset({ErrorCode.EVENT_REFUSED})
@@ -247,6 +246,7 @@ class PaymentWorkflow:
         if may_have_captured and workflow.patched(SAGA_2):
             intended = self._payment.compensating(error)
             recorded = await self._until_done(lambda: self._steps.record_compensation(intended))
+            self._payment = self._payment.waiting(recorded.wait)  # perhaps recorded late
             if recorded.is_irrevocable:
                 if recorded.status is PaymentStatus.FAILED:
                     await self._compensations.unwind()
@@ -272,7 +272,7 @@ class PaymentWorkflow:
         if self._check.must_be_repeated_before_failure and workflow.patched(SAGA_2):
             await self._check.repeat_before_failure(self._view.needs_attention)
         is_published = self._check.order_is_pending and error.code not in NEVER_PUBLISHED
-        failed = self._payment.failed(
+        failed = self._charge.noted_on(self._payment).failed(
             error,
             at=workflow.now(),
             announcement=Announcement.DUE if is_published else Announcement.NONE,

@@ -1,7 +1,9 @@
 """The steps of a payment, one method each."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any, TypeVar
 
 from temporalio import workflow
 
@@ -10,14 +12,19 @@ from activities.events import EventActivities
 from activities.records import RecordActivities
 from activities.verification import VerificationActivities
 from domain import names
-from domain.errors import ErrorCode
+from domain.claim import Claim
+from domain.errors import RULES, ErrorCode, PaymentError
 from domain.events import PaymentEvent
-from domain.gateway import Charge, RefundRequest
-from domain.payment import Announcement, Claim, Payment, PaymentInstruction
+from domain.gateway import Charge, ChargeRequest, RefundRequest
+from domain.instruction import PaymentInstruction
+from domain.payment import Announcement, Payment
 from domain.verification import Order, Reservation
 from workflows.operator_view import OperatorView
 from workflows.steps import execute
-from workflows.versions import SAGA_3
+from workflows.versions import SAGA_3, SAGA_4
+
+Argument = TypeVar("Argument")
+ChargeT = TypeVar("ChargeT", bound=Charge | None)
 
 CLAIM_REFUSALS = frozenset(
     {
@@ -59,27 +66,92 @@ class PaymentSteps:
         request = self._instruction.charge_request
         return await self._execute(ChargeActivities.charge, request, within=within)
 
-    async def find_charge(self) -> Charge | None:
+    async def open_charge(self, within: timedelta) -> str:
         request = self._instruction.charge_request
-        return await self._execute(ChargeActivities.find_charge, request)
+        return await self._execute(ChargeActivities.open_charge, request, within=within)
 
-    async def resolve_charge(self) -> Charge:
-        request = self._instruction.charge_request
-        return await self._execute(ChargeActivities.resolve_charge, request)
+    async def record_reference(self, reference: str) -> Payment:
+        """The payment as it is recorded: with this reference, or with the one that it has."""
+        payment = Payment.pending(self._instruction)
+        referring = payment.model_copy(update={"gateway_reference": reference})
+        return await self._execute(RecordActivities.record_reference, referring)
 
-    async def refund(self) -> Charge:
+    async def record_wait(self, payment: Payment) -> Payment:
+        """The payment as it is recorded: with this wait, or with the one that it has."""
+        return await self._execute(RecordActivities.record_wait, payment)
+
+    async def authorize(self, reference: str, within: timedelta) -> Charge:
+        request = self._request(reference)
+        return await self._execute(ChargeActivities.authorize_charge, request, within=within)
+
+    async def capture(self, reference: str, within: timedelta) -> Charge:
+        request = self._request(reference)
+        return await self._execute(ChargeActivities.capture_charge, request, within=within)
+
+    async def find_charge(self, reference: str | None = None) -> Charge | None:
+        request, one_try = self._request(reference), self._instruction.terms.charge_try
+        return await self._ask(ChargeActivities.find_charge, request, reference, one_try)
+
+    async def look_at_charge(self, reference: str, within: timedelta) -> Charge | None:
+        request, one_try = self._request(reference), self._instruction.terms.charge_try
+        return await self._ask(
+            ChargeActivities.look_at_charge, request, reference, one_try, within=within
+        )
+
+    async def resolve_charge(self, reference: str | None = None) -> Charge:
+        request, one_try = self._request(reference), self._instruction.terms.charge_try
+        return await self._ask(ChargeActivities.resolve_charge, request, reference, one_try)
+
+    async def refund(self, reference: str | None = None) -> Charge:
         payment_id = self._instruction.payment_id
         request = RefundRequest(
             key=names.refund_key(payment_id),
             charge_key=names.charge_key(payment_id),
             amount=self._instruction.amount,
+            gateway=self._instruction.gateway,
+            reference=reference,
         )
-        return await self._execute(ChargeActivities.refund_charge, request)
+        one_try = self._instruction.terms.refund_try
+        return await self._ask(ChargeActivities.refund_charge, request, reference, one_try)
+
+    async def _ask(
+        self,
+        step: Callable[[Any, Argument], Awaitable[ChargeT]],
+        request: Argument,
+        reference: str | None,
+        one_try: timedelta | None,
+        within: timedelta | None = None,
+    ) -> ChargeT:
+        """The charge after this step.
+
+        Raises PaymentError(GATEWAY_UNAVAILABLE) if it is not the charge with the reference: a
+        worker of an earlier version ignores the reference and asks the simulator, which voids what
+        it does not know.
+        """
+        charge: ChargeT = await self._execute(step, request, one_try=one_try, within=within)
+        if reference is not None and (charge is None or charge.reference != reference):
+            raise PaymentError(
+                ErrorCode.GATEWAY_UNAVAILABLE, "The response is about another charge."
+            )
+        return charge
+
+    def _request(self, reference: str | None) -> ChargeRequest:
+        return self._instruction.charge_request.model_copy(update={"reference": reference})
 
     async def record_succeeded(self, payment: Payment) -> Payment:
-        """The payment as it is recorded: with the time of the try that recorded it."""
+        """The payment as it is recorded: with the time of the try that recorded it.
+
+        If its event `may_be_sent`, both are tried once inside the workflow task, and if that
+        succeeds, it is published. Raises PaymentError(EVENT_REFUSED) if certainly nothing was sent.
+        """
+        if payment.may_be_sent and workflow.patched(SAGA_4):
+            try:
+                return await self._execute(EventActivities.record_and_publish, payment)
+            except PaymentError as error:
+                if not RULES[error.code].retryable:
+                    raise
         recorded = await self._execute(
-            RecordActivities.record_succeeded, payment, local_first=payment.may_be_sent
+            RecordActivities.record_succeeded, payment, local_first=_as_saga_3(payment)
         )
         return recorded or payment
 
@@ -99,7 +171,7 @@ class PaymentSteps:
         await self._execute(
             EventActivities.publish_event,
             PaymentEvent.of(payment),
-            local_first=payment.may_be_sent and workflow.patched(SAGA_3),
+            local_first=_as_saga_3(payment),
         )
         return payment.announced()
 
@@ -107,3 +179,11 @@ class PaymentSteps:
         """The same payment, its event withdrawn."""
         await self._execute(RecordActivities.withdraw_event, payment)
         return payment.announced(Announcement.NONE)
+
+
+def _as_saga_3(payment: Payment) -> bool:
+    """Whether each step of a success is tried inside the workflow task first, as in 0.3.0.
+
+    The patches are necessary: a run of an earlier version may continue a success of this one.
+    """
+    return payment.may_be_sent and not workflow.patched(SAGA_4) and workflow.patched(SAGA_3)

@@ -6,97 +6,28 @@ version.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from temporalio.common import RetryPolicy
 
 from activities.charges import ChargeActivities
+from activities.disputes import DisputeActivities
 from activities.events import EventActivities
 from activities.reconciliation import ReconciliationActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from domain.errors import ErrorCode
-from domain.names import TASK_QUEUE, TASK_QUEUE_EVENTS, TASK_QUEUE_READS, TASK_QUEUE_RECORDS
+from domain.names import TASK_QUEUE_GATEWAY
+from workflows.step_policy import StepPolicy, policy, record, seconds_of
 
-QUEUES: Mapping[ErrorCode, str] = MappingProxyType(
-    {
-        ErrorCode.ORDERING_UNAVAILABLE: TASK_QUEUE_READS,
-        ErrorCode.INVENTORY_UNAVAILABLE: TASK_QUEUE_READS,
-        ErrorCode.GATEWAY_UNAVAILABLE: TASK_QUEUE,
-        ErrorCode.EVENTS_UNAVAILABLE: TASK_QUEUE_EVENTS,
-        ErrorCode.DATABASE_UNAVAILABLE: TASK_QUEUE_RECORDS,
-    }
-)
-"""The task queue of a step, by the system that the step waits for. Each queue has its own limit
-(`workflows/queues.py`): a system that hangs delays no step that does not need it.
-
-The gateway's steps are on the queue of the workflows: Temporal gives a step of that queue to the
-worker with the response to its workflow task, if the server allows that (eager execution). Every
-payment has such a step, the charge. The others are usually tried inside the workflow task."""
-
-
-@dataclass(frozen=True)
-class StepPolicy:
-    """A step; `title` and `summary` are templates, in which `{0}` is the activity's argument."""
-
-    title: str
-    """Its row in the workflow's details, which the Web UI shows."""
-    summary: str
-    """Its line in the workflow's history, which the Web UI shows."""
-    unavailable: ErrorCode
-    """The error of a step whose time is over and whose outcome is unknown."""
-    start_to_close: timedelta
-    """Time limit of one try."""
-    schedule_to_close: timedelta
-    """Time limit of all tries together."""
-    retry: RetryPolicy
-    heartbeat: timedelta | None = None
-    """Longest time between two heartbeats of a try; None for short steps, which send none."""
-    local_first: bool = False
-    """Try once inside the workflow task, which saves a round trip to the server. If that fails, go
-    on as a regular activity, whose tries operators can see."""
-
-    @property
-    def queue(self) -> str:
-        return QUEUES[self.unavailable]
-
-
-def _seconds(seconds: float) -> timedelta:
-    return timedelta(seconds=seconds)
-
-
-def _policy(  # noqa: PLR0913 (each is a column of the table)
-    title: str,
-    summary: str,
-    unavailable: ErrorCode,
-    *,
-    one_try: float,
-    in_all: float,
-    pauses: tuple[float, float],
-    heartbeat: float | None = None,
-    local_first: bool = False,
-) -> StepPolicy:
-    """A policy; times are in seconds. Each pause is twice the one before, within `pauses`."""
-    initial, maximum = map(_seconds, pauses)
-    return StepPolicy(
-        title=title,
-        summary=summary,
-        unavailable=unavailable,
-        start_to_close=_seconds(one_try),
-        schedule_to_close=_seconds(in_all),
-        retry=RetryPolicy(initial_interval=initial, maximum_interval=maximum),
-        heartbeat=_seconds(heartbeat) if heartbeat else None,
-        local_first=local_first,
-    )
-
+LOCAL_TRY = seconds_of(2)
+"""Time limit of a local try, which keeps the workflow task open. A task may take 10 s."""
 
 STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
     {
-        VerificationActivities.fetch_order: _policy(
+        VerificationActivities.fetch_order: policy(
             "fetch order",
             "fetch the order from Ordering",
             ErrorCode.ORDERING_UNAVAILABLE,
@@ -105,7 +36,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             pauses=(0.1, 2),
             local_first=True,
         ),
-        VerificationActivities.fetch_reservation: _policy(
+        VerificationActivities.fetch_reservation: policy(
             "verify reservation",
             "fetch the reservation from Inventory",
             ErrorCode.INVENTORY_UNAVAILABLE,
@@ -114,15 +45,8 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             pauses=(0.1, 2),
             local_first=True,
         ),
-        RecordActivities.find_payment: _policy(
-            "find payment",
-            "read how the payment is recorded",
-            ErrorCode.DATABASE_UNAVAILABLE,
-            one_try=10,
-            in_all=600,
-            pauses=(0.1, 10),
-        ),
-        RecordActivities.record_pending: _policy(
+        RecordActivities.find_payment: record("find payment", "read how the payment is recorded"),
+        RecordActivities.record_pending: policy(
             "record pending",
             "claim the order for this payment",
             ErrorCode.DATABASE_UNAVAILABLE,
@@ -131,7 +55,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             pauses=(0.1, 5),
             local_first=True,
         ),
-        ChargeActivities.charge: _policy(
+        ChargeActivities.charge: policy(
             "charge",
             "charge {0.amount}",
             ErrorCode.GATEWAY_UNAVAILABLE,
@@ -140,7 +64,51 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             pauses=(0.2, 5),
             heartbeat=5,
         ),
-        ChargeActivities.find_charge: _policy(
+        ChargeActivities.open_charge: policy(
+            "open charge",
+            "open an attempt of {0.amount}; nothing is charged yet",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=20,
+            in_all=300,
+            pauses=(0.2, 5),
+        ),
+        RecordActivities.record_reference: policy(
+            "record reference",
+            "record the gateway's id of the attempt",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=15,
+            in_all=60,
+            pauses=(0.1, 5),
+            local_first=True,
+        ),
+        RecordActivities.record_wait: policy(
+            "record wait",
+            "record that the customer has time until {0.wait.until:%Y-%m-%d %H:%M:%S} UTC",
+            ErrorCode.DATABASE_UNAVAILABLE,
+            one_try=15,
+            in_all=60,
+            pauses=(0.1, 5),
+            local_first=True,
+        ),
+        ChargeActivities.authorize_charge: policy(
+            "authorize",
+            "authorize {0.amount}",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=40,
+            in_all=300,
+            pauses=(0.2, 5),
+            heartbeat=5,
+        ),
+        ChargeActivities.capture_charge: policy(
+            "capture",
+            "capture {0.amount}",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=40,
+            in_all=300,
+            pauses=(0.2, 5),
+            heartbeat=5,
+        ),
+        ChargeActivities.find_charge: policy(
             "find charge",
             "look up what an earlier run has charged",
             ErrorCode.GATEWAY_UNAVAILABLE,
@@ -148,7 +116,16 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             in_all=600,
             pauses=(0.5, 30),
         ),
-        ChargeActivities.resolve_charge: _policy(
+        ChargeActivities.look_at_charge: policy(
+            "look at the attempt",
+            "look whether the customer has acted",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=10,
+            in_all=30,
+            pauses=(0.5, 30),
+            queue=TASK_QUEUE_GATEWAY,
+        ),
+        ChargeActivities.resolve_charge: policy(
             "resolve charge",
             "find out what became of the charge",
             ErrorCode.GATEWAY_UNAVAILABLE,
@@ -156,7 +133,16 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             in_all=600,
             pauses=(0.5, 30),
         ),
-        RecordActivities.record_succeeded: _policy(
+        EventActivities.record_and_publish: StepPolicy(
+            "record and publish",
+            "record the success and publish it",
+            ErrorCode.EVENTS_UNAVAILABLE,
+            start_to_close=LOCAL_TRY,
+            schedule_to_close=LOCAL_TRY,
+            retry=RetryPolicy(maximum_attempts=1),
+            local_first=True,
+        ),
+        RecordActivities.record_succeeded: policy(
             "record succeeded",
             "record the success",
             ErrorCode.DATABASE_UNAVAILABLE,
@@ -164,31 +150,14 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             in_all=12,
             pauses=(0.1, 5),
         ),
-        RecordActivities.begin_event: _policy(
-            "begin event",
-            "record that the success stands",
-            ErrorCode.DATABASE_UNAVAILABLE,
-            one_try=10,
-            in_all=600,
-            pauses=(0.1, 10),
+        RecordActivities.begin_event: record("begin event", "record that the success stands"),
+        RecordActivities.record_compensation: record(
+            "record compensation", "record that the payment is being undone", one_try=15
         ),
-        RecordActivities.record_compensation: _policy(
-            "record compensation",
-            "record that the payment is being undone",
-            ErrorCode.DATABASE_UNAVAILABLE,
-            one_try=15,
-            in_all=600,
-            pauses=(0.1, 10),
+        RecordActivities.withdraw_event: record(
+            "withdraw event", "record that the failure is not published"
         ),
-        RecordActivities.withdraw_event: _policy(
-            "withdraw event",
-            "record that the failure is not published",
-            ErrorCode.DATABASE_UNAVAILABLE,
-            one_try=10,
-            in_all=600,
-            pauses=(0.1, 10),
-        ),
-        EventActivities.publish_event: _policy(
+        EventActivities.publish_event: policy(
             "publish {0.topic}",
             "publish {0.topic}",
             ErrorCode.EVENTS_UNAVAILABLE,
@@ -196,7 +165,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             in_all=600,
             pauses=(1, 30),
         ),
-        ChargeActivities.refund_charge: _policy(
+        ChargeActivities.refund_charge: policy(
             "refund",
             "refund {0.amount}",
             ErrorCode.GATEWAY_UNAVAILABLE,
@@ -204,15 +173,8 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             in_all=600,
             pauses=(0.5, 30),
         ),
-        RecordActivities.record_failed: _policy(
-            "record failed",
-            "record the failure",
-            ErrorCode.DATABASE_UNAVAILABLE,
-            one_try=10,
-            in_all=600,
-            pauses=(0.1, 10),
-        ),
-        RefundActivities.record_refund: _policy(
+        RecordActivities.record_failed: record("record failed", "record the failure"),
+        RefundActivities.record_refund: policy(
             "record pending",
             "set the amount aside",
             ErrorCode.DATABASE_UNAVAILABLE,
@@ -221,7 +183,7 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             pauses=(0.1, 5),
             local_first=True,
         ),
-        RefundActivities.make_refund: _policy(
+        RefundActivities.make_refund: policy(
             "refund",
             "refund {0.amount}",
             ErrorCode.GATEWAY_UNAVAILABLE,
@@ -229,15 +191,24 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             in_all=600,
             pauses=(0.5, 30),
         ),
-        RefundActivities.record_refund_ended: _policy(
-            "record {0.status}",
-            "record that it has {0.status}",
-            ErrorCode.DATABASE_UNAVAILABLE,
-            one_try=10,
-            in_all=600,
-            pauses=(0.1, 10),
+        RefundActivities.record_refund_ended: record(
+            "record {0.status}", "record that it has {0.status}"
         ),
-        RefundActivities.publish_refund: _policy(
+        RefundActivities.record_refund_reference: record(
+            "record reference", "record the gateway's id of the refund"
+        ),
+        RefundActivities.find_refund: policy(
+            "look at the refund",
+            "look whether the refund has failed since",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=80,
+            in_all=600,
+            pauses=(0.5, 30),
+        ),
+        RefundActivities.record_refund_failed_later: record(
+            "record the failure", "record that the refund has failed since"
+        ),
+        RefundActivities.publish_refund: policy(
             "publish {0.topic}",
             "publish {0.topic}",
             ErrorCode.EVENTS_UNAVAILABLE,
@@ -245,8 +216,16 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
             in_all=600,
             pauses=(1, 30),
         ),
+        DisputeActivities.find_dispute: policy(
+            "look at the dispute",
+            "look how the dispute stands",
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            one_try=80,
+            in_all=600,
+            pauses=(0.5, 30),
+        ),
         # `in_all` is enough for 100,000 starts at 28 per second. A slow server does 70 to 200.
-        ReconciliationActivities.resume_payments: _policy(
+        ReconciliationActivities.resume_payments: policy(
             "resume payments",
             "start workflows that were lost",
             ErrorCode.DATABASE_UNAVAILABLE,
@@ -258,41 +237,9 @@ STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(
     }
 )
 
-LOCAL_TRY = _seconds(2)
-"""Time limit of a local try, which keeps the workflow task open. A task may take 10 s."""
-
-CHARGE_TIME = _seconds(20)
-"""How long a reservation must still hold when a charge begins: as long as one try may take."""
+LOOK_TIME = STEPS[ChargeActivities.look_at_charge].schedule_to_close
+"""Time limit of all tries of one look. Meanwhile a payment that waits for its customer notices
+neither a signal nor a cancellation. Chosen, not measured."""
 
 CHARGE_BUDGET = STEPS[ChargeActivities.charge].schedule_to_close
 """Time limit of all tries of a charge. After that the charge is resolved, not sent again."""
-
-CHARGEABLE_FOR = timedelta(hours=23)
-"""How long after its request a payment may be charged. Gateways know a charge's key for a day:
-sent later, it would charge a second time."""
-
-VERIFIED_FOR = _seconds(2)
-"""How long an order counts as verified: longer than a usual charge takes, so that a quick payment
-reads its order once, and shorter than a customer needs to change it. Chosen, not measured."""
-
-
-class Pauses(NamedTuple):
-    """The pauses between the rounds of a step. Each is twice the one before, up to the longest."""
-
-    first: timedelta
-    longest: timedelta
-
-
-PAUSES = Pauses(_seconds(60), _seconds(3600))
-"""For steps that are retried until they succeed. Chosen, not measured."""
-
-CHECK_PAUSES = Pauses(_seconds(60), _seconds(600))
-"""For requests to Ordering and Inventory after a capture. In a day they add some 2,000 events to
-the history, which may have 51,200."""
-
-RECORDING_PAUSES = Pauses(_seconds(5), _seconds(60))
-"""For recording a success. The order is verified again after each pause. Chosen, not measured."""
-
-RECORDING_TIME = _seconds(600)
-"""How long recording a success is retried; after that, the capture is refunded. Longer than a
-failover of PostgreSQL takes. Chosen, not measured."""

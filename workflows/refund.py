@@ -1,22 +1,40 @@
 """The saga of a refund that a caller requested: reserve, refund, record, publish."""
 
+from contextlib import suppress
+from datetime import timedelta
+
 from temporalio import workflow
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
 
 from activities.refunds import RefundActivities
+from domain import names
 from domain.errors import ErrorCode, PaymentError
 from domain.events import RefundEvent
+from domain.gateway import GatewayRefund, RefundState
 from domain.refund import Refund, RefundStatus
-from workflows.compensation import Step, uninterrupted, until_done
-from workflows.operator_view import OperatorView
+from workflows.cancellation import uninterrupted
+from workflows.compensation import Result, Step, until_done
+from workflows.gateway_changes import WithGatewayChanges
+from workflows.operator_view import OperatorView, refund_search_attributes, refund_summary
+from workflows.pauses import PAUSES
+from workflows.refund_watch import RefundWatch
 from workflows.steps import execute
 
-REFUSALS = frozenset({ErrorCode.REFUND_TOO_LARGE, ErrorCode.REFUND_REFUSED})
-"""Final in any round. REFUND_TOO_LARGE: less than that is left of the payment. REFUND_REFUSED:
-`make_refund` raises it only if the gateway has refunded nothing and will not refund later."""
+REFUSALS = frozenset(
+    {ErrorCode.REFUND_TOO_LARGE, ErrorCode.REFUND_REFUSED, ErrorCode.PAYMENT_DISPUTED}
+)
+"""Final in any round. REFUND_TOO_LARGE: less than that is left of the payment. The two others:
+`make_refund` raises them only if the gateway has refunded nothing and will not refund later."""
+REFUND_TIME = timedelta(days=7)
+"""After so long operators see a refund that is pending at the gateway. Chosen, not measured."""
+LATE = PaymentError(
+    ErrorCode.GATEWAY_UNAVAILABLE, "The refund has been pending at the gateway for days."
+)
 
 
 @workflow.defn
-class RefundWorkflow:
+class RefundWorkflow(WithGatewayChanges):
     """Ends with one refund, its row and its event; or with no refund.
 
     A refund that has begun cannot be cancelled.
@@ -24,6 +42,7 @@ class RefundWorkflow:
 
     @workflow.init
     def __init__(self, refund: Refund) -> None:
+        super().__init__()
         self._refund = refund
         self._view = OperatorView(f"**{refund.amount}** back for order `{refund.order_id}`")
 
@@ -47,18 +66,47 @@ class RefundWorkflow:
             self._refund = await self._result()
             await self._until_done(self._record_ended)
         if self._refund.status is RefundStatus.SUCCEEDED and not self._refund.is_announced:
+            if self._refund.terms.opens:
+                await self._watch()
             await self._until_done(self._publish)
             self._refund = self._refund.announced()
 
     async def _result(self) -> Refund:
         try:
-            await self._until_done(self._refund_at_gateway)
+            made = await self._until_done(self._refund_at_gateway)
+            if made is not None and made.state is RefundState.PENDING:
+                await self._wait_for_gateway()
         except PaymentError as error:
             return self._refund.failed(error, at=workflow.now())
         return self._refund.succeeded(at=workflow.now())
 
-    async def _until_done(self, step: Step[None]) -> None:
-        await until_done(
+    async def _wait_for_gateway(self) -> None:
+        """Wait until the refund is not pending any more. Raises PaymentError if it has failed."""
+        await self._until_done(self._record_reference)
+        made, began, pause = None, workflow.now(), PAUSES.first
+        while made is None or made.state is RefundState.PENDING:
+            self._view.waits("refund", "it is pending at the gateway")
+            if workflow.now() - began > REFUND_TIME:
+                self._view.needs_attention(LATE)
+            summary = "the refund is pending at the gateway"
+            await self._changes.wait(pause, summary, or_cancelled=False)
+            pause = min(2 * pause, PAUSES.longest)
+            made = await self._until_done(self._refund_at_gateway)
+
+    async def _watch(self) -> None:
+        """Start the workflow that notices if the refund fails after all."""
+        with suppress(WorkflowAlreadyStartedError):
+            await workflow.start_child_workflow(
+                RefundWatch.run,
+                self._refund,
+                id=names.refund_watch_id(self._refund.id),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                search_attributes=refund_search_attributes(self._refund),
+                static_summary=refund_summary(self._refund),
+            )
+
+    async def _until_done(self, step: Step[Result]) -> Result:
+        return await until_done(
             step, on_failure=self._view.needs_attention, refusals=REFUSALS, in_any_round=True
         )
 
@@ -70,10 +118,16 @@ class RefundWorkflow:
         is_unsent = self._refund.is_unsent and is_new
         self._refund = recorded.model_copy(update={"is_unsent": is_unsent})
 
-    async def _refund_at_gateway(self) -> None:
+    async def _refund_at_gateway(self) -> GatewayRefund | None:
         refund = self._refund
         self._refund = refund.model_copy(update={"is_unsent": False})
-        await execute(self._view, RefundActivities.make_refund, refund)
+        one_try = refund.terms.refund_try
+        made = await execute(self._view, RefundActivities.make_refund, refund, one_try=one_try)
+        self._refund = self._refund.referring(made.reference if made is not None else None)
+        return made
+
+    async def _record_reference(self) -> None:
+        await execute(self._view, RefundActivities.record_refund_reference, self._refund)
 
     async def _record_ended(self) -> None:
         await execute(self._view, RefundActivities.record_refund_ended, self._refund)

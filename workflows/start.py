@@ -1,4 +1,4 @@
-"""Start the workflow of a payment or a refund: for a caller, or again if it was lost."""
+"""Start a workflow: for a caller, again if it was lost, or because of a gateway's event."""
 
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -9,12 +9,18 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from domain import names
+from domain.dispute import Dispute
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import Payment, PaymentInstruction
+from domain.instruction import PaymentInstruction
+from domain.payment import Payment
 from domain.refund import Refund
+from domain.stray_attempt import StrayAttempt
 from workflows import operator_view
+from workflows.dispute_watch import DisputeWatch
 from workflows.payment import PaymentWorkflow
 from workflows.refund import RefundWorkflow
+from workflows.refund_watch import RefundWatch
+from workflows.stray_attempt import StrayAttemptWorkflow
 
 RPC_TIMEOUT = timedelta(seconds=5)
 """Time limit of one request to Temporal, which takes milliseconds. Chosen, not measured."""
@@ -46,6 +52,50 @@ async def start_refund(
         id=names.refund_workflow_id(refund.id),
         task_queue=names.TASK_QUEUE,
         id_conflict_policy=conflict_policy,
+        search_attributes=operator_view.refund_search_attributes(refund),
+        static_summary=operator_view.refund_summary(refund),
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
+async def start_stray_attempt(client: Client, stray: StrayAttempt) -> None:
+    """Undo what an ended payment does not count, unless that is running. Raises RPCError."""
+    await client.start_workflow(
+        StrayAttemptWorkflow.run,
+        stray,
+        id=names.stray_attempt_id(stray.reference),
+        task_queue=names.TASK_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        search_attributes=operator_view.order_search_attributes(stray.order_id),
+        static_summary=f"stray attempt {stray.reference} · order {stray.order_id}",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
+async def watch_dispute(client: Client, dispute: Dispute) -> None:
+    """Show operators the dispute; if they see it already, look again. Raises RPCError."""
+    await client.start_workflow(
+        DisputeWatch.run,
+        dispute,
+        id=names.dispute_watch_id(dispute.reference),
+        task_queue=names.TASK_QUEUE,
+        start_signal=names.SIGNAL_LOOK_AGAIN,
+        static_summary=f"dispute {dispute.reference} · {dispute.attempt}",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
+async def watch_refund(client: Client, refund: Refund) -> None:
+    """Start the workflow that checks whether a successful refund fails later. Raises RPCError.
+
+    It checks at once. If it is already running, it only gets the signal to do so.
+    """
+    await client.start_workflow(
+        RefundWatch.run,
+        refund,
+        id=names.refund_watch_id(refund.id),
+        task_queue=names.TASK_QUEUE,
+        start_signal=names.SIGNAL_LOOK_AGAIN,
         search_attributes=operator_view.refund_search_attributes(refund),
         static_summary=operator_view.refund_summary(refund),
         rpc_timeout=RPC_TIMEOUT,

@@ -13,7 +13,8 @@ from temporalio.exceptions import ActivityError, FailureError
 from activities.failures import to_payment_error
 from domain.errors import RULES
 from workflows.operator_view import OperatorView
-from workflows.policies import LOCAL_TRY, STEPS, StepPolicy
+from workflows.policies import LOCAL_TRY, STEPS
+from workflows.step_policy import StepPolicy
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -25,16 +26,20 @@ async def execute(
     argument: Argument,
     *,
     within: timedelta | None = None,
+    one_try: timedelta | None = None,
     local_first: bool = False,
 ) -> Result:
     """Run one activity method by its policy, or `within` a shorter time than the policy's.
 
-    `local_first` tries it inside the workflow task first, as some policies say for every payment.
+    `one_try` is the time limit of one try, if it is another one than the policy's. `local_first`
+    tries the step inside the workflow task first, as some policies say for every payment.
     Raises PaymentError, and nothing else, when the step has failed for good.
     """
     policy = STEPS[activity]
     if local_first:
         policy = replace(policy, local_first=True)
+    if one_try is not None:
+        policy = replace(policy, start_to_close=one_try)
     with view.step(policy.title.format(argument)):
         return await _execute(policy, activity, argument, within)
 
@@ -51,7 +56,8 @@ async def _execute(
             return await _try_locally(activity, argument, summary)
     except FailureError as error:
         failure = to_payment_error(error, policy.unavailable)
-        if not RULES[failure.code].retryable:
+        is_over = policy.retry.maximum_attempts == 1
+        if is_over or not RULES[failure.code].retryable:
             raise failure from error
     try:
         return await workflow.execute_activity_method(

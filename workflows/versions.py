@@ -9,3 +9,6 @@ SAGA_2 = "saga-2"
 
 SAGA_3 = "saga-3"
 """Version 0.3.0: tries to record and publish a success inside the workflow task first."""
+
+SAGA_4 = "saga-4"
+"""After 0.3.0: tries to record and publish a success in one step inside the workflow task first."""

@@ -21,14 +21,17 @@ from activities.adapters.inventory import HttpInventory, UncheckedInventory
 from activities.adapters.json_client import JsonClient, create_client
 from activities.adapters.kafka import KafkaPublisher
 from activities.adapters.ordering import HttpOrdering
+from activities.adapters.stripe.connection import stripe_account
 from activities.charges import ChargeActivities
+from activities.disputes import DisputeActivities
 from activities.events import EventActivities
 from activities.failures import PaymentErrorInterceptor
+from activities.gateway_ports import PaymentGateway
+from activities.gateways import Gateways
 from activities.ports import Ports
 from activities.reconciliation import ReconciliationActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
-from activities.unsent_events import UnsentEvents
 from activities.verification import VerificationActivities
 from bootstrap import kafka, logs, temporal
 from bootstrap.process import run
@@ -38,26 +41,39 @@ from db.payments import PaymentStore
 from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
 from domain.errors import ErrorCode
+from domain.gateways import TERMS, GatewayName
 from domain.names import TASK_QUEUE
+from workflows.dispute_watch import DisputeWatch
 from workflows.payment import PaymentWorkflow
 from workflows.queues import LIMITS, LOCAL_ACTIVITIES, WORKFLOW_TASKS, Workers
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
+from workflows.refund_watch import RefundWatch
 from workflows.start import TemporalWorkflowStarter
+from workflows.start_inputs import TemporalStartInputs
+from workflows.stray_attempt import StrayAttemptWorkflow
 
 READ_SECONDS = 2.5
 """Time limit of a request to Ordering or Inventory. It is shorter than the limit of one try (3 s),
 so that the step gets the error of the request, not a time-out of Temporal."""
-GATEWAY_SECONDS = 8
-"""Time limit of a request to the gateway. One try of a charge has time for two requests."""
 STICKY_TIMEOUT = timedelta(seconds=3)
 """How long a workflow task waits for the worker that has the workflow in memory, which may have
 stopped; after that any worker may take the task. Chosen, not measured."""
-GRACE = timedelta(seconds=25)
+GRACE = timedelta(seconds=45)
 """How long a worker that stops waits for running activities: longer than one try of a charge, so
 that no charge is interrupted."""
 
 log = logging.getLogger(__name__)
+
+
+WORKFLOWS = [
+    PaymentWorkflow,
+    RefundWorkflow,
+    RefundWatch,
+    StrayAttemptWorkflow,
+    DisputeWatch,
+    ReconciliationWorkflow,
+]
 
 
 def build_worker(
@@ -76,7 +92,7 @@ def build_worker(
         "graceful_shutdown_timeout": GRACE,
     }
     workflows = {
-        "workflows": [PaymentWorkflow, RefundWorkflow, ReconciliationWorkflow],
+        "workflows": WORKFLOWS,
         "workflow_runner": UnsandboxedWorkflowRunner(),
         "max_concurrent_workflow_tasks": WORKFLOW_TASKS,
         "max_concurrent_local_activities": LOCAL_ACTIVITIES,
@@ -89,19 +105,15 @@ def build_worker(
     return Workers(workers)
 
 
-def payment_activities(
-    ports: Ports, unsent: UnsentEvents | None = None
-) -> list[Callable[..., Any]]:
-    """Every activity, as a method of an object that has the ports it needs.
-
-    `unsent` is what this process remembers; tests let it forget.
-    """
+def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
+    """Every activity, as a method of an object that has the ports it needs."""
     verification = VerificationActivities(ports.ordering, ports.inventory)
-    charges = ChargeActivities(ports.gateway)
-    unsent = unsent or UnsentEvents()
-    records = RecordActivities(ports.payments, unsent)
-    events = EventActivities(ports.publisher, ports.payments, unsent)
-    refunding = RefundActivities(ports.gateway, ports.refunds, ports.publisher)
+    gateways = Gateways(ports.gateways)
+    charges = ChargeActivities(gateways, ports.start_inputs)
+    records = RecordActivities(ports.payments)
+    events = EventActivities(ports.publisher, ports.payments)
+    refunding = RefundActivities(gateways, ports.refunds, ports.publisher)
+    disputes = DisputeActivities(gateways)
     reconciliation = ReconciliationActivities(
         ports.payments, ports.refunds, ports.workflows, ports.rounds
     )
@@ -109,21 +121,32 @@ def payment_activities(
         verification.fetch_order,
         verification.fetch_reservation,
         charges.charge,
+        charges.open_charge,
+        charges.authorize_charge,
+        charges.capture_charge,
         charges.find_charge,
+        charges.look_at_charge,
         charges.resolve_charge,
         charges.refund_charge,
         records.find_payment,
         records.record_pending,
+        records.record_reference,
+        records.record_wait,
         records.record_succeeded,
         records.begin_event,
         records.record_compensation,
         records.record_failed,
         records.withdraw_event,
+        events.record_and_publish,
         events.publish_event,
         refunding.record_refund,
         refunding.make_refund,
+        refunding.find_refund,
+        refunding.record_refund_reference,
         refunding.record_refund_ended,
+        refunding.record_refund_failed_later,
         refunding.publish_refund,
+        disputes.find_dispute,
         reconciliation.resume_payments,
     ]
 
@@ -154,7 +177,10 @@ async def _activities(
         settings.inventory_url, "Inventory", ErrorCode.INVENTORY_UNAVAILABLE, READ_SECONDS
     )
     gateway = await connect(
-        settings.gateway_url, "The payment gateway", ErrorCode.GATEWAY_UNAVAILABLE, GATEWAY_SECONDS
+        settings.gateway_url,
+        "The payment gateway",
+        ErrorCode.GATEWAY_UNAVAILABLE,
+        TERMS[GatewayName.SIMULATOR].request_time.total_seconds(),
     )
     engine = create_engine(str(settings.database_url), application_name="payment-worker")
     stack.push_async_callback(engine.dispose)
@@ -167,7 +193,13 @@ async def _activities(
         inventory=HttpInventory(inventory)
         if settings.reservation_check == "on"
         else UncheckedInventory(),
-        gateway=HttpGateway(gateway, accept_simulated=settings.environment != "production"),
+        gateways={
+            GatewayName.SIMULATOR: HttpGateway(
+                gateway, accept_simulated=settings.environment != "production"
+            ),
+            **await _stripe(settings, stack),
+        },
+        start_inputs=TemporalStartInputs(client),
         payments=PaymentStore(engine, settings.reattempt_after),
         refunds=RefundStore(engine),
         publisher=publisher,
@@ -175,6 +207,20 @@ async def _activities(
         rounds=ReconciliationRounds(engine),
     )
     return payment_activities(ports)
+
+
+async def _stripe(settings: Settings, stack: AsyncExitStack) -> dict[str, PaymentGateway]:
+    """Stripe by its name, if the process has a key."""
+    if settings.stripe_api_key is None:
+        return {}
+    connecting = stripe_account(
+        settings.stripe_url,
+        settings.stripe_api_key,
+        seconds=TERMS[GatewayName.STRIPE].request_time.total_seconds(),
+        per_second=settings.stripe_requests_per_second,
+    )
+    account = await stack.enter_async_context(connecting)
+    return {GatewayName.STRIPE: account.gateway()}
 
 
 async def _connect(

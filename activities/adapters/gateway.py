@@ -10,14 +10,23 @@ from collections.abc import Mapping
 from decimal import Decimal
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from activities.adapters.json_client import JsonClient
 from activities.adapters.response_body import MAX_DIGITS, ResponseBody
 from domain.errors import ErrorCode, PaymentError
-from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
+from domain.gateway import (
+    NOT_MADE,
+    Charge,
+    ChargeIdentity,
+    ChargeRequest,
+    ChargeState,
+    GatewayRefund,
+    RefundRequest,
+    RefundState,
+)
 from domain.money import Money
 from domain.text import Text, Upper
 
@@ -63,8 +72,14 @@ class AmountResponse(ResponseBody):
         }
 
 
+def _is_made(state: ChargeState) -> ChargeState:
+    if state in NOT_MADE:
+        raise ValueError("is no state of this gateway: it captures straight away")
+    return state
+
+
 class ChargeResponse(AmountResponse):
-    state: ChargeState
+    state: Annotated[ChargeState, AfterValidator(_is_made)]
     refunded_amount: Decimal = Field(
         default=Decimal(0), max_digits=MAX_DIGITS, ge=0, validation_alias="refundedAmount"
     )
@@ -138,17 +153,17 @@ class HttpGateway:
             raise self._client.unavailable(f"HTTP {status}, and the charge is {charge.state}")
         return self._declined_if_simulated(charge)
 
-    async def find_charge(self, key: str, amount: Money) -> Charge | None:
-        status, body = await self._client.request("GET", f"/charges/{key}")
-        if is_refusal(status, body, key, NO_CHARGE):
+    async def find_charge(self, charge: ChargeIdentity) -> Charge | None:
+        status, body = await self._client.request("GET", f"/charges/{charge.key}")
+        if is_refusal(status, body, charge.key, NO_CHARGE):
             return None
-        return self._declined_if_simulated(self._charge(self._found(status, body), key, amount))
+        return self._found_charge(status, body, charge)
 
-    async def void_charge(self, key: str, amount: Money | None) -> Charge:
-        status, body = await self._client.request("POST", f"/charges/{key}/void")
-        return self._declined_if_simulated(self._charge(self._found(status, body), key, amount))
+    async def void_charge(self, charge: ChargeIdentity) -> Charge:
+        status, body = await self._client.request("POST", f"/charges/{charge.key}/void")
+        return self._found_charge(status, body, charge)
 
-    async def refund(self, request: RefundRequest) -> RefundState:
+    async def refund(self, request: RefundRequest) -> GatewayRefund:
         sent = {
             "chargeKey": request.charge_key,
             "amount": request.amount.amount,
@@ -162,13 +177,14 @@ class HttpGateway:
         if status not in REFUND_STATUSES:
             raise self._client.unavailable(f"HTTP {status}")
         state = self._refund(body, request)
-        return RefundState.PENDING if status == HTTPStatus.ACCEPTED else state
+        is_pending = status == HTTPStatus.ACCEPTED
+        return GatewayRefund(state=RefundState.PENDING if is_pending else state)
 
-    async def find_refund(self, request: RefundRequest) -> RefundState | None:
+    async def find_refund(self, request: RefundRequest) -> GatewayRefund | None:
         status, body = await self._client.request("GET", f"/refunds/{request.key}")
         if is_refusal(status, body, request.key, NO_REFUND):
             return None
-        return self._refund(self._found(status, body), request)
+        return GatewayRefund(state=self._refund(self._found(status, body), request))
 
     async def can_still_refund(self, request: RefundRequest) -> bool:
         status, body = await self._client.request("GET", f"/charges/{request.charge_key}")
@@ -178,6 +194,10 @@ class HttpGateway:
         if charge.amount is None or charge.currency != request.amount.currency:
             raise self._client.unavailable("the response has no amount in this currency")
         return charge.amount - charge.refunded_amount >= request.amount.amount
+
+    def _found_charge(self, status: int, body: Any, wanted: ChargeIdentity) -> Charge:
+        charge = self._charge(self._found(status, body), wanted.key, wanted.amount)
+        return self._declined_if_simulated(charge)
 
     def _found(self, status: int, body: Any) -> Any:
         if status != HTTPStatus.OK:

@@ -1,6 +1,6 @@
 """Reads the gateway's ledger over HTTP, page by page, for the audit."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -8,20 +8,36 @@ from uuid import UUID
 
 import httpx
 
-from activities.audit_ports import Effect, LedgerEntry, Movement, UnreadableEntry
+from activities.audit_ports import Effect, GatewayLedger, LedgerEntry, Movement, UnreadableEntry
 from domain import exact_json
 from domain.money import Money
 
 PAGE_SIZE = 5000
 """Entries per request: a few megabytes. Chosen, not measured."""
 MOVEMENTS: Mapping[str, Movement] = MappingProxyType(
-    {"charge.captured": Movement.CAPTURE, "refund.succeeded": Movement.REFUND}
+    {
+        "charge.captured": Movement.CAPTURE,
+        "refund.succeeded": Movement.REFUND,
+        "refund.failed": Movement.RETURN,
+    }
 )
 WITHOUT_MONEY = frozenset(
     {"charge.declined", "charge.voided", "settings.changed", "order_settings.changed"}
 )
 """Types of entries that move no money. A type that is in neither table is unreadable: it may move
 money."""
+
+
+class AllLedgers:
+    """Implements `GatewayLedger` with the ledgers of several gateways, one after the other."""
+
+    def __init__(self, ledgers: Sequence[GatewayLedger]) -> None:
+        self._ledgers = ledgers
+
+    async def entries(self) -> AsyncIterator[LedgerEntry | UnreadableEntry]:
+        for ledger in self._ledgers:
+            async for entry in ledger.entries():
+                yield entry
 
 
 class HttpGatewayLedger:

@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -53,6 +54,26 @@ class JsonResponse(NamedTuple):
     body: Any
 
 
+class RawResponse(NamedTuple):
+    """A response of any status. The body of an error is None if it is not JSON.
+
+    That of a 5xx or 429 is not read. `is_replayed` is true if the service says that it repeats the
+    response to an earlier request with the same key.
+    """
+
+    status: int
+    body: Any
+    is_replayed: bool
+    retry_after: timedelta | None
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether the request may or may not have been processed."""
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or (
+            self.status == HTTPStatus.TOO_MANY_REQUESTS
+        )
+
+
 class JsonClient:
     """Sends requests to one external service, called `name` in messages.
 
@@ -66,7 +87,7 @@ class JsonClient:
         self._http = http
         self._name = name
         self._unavailable_code = unavailable_code
-        self._seconds = seconds
+        self.seconds = seconds
 
     async def request(
         self, method: str, path: str, *, body: Any = None, key: str | None = None
@@ -81,8 +102,21 @@ class JsonClient:
         if key is not None:
             headers["idempotency-key"] = key
         content = exact_json.dumps(body) if body is not None else None
+        response = await self.exchange(method, path, content, headers)
+        if response.is_unusable:
+            raise self.unavailable(f"HTTP {response.status}", response.retry_after)
+        return JsonResponse(response.status, response.body)
+
+    async def exchange(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> RawResponse:
+        """Send a request, and return a response of any status.
+
+        Raises PaymentError(unavailable_code) if there is none in time, or if it is no error and not
+        JSON. Even then, the external service may have processed the request.
+        """
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self.seconds):
                 return await self._exchange(method, path, content, headers)
         except (httpx.HTTPError, OSError, ValueError) as error:
             raise self.unavailable(type(error).__name__) from error
@@ -93,17 +127,18 @@ class JsonClient:
         return PaymentError(self._unavailable_code, message, retry_after)
 
     async def _exchange(
-        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
-    ) -> JsonResponse:
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> RawResponse:
         async with self._http.stream(method, path, content=content, headers=headers) as response:
-            status = response.status_code
-            if response.is_server_error or status == HTTPStatus.TOO_MANY_REQUESTS:
-                raise self.unavailable(f"HTTP {status}", _retry_after(response))
+            is_replayed = response.headers.get("idempotent-replayed") == "true"
+            empty = RawResponse(response.status_code, None, is_replayed, _retry_after(response))
+            if empty.is_unusable:
+                return empty
             try:
-                return JsonResponse(status, await _read_body(response))
+                return empty._replace(body=await _read_body(response))
             except (httpx.HTTPError, ValueError):
                 if response.is_client_error:
-                    return JsonResponse(status, None)
+                    return empty
                 raise
 
 

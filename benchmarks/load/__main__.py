@@ -1,7 +1,7 @@
 """Measures the service under load: `python -m benchmarks.load --callers 32 --duration 30`.
 
 It starts a system of its own with lean neighbours. With `--compare REVISION`, it measures that
-revision and the present files in turn, with the same servers, neighbours and load. With `--rows N`,
+revision and the present files in turn, with the same neighbours and load. With `--rows N`,
 it measures the present files in turn with an empty database and with one that has N payments.
 """
 
@@ -49,11 +49,11 @@ def main(  # noqa: PLR0913, PLR0917 (one for each option of the command)
     callers: Annotated[int, typer.Option(min=2, help="Callers who pay in turn.")] = 32,
     duration: Annotated[int, typer.Option(min=2, help="Seconds of each load.")] = 30,
     rate: Annotated[
-        float | None, typer.Option(min=0.1, help="Also: so many arrivals a second.")
+        float | None, typer.Option(min=0.1, help="Also measure with this many arrivals a second.")
     ] = None,
-    compare: Annotated[str | None, typer.Option(help="A Git revision to measure, too.")] = None,
+    compare: Annotated[str | None, typer.Option(help="Also measure this Git revision.")] = None,
     rows: Annotated[
-        int | None, typer.Option(min=1, help="Also with so many payments in PostgreSQL.")
+        int | None, typer.Option(min=1, help="Also measure with this many payments in PostgreSQL.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of a comparison.")] = 5,
     output: Annotated[Path, typer.Option(help="Where reports are written.")] = OUTPUT / "reports",

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import NamedTuple
 from uuid import uuid4
 
-from benchmarks.connection import Connection
+from benchmarks.connection import Connections
 from benchmarks.neighbours import CUSTOMER
 
 ANSWER_SECONDS = 60
@@ -40,12 +41,14 @@ class Request(NamedTuple):
 
 @dataclass
 class Load:
-    """One load on the API at `port`, and what came of it."""
+    """One load on the API at `port`, with the requests that it has sent."""
 
     port: int
     requests: list[Request] = field(default_factory=list)
-    _idle: list[Connection] = field(default_factory=list)
     _start: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._connections = Connections(self.port)
 
     async def closed_loop(self, callers: int, seconds: float) -> None:
         """Each caller pays one order after the other. Returns when all have their response."""
@@ -57,50 +60,36 @@ class Load:
                     await asyncio.sleep(REFUSED_PAUSE_SECONDS)
 
         await asyncio.gather(*(pay_in_turn() for _ in range(callers)))
-        self._close()
+        self._connections.close()
 
     async def open_loop(self, rate: float, seconds: float) -> None:
-        """`rate` requests begin in a second, at equal distances, whatever becomes of the others."""
+        """Send `rate` requests a second at equal intervals, without waiting for responses.
+
+        Returns when all have their response.
+        """
         self._start = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for intended in arrivals(rate, seconds):
                 await asyncio.sleep(intended - self._now())
                 group.create_task(self._pay(intended))
-        self._close()
+        self._connections.close()
 
     async def pay_once(self) -> Request:
         """Pay one order."""
         self._start = time.perf_counter()
         request = await self._pay(0)
-        self._close()
+        self._connections.close()
         return request
-
-    def _close(self) -> None:
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
 
     async def _pay(self, began: float) -> Request:
         body = f'{{"orderId":"{uuid4()}","customerId":"{CUSTOMER}","amount":150.00}}'
         status: int | None = None
-        try:
+        with suppress(OSError):  # also a TimeoutError
             async with asyncio.timeout(ANSWER_SECONDS):
-                connection = await self._connection()
-                status = (await connection.post("/payments", body.encode())).status
-        except OSError:  # also a TimeoutError
-            pass
-        else:
-            self._idle.append(connection)
+                status = (await self._connections.post("/payments", body.encode())).status
         request = Request(began, self._now(), status)
         self.requests.append(request)
         return request
-
-    async def _connection(self) -> Connection:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open:
-                return connection
-        return await Connection.open(self.port)
 
     def _now(self) -> float:
         return time.perf_counter() - self._start

@@ -18,9 +18,9 @@ from devstack.stack.ports import HOST
 from domain import names
 
 VERSION_MARKER = "core_patch"
-"""The name of the marker with which the SDK records a version of the workflow code."""
+"""The SDK's name of the marker that `workflow.patched` writes into the history."""
 CHANGE_VERSION = "TemporalChangeVersion"
-"""The search attribute that the SDK sets with each such marker."""
+"""The search attribute that `workflow.patched` sets, too."""
 WARM_UP = 3
 """Payments of each kind before one is counted: they open connections and load scripts."""
 
@@ -38,7 +38,7 @@ class Costs:
     sql_statements: int
     """Statements of API and worker, without the empty ones that test a connection."""
     http_requests: int
-    """Requests to Ordering, Inventory and the gateway."""
+    """Requests that the worker sends to Ordering, Inventory and the gateway."""
     kafka_records: int
     redis_commands: int
 
@@ -121,6 +121,7 @@ async def _read_history(service: Service, workflow_id: str) -> tuple[int, int, i
 
 
 def is_of_a_version(event: HistoryEvent) -> bool:
+    """Whether the SDK has added the event to record a version of the workflow code."""
     if event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
         return event.marker_recorded_event_attributes.marker_name == VERSION_MARKER
     attributes = event.upsert_workflow_search_attributes_event_attributes.search_attributes

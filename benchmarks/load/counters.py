@@ -37,7 +37,8 @@ CONNECTING = {b"HELLO", b"AUTH", b"SELECT", b"CLIENT", b"PING"}
 """Commands of a new connection."""
 METRICS_PORT = re.compile(r"Temporal Metrics: +http://[^:]+:(\d+)/")
 SETTLE_SECONDS = 1.25
-"""Two equal readings at this distance are final: Temporal updates its metrics every second."""
+"""Time between two readings. If they are equal, they are final: Temporal updates its metrics every
+second."""
 
 
 class Totals(NamedTuple):
@@ -76,7 +77,7 @@ class Counters:
         return totals
 
     async def monitor(self, connected: asyncio.Event) -> None:
-        """Count Redis commands until this is cancelled; `connected` is set when it has begun."""
+        """Count the commands that Redis gets, until cancelled. Sets `connected` once it counts."""
         reader, writer = await asyncio.open_connection(HOST, self._system.site.ports.valkey)
         try:
             writer.write(b"MONITOR\r\n")

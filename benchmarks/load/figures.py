@@ -10,7 +10,7 @@ from typing import NamedTuple
 from benchmarks.load.client import Request
 
 LEAN = frozenset({"load", "neighbours"})
-"""What measures: its CPU time does not count for a payment."""
+"""The processes of the measurement itself. What a payment costs does not include their CPU time."""
 
 
 class Latencies(NamedTuple):
@@ -41,7 +41,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one load. `cpu_ms` is CPU time per payment, by process."""
+    """The figures of one load. `cpu_ms` is CPU time per payment, by process."""
 
     load: str
     seconds: float
@@ -50,7 +50,8 @@ class Result:
     """Payments per second."""
     latencies: Latencies | None
     other_statuses: Mapping[str, int]
-    """Responses that were no success, by HTTP status, or `none`."""
+    """How many requests were not successful, by the HTTP status of the response. The key `none` is
+    for those without a response."""
     other_latencies: Latencies | None
     cpu_ms: Mapping[str, float]
     memory_mb: Mapping[str, float]
@@ -65,7 +66,10 @@ class Result:
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The smallest value that is not below `share` of all values, which are sorted."""
+    """The percentile of the sorted values by the nearest-rank method. `share` is from 0 to 1.
+
+    At least this share of the values is not larger than the result.
+    """
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 

@@ -19,7 +19,7 @@ Report = Callable[[float, int], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """A load: so many callers who pay in turn or, if `rate` is given, so many payments a second."""
+    """A load: `callers` who each pay one order after the other, or `rate` payments a second."""
 
     seconds: float
     callers: int = 1

@@ -62,7 +62,10 @@ def bar_plot(title: str, unit: str, bars: Mapping[str, Mapping[str, float]]) -> 
 
 
 def round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50, … that is not smaller: the end of an axis."""
+    """The upper end of an axis that shows `value`.
+
+    It is the smallest of the numbers 1, 2, 5, 10, 20, 50 and so on that is at least `value`.
+    """
     if not 0 < value < math.inf:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

@@ -25,7 +25,7 @@ HOW_COSTS = (
 )
 
 COSTS_HEAD = ("", "tasks", "events", "of versions", "Temporal", "SQL", "HTTP", "Kafka", "Redis")
-"""The kind, then the members of `Costs`, in few letters: a terminal may be narrow."""
+"""The kind, then the members of `Costs`, in short words, because a terminal may be narrow."""
 
 
 class Table(NamedTuple):

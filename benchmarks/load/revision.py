@@ -1,4 +1,4 @@
-"""A version of the service: its files, and the Python environment that has its dependencies."""
+"""Prepares a version of the service for a measurement: its files, and its Python packages."""
 
 import hashlib
 import json
@@ -24,9 +24,10 @@ class RevisionError(Exception):
 
 @dataclass(frozen=True)
 class Revision:
-    """`name` as a person calls it, the directory with its files, and its Python.
+    """A version of the service, with the name under which reports show it.
 
-    Its database has so many `payments` before anything is measured.
+    `tree` is the directory with its files, `python` the interpreter with its packages. Before it is
+    measured, its database is filled with that number of `payments`.
     """
 
     name: str
@@ -60,12 +61,17 @@ def unpacked(revision: str) -> Revision:
     if not tree.exists():
         draft = tree.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
-        with tarfile.open(fileobj=BytesIO(_run("git", "archive", commit))) as archive:
-            archive.extractall(draft, filter="data")
+        unpack(commit, draft)
         draft.rename(tree)
     if not (tree / LOCK).exists():
         raise RevisionError(f"{revision} has no {LOCK}: it is too old to be compared.")
     return Revision(commit[:12], tree, python_for(tree / LOCK))
+
+
+def unpack(commit: str, directory: Path) -> None:
+    """Write the files of a commit into the directory. Raises RevisionError if Git has it not."""
+    with tarfile.open(fileobj=BytesIO(_run("git", "archive", commit))) as archive:
+        archive.extractall(directory, filter="data")
 
 
 def python_for(lock: Path) -> Path:

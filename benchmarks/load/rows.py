@@ -3,7 +3,7 @@
 import asyncpg
 
 DAYS = 365
-"""The payments are spread over so many days, and none is younger than a day."""
+"""The payments were created at different times in this number of days, the last one a day ago."""
 
 PAYMENTS = """
     INSERT INTO bc_payment.payments (id, order_id, customer_id, amount_minor, currency,

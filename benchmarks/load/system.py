@@ -52,9 +52,7 @@ class System:
 
     @asynccontextmanager
     async def serving(self, revision: Revision) -> AsyncIterator["Service"]:
-        """Run this version, on a database of its own that is migrated first.
-
-        Temporal has the settings that belong to the version.
+        """Run this version, on a migrated database of its own, with its settings of Temporal.
 
         Its reconciliation is removed: it runs every minute, so by chance in one load and not in
         another. Raises ComponentError if the version does not start.

@@ -12,7 +12,10 @@ def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
 
 
 def busy_seconds() -> float:
-    """The CPU time that all programs of this machine have used so far, and other machines on it."""
+    """The CPU seconds that this machine's processors were busy since it started.
+
+    They include the time that other virtual machines have taken from them (steal time).
+    """
     times = psutil.cpu_times()
     return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 

@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 from rich.console import Console
 
-from devstack.demo.books import Books, read_books, read_topics
+from devstack.demo.books import Books, is_at_stripe, read_books, read_topics
 from domain import exact_json
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
 
@@ -35,6 +35,8 @@ class Scenario:
     http_status: int
     books: Books
     amount: str = "150.00"
+    card: str = "visa"
+    """A test card of Stripe, if the payment is made there."""
     hold: timedelta | None = None
     """How long the seat is still reserved; negative if that is over, None without a seat."""
     by_another_customer: bool = False
@@ -55,7 +57,13 @@ def _failed(code: str, charge: str) -> Books:
 
 SCENARIOS = (
     Scenario("paid, with a seat", 200, _paid("150.00"), hold=timedelta(minutes=15)),
-    Scenario("declined by gateway", 422, _failed("CARD_DECLINED", "declined"), amount="150.13"),
+    Scenario(
+        "declined by gateway",
+        422,
+        _failed("CARD_DECLINED", "declined"),
+        amount="150.13",
+        card="chargeDeclined",
+    ),
     Scenario(
         "reservation expired",
         400,
@@ -129,6 +137,8 @@ async def _place_order(
     await _post(client, f"{environment['ORDERING_URL']}/orders", order)
     payer = uuid4() if scenario.by_another_customer else customer
     body: dict[str, object] = {"orderId": order_id, "customerId": payer, "amount": amount}
+    if is_at_stripe(environment):
+        body["paymentMethodToken"] = f"pm_card_{scenario.card}"
     if scenario.hold is not None:
         body["reservationId"] = uuid4()
         seat = {"id": body["reservationId"], "orderId": order_id, "customerId": customer}
@@ -218,6 +228,7 @@ def _columns(*cells: str) -> str:
 def _print_next_steps(console: Console, environment: Mapping[str, str]) -> None:
     api, ordering = environment["PAYMENT_API_URL"], environment["ORDERING_URL"]
     order, customer = uuid4(), uuid4()
+    card = ',"paymentMethodToken":"pm_card_visa"' if is_at_stripe(environment) else ""
     console.print(f"""
 [bold]The system keeps running[/bold]
 
@@ -229,7 +240,7 @@ def _print_next_steps(console: Console, environment: Mapping[str, str]) -> None:
     curl -s {ordering}/orders -H 'content-type: application/json' \\
       -d '{{"id":"{order}","customerId":"{customer}","totalAmount":20.00}}'
     curl -s {api}/payments -H 'content-type: application/json' \\
-      -d '{{"orderId":"{order}","customerId":"{customer}","amount":20.00}}'
+      -d '{{"orderId":"{order}","customerId":"{customer}","amount":20.00{card}}}'
 
   Then: make status, make logs, make test; make down stops it all.""")
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import httpx
@@ -42,7 +42,10 @@ class ShopSettings(NeighbourSettings):
     shop_port: int = 3000
     ordering_url: str = "http://127.0.0.1:5003"
     inventory_url: str = "http://127.0.0.1:5002"
+    gateway: Literal["simulator", "stripe"] = "simulator"
+    checkout: Literal["token", "hosted"] = "token"
     gateway_url: str = "http://127.0.0.1:5005"
+    stripe_url: str = "http://127.0.0.1:5006"
     payment_api_url: str = "http://127.0.0.1:5004"
     temporal_ui_url: str = "http://127.0.0.1:8233"
     temporal_namespace: str = "default"
@@ -56,6 +59,8 @@ class Offer(JsonModel):
     note: str
     price: Annotated[Money, PlainSerializer(str)]
     hold: timedelta = Field(default=_HOLD, exclude=True)
+    card: str | None = Field(default="visa", exclude=True)
+    """A test card of Stripe, if payments are charged there. None: its own page asks for one."""
 
 
 OFFERS = (
@@ -70,12 +75,14 @@ OFFERS = (
         title="Ticket, card declined",
         note="The simulated gateway declines amounts that end in .13.",
         price=Money.parse("150.13", "USD"),
+        card="chargeDeclined",
     ),
     Offer(
         name="insufficient",
         title="Ticket, too little money",
         note="The simulated gateway finds insufficient funds for amounts that end in .66.",
         price=Money.parse("150.66", "USD"),
+        card="chargeDeclinedInsufficientFunds",
     ),
     Offer(
         name="lapsed",
@@ -85,6 +92,26 @@ OFFERS = (
         hold=_EXPIRED_HOLD,
     ),
 )
+AT_STRIPE = (
+    Offer(
+        name="asked",
+        title="Ticket, confirmed at the bank",
+        note="The card's bank asks you first (3-D Secure).",
+        price=Money.parse("150.00", "USD"),
+        card="authenticationRequired",
+    ),
+)
+"""Further offers, if payments are charged at Stripe."""
+HOSTED = (
+    Offer(
+        name="hosted",
+        title="Ticket, paid on Stripe's page",
+        note="You choose the card there, and can try another one.",
+        price=Money.parse("150.00", "USD"),
+        card=None,
+    ),
+)
+"""Further offers, if Stripe's own page may take the card."""
 
 
 class OrderForm(JsonModel):
@@ -104,6 +131,7 @@ class PaymentBody(JsonModel):
     amount: Decimal
     currency: str
     payment_method: str
+    payment_method_token: str | None = Field(default=None, exclude_if=lambda token: token is None)
 
 
 router = APIRouter()
@@ -130,15 +158,16 @@ async def addresses(request: Request) -> Response:
 
 
 @router.get("/offers")
-async def offers() -> Response:
-    return model_response(OFFERS)
+async def offers(request: Request) -> Response:
+    return model_response(_offers(_settings(request)))
 
 
 @router.post("/orders")
 async def place_order(request: Request) -> Response:
     """Create an order of a new customer with a reserved seat; return the payment's body."""
     form = await read_body(request, OrderForm)
-    offer = next((each for each in OFFERS if each.name == form.offer), None)
+    offers = _offers(_settings(request))
+    offer = next((each for each in offers if each.name == form.offer), None)
     if offer is None:
         raise ApiError(400, f"there is no offer {form.offer}: GET /offers")
     return model_response(await _place(offer, form, _settings(request)), 201)
@@ -146,6 +175,7 @@ async def place_order(request: Request) -> Response:
 
 async def _place(offer: Offer, form: OrderForm, settings: ShopSettings) -> PaymentBody:
     """Create the order and the reservation. Raises ApiError with 503 if a service fails."""
+    is_at_stripe = settings.gateway == "stripe"
     order_id, customer_id, seat_id = (str(uuid4()) for _ in range(3))
     amount, currency = offer.price.amount, offer.price.currency
     order = {"id": order_id, "customerId": customer_id}
@@ -163,7 +193,8 @@ async def _place(offer: Offer, form: OrderForm, settings: ShopSettings) -> Payme
         )
         if form.slowly:
             # For this order only, so that the setting need not be changed back.
-            url = f"{settings.gateway_url}/settings/{order_id}"
+            gateway = settings.stripe_url if is_at_stripe else settings.gateway_url
+            url = f"{gateway}/settings/{order_id}"
             await _send(client.put, url, {"latencyMs": _SLOW_LATENCY_MS})
     return PaymentBody(
         order_id=order_id,
@@ -172,6 +203,7 @@ async def _place(offer: Offer, form: OrderForm, settings: ShopSettings) -> Payme
         amount=amount,
         currency=currency,
         payment_method=form.payment_method,
+        payment_method_token=f"pm_card_{offer.card}" if is_at_stripe and offer.card else None,
     )
 
 
@@ -188,6 +220,12 @@ async def _send(
     except httpx.HTTPError:
         error = f"The order cannot be placed: {url} does not answer as it should."
         raise ApiError(503, error) from None
+
+
+def _offers(settings: ShopSettings) -> tuple[Offer, ...]:
+    if settings.gateway != "stripe":
+        return OFFERS
+    return (*OFFERS, *AT_STRIPE, *(HOSTED if settings.checkout == "hosted" else ()))
 
 
 def _settings(request: Request) -> ShopSettings:

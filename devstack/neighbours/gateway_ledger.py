@@ -31,6 +31,7 @@ class GatewayLedger:
     def __init__(self, path: Path, behaviour: Behaviour, seed: int = 0) -> None:
         self.behaviour = behaviour
         self._order_behaviours: dict[str, Behaviour] = {}
+        self._has_changed = asyncio.Event()  # a new one after each change of a behaviour
         self._seed = seed
         self._charges: dict[str, Charge] = {}
         self._refunds: dict[str, Refund] = {}
@@ -55,11 +56,13 @@ class GatewayLedger:
     def set_behaviour(self, behaviour: Behaviour) -> None:
         """For all orders without a behaviour of their own."""
         self.journal.append("settings.changed", behaviour.model_dump())
+        self._wake_held_responses()
 
     def set_order_behaviour(self, order_id: str, behaviour: Behaviour) -> None:
         """For the charges of this order only."""
         settings = {"orderId": order_id, "settings": behaviour.model_dump()}
         self.journal.append("order_settings.changed", settings)
+        self._wake_held_responses()
 
     async def charge(self, key: str, request: ChargeRequest) -> tuple[Charge, bool]:
         """Charge once per key. Returns the charge, and True if it was made by an earlier request.
@@ -68,10 +71,10 @@ class GatewayLedger:
         begun continues when the caller is cancelled. Raises ApiError with 422 if an earlier request
         with this key had other parameters.
         """
-        latency_ms = self._behaviour_of(request.order_id).latency_ms
-        if not latency_ms:
+        behaviour = self._behaviour_of(request.order_id)
+        if not (behaviour.latency_ms or behaviour.holds_responses):
             return self._charge_once(key, request)
-        slow = self._charge_slowly(key, request, half_seconds=latency_ms / 2000)
+        slow = self._charge_slowly(key, request, half_seconds=behaviour.latency_ms / 2000)
         return await asyncio.shield(asyncio.create_task(slow))
 
     def find(self, key: str) -> Charge | None:
@@ -110,7 +113,13 @@ class GatewayLedger:
         await asyncio.sleep(half_seconds)
         result = self._charge_once(key, request)
         await asyncio.sleep(half_seconds)
+        while self._behaviour_of(request.order_id).holds_responses:
+            await self._has_changed.wait()
         return result
+
+    def _wake_held_responses(self) -> None:
+        self._has_changed.set()
+        self._has_changed = asyncio.Event()
 
     def _charge_once(self, key: str, request: ChargeRequest) -> tuple[Charge, bool]:
         known = self._charges.get(key)

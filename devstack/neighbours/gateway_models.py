@@ -13,11 +13,13 @@ from domain.money import CurrencyCode, RecordedCurrency
 class Behaviour(JsonModel):
     """The share of charges that succeed (0 to 1), and the time that each charge takes.
 
-    Magic amounts are declined, whatever the success rate is.
+    Magic amounts are declined, whatever the success rate is. While `holds_responses` is true, a
+    charge is made, and its response waits until it is false.
     """
 
     success_rate: float = Field(default=1.0, ge=0, le=1)
     latency_ms: int = Field(default=0, ge=0, le=600_000)
+    holds_responses: bool = False
 
 
 class ChargeRequest(JsonModel):

@@ -10,18 +10,28 @@ class NeighbourSettings(BaseSettings):
     """One class for all neighbours, so that one environment serves them all.
 
     `gateway_success_rate` is from 0 to 1, `gateway_latency_ms` in milliseconds; `gateway_seed`
-    chooses which charges fail when the success rate is below 1.
+    chooses which charges fail when the success rate is below 1. They are the settings of the
+    Stripe-shaped gateway, too; that one takes `stripe_api_key` only. A browser reaches its pages at
+    `stripe_url`. It sends its events to `stripe_webhook_url`, if there is one, signed with
+    `stripe_webhook_secret`; a test may let it sign with the previous secret, as during a rotation.
     """
 
     devstack_host: str = "127.0.0.1"
     devstack_data: Path = Path(".devstack/data")
     gateway_port: int = 5005
+    stripe_port: int = 5006
     ordering_port: int = 5003
     inventory_port: int = 5002
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
     gateway_success_rate: float = Field(default=1.0, ge=0, le=1)
     gateway_latency_ms: int = Field(default=0, ge=0)
     gateway_seed: int = 0
+    stripe_api_key: str = "sk_test_simulated"
+    stripe_requests_per_second: int = Field(default=25, ge=0)
+    stripe_url: str = ""
+    stripe_webhook_url: str = ""
+    stripe_webhook_secret: str = "whsec_simulated"  # noqa: S105 (no secret: it is in every copy)
+    stripe_webhook_previous_secret: str = "whsec_previous"  # noqa: S105 (the same)
 
     def journal_path(self, name: str) -> Path:
         """The file in which the neighbour of this name keeps its state."""

@@ -37,6 +37,14 @@ class Gateway(_WebApp):
     module = "devstack.neighbours.gateway"
 
 
+class Stripe(_WebApp):
+    """The Stripe-shaped gateway. It is started only when it is asked for."""
+
+    name = "stripe"
+    title = "Stripe double"
+    module = "devstack.neighbours.stripe"
+
+
 class Ordering(_WebApp):
     name = "ordering"
     title = "Ordering"
@@ -82,8 +90,8 @@ class Worker(Component):
     probe_interval_seconds = 0.25
     """Each probe starts a process, so it is made less often. Chosen, not measured."""
     depends_on = frozenset({"prepare"})
-    stop_timeout_seconds = 30.0
-    """More than the 25 s that the worker gives its running steps to complete."""
+    stop_timeout_seconds = 50.0
+    """More than the 45 s that the worker gives its running steps to complete."""
 
     @property
     def ports(self) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Where one stack is: its directory, its ports, and the external servers that it uses."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ SERVER_VARIABLES = {
     "temporal": "TEMPORAL_ADDRESS",
 }
 """For each server, the environment variable with its address."""
+_WEBHOOK_SECRET = "whsec_simulated"  # noqa: S105 (no secret: the double and the API both know it)
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,14 @@ class Site:
     """The directory and the addresses of one stack.
 
     `external` holds environment variables. Each of SERVER_VARIABLES in it names a server that the
-    stack uses instead of starting its own. `durable`: see `Stack`.
+    stack uses instead of starting its own. `durable` and `optional`: see `Stack`.
     """
 
     directory: Path
     ports: Ports = field(default_factory=Ports)
     external: Mapping[str, str] = field(default_factory=dict)
     durable: bool = True
+    optional: Collection[str] = ()
 
     @property
     def data(self) -> Path:
@@ -87,4 +89,16 @@ class Site:
             "DEVSTACK_DATA": str(self.data),
             "CORS_ORIGINS": f"http://localhost:{ports.shop},http://{HOST}:{ports.shop}",
             "RATE_LIMIT": "100000/minute",  # more than tests and benchmarks send
+            **(self._stripe_environment() if "stripe" in self.optional else {}),
+        }
+
+    def _stripe_environment(self) -> dict[str, str]:
+        return {
+            "STRIPE_URL": f"http://{HOST}:{self.ports.stripe}",
+            "STRIPE_PORT": str(self.ports.stripe),
+            "STRIPE_API_KEY": "sk_test_simulated",  # no secret: the only key that the double takes
+            "STRIPE_WEBHOOK_URL": f"http://{HOST}:{self.ports.api}/webhooks/stripe",
+            "STRIPE_WEBHOOK_SECRET": _WEBHOOK_SECRET,
+            "STRIPE_WEBHOOK_SECRETS": _WEBHOOK_SECRET,
+            "PAYMENT_RETURN_URL": f"http://localhost:{self.ports.shop}/payment?payment={{paymentId}}",
         }

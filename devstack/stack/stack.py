@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from devstack.stack.apps import API, Gateway, Inventory, Ordering, Shop, Worker
+from devstack.stack.apps import API, Gateway, Inventory, Ordering, Shop, Stripe, Worker
 from devstack.stack.component import Component
 from devstack.stack.kafka import Kafka
 from devstack.stack.ports import Ports
@@ -19,8 +19,10 @@ from devstack.stack.valkey import Valkey
 SERVERS = ("postgres", "valkey", "kafka", "temporal")
 NEIGHBOURS = ("gateway", "ordering", "inventory")
 COMPONENTS = (*SERVERS, PREPARE, *NEIGHBOURS, "worker", "api", "shop")
+OPTIONAL = ("stripe",)
+"""Components that a stack has only if it is made with them."""
 
-_STOP_ORDER = (("shop",), ("api",), ("worker",), NEIGHBOURS, SERVERS)
+_STOP_ORDER = (("shop",), ("api",), ("worker",), (*NEIGHBOURS, *OPTIONAL), SERVERS)
 """Each group is stopped in parallel, and after the components that use it."""
 
 
@@ -32,7 +34,8 @@ class Stack:
     `external` may name servers to use instead of our own: DATABASE_URL, REDIS_URL,
     KAFKA_BOOTSTRAP_SERVERS, TEMPORAL_ADDRESS. If not `durable`, PostgreSQL starts faster and may
     lose data when the machine crashes. If `ephemeral`, the kernel (Linux only) kills the processes
-    when the thread that started them ends; otherwise they stay when this program ends.
+    when the thread that started them ends; otherwise they stay when this program ends. `optional`
+    names those of OPTIONAL that the stack has, too.
     """
 
     def __init__(
@@ -43,8 +46,9 @@ class Stack:
         external: Mapping[str, str] | None = None,
         durable: bool = True,
         ephemeral: bool = False,
+        optional: Collection[str] = (),
     ) -> None:
-        site = Site(directory.resolve(), ports or Ports(), external or {}, durable)
+        site = Site(directory.resolve(), ports or Ports(), external or {}, durable, optional)
         self.site = site
         self._ephemeral = ephemeral
         self._settings: Mapping[str, str] = {}
@@ -52,8 +56,10 @@ class Stack:
         self._api = API(site)
         servers = (PostgreSQL(site), Valkey(site), Kafka(site), self.temporal)
         neighbours = (Gateway(site), Ordering(site), Inventory(site))
-        components = (*servers, *neighbours, Worker(site), self._api, Shop(site))
-        self._components: dict[str, Component] = {each.name: each for each in components}
+        components = (*servers, *neighbours, Worker(site), self._api, Shop(site), Stripe(site))
+        self._components: dict[str, Component] = {
+            each.name: each for each in components if each.name in {*COMPONENTS, *optional}
+        }
         self._preparation = Process(site.directory, PREPARE)
 
     def environment(self) -> dict[str, str]:
@@ -62,12 +68,12 @@ class Stack:
 
     async def up(
         self,
-        components: Collection[str] = COMPONENTS,
+        components: Collection[str] | None = None,
         *,
         environment: Mapping[str, str] | None = None,
         progress: Progress = ignore_progress,
     ) -> None:
-        """Start the named components that are not running; return when all of them are ready.
+        """Start the named components that are not running, or all; return when they are ready.
 
         The processes get `environment` in addition to `environment()`. It is kept for later calls,
         until one of them passes another. Raises StackError after it has stopped what this call had
@@ -75,6 +81,7 @@ class Stack:
         """
         if environment is not None:
             self._settings = environment
+        components = (PREPARE, *self._components) if components is None else components
         variables = {**self.environment(), **self._settings}
         startup = Startup(
             self._components, self._preparation, components, variables, self._ephemeral, progress
@@ -83,7 +90,7 @@ class Stack:
         self.site.write_environment()
         try:
             await startup.run()
-            if set(components) == set(COMPONENTS):
+            if set(components) >= set(COMPONENTS):
                 await self._api.wait_until_payments_are_accepted()
         except BaseException:
             await self._stop(startup.started, ignore_progress)

@@ -16,7 +16,7 @@ from db.engine import create_engine
 from db.payments import PaymentStore
 from db.refunds import RefundStore
 from devstack.stack.ports import Ports
-from devstack.stack.stack import Stack
+from devstack.stack.stack import OPTIONAL, Stack
 from domain import names
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.refunds import FakeRefunds
@@ -32,7 +32,8 @@ PATIENCE = 60
 
 @pytest.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("stack"), Ports.free(), durable=False, ephemeral=True)
+    directory, ports = tmp_path_factory.mktemp("stack"), Ports.free()
+    stack = Stack(directory, ports, durable=False, ephemeral=True, optional=OPTIONAL)
     try:
         await stack.up()
         await _pause_reconciliation(stack)

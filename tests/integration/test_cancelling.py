@@ -8,12 +8,12 @@ from tests.support.system import System
 
 async def test_cancelled_payment_is_refunded(system: System) -> None:
     order = await system.an_order()
-    async with system.gateway(latencyMs=1000):
+    async with system.gateway(holdsResponses=True):
         paying = asyncio.create_task(system.pay(order))
         await system.until_captured(order)
         [row] = await system.rows(order)
         accepted = await system.post(b"", f"/payments/{row['id']}/cancel")
-        answer = await paying
+    answer = await paying
 
     assert (accepted.status, accepted.payment["status"]) == (202, "pending")
     assert (answer.status, answer.body["code"]) == (409, "PAYMENT_CANCELLED")

@@ -1,20 +1,19 @@
 """A step after the charge is refused for good: the charge is refunded and the failure published."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from uuid import uuid4
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import murmur2
 
 from activities.adapters.kafka_topics import PARTITIONS
 from api.errors import NEW_ORDER
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
 from tests.support.agreement import assert_agreement
+from tests.support.message_limit import largest_message
 from tests.support.system import Answer, Order, System
+from tests.support.triggers import before_update
 
-DEFAULT_MESSAGE_BYTES = 1_048_588
+REFUSE = "RAISE EXCEPTION 'refused by a test' USING ERRCODE = 'check_violation';"
 
 
 async def test_record_that_the_database_refuses_is_refunded(system: System) -> None:
@@ -69,38 +68,6 @@ def partition_of(order_id: str) -> int:
     return digest % PARTITIONS
 
 
-@asynccontextmanager
-async def success_refused(system: System, order: Order) -> AsyncIterator[None]:
+def success_refused(system: System, order: Order) -> AbstractAsyncContextManager[None]:
     """In the block, the database refuses to record a success of this order."""
-    await system.database.execute(f"""
-        CREATE FUNCTION bc_payment.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            RAISE EXCEPTION 'refused by a test' USING ERRCODE = 'check_violation';
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON bc_payment.payments FOR EACH ROW
-            WHEN (NEW.order_id = '{order.id}' AND NEW.status = 'succeeded')
-            EXECUTE FUNCTION bc_payment.refuse()
-    """)
-    try:
-        yield
-    finally:
-        await system.database.execute("DROP FUNCTION bc_payment.refuse CASCADE")
-
-
-@asynccontextmanager
-async def largest_message(system: System, topic: str, size: int) -> AsyncIterator[None]:
-    """In the block, the broker refuses records of this topic that are longer than `size` bytes."""
-    servers = system.stack.environment()["KAFKA_BOOTSTRAP_SERVERS"]
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    await admin.start()
-    try:
-        await _set_largest_message(admin, topic, size)
-        yield
-    finally:
-        await _set_largest_message(admin, topic, DEFAULT_MESSAGE_BYTES)
-        await admin.close()
-
-
-async def _set_largest_message(admin: AIOKafkaAdminClient, topic: str, size: int) -> None:
-    change = {"max.message.bytes": str(size)}
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=change)])
+    return before_update(system, order, "NEW.status = 'succeeded'", REFUSE)

@@ -17,7 +17,7 @@ from benchmarks.load.system import running
 BUDGET = {
     "success": Costs(
         workflow_tasks=2,
-        history_events=18,
+        history_events=17,
         version_events=2,
         temporal_requests=5,
         sql_statements=4,
@@ -27,7 +27,7 @@ BUDGET = {
     ),
     "success with a reservation": Costs(
         workflow_tasks=2,
-        history_events=19,
+        history_events=18,
         version_events=2,
         temporal_requests=5,
         sql_statements=4,

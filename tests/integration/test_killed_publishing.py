@@ -13,9 +13,10 @@ from temporalio.api.enums.v1 import EventType
 
 from domain.names import TOPIC_SUCCEEDED, workflow_id
 from domain.payment import Announcement
-from tests.integration.test_compensation import largest_message
 from tests.support.agreement import assert_agreement
+from tests.support.message_limit import largest_message
 from tests.support.system import Order, System
+from tests.support.triggers import before_update
 from tests.support.waiting import eventually
 
 LOCK = 20261127
@@ -50,7 +51,7 @@ async def test_a_refusal_after_the_worker_was_killed_undoes_nothing(system: Syst
 
 
 async def is_refused(system: System, order: Order) -> bool:
-    """Whether a try to publish has failed, as Temporal has recorded it."""
+    """Whether the history of the order's workflow has an activity that failed."""
     workflow = system.temporal.get_workflow_handle(workflow_id(UUID(order.id)))
     types = {each.event_type for each in (await workflow.fetch_history()).events}
     return EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED in types
@@ -62,25 +63,18 @@ async def is_made(system: System, order: Order) -> bool:
 
 @asynccontextmanager
 async def blocked_when_published(system: System, order: Order) -> AsyncIterator[None]:
-    """In the block, no statement can record that the order's event is published.
+    """In the block, PostgreSQL completes no statement that records the order's event as `made`.
 
-    Statements that wait for it then are never executed, although their client may be gone.
+    At the end, the statements that wait are terminated. They have no effect.
     """
-    async with system.database.acquire() as connection:
+    wait = f"PERFORM pg_advisory_xact_lock({LOCK});"
+    async with (
+        before_update(system, order, "NEW.announcement = 'made'", wait),
+        system.database.acquire() as connection,
+    ):
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
-        await connection.execute(f"""
-            CREATE FUNCTION bc_payment.wait() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN
-                PERFORM pg_advisory_xact_lock({LOCK});
-                RETURN NEW;
-            END $$;
-            CREATE TRIGGER wait BEFORE UPDATE ON bc_payment.payments FOR EACH ROW
-                WHEN (NEW.order_id = '{order.id}' AND NEW.announcement = 'made')
-                EXECUTE FUNCTION bc_payment.wait()
-        """)
         try:
             yield
         finally:
             await connection.execute(TERMINATE_WAITING)
             await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
-            await connection.execute("DROP FUNCTION bc_payment.wait CASCADE")

@@ -12,7 +12,7 @@ from tests.support.system import System
 async def test_payment_outlives_the_worker_and_the_api(system: System) -> None:
     order = await system.an_order()
     seat = await system.a_seat(order)
-    async with system.gateway(latencyMs=600):
+    async with system.gateway(holdsResponses=True):
         paying = asyncio.create_task(system.pay(order, reservationId=seat))
         await system.until_captured(order)  # whose response the worker does not have yet
         async with system.without("worker", "api", killed=True):

@@ -68,7 +68,7 @@ async def test_an_unknown_charge_is_resolved_when_the_gateway_is_back(skipping: 
 
 async def test_a_capture_without_a_response_is_found_and_kept(skipping: System) -> None:
     order = await skipping.an_order()
-    async with skipping.gateway(latencyMs=600):
+    async with skipping.gateway(holdsResponses=True):
         paying = asyncio.create_task(skipping.pay(order))
         await skipping.until_captured(order)
         async with skipping.without("gateway", killed=True):

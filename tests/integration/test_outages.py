@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 
 from domain.names import TOPIC_FAILED
 from tests.support.agreement import assert_agreement
@@ -84,11 +85,12 @@ async def test_without_postgresql_nothing_is_accepted(system: System) -> None:
 
 async def test_postgresql_killed_during_the_charge_delays_the_record(system: System) -> None:
     order = await system.an_order()
-    async with system.gateway(latencyMs=500):
-        paying = asyncio.create_task(system.pay(order))
-        await system.until_captured(order)
-        async with system.without("postgres", killed=True):
-            await system.until_retried(order, "record_succeeded")
+    async with AsyncExitStack() as outage:
+        async with system.gateway(holdsResponses=True):
+            paying = asyncio.create_task(system.pay(order))
+            await system.until_captured(order)
+            await outage.enter_async_context(system.without("postgres", killed=True))
+        await system.until_retried(order, "record_succeeded")
 
     answer = await paying
 

@@ -1,11 +1,13 @@
 """The faked records of payments do what those in PostgreSQL do."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from domain.errors import ErrorCode, PaymentError
+from domain.gateways import GatewayName
 from domain.payment import Announcement, Payment
 from domain.reconciliation import RowPosition
 from tests.support.builders import DECLINED, NOON, a_payment
@@ -31,6 +33,68 @@ async def test_a_paid_order_answers_its_success(stores: Stores) -> None:
     rival = a_payment(order_id=payment.order_id)
 
     assert (await stores.payments.record_pending(rival)).payment == payment
+
+
+def a_stripe_payment(**changes: Any) -> Payment:
+    return a_payment(gateway=GatewayName.STRIPE, **changes)
+
+
+def referring(payment: Payment, reference: str) -> Payment:
+    return payment.model_copy(update={"gateway_reference": reference})
+
+
+async def test_the_first_reference_of_a_payment_stays(stores: Stores) -> None:
+    payment, reference = a_stripe_payment(), f"pi_{uuid4()}"
+    await stores.payments.record_pending(payment)
+
+    first = await stores.payments.record_reference(payment.id, reference)
+    later = await stores.payments.record_reference(payment.id, f"pi_{uuid4()}")
+
+    assert first == later == await as_recorded(stores, payment) == referring(payment, reference)
+
+
+async def test_the_ending_leaves_the_reference_as_it_is(stores: Stores) -> None:
+    payment, reference = a_stripe_payment(), f"pi_{uuid4()}"
+    await stores.payments.record_pending(payment)
+    await stores.payments.record_reference(payment.id, reference)
+
+    await stores.payments.record_succeeded(payment.succeeded(NOON))
+    assert await as_recorded(stores, payment) == referring(payment, reference).succeeded(NOON)
+
+    await stores.payments.record_failed(payment.failed(DECLINED, NOON))
+    assert await as_recorded(stores, payment) == referring(payment, reference).failed(
+        DECLINED, NOON
+    )
+
+
+@pytest.mark.parametrize("is_undone", [True, False])
+async def test_what_is_undone_or_has_ended_gets_no_reference(
+    stores: Stores, is_undone: bool
+) -> None:
+    """Whoever has found no reference there knows that nothing was captured."""
+    payment = a_stripe_payment()
+    await stores.payments.record_pending(payment)
+    if is_undone:
+        await stores.payments.record_compensation(payment.compensating(DECLINED))
+    else:
+        await stores.payments.record_failed(payment.failed(DECLINED, NOON))
+
+    recorded = await stores.payments.record_reference(payment.id, f"pi_{uuid4()}")
+
+    assert recorded == await as_recorded(stores, payment)
+    assert recorded.gateway_reference is None
+
+
+async def test_a_reference_is_of_one_payment(stores: Stores) -> None:
+    first, second, reference = a_stripe_payment(), a_stripe_payment(), f"pi_{uuid4()}"
+    for payment in (first, second):
+        await stores.payments.record_pending(payment)
+    await stores.payments.record_reference(first.id, reference)
+
+    for payment_id in (second.id, uuid4()):
+        with pytest.raises(PaymentError) as refusal:
+            await stores.payments.record_reference(payment_id, reference)
+        assert refusal.value.code is ErrorCode.RECORD_REFUSED
 
 
 @pytest.mark.parametrize("claimed", [True, False])

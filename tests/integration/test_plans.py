@@ -1,4 +1,4 @@
-"""No statement of the service reads more when the tables have grown."""
+"""No statement of the service reads more rows because its tables have become larger."""
 
 import ast
 import importlib
@@ -25,6 +25,7 @@ from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
 from db.search import PaymentSearch, Position, Search
 from db.timeline import DatabaseTimeline
+from domain.customer_action import Wait
 from domain.errors import PaymentError
 from domain.payment import Announcement, Payment, PaymentStatus
 from domain.reconciliation import RowPosition
@@ -33,9 +34,10 @@ from tests.support.builders import DECLINED, a_payment, a_refund
 from tests.support.reads import FLUSH, Read, watched, written
 
 ROWS = 100_000
-"""So many payments that reading a page of them by an index is cheaper than reading all of them."""
+"""The number of payments. With this many, PostgreSQL reads a page of them by an index, because that
+is cheaper than reading the table."""
 PILE = 10_000
-"""How many payments wait, in those states in which any do: more than any page has."""
+"""How many payments wait in a state in which payments wait: more than a page has."""
 TRIED = uuid4()
 """An order for which somebody tries again and again to pay, without success."""
 STATES = {
@@ -137,7 +139,9 @@ async def refund(engine: Any, refund_id: UUID) -> Payment:
     assert paid is not None
     made = a_refund(paid, "1.00", key=str(uuid4()))
     await store.record_pending(made)
+    await store.record_reference(made.referring("re_1"))
     await store.record_ended(made.succeeded(NOW))
+    await store.record_failed_later(made.failed_later(NOW))
     await store.record_announced(made)
     await DatabaseTimeline(engine)(paid, await store.of_payment(paid.id))
     await read_page(store.unfinished_before)
@@ -148,6 +152,8 @@ async def pay(store: PaymentStore) -> None:
     sent, unsent, undone, failed = (a_payment(created_at=NOW) for _ in range(4))
     for payment in (sent, sent, unsent, undone, failed):
         await store.record_pending(payment)
+    await store.record_reference(sent.id, f"pi_{sent.id}")
+    await store.record_wait(sent.id, Wait(since=NOW, until=NOW + DAY))
     for payment in (sent, unsent):
         await store.record_succeeded(payment.succeeded(NOW, may_be_sent=True))
     await store.record_unsent(unsent)

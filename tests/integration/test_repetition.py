@@ -3,7 +3,7 @@
 import asyncio
 from itertools import cycle, islice
 
-from domain.payment import PaymentMethod
+from domain.instruction import PaymentMethod
 from tests.support.agreement import assert_agreement
 from tests.support.replica import another_api
 from tests.support.system import Answer, System
@@ -73,13 +73,13 @@ async def test_many_different_requests_at_once_are_one_payment(system: System) -
 
 async def test_running_payment_is_joined_by_the_same_request_only(system: System) -> None:
     order = await system.an_order()
-    async with system.gateway(latencyMs=500):
+    async with system.gateway(holdsResponses=True):
         first = asyncio.create_task(system.pay(order))
         await system.until_captured(order)
+        second = asyncio.create_task(system.pay(order))
+        other = await system.pay(order, paymentMethod="wallet")
 
-        same, other = await asyncio.gather(
-            system.pay(order), system.pay(order, paymentMethod="wallet")
-        )
+    same = await second
 
     assert (same.status, same.text) == (200, (await first).text)
     assert (other.status, other.body["code"]) == (409, "PAYMENT_IN_PROGRESS")
@@ -99,7 +99,7 @@ async def test_long_payment_is_accepted_and_read_later(system: System) -> None:
         return answer if "location" in answer.headers else None
 
     async with another_api(system, payment_wait_seconds=0.1) as impatient:
-        async with system.gateway(latencyMs=3000):
+        async with system.gateway(holdsResponses=True):
             answer = await eventually("the accepted payment is recorded", is_recorded)
             joined = await impatient.pay(order)
         await eventually("the accepted payment has ended", is_final)

@@ -163,6 +163,17 @@ async def test_an_invalid_value_is_refused(system: System, change: str) -> None:
         )
 
 
+@pytest.mark.parametrize("change", ["gateway = 'stripe'", "gateway_reference = 'pi_2'"])
+async def test_a_payment_keeps_its_gateway_and_its_reference(system: System, change: str) -> None:
+    payment_id = await insert(system, an_unknown_order(), "pending")
+    update = "UPDATE bc_payment.payments SET {} WHERE id = $1"
+    reference = f"gateway_reference = '{payment_id}'"
+    await system.database.execute(update.format(reference), payment_id)
+
+    with pytest.raises(asyncpg.CheckViolationError, match="keeps its gateway"):
+        await system.database.execute(update.format(change), payment_id)
+
+
 async def insert(system: System, order: Order, status: str) -> Any:
     payment_id = uuid4()
     error_code = "CARD_DECLINED" if status == "failed" else None

@@ -15,10 +15,11 @@ from db.payments import PaymentStore
 from db.refunds import RefundStore
 from db.search import PaymentSearch, Search
 from domain import exact_json
+from domain.claim import Claim
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.events import PaymentEvent
 from domain.money import MAX_RECORDED_UNITS, Money
-from domain.payment import Announcement, Claim, Payment, PaymentStatus
+from domain.payment import Announcement, Payment, PaymentStatus
 from tests.support.builders import NOON, a_payment, a_refund
 from tests.support.recorded import ended, recorded
 from tests.support.system import System

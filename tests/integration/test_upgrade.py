@@ -48,7 +48,7 @@ FINAL = "23514"
 """A SQLSTATE that is a refusal: the payment is undone."""
 
 
-@pytest.fixture(params=[former.COMMIT, former.LATEST], ids=["0.1.0", "0.2.0"])
+@pytest.fixture(params=former.COMMITS.values(), ids=[*former.COMMITS])
 async def former_tree(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return former.unpack(tmp_path / "former", request.param)
 

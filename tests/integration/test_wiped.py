@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from temporalio.client import WorkflowHandle
 
+from domain.instruction import PaymentInstruction
 from domain.names import workflow_id
-from domain.payment import Payment, PaymentInstruction
+from domain.payment import Payment
 from tests.support.agreement import assert_agreement
 from tests.support.builders import an_instruction
 from tests.support.replica import time_skipping_system
@@ -61,11 +62,11 @@ async def test_paid_order_is_not_charged_by_a_workflow_either(
 
 async def test_a_running_payment_is_resumed_where_it_was(system: System, wiped: System) -> None:
     order = await system.an_order()
-    async with system.gateway(latencyMs=600):
+    async with system.gateway(holdsResponses=True):
         paying = asyncio.create_task(system.pay(order))
         await system.until_captured(order)
         await system.temporal.get_workflow_handle(workflow_id(UUID(order.id))).terminate()
-        await paying
+    await paying
     [row] = await system.rows(order)
 
     await run(wiped, resumed(row))

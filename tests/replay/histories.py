@@ -7,7 +7,7 @@ from typing import Any
 from temporalio.client import WorkflowHistory
 
 DIRECTORY = Path(__file__).with_name("histories")
-PRESENT = "0.3.0"
+PRESENT = "0.4.0"
 """Histories of a former version are never recorded again: only that version could."""
 
 

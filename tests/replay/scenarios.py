@@ -12,10 +12,12 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from domain import names
 from domain.errors import ErrorCode
-from domain.gateway import Charge, ChargeState
+from domain.gateway import Charge, ChargeState, RefundState
+from domain.instruction import PaymentInstruction
 from domain.names import TOPIC_SUCCEEDED, workflow_id
-from domain.payment import Announcement, Payment, PaymentInstruction
+from domain.payment import Announcement, Payment
 from domain.refund import Refund
+from tests.support.attempts import attempt_of, by_token
 from tests.support.builders import DECLINED, a_payment, a_reservation, an_order
 from tests.support.fakes.world import Fault, refusal
 from tests.support.loss import an_old_instruction, ending, reconcile
@@ -366,6 +368,60 @@ async def _refund_resumed(harness: SagaHarness) -> WorkflowHistory:
     return await _refund(harness, is_unsent=False)
 
 
+async def _stripe_succeeded(harness: SagaHarness) -> WorkflowHistory:
+    return await _pay(harness, by_token(harness))
+
+
+async def _stripe_declined(harness: SagaHarness) -> WorkflowHistory:
+    _decline(harness)
+    return await _stripe_succeeded(harness)
+
+
+async def _stripe_authorized_slowly(harness: SagaHarness) -> WorkflowHistory:
+    lost = harness.world.times(1, harness.world.down("authorize"))
+    harness.world.after["authorize"] = lost
+    return await _stripe_succeeded(harness)
+
+
+async def _stripe_capture_unknown(harness: SagaHarness) -> WorkflowHistory:
+    harness.world.before["capture"] = harness.world.down("capture")
+    return await _stripe_succeeded(harness)
+
+
+async def _stripe_not_opened(harness: SagaHarness) -> WorkflowHistory:
+    harness.world.before["open_charge"] = harness.world.down("open_charge")
+    return await _stripe_succeeded(harness)
+
+
+async def _stripe_resumed(harness: SagaHarness) -> WorkflowHistory:
+    """A lost run has authorized. The same request comes again."""
+    instruction = by_token(harness)
+    attempt = attempt_of(instruction, ChargeState.AUTHORIZED, "pi_1")
+    harness.world.attempts["pi_1"] = attempt
+    recorded = Payment.pending(instruction).referring("pi_1")
+    harness.world.payments[recorded.id] = recorded
+    harness.world.transitions[recorded.id].append(recorded.status)
+    return await _pay(harness, recorded.to_resume(instruction))
+
+
+async def _stripe_refund_pending(harness: SagaHarness) -> WorkflowHistory:
+    payment = await harness.pay(by_token(harness))
+    harness.world.next_refund = RefundState.PENDING
+    refund = Refund.pending(payment, payment.amount, "key", harness.started_at)
+    looks = 0
+
+    async def settle() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            harness.world.settle_refund(refund.request.key, RefundState.SUCCEEDED)
+
+    harness.world.before["find_refund"] = settle
+    handle = await start_refund(harness.client, refund, WorkflowIDConflictPolicy.FAIL)
+    await handle.result()
+    return await handle.fetch_history()
+
+
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
     {
         "succeeded": _succeeded,
@@ -407,5 +463,12 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "refund-refused": _refund_refused,
         "refund-too-large": _refund_too_large,
         "refund-resumed": _refund_resumed,
+        "stripe-succeeded": _stripe_succeeded,
+        "stripe-declined": _stripe_declined,
+        "stripe-authorized-slowly": _stripe_authorized_slowly,
+        "stripe-capture-unknown": _stripe_capture_unknown,
+        "stripe-not-opened": _stripe_not_opened,
+        "stripe-resumed": _stripe_resumed,
+        "stripe-refund-pending": _stripe_refund_pending,
     }
 )

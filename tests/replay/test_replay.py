@@ -4,7 +4,7 @@ If this fails, a payment that runs during the deployment would stand still. Put 
 `workflow.patched()` and record a new history beside the old ones (`tests/replay/record.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from temporalio import workflow
@@ -12,29 +12,33 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 
-from domain.payment import Payment, PaymentInstruction
+from domain.instruction import PaymentInstruction
+from domain.payment import Payment
 from tests.replay.histories import read, recorded, type_of
 from tests.replay.scenarios import SCENARIOS
 from tests.support.sandbox import SANDBOX
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
+from workflows.refund_watch import RefundWatch
 
 ALL = recorded()
+FOREIGN = "0.1.0/"
+"""Histories of this version were recorded by its own scenarios, not by those here."""
 PAYMENTS = [each for each in ALL if type_of(read(each)) == PaymentWorkflow.__name__]
 
 
-def replayer(payment: type = PaymentWorkflow) -> Replayer:
+def replayer(payment: type = PaymentWorkflow, runner: WorkflowRunner = SANDBOX) -> Replayer:
     return Replayer(
-        workflows=[payment, RefundWorkflow, ReconciliationWorkflow],
-        workflow_runner=SANDBOX,
+        workflows=[payment, RefundWorkflow, RefundWatch, ReconciliationWorkflow],
+        workflow_runner=runner,
         data_converter=pydantic_data_converter,
     )
 
 
-def beginnings(history: WorkflowHistory) -> Iterator[WorkflowHistory]:
+async def beginnings(history: WorkflowHistory) -> AsyncIterator[WorkflowHistory]:
     """The history as it was when each of its workflow tasks began, and when it had ended.
 
     Where it ends with a task that has begun, nothing is replayed there: the workflow goes on.
@@ -72,8 +76,8 @@ async def test_recorded_history_replays(recording: str) -> None:
 @pytest.mark.parametrize("recording", ALL)
 async def test_every_beginning_of_a_history_replays(recording: str) -> None:
     """A deployment may come at any time. The new version must continue from there."""
-    for beginning in beginnings(read(recording)):
-        await replayer().replay_workflow(beginning)
+    without_sandbox = replayer(runner=UnsandboxedWorkflowRunner())  # as the worker, and faster
+    await without_sandbox.replay_workflows(beginnings(read(recording)))
 
 
 @pytest.mark.parametrize("recording", PAYMENTS)
@@ -83,4 +87,5 @@ async def test_changed_command_order_is_noticed(recording: str) -> None:
 
 
 def test_every_scenario_is_recorded() -> None:
-    assert {each.partition("/")[2] for each in ALL} >= {*SCENARIOS}
+    recorded_here = {each.partition("/")[2] for each in ALL if not each.startswith(FOREIGN)}
+    assert recorded_here == {*SCENARIOS}

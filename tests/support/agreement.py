@@ -7,6 +7,7 @@ from uuid import UUID
 
 from audit.__main__ import open_sources
 from audit.books import Books
+from audit.invariants import RUNNING
 from audit.sources import read_books
 from domain.errors import NEVER_PUBLISHED
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, charge_key, event_id
@@ -55,11 +56,20 @@ async def assert_only_payment_agreed(system: System, order: Order) -> Row:
 
 
 async def books_of(system: System, order: Order) -> Books:
-    """The order's books as the audit reads them."""
+    """The order's books as the audit reads them.
+
+    Waits until no run of the order is shown as running: Temporal's list of workflows is updated
+    some tenths of a second later.
+    """
     async with open_sources(settings_of(system.stack)) as sources:
-        since = datetime.now(UTC) - HOUR
-        books = {each.order_id: each async for each in read_books(sources, since)}
-        return books[UUID(order.id)]
+
+        async def read() -> Books | None:
+            since = datetime.now(UTC) - HOUR
+            books = {each.order_id: each async for each in read_books(sources, since)}
+            mine = books[UUID(order.id)]
+            return None if any(run.status == RUNNING for run in mine.runs) else mine
+
+        return await eventually(f"the runs of {order.id} are shown as ended", read)
 
 
 async def _assert_money(system: System, order: Order, rows: list[Row]) -> None:

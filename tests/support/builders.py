@@ -5,8 +5,9 @@ from typing import Any
 from uuid import uuid4
 
 from domain.errors import ErrorCode, PaymentError
+from domain.instruction import PaymentInstruction, PaymentMethod
 from domain.money import Money
-from domain.payment import Payment, PaymentInstruction, PaymentMethod
+from domain.payment import Payment
 from domain.refund import Refund
 from domain.verification import ACTIVE, PENDING, Order, Reservation
 

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import httpx
 
 from api.admission import ConcurrencyLimit
+from api.checkout import Checkout
 from api.dependencies import Resources
 from api.errors import STATUSES
 from api.identity import TRUST_EVERYONE, Authenticator
+from api.next_action import NextActions, ReadNextAction
 from api.pay import CancelPayment, FindPayment, PayOrder
 from api.ports import (
     Allowance,
@@ -31,10 +33,13 @@ from api.request_errors import RequestErrorCode
 from api.row_reads import RowReads
 from api.schemas import PaymentProblem
 from api.timeline import ReadSource, Timeline
+from api.webhooks.ports import Webhooks
 from db.idempotency import KeyClaim
 from db.search import Search
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.gateways import GatewayName
+from domain.instruction import PaymentInstruction
+from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from domain.timeline import Source
 from tests.support.builders import NOON, a_payment
@@ -79,6 +84,8 @@ class State:
     requested_refunds: list[Refund] = field(default_factory=list)
     refunded: Refund | None = None
     """How each refund that is requested ends; None: it is still running."""
+    are_refunds_endless: bool = False
+    """Whether the workflow of a refund runs longer than the API waits."""
     claims: dict[tuple[str, str], KeyClaim] = field(default_factory=dict)
 
 
@@ -162,6 +169,8 @@ class FakeRefundWorkflows(RefundWorkflows):
 
     async def refund(self, refund: Refund) -> Refund | None:
         self.state.requested_refunds.append(refund)
+        if self.state.are_refunds_endless:
+            await asyncio.Event().wait()
         return self.state.refunded
 
 
@@ -198,23 +207,41 @@ class FakeResources(State):
     down: tuple[str, ...] = ()
     """The dependencies that do not respond."""
     reads: RowReads = field(default_factory=RowReads)
+    gateway: str = GatewayName.SIMULATOR
+    """Where new payments are charged."""
+    checkout: Checkout = field(default_factory=Checkout)
+    """How payments are made, besides the gateway."""
+    actions: dict[str, ReadNextAction] = field(default_factory=dict)
+    """The reader of next actions of each gateway. The key is the gateway's name."""
+    webhooks: Webhooks = field(default_factory=dict)
+    """The webhook handler of each gateway. The key is the gateway's name."""
     warnings: dict[str, str | Exception | None] = field(default_factory=dict)
     """The results of the checks `one`, `two` and `three`."""
 
     def __post_init__(self) -> None:
         self.payments = FakePayments(self)
+        self.refunds = FakeRefunds(self)
         self.keys = FakeKeys(self)
         self.workflows = FakePaymentWorkflows(self)
 
     def build(self) -> Resources:
-        cache, refunds = FakeCache(self), FakeRefunds(self)
+        cache = FakeCache(self)
+        next_actions = NextActions(self.actions)
         return Resources(
-            pay_order=PayOrder(self.payments, self.keys, self.workflows, cache, self.reads),
-            find_payment=FindPayment(self.payments, cache),
+            pay_order=PayOrder(
+                self.payments,
+                self.keys,
+                self.workflows,
+                cache,
+                next_actions,
+                replace(self.checkout, gateway=self.gateway),
+                self.reads,
+            ),
+            find_payment=FindPayment(self.payments, cache, next_actions),
             cancel_payment=CancelPayment(self.payments, self.workflows),
-            make_refund=MakeRefund(refunds, FakeRefundWorkflows(self)),
+            make_refund=MakeRefund(self.refunds, FakeRefundWorkflows(self)),
             payment_list=FakePaymentList(self),
-            refunds=refunds,
+            refunds=self.refunds,
             timeline=Timeline(self.sources),
             rate_limit=FakeRateLimit(self),
             authenticator=self.authenticator,
@@ -224,6 +251,7 @@ class FakeResources(State):
                 {"redis": self._check("redis")},
                 {name: self._warning(name) for name in ("one", "two", "three")},
             ),
+            webhooks=self.webhooks,
         )
 
     def _warning(self, name: str) -> WarningCheck:

@@ -1,40 +1,37 @@
-"""Loads a previous version from Git into this process, beside the present one."""
+"""Imports the modules of an earlier version, taken from Git, beside those of the present one."""
 
 import importlib
-import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from tests.support.repository import ROOT
+from benchmarks.load import revision
 
-COMMIT = "e52f56de6356dca83640073a0c435497e51ad421"
-"""The commit of version 0.1.0."""
-LATEST = "04c95da64060de4e71b4bc0fe92adc9fb28c9726"
-"""The commit before version 0.3.0, with the steps of 0.2.0."""
+COMMITS = {
+    "0.1.0": "e52f56de6356dca83640073a0c435497e51ad421",
+    "0.2.0": "04c95da64060de4e71b4bc0fe92adc9fb28c9726",
+    "0.3.0": "ef16d8c7b89fa38986c409637cbe5a6e75597b62",
+}
+"""A commit of each earlier version."""
 PACKAGES = frozenset({"activities", "api", "audit", "bootstrap", "db", "domain", "workflows"})
 
 
-def unpack(directory: Path, commit: str = COMMIT) -> Path:
-    """Write the files of a previous version into the directory, and return the directory."""
-    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=False)
-    assert archive.returncode == 0, (
-        f"The former version, commit {commit}, is not in this clone: "
-        f"{archive.stderr.decode().strip()} Fetch the whole history: git fetch --unshallow"
-    )
-    with tarfile.open(fileobj=BytesIO(archive.stdout)) as tree:
-        tree.extractall(directory, filter="data")
+def unpack(directory: Path, commit: str = COMMITS["0.1.0"]) -> Path:
+    """Write the files of an earlier version into the directory, and return the directory."""
+    try:
+        revision.unpack(commit, directory)
+    except revision.RevisionError as error:
+        why = f"{error} Fetch the whole history: git fetch --unshallow"
+        raise AssertionError(why) from error
     return directory
 
 
 @dataclass(frozen=True)
 class Former:
-    """Modules of a previous version. What they import of ours is of that version, too."""
+    """Modules of an earlier version. Those of our modules that they import are of it, too."""
 
     harness: Any
     errors: Any

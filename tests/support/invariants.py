@@ -16,6 +16,7 @@ def assert_books_agree(world: World, payment: Payment) -> None:
     books.runs.append(WorkflowRun("the test's", COMPLETED, payment))
     assert payment in books.payments
     assert violations(books) == []
+    assert world.broken == []
 
 
 def books_of(world: World, order_id: UUID) -> Books:

@@ -7,8 +7,9 @@ from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSki
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from domain import names
+from domain.instruction import PaymentInstruction
 from domain.names import workflow_id
-from domain.payment import Payment, PaymentInstruction
+from domain.payment import Payment
 from tests.support.saga_harness import SagaHarness
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import CHECKED_AFTER, ReconciliationWorkflow

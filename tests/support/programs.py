@@ -7,14 +7,22 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 
 REQUIRED = "REQUIRE_PROGRAMS"
-"""Environment variable. .ci/run sets it, so that a missing program fails a test."""
+"""Environment variable. .ci/run sets it, so that a missing program fails a test: there no test is
+skipped."""
 SYSTEM = "/usr/sbin"
 """The directory in which Debian installs servers. It is not on every user's PATH."""
+
+
+def skip(reason: str) -> NoReturn:
+    """Skip the running test, or fail it if the environment variable REQUIRED is set."""
+    if os.environ.get(REQUIRED):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 class Program(NamedTuple):
@@ -46,11 +54,7 @@ class Program(NamedTuple):
 
         The test fails instead if the environment variable REQUIRED is set.
         """
-        if found := self.find():
-            return found
-        if os.environ.get(REQUIRED):
-            pytest.fail(self.absent)
-        pytest.skip(self.absent)
+        return self.find() or skip(self.absent)
 
     def install(self) -> None:
         """Install with apt-get. If that fails, exit with a message that says what to do."""

@@ -16,14 +16,14 @@ from db.engine import create_engine
 from domain.names import DATABASE_SCHEMA
 
 GROWING = ("payments", "refunds", "idempotency_keys", "payment_transitions")
-"""The tables that have rows for each payment."""
+"""The tables that get new rows with every payment."""
 FIXED_PAGES = 100
 PAGES_PER_ROW = 10
-"""A statement may read so many pages of 8 kB: some to find the place in each index of its tables
-and of those that its triggers read, and some for each row that it returns or writes. Measured: 55
-for a payment that is inserted, 4 for each row of a join."""
+"""How many pages of 8 kB a statement may read: the first number for its searches in indexes and for
+those of its triggers, and the second for each row that it returns or writes. Measured: 55 for a
+payment that is inserted, 4 for each row of a join."""
 MAX_ROWS = PAGE_SIZE
-"""A statement may return so many rows: the largest page."""
+"""How many rows a statement may return: as many as the largest page has."""
 
 SEQUENTIAL_SCAN = re.compile(r"Seq Scan on (\w+)")
 COUNTERS = f"""
@@ -68,7 +68,7 @@ class _Count(NamedTuple):
 
 @dataclass
 class WatchedEngine:
-    """Stands for the engine of the stores, and records what PostgreSQL reads for each statement.
+    """Wraps the database engine of the stores, and counts what PostgreSQL reads for each statement.
 
     Nothing else may use the tables meanwhile. The statements must not be sent at the same time.
     """
@@ -114,7 +114,7 @@ class WatchedEngine:
 
 @asynccontextmanager
 async def watched(url: str) -> AsyncIterator[WatchedEngine]:
-    """An engine as the service has it, with one connection, whose statements are recorded."""
+    """Yields such an engine. It has one connection, and counts for every statement sent with it."""
     engine = create_engine(url, application_name="tests", pool_size=1)
     watcher = await asyncpg.connect(url)
     watching = WatchedEngine(engine, watcher)

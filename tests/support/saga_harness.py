@@ -3,12 +3,14 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
+from domain.instruction import PaymentInstruction
 from domain.names import TOPIC_SUCCEEDED
-from domain.payment import Payment, PaymentInstruction
+from domain.payment import Payment
 from tests.support.builders import a_reservation, an_instruction, an_order
 from tests.support.fakes.ports import ports_of
 from tests.support.fakes.world import World
@@ -17,6 +19,7 @@ from workflows.operator_view import NEEDS_ATTENTION
 from workflows.payment import PaymentWorkflow
 from workflows.queues import Workers
 from workflows.start import TemporalWorkflowStarter, start_payment
+from workflows.start_inputs import TemporalStartInputs
 from workflows.worker import build_worker, payment_activities
 
 FORWARD = [
@@ -64,10 +67,10 @@ class SagaHarness:
         handle = await self.start(instruction or self.an_instruction())
         return await handle.result()
 
-    def an_instruction(self, *, reserved: bool = True) -> PaymentInstruction:
+    def an_instruction(self, *, reserved: bool = True, **changes: Any) -> PaymentInstruction:
         """A valid instruction, whose order and reservation are in the world."""
         instruction = an_instruction(
-            reservation_id=uuid4() if reserved else None, requested_at=self.started_at
+            reservation_id=uuid4() if reserved else None, requested_at=self.started_at, **changes
         )
         self.world.orders[instruction.order_id] = an_order(instruction)
         if instruction.reservation_id is not None:
@@ -75,5 +78,7 @@ class SagaHarness:
         return instruction
 
     def worker(self, **options: object) -> Workers:
-        activities = payment_activities(ports_of(self.world, TemporalWorkflowStarter(self.client)))
+        ports = ports_of(self.world, TemporalWorkflowStarter(self.client))
+        ports = ports._replace(start_inputs=TemporalStartInputs(self.client))
+        activities = payment_activities(ports)
         return build_worker(self.client, activities, **{"workflow_runner": SANDBOX, **options})

@@ -99,7 +99,8 @@ class ShopPage:
 
     def watch(self) -> None:
         """Start to record faults."""
-        known = {urlsplit(self.system.url(name)).netloc for name in ("shop", "payment_api")}
+        names = ("shop", "payment_api", "stripe")
+        known = {urlsplit(self.system.url(name)).netloc for name in names}
 
         def requested(request: Request) -> None:
             if urlsplit(request.url).netloc not in known:

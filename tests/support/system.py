@@ -23,6 +23,7 @@ from tests.support.topics import Event, Topics
 from tests.support.waiting import eventually
 
 JSON = {"content-type": "application/json"}
+GATEWAY_AS_USUAL = {"latencyMs": 0, "successRate": 1, "holdsResponses": False}
 
 
 @dataclass(frozen=True)
@@ -123,17 +124,17 @@ class System:
 
     @asynccontextmanager
     async def gateway(self, **behaviour: Any) -> AsyncIterator[None]:
-        """In the block, the gateway has another `latencyMs` or `successRate`."""
+        """Change settings of the gateway simulator, and change them back after the block."""
         settings = f"{self.url('gateway')}/settings"
         await self._send_json("PUT", settings, behaviour)
         try:
             yield
         finally:
-            await self._send_json("PUT", settings, {"latencyMs": 0, "successRate": 1})
+            await self._send_json("PUT", settings, GATEWAY_AS_USUAL)
 
     @asynccontextmanager
     async def without(self, *parts: str, killed: bool = False) -> AsyncIterator[None]:
-        """In the block, these components are stopped, or killed."""
+        """Stop these components, or kill them, and start them again after the block."""
         end = self.stack.kill if killed else self.stack.stop
         await asyncio.gather(*map(end, parts))
         try:
@@ -143,7 +144,7 @@ class System:
 
     @contextmanager
     def frozen(self, part: str) -> Iterator[None]:
-        """In the block, this component accepts connections and does not respond."""
+        """Suspend this component during the block: it accepts connections and does not respond."""
         self.stack.suspend(part)
         try:
             yield
@@ -212,7 +213,7 @@ class System:
             tries = {each.activity_type.name: each.attempt for each in await self._steps(order)}
             return tries.get(step, 0) > 1
 
-        await eventually(f"{step} of {order.id} is tried again", is_retried)
+        await eventually(f"{step} of {order.id} is tried again", is_retried, seconds=60)
 
     async def until_accepted(self, order: Order) -> Answer:
         """Repeat the payment request until the order is paid. Returns the last response."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from google.protobuf.empty_pb2 import Empty
 from temporalio import client, worker
+from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
@@ -52,6 +53,16 @@ async def server_time(temporal: client.Client) -> datetime:
     """The server's current time. Its clock may be ahead of this machine's."""
     response = await temporal.test_service.get_current_time(Empty())
     return response.time.ToDatetime(UTC)
+
+
+@asynccontextmanager
+async def skipping_time(temporal: client.Client) -> AsyncIterator[None]:
+    """Lets the server skip time, for a workflow whose handle does not come from starting it."""
+    await temporal.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+    try:
+        yield
+    finally:
+        await temporal.test_service.lock_time_skipping(LockTimeSkippingRequest())
 
 
 class _Workarounds(client.Interceptor, worker.Interceptor):

@@ -44,13 +44,21 @@ class Topics:
 
     async def of(self, order_id: str) -> list[Event]:
         """All records of the order that Kafka has now, including copies of an event."""
+        await self._read()
+        return self._events[order_id]
+
+    async def every(self) -> list[Event]:
+        """All records of all orders that Kafka has now."""
+        await self._read()
+        return [event for events in self._events.values() for event in events]
+
+    async def _read(self) -> None:
         async with self._reading, asyncio.timeout(_TIMEOUT_SECONDS):
             ends = await self._consumer.end_offsets(self._consumer.assignment())
             while new := [each for each, end in ends.items() if await self._is_before(each, end)]:
                 self._consumer.resume(*new)
                 self._keep(await self._consumer.getmany(*new, timeout_ms=100))
                 self._consumer.pause(*new)
-        return self._events[order_id]
 
     async def _is_before(self, partition: Any, end: int) -> bool:
         return bool(await self._consumer.position(partition) < end)

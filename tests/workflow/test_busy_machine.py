@@ -61,7 +61,7 @@ class Blocking(Interceptor):
         return Inbound
 
 
-@pytest.mark.parametrize("activity", ["fetch_order", "charge", "record_succeeded"])
+@pytest.mark.parametrize("activity", ["fetch_order", "charge", "record_and_publish"])
 async def test_an_interrupted_workflow_task_is_done_again(
     idle_harness: SagaHarness, activity: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

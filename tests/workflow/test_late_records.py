@@ -10,8 +10,9 @@ from temporalio.client import Client
 
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeState
+from domain.instruction import PaymentInstruction
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
-from domain.payment import Announcement, Payment, PaymentInstruction, PaymentStatus
+from domain.payment import Announcement, Payment, PaymentStatus
 from tests.support.builders import DECLINED, a_reservation, an_order
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.world import Fault, World, refusal

@@ -9,9 +9,11 @@ import pytest
 from temporalio.client import Client
 
 from api.workflow_client import TemporalWorkflows
+from domain.claim import Claim
 from domain.errors import ErrorCode, PaymentError
+from domain.instruction import PaymentInstruction
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED, workflow_id
-from domain.payment import Announcement, Claim, Payment, PaymentInstruction, PaymentStatus
+from domain.payment import Announcement, Payment, PaymentStatus
 from domain.refund import Refund
 from tests.support.builders import DECLINED, a_payment, an_order
 from tests.support.fakes.gateway import FakeGateway

@@ -19,6 +19,14 @@ from tests.support.saga_harness import FORWARD, SagaHarness, attention_flags
 from workflows.policies import STEPS
 
 VERIFICATION = {"fetch_order", "fetch_reservation", "record_pending"}
+BEGUN_FIRST = [
+    "record_succeeded",
+    "record_announcement",
+    "find_payment",
+    TOPIC_SUCCEEDED,
+    "record_announcement",
+]
+"""The calls of a success that is recorded and published by regular activities."""
 
 
 async def test_a_payment_is_charged_once_and_published_once(harness: SagaHarness) -> None:
@@ -184,22 +192,59 @@ async def test_event_refused_after_one_that_may_have_arrived_undoes_nothing(
     payment = await harness.pay(instruction)
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert harness.world.calls.count("record_announcement") == 5
+    assert harness.world.calls.count(TOPIC_SUCCEEDED) == 3
+    assert_books_agree(harness.world, payment)
+
+
+async def test_what_failed_in_one_local_step_goes_on_in_two_regular_ones(
+    harness: SagaHarness,
+) -> None:
+    down = harness.world.down("record_succeeded")
+    harness.world.before["record_succeeded"] = harness.world.times(1, down)
+    handle = await harness.start(harness.an_instruction())
+
+    payment = await handle.result()
+
+    events = (await handle.fetch_history()).events
+    markers = [each.marker_recorded_event_attributes.marker_name for each in events]
+    assert markers.count("core_local_activity") == len([*VERIFICATION, "record_and_publish"])
+    assert harness.world.calls[3:] == ["charge", "record_succeeded", *BEGUN_FIRST]
+    assert_books_agree(harness.world, payment)
+
+
+async def test_event_refused_after_a_record_without_a_response_undoes_nothing(
+    harness: SagaHarness,
+) -> None:
+    """Then nobody knows whether the event was sent."""
+    lost = harness.world.times(1, harness.world.down("record_succeeded"))
+    harness.world.after["record_succeeded"] = lost
+    harness.world.before[TOPIC_SUCCEEDED] = harness.world.times(1, refusal(ErrorCode.EVENT_REFUSED))
+
+    payment = await harness.pay()
+
+    assert payment.status is PaymentStatus.SUCCEEDED
+    assert harness.world.topics == [TOPIC_SUCCEEDED]
     assert_books_agree(harness.world, payment)
 
 
 async def test_event_refused_in_a_later_round_undoes_nothing(harness: SagaHarness) -> None:
-    """Also if the database could not record that the event may have been sent."""
+    """Also if the database could not record that the event may have been sent.
+
+    The first try was refused, and its response was lost. So the next one counts as the first.
+    """
+    lost = harness.world.times(1, harness.world.down("record_unsent"))
+    harness.world.after["record_unsent"] = lost
     a_round = STEPS[EventActivities.publish_event].schedule_to_close
     harness.world.before["record_announcement"] = harness.world.down_for(
         "record_announcement", a_round
     )
     down = harness.world.down(TOPIC_SUCCEEDED)
-    refuse = harness.world.times(1, refusal(ErrorCode.EVENT_REFUSED))
+    refuse = harness.world.times(2, refusal(ErrorCode.EVENT_REFUSED))
 
     async def dark_for_a_round() -> None:
-        is_later_round = activity.info().attempt == 1 < harness.world.calls.count(TOPIC_SUCCEEDED)
-        await (refuse if is_later_round else down)()
+        tries = harness.world.calls.count(TOPIC_SUCCEEDED)
+        is_later_round = activity.info().attempt == 1 and tries > 2
+        await (refuse if tries == 1 or is_later_round else down)()
 
     harness.world.before[TOPIC_SUCCEEDED] = dark_for_a_round
 

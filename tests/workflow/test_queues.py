@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,10 +17,10 @@ from domain.errors import ErrorCode
 from domain.names import TOPIC_SUCCEEDED
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
-from tests.support.builders import an_order
+from tests.support.builders import HOUR, an_order
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import time_skipping
-from workflows import policies, worker
+from workflows import step_policy, steps, worker
 from workflows.policies import STEPS
 from workflows.queues import LIMITS
 from workflows.reconciliation import ReconciliationWorkflow
@@ -30,7 +31,11 @@ HANGING = LIMIT + 2
 LOCAL_FIRST = {step.__name__ for step, policy in STEPS.items() if policy.local_first}
 LOCAL_FIRST |= {"record_succeeded", TOPIC_SUCCEEDED}
 SECONDS = 20
-"""Shorter than the time limit of every step, so that no hanging step is given up."""
+PATIENT = {
+    step: replace(policy, start_to_close=HOUR, schedule_to_close=2 * HOUR)
+    for step, policy in STEPS.items()
+}
+"""Steps with a longer time limit than the test has, so that a hanging try keeps its place."""
 
 
 @pytest.fixture
@@ -46,8 +51,10 @@ async def narrow_harness(
 ) -> AsyncIterator[SagaHarness]:
     """A harness whose worker runs two activities of each queue at a time.
 
-    It has no more slots for workflow tasks than payments that wait inside one.
+    It has no more slots for workflow tasks than payments that wait inside one. No step that hangs
+    is given up.
     """
+    monkeypatch.setattr(steps, "STEPS", PATIENT)
     monkeypatch.setattr(worker, "LIMITS", dict.fromkeys(LIMITS, LIMIT))
     slots = {"max_concurrent_workflow_tasks": HANGING}
     async with idle_harness.worker(graceful_shutdown_timeout=timedelta(0), **slots):
@@ -118,7 +125,7 @@ async def test_a_payment_of_a_version_with_one_queue_goes_on(
     harness, world = idle_harness, idle_harness.world
     world.before["charge"] = world.down("charge")
     with monkeypatch.context() as former:
-        former.setattr(policies, "QUEUES", dict.fromkeys(ErrorCode, names.TASK_QUEUE))
+        former.setattr(step_policy, "QUEUES", dict.fromkeys(ErrorCode, names.TASK_QUEUE))
         async with harness.worker(max_cached_workflows=0):
             handle = await harness.start(harness.an_instruction())
             await until(lambda: world.calls.count("charge") > 0)

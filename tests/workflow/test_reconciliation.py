@@ -12,8 +12,9 @@ from temporalio.exceptions import ApplicationError
 from api.workflow_client import TemporalWorkflows
 from audit.invariants import violations
 from domain.errors import ErrorCode
+from domain.instruction import PaymentInstruction
 from domain.names import TOPIC_SUCCEEDED, workflow_id
-from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from tests.support.builders import UNKNOWN_MONEY, a_payment, an_instruction, an_order
 from tests.support.fakes.ports import ports_of

@@ -8,8 +8,9 @@ import pytest
 
 from domain.errors import ErrorCode
 from domain.gateway import Charge, ChargeState
+from domain.instruction import PaymentInstruction
 from domain.names import TOPIC_FAILED, workflow_id
-from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.payment import Payment, PaymentStatus
 from tests.support.builders import HOUR, a_payment, a_reservation, an_order
 from tests.support.changes import then
 from tests.support.invariants import assert_books_agree

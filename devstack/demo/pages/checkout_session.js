@@ -1,6 +1,7 @@
-// What the checkout page stores for the payment page: the basket, and the request that pays the order.
-// It is in sessionStorage, so it survives a reload. The request is stored with its Idempotency-Key, so
-// the payment page can send it again and never pays twice.
+// What the pages store about an order: the basket, the request that pays it, and the payment whose
+// customer was led to the gateway. It is in sessionStorage, so it survives a reload and the way to the
+// gateway and back. The request is stored with its Idempotency-Key, so the payment page can send it
+// again and never pays twice.
 
 import { fetchText, post } from "./http.js";
 
@@ -27,7 +28,20 @@ export function finishedBasketOf(orderId) {
 
 /** Call it on the final response: it removes the request and keeps the basket. */
 export function setFinished(orderId) {
-  sessionStorage.setItem(orderId, JSON.stringify({ basket: read(orderId).basket }));
+  sessionStorage.setItem(orderId, JSON.stringify({ ...read(orderId), request: undefined }));
+}
+
+/** True the first time: the customer is led once, so that the Back button leads to the shop. */
+export function mayLead(orderId, paymentId) {
+  const order = read(orderId);
+  if (order.led === paymentId) return false;
+  sessionStorage.setItem(orderId, JSON.stringify({ ...order, led: paymentId }));
+  return true;
+}
+
+/** The order whose customer was led to the gateway for this payment; undefined in another tab. */
+export function orderOf(paymentId) {
+  return Object.keys(sessionStorage).find((orderId) => read(orderId).led === paymentId);
 }
 
 function read(orderId) {

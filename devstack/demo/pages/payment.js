@@ -1,8 +1,16 @@
-// The payment page: sends the request that the checkout has stored, shows the payment until it ends, and
-// lets the user cancel it, refund it or order again.
+// The payment page: sends the request that the checkout has stored, leads the customer to the gateway if
+// it asks, shows the payment until it ends, and lets the user cancel it, refund it or order again.
 
-import { finishedBasketOf, placeOrder, requestOf, setFinished } from "./checkout_session.js";
+import {
+  finishedBasketOf,
+  mayLead,
+  orderOf,
+  placeOrder,
+  requestOf,
+  setFinished,
+} from "./checkout_session.js";
 import { fetchJson, fetchText, pause, post } from "./http.js";
+import { addressOf } from "./next_action.js";
 import * as view from "./payment_view.js";
 
 // All in milliseconds. Chosen, not measured, unless a reason is given.
@@ -13,29 +21,65 @@ const QUIET_WITH_EVENTS = 2000; // without new steps, once Kafka has shown every
 const QUIET_WITHOUT_EVENTS = 30_000; // without new steps, while Kafka has not
 const PENDING_PAUSE = 5000; // the API's Retry-After of a payment that is still running
 
-const query = new URLSearchParams(location.search);
+const query = readAddress();
 const { paymentApi, workflows } = await fetchJson("/addresses");
 const payments = `${paymentApi}/payments`;
 const orderId = query.get("order");
 let payment = null;
 let retriedId = null; // the id of a failed payment after which the request is sent again
+let nextAction = null; // what the customer must do at the gateway, while the payment waits for that
 let isFollowing = false;
+let isPaying = false;
 let wake = () => {};
 
-/** Sends the stored request until its response is final. The key makes the repetition harmless. */
+/**
+ * The query of this page. The gateway adds members to it, among them a secret. They are removed at once:
+ * what the payment has come to, the payment service says. If the order was placed in this tab, the page
+ * goes on with it.
+ */
+function readAddress() {
+  const query = new URLSearchParams(location.search);
+  const added = ["payment_intent", "payment_intent_client_secret", "redirect_status"];
+  added.forEach((name) => query.delete(name));
+  const order = orderOf(query.get("payment"));
+  if (order) {
+    query.delete("payment");
+    query.set("order", order);
+  }
+  history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+  return query;
+}
+
 async function pay() {
+  if (isPaying) return;
+  isPaying = true;
+  await payUntilFinal();
+  isPaying = false;
+}
+
+/** Sends the stored request until its response is final. The key makes the repetition harmless. */
+async function payUntilFinal() {
   for (let request; (request = requestOf(orderId)); follow()) {
     try {
       const headers = { "idempotency-key": request.key };
       const response = await fetchJson(payments, post(request.body, headers));
       view.showProblem("pay", null);
-      if (response.payment.status === "pending") await pause(PENDING_PAUSE);
-      else setFinished(orderId);
+      if (response.payment.status !== "pending") setFinished(orderId);
+      else if (leads(response)) return;
+      else await pause(PENDING_PAUSE);
     } catch (error) {
       if (error.isTemporary) await pause(announceRetryOfPayment(error));
       else finishRefused(error);
     }
   }
+}
+
+/** Leads the customer to the gateway if it asks, once for each payment. A link stays on the page. */
+function leads({ payment, nextAction }) {
+  const address = addressOf(nextAction);
+  if (!address || !mayLead(orderId, payment.id)) return false;
+  location.assign(address);
+  return true;
 }
 
 function announceRetryOfPayment(error) {
@@ -82,22 +126,27 @@ async function followUntilOver() {
 }
 
 async function readAndShow() {
-  payment = await findPayment();
+  const isAsking = Boolean(requestOf(orderId)); // when it is shown; it may have its response later
+  ({ payment, nextAction = null } = await findPayment());
   view.offerNewOrder(finishedBasketOf(orderId) && (payment?.status ?? "failed") === "failed");
-  if (!payment) return showNoPayment();
+  if (!payment) return showNoPayment(isAsking);
   const refunds = await findRefunds();
-  view.showPayment(payment, refunds, orderState());
+  view.showPayment(payment, refunds, orderState(), nextAction);
   showWorkflow(payment.orderId);
   const { timeline, silent } = await fetchJson(`${payments}/${payment.id}/timeline`);
-  return { refunds, timeline, silent, newSteps: view.showSteps(timeline, silent) };
+  return { isAsking, refunds, timeline, silent, newSteps: view.showSteps(timeline, silent) };
 }
 
 async function findPayment() {
-  if (query.has("payment")) {
-    return (await fetchJson(`${payments}/${encodeURIComponent(query.get("payment"))}`)).payment;
-  }
+  if (query.has("payment")) return fetchPayment(query.get("payment"));
   const search = new URLSearchParams({ orderId: orderId ?? "", limit: 1 });
-  return (await fetchJson(`${payments}?${search}`)).payments[0];
+  const [found] = (await fetchJson(`${payments}?${search}`)).payments;
+  return found?.status === "pending" ? fetchPayment(found.id) : { payment: found };
+}
+
+/** With what the customer must do, if the payment waits for that. */
+function fetchPayment(id) {
+  return fetchJson(`${payments}/${encodeURIComponent(id)}`);
 }
 
 async function findRefunds() {
@@ -112,9 +161,9 @@ function orderState() {
   return payment.id === retriedId ? "open" : "unanswered";
 }
 
-function showNoPayment() {
+function showNoPayment(isAsking) {
   showStart("There is no payment of this order");
-  return { timeline: [], silent: [], refunds: [], newSteps: 0 };
+  return { isAsking, timeline: [], silent: [], refunds: [], newSteps: 0 };
 }
 
 function showStart(title) {
@@ -127,9 +176,9 @@ function showWorkflow(orderId) {
 }
 
 /** True if nothing is pending and no new step has come for long enough. */
-function isOver({ refunds, timeline }, quietMilliseconds) {
+function isOver({ isAsking, refunds, timeline }, quietMilliseconds) {
   const isPending = (each) => each.status === "pending";
-  if (requestOf(orderId) || !payment || [payment, ...refunds].some(isPending)) return false;
+  if (isAsking || !payment || [payment, ...refunds].some(isPending)) return false;
   const expected = 1 + refunds.filter((each) => each.status === "succeeded").length;
   const found = timeline.filter((entry) => entry.source === "kafka").length;
   return quietMilliseconds > (found < expected ? QUIET_WITHOUT_EVENTS : QUIET_WITH_EVENTS);
@@ -185,6 +234,13 @@ for (const action of [cancel, refund, reorder]) {
     if (event.persisted) button.disabled = false;
   });
 }
+// After the Back button from the gateway, the page goes on where it was left.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) {
+    pay();
+    follow();
+  }
+});
 if (query.has("order") || query.has("payment")) {
   showStart("Looking for the payment");
   pay();

@@ -1,5 +1,7 @@
 // Shows a payment: its state, its data, the buttons that can be used, and its steps.
 
+import { addressOf, deadlineOf } from "./next_action.js";
+
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
 const ADVICE = { closed: "Place a new order to pay.", open: "The order can still be paid." };
 const SOURCES = { postgresql: "PostgreSQL", gateway: "Gateway", temporal: "Temporal", kafka: "Kafka" };
@@ -9,6 +11,7 @@ const facts = document.getElementById("facts");
 const cancel = document.getElementById("cancel");
 const refund = document.getElementById("refund");
 const reorder = document.getElementById("reorder");
+const go = document.getElementById("go");
 const steps = document.getElementById("steps");
 const workflow = document.getElementById("workflow");
 const problems = new Map();
@@ -34,10 +37,14 @@ export function showState(kind, title, why = "") {
 /**
  * Shows the payment. `orderState` is used if it has failed. `open`: the order can still be paid;
  * `closed`: it cannot; `unanswered`: the request has no response yet; `unknown`: it was sent elsewhere.
+ * `nextAction`: what the customer must do at the gateway, or null.
  */
-export function showPayment(payment, refunds, orderState) {
+export function showPayment(payment, refunds, orderState, nextAction) {
   const money = `${payment.amount} ${payment.currency}`;
-  showState(...stateOf(payment, refunds, orderState));
+  const address = addressOf(nextAction);
+  if (address) showState("pending", "The payment waits for you", deadlineOf(nextAction));
+  else showState(...stateOf(payment, refunds, orderState));
+  showWay(address);
   showFacts({
     Amount: money,
     "Payment method": readable(payment.paymentMethod),
@@ -47,6 +54,13 @@ export function showPayment(payment, refunds, orderState) {
   cancel.hidden = payment.status !== "pending";
   refund.hidden = payment.status !== "succeeded" || refunds.some((each) => each.status !== "failed");
   write(refund, `Refund ${money}`);
+}
+
+/** The link to the page where the customer goes on. */
+function showWay(address) {
+  go.hidden = !address;
+  if (address) go.href = address;
+  else go.removeAttribute("href");
 }
 
 export function offerNewOrder(isOffered) {

@@ -2,8 +2,9 @@
 
 Starts a system of its own, makes payments and injects faults of every kind. Each server is also
 away for a minute or two at times. Then all faults end, and the audit compares all books and the
-responses that customers got. The exit code is 1 if an invariant does not hold. A run is repeated
-by its seed, and `--part 2/5` is the second of five parts of it.
+responses that customers got. Card tokens and secrets are searched for in all that was written. The
+exit code is 1 if an invariant does not hold. A run is repeated by its seed, and `--part 2/5` is the
+second of five parts of it.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
 
 import httpx
@@ -33,13 +34,16 @@ from audit.books import ApiResponse, Books
 from audit.invariants import violations
 from devstack.stack.ports import HOST, Ports
 from devstack.stack.stack import Stack
-from tests.proofs.chaos.faults import LINKED, RunningSystem
+from tests.proofs.chaos.deliveries import Deliveries
+from tests.proofs.chaos.faults import LINKED, STRIPE, RunningSystem, at_gateway
 from tests.proofs.chaos.idle import resumed_payments, until_idle
 from tests.proofs.chaos.links import Link
 from tests.proofs.chaos.nemesis import Nemesis
-from tests.proofs.chaos.outages import Outage, outages
+from tests.proofs.chaos.outages import AWAY, Outage, outages
 from tests.proofs.chaos.report import Run, show
+from tests.proofs.chaos.secrets import search
 from tests.proofs.chaos.shoppers import SECONDS, Shoppers
+from tests.proofs.chaos.stripe_customers import WAIT_SECONDS
 from tests.support.proof import WHOLE, Part, PartOption, commit
 from tests.support.stacks import settings_of
 
@@ -50,6 +54,7 @@ PACE_SECONDS = 2.0
 """Pause between two purchases of a customer after all requested purchases are made."""
 
 console = Console(highlight=False)
+Gateway = Literal["simulator", "stripe"]
 
 
 class Load(NamedTuple):
@@ -62,6 +67,8 @@ class Load(NamedTuple):
     faults_at_once: int
     outages: int
     only: str
+    gateway: str = "gateway"
+    """The component of the gateway that payments are made at."""
 
     @property
     def dice(self) -> Random:
@@ -73,7 +80,7 @@ class Load(NamedTuple):
         return self.part.of(range(self.payments))
 
     def outages_of_part(self) -> Sequence[Outage]:
-        every = outages(self.outages, Random(self.seed))
+        every = outages(self.outages, Random(self.seed), at_gateway(AWAY, self.gateway))
         return [each for each in self.part.of(every) if self.only in str(each)]
 
 
@@ -88,10 +95,12 @@ def main(
         int, typer.Option(min=0, help="How often each server is away for a minute or two.")
     ] = 2,
     only: Annotated[str, typer.Option(help="Only kinds with this in their name.")] = "",
+    gateway: Annotated[Gateway, typer.Option(help="Where payments are made.")] = "simulator",
 ) -> None:
     """Inject faults into the running system while customers pay, then compare the books."""
     directory = Path(mkdtemp(prefix="chaos-"))
-    load = Load(payments, seed, Part.parse(part), at_once, faults_at_once, away, only)
+    component = STRIPE if gateway == STRIPE else "gateway"
+    load = Load(payments, seed, Part.parse(part), at_once, faults_at_once, away, only, component)
     run = uvloop.run(_run(directory, load))
     show(run, PAGE)
     if run.is_clean:
@@ -104,7 +113,7 @@ def main(
 async def _run(directory: Path, load: Load) -> Run:
     began = datetime.now(UTC)
     async with (
-        _running_system(directory, load.dice) as system,
+        _running_system(directory, load) as system,
         _shoppers(system, load.seed) as shoppers,
     ):
         kinds = [each for each in system.kinds() if load.only in str(each)]
@@ -112,6 +121,8 @@ async def _run(directory: Path, load: Load) -> Run:
         if not (kinds or nemesis.outages):
             raise typer.BadParameter(f"No kind of fault has {load.only!r} in its name.")
         started = time.monotonic()
+        deliveries = Deliveries(system.stack.environment().get("STRIPE_URL"))
+        watching = asyncio.create_task(deliveries.watch())
         async with asyncio.TaskGroup() as group:
             group.create_task(nemesis.run())
             await _shop(shoppers, nemesis, load)
@@ -122,8 +133,11 @@ async def _run(directory: Path, load: Load) -> Run:
         with console.status("Waiting until every payment has ended"):
             is_idle = await until_idle(settings_of(system.stack), system.temporal)
         idle_after = time.monotonic() - healed if is_idle else float("inf")
+        watching.cancel()
         read = await read_ended(settings_of(system.stack), began, datetime.now(UTC))
         reconciled = await resumed_payments(system.temporal)
+        payments = [each.id for books in read for each in books.payments]
+        secrets = await search(system.stack, system.temporal, payments)
     books = _with_answers(read, shoppers.answers)
     return Run(
         command=" ".join(["python -m tests.proofs.chaos", *sys.argv[1:]]),
@@ -138,22 +152,25 @@ async def _run(directory: Path, load: Load) -> Run:
         reconciled=reconciled,
         crashed=nemesis.crashed,
         books=books,
+        secrets=secrets,
+        deliveries=deliveries,
         violations=[violation for each in books for violation in violations(each)],
     )
 
 
 @asynccontextmanager
-async def _running_system(directory: Path, dice: Random) -> AsyncIterator[RunningSystem]:
+async def _running_system(directory: Path, load: Load) -> AsyncIterator[RunningSystem]:
     ports = Ports.free()
-    links = {name: Link(asdict(ports)[name]) for name in LINKED}
-    stack = Stack(directory, ports, ephemeral=True)
+    links = {name: Link(asdict(ports)[name]) for name in at_gateway(LINKED, load.gateway)}
+    is_stripe = load.gateway == STRIPE
+    stack = Stack(directory, ports, ephemeral=True, optional=[STRIPE] if is_stripe else ())
     async with AsyncExitStack() as opened:
         for link in links.values():
             await opened.enter_async_context(link.opened())
         try:
             await stack.up(environment=BEHAVIOUR | _through(links))
             temporal = await Client.connect(stack.environment()["TEMPORAL_ADDRESS"])
-            yield RunningSystem(stack, links, temporal, dice)
+            yield RunningSystem(stack, links, temporal, load.dice, load.gateway)
         finally:
             await stack.down()
 
@@ -161,13 +178,23 @@ async def _running_system(directory: Path, dice: Random) -> AsyncIterator[Runnin
 def _through(links: Mapping[str, Link]) -> dict[str, str]:
     """Settings with which our processes reach the servers through the links."""
     address = {name: f"{HOST}:{link.port}" for name, link in links.items()}
+    if STRIPE in links:
+        gateway = {
+            "GATEWAY": STRIPE,
+            "STRIPE_URL": f"http://{address[STRIPE]}",
+            "STRIPE_WEBHOOK_URL": f"http://{address['api']}/webhooks/stripe",
+            "CHECKOUT": "hosted",
+            "CUSTOMER_ACTION_SECONDS": str(WAIT_SECONDS),
+        }
+    else:
+        gateway = {"GATEWAY_URL": f"http://{address['gateway']}"}
     return {
         "DATABASE_URL": f"postgresql://payments:payments@{address['postgres']}/payments",
         "REDIS_URL": f"redis://{address['valkey']}/0",
         "TEMPORAL_ADDRESS": address["temporal"],
         "ORDERING_URL": f"http://{address['ordering']}",
         "INVENTORY_URL": f"http://{address['inventory']}",
-        "GATEWAY_URL": f"http://{address['gateway']}",
+        **gateway,
     }
 
 
@@ -183,7 +210,8 @@ async def _shoppers(system: RunningSystem, seed: int) -> AsyncIterator[Shoppers]
         ) as api,
         httpx.AsyncClient(timeout=SECONDS, limits=limits, trust_env=False) as neighbours,
     ):
-        yield Shoppers(api, neighbours, system.stack.environment(), seed)
+        with_cards = system.gateway == STRIPE
+        yield Shoppers(api, neighbours, system.stack.environment(), seed, with_cards)
 
 
 async def _shop(shoppers: Shoppers, nemesis: Nemesis, load: Load) -> None:

@@ -5,7 +5,7 @@ The name of a kind is written `postgres:killed`.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -18,6 +18,7 @@ from random import Random
 from typing import NamedTuple
 
 import asyncpg
+import httpx
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -29,6 +30,7 @@ from tests.proofs.chaos.links import Link
 PROCESSES = (*SERVERS, *NEIGHBOURS, "worker", "api")
 LINKED = ("api", "postgres", "valkey", "temporal", *NEIGHBOURS)
 """Not Kafka: it sends its own address to its clients, which then bypass the link."""
+STRIPE = "stripe"
 SLOW_SECONDS = 0.5
 MAX_WORKFLOWS = 5
 INJECT_SECONDS = 5
@@ -59,11 +61,15 @@ class RunningSystem:
     links: Mapping[str, Link]
     temporal: Client
     dice: Random
+    gateway: str = "gateway"
+    """The component of the gateway that payments are made at."""
 
     def kinds(self) -> list[Kind]:
+        processes = at_gateway(PROCESSES, self.gateway)
         return [
-            *(kind for name in PROCESSES for kind in self._kinds_of_process(name)),
-            *(kind for name in LINKED for kind in _kinds_of_link(name, self.links[name])),
+            *(kind for name in processes for kind in self._kinds_of_process(name)),
+            *(kind for name in self.links for kind in _kinds_of_link(name, self.links[name])),
+            *(self._kinds_of_stripe() if self.gateway == STRIPE else ()),
             Kind("postgres", "backends terminated", self._backends_terminated),
             self.workflows_lost(),
             Kind("workflows", "cancelled", partial(self._workflows, WorkflowHandle.cancel)),
@@ -82,6 +88,37 @@ class RunningSystem:
         yield Kind(name, "killed", partial(self._down, self.stack.kill, name))
         yield Kind(name, "stopped", partial(self._down, self.stack.stop, name))
         yield Kind(name, "frozen", partial(self._frozen, name))
+
+    def _kinds_of_stripe(self) -> Iterator[Kind]:
+        """What Stripe itself may do to us."""
+        for operation in ("create", "confirm", "capture", "cancel", "refund"):
+            fault = {"operation": operation, "times": 3}
+            for has_effect in (True, False):
+                manner = f"500 saved for {operation}{'' if has_effect else ' without effect'}"
+                body = {**fault, "hasEffect": has_effect}
+                yield Kind(STRIPE, manner, partial(self._controlled, "POST", "/faults", body))
+        forget = partial(self._controlled, "POST", "/keys/forget", {})
+        yield Kind(STRIPE, "keys forgotten", forget)
+        revoked = partial(self._controlled, "PUT", "/limits", {"isKeyRevoked": True}, {})
+        yield Kind(STRIPE, "key revoked", revoked)
+        limited = partial(self._controlled, "PUT", "/limits", {"requestsPerSecond": 2}, {})
+        yield Kind(STRIPE, "few requests allowed", limited)
+
+    @asynccontextmanager
+    async def _controlled(
+        self, method: str, path: str, body: object, afterwards: object = None
+    ) -> AsyncIterator[None]:
+        """Change the double; in the end change it again, if there is a body for that."""
+        address = self.stack.environment()["STRIPE_URL"]
+        async with httpx.AsyncClient(base_url=address, trust_env=False) as double:
+            with suppress(httpx.HTTPError):
+                await double.request(method, path, json=body)
+            yield
+            while afterwards is not None:
+                with suppress(httpx.HTTPError):
+                    await double.request(method, path, json=afterwards)
+                    break
+                await asyncio.sleep(1)
 
     async def restart(self, name: str) -> None:
         """Start a component with a new log. Tries again while something that it needs is down."""
@@ -123,6 +160,11 @@ class RunningSystem:
                     handle = self.temporal.get_workflow_handle(each.id, run_id=each.run_id)
                     await act(handle)
         yield
+
+
+def at_gateway(names: Sequence[str], gateway: str) -> tuple[str, ...]:
+    """The components, with the gateway that payments are made at instead of the simulator."""
+    return tuple(gateway if name == "gateway" else name for name in names)
 
 
 def _kinds_of_link(name: str, link: Link) -> Iterator[Kind]:

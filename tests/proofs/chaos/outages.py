@@ -1,5 +1,6 @@
 """Servers that are away for a minute or two, while all other faults go on."""
 
+from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ class Outage(NamedTuple):
         return f"{self.server}:away, {self.manner}"
 
 
-def outages(times: int, dice: Random) -> list[Outage]:
+def outages(times: int, dice: Random, away: Sequence[str] = AWAY) -> list[Outage]:
     """A list with `times` outages of each server: the first of every server, then the second ones.
 
     The outages of one server differ in their manner.
@@ -33,5 +34,5 @@ def outages(times: int, dice: Random) -> list[Outage]:
     return [
         Outage(server, MANNERS[number % len(MANNERS)], dice.uniform(*SECONDS))
         for number in range(times)
-        for server in dice.sample(AWAY, len(AWAY))
+        for server in dice.sample(away, len(away))
     ]

@@ -16,8 +16,10 @@ from rich.table import Column, Table
 from audit.__main__ import Report
 from audit.books import Books
 from audit.invariants import Violation
+from tests.proofs.chaos.deliveries import Deliveries
 from tests.proofs.chaos.nemesis import PastFault
 from tests.proofs.chaos.outages import Outage
+from tests.proofs.chaos.secrets import Search
 from tests.proofs.chaos.shoppers import Shoppers, Success
 from tests.support.proof import Part
 
@@ -45,6 +47,8 @@ class Run:
     """The number of workflow runs of each payment that had lost its workflow, by payment id."""
     crashed: Sequence[str]
     books: Collection[Books]
+    secrets: Search
+    deliveries: Deliveries
     violations: Sequence[Violation]
 
     @property
@@ -60,7 +64,14 @@ class Run:
 
     @property
     def is_clean(self) -> bool:
-        return not self.violations and not self.bugs and isfinite(self.idle_after)
+        """Whether every promise held.
+
+        A search that finds no token in any start input proves nothing.
+        """
+        searched = bool(self.secrets.tokens_in_start_inputs) or not self.shoppers.with_cards
+        broken = self.violations or self.bugs or self.secrets.found
+        broken = broken or self.deliveries.wrongly_accepted
+        return searched and isfinite(self.idle_after) and not broken
 
 
 def show(run: Run, page: Path) -> None:
@@ -76,6 +87,10 @@ def show(run: Run, page: Path) -> None:
     console.print("\n[bold]The books[/bold]")
     for line in _audited(run).lines():
         console.print(line, markup=False)
+    for place in run.secrets.found:
+        console.print(f"✗ {place} has a token or a secret", markup=False)
+    if run.deliveries.wrongly_accepted:
+        console.print(f"✗ {run.deliveries.wrongly_accepted} webhooks should have been refused")
     if run.bugs:
         console.print(f"✗ {run.bugs} answers were 500: a bug, see the log of the API")
     verdict = "[green]held[/green]" if run.is_clean else "[red]broken[/red]"
@@ -110,11 +125,19 @@ def _load(run: Run) -> Table:
         "outages": str(len(run.past_outages)),
         "payments that the reconciliation resumed": str(len(run.reconciled)),
         "components that ended without a fault": ", ".join(run.crashed) or "none",
+        "searched for tokens and secrets": f"{run.secrets.places:,} places",
+        "start inputs with a token": f"{run.secrets.tokens_in_start_inputs:,}",
+        "webhooks sent": _counts(run.deliveries.sent),
+        "webhooks accepted": _counts(run.deliveries.accepted),
         "everything ended after the last fault": f"{run.idle_after:.1f} s",
     }
     for row in rows.items():
         table.add_row(*row)
     return table
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())) or "none"
 
 
 def _faults(past_faults: Sequence[PastFault], successes: Sequence[Success]) -> Table:

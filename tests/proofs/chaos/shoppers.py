@@ -16,6 +16,7 @@ import httpx
 from audit.api_responses import is_definite
 from audit.books import ApiResponse
 from domain import exact_json
+from tests.proofs.chaos.stripe_customers import StripeCustomer
 from tests.support.system import JSON
 
 PATIENCE_SECONDS = 300
@@ -53,6 +54,8 @@ class Shoppers:
     neighbours: httpx.AsyncClient
     addresses: Mapping[str, str]
     seed: int
+    with_cards: bool = False
+    """Whether the gateway is Stripe: customers bring a card's token, or pay on the hosted page."""
     answers: dict[UUID, list[ApiResponse]] = field(default_factory=lambda: defaultdict(list))
     successes: list[Success] = field(default_factory=list)
     purchases: int = 0
@@ -79,18 +82,26 @@ class Shoppers:
         await self._send("ORDERING_URL", "/orders", placed)
         request = {"orderId": order, "customerId": customer, "amount": amount}
         request["paymentMethod"] = dice.choice(METHODS)
+        if self.with_cards:
+            request |= await self._as_at_stripe(order, dice)
         if dice.random() < WITH_SEAT:
             request["reservationId"] = _id(dice)
             seat = {"id": request["reservationId"], "orderId": order, "customerId": customer}
             await self._send("INVENTORY_URL", "/reservations", seat)
         return request
 
-    async def _send(self, neighbour: str, path: str, body: object) -> None:
+    async def _as_at_stripe(self, order: UUID, dice: Random) -> dict[str, Any]:
+        """The token, if the customer has a card. Tells the double what the customer will do."""
+        customer = StripeCustomer.drawn(dice)
+        await self._send("STRIPE_URL", f"/settings/{order}", customer.behaviour, method="PUT")
+        return {"paymentMethodToken": customer.token} if customer.token else {}
+
+    async def _send(self, neighbour: str, path: str, body: object, *, method: str = "POST") -> None:
         """Send the body until it is accepted: the neighbours have faults, too."""
         url, content = self.addresses[neighbour] + path, exact_json.dumps(body)
         while True:
             try:
-                answer = await self.neighbours.post(url, content=content, headers=JSON)
+                answer = await self.neighbours.request(method, url, content=content, headers=JSON)
             except httpx.TransportError:
                 await asyncio.sleep(PAUSE[0])
             else:

@@ -30,7 +30,15 @@ RAW = (
     *("null", "true", "false", "{}", "[]", "[[]]", '{"a":{"b":[1,2]}}', '"\\ud800"', '"\\udfff"'),
     *('"\\u0000"', '"\\ud83d\\ude00"', "'a'", "undefined", "", ",", "]", '"', "\\", "//", "1 2"),
 )
-MEMBERS = ("orderId", "customerId", "reservationId", "amount", "currency", "paymentMethod")
+MEMBERS = (
+    "orderId",
+    "customerId",
+    "reservationId",
+    "amount",
+    "currency",
+    "paymentMethod",
+    "paymentMethodToken",
+)
 MEDIA_TYPES = (
     *(b"", b"text/plain", b"application/json; charset=utf-16", b"application/problem+json", b"*/*"),
     *(b"multipart/form-data; boundary=x", b"APPLICATION/JSON;x=y", b"application/json,text/html"),

@@ -9,12 +9,12 @@ from random import Random
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI
-from starlette.types import Message
 
 from api.main import build_app
 from bootstrap.settings import Settings
 from domain.money import EXPONENTS
 from tests.proofs.fuzz.hostile import CANARY, Request, a_request
+from tests.support.asgi import exchange
 from tests.support.fake_resources import ENVELOPE, PROBLEM, SUCCEEDED, FakeResources
 
 EXPECTED = {200, 201, 202, 304, 400, 401, 404, 405, 409, 413, 415, 422}
@@ -45,20 +45,8 @@ class Trial:
     async def answer(self, request: Request) -> Answer:
         self._resources = FakeResources(outcome=SUCCEEDED, recorded=[SUCCEEDED])
         self._app.state.resources = self._resources.build()
-        sent: list[Message] = []
-        chunks = iter(request.body)
-        left = len(request.body)
-
-        async def receive() -> Message:
-            nonlocal left
-            left -= 1
-            return {"type": "http.request", "body": next(chunks, b""), "more_body": left > 0}
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
         began = time.process_time()
-        await self._app(_scope(request), receive, send)
+        sent = await exchange(self._app, _scope(request), request.body)
         spent = time.process_time() - began
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return Answer(int(sent[0]["status"]), dict(sent[0]["headers"]), body, spent)
@@ -146,7 +134,7 @@ class Tally(NamedTuple):
 
 
 async def attempt(seed: int, inputs: int) -> Tally:
-    """Send so many requests. Raises AssertionError for the first wrong response."""
+    """Send this number of requests. Raises AssertionError for the first wrong response."""
     dice, trial = Random(seed), Trial()
     statuses: Counter[int] = Counter()
     most = 0.0

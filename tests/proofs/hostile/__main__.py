@@ -1,7 +1,7 @@
 """Hostile neighbours as a command: `python -m tests.proofs.hostile`.
 
-Answers one by one through the adapters, then whole payments. Both are made of seeds: a long run can
-be split into several, and what went wrong is run again by its seed.
+Answers one by one through the adapters, then webhooks, then whole payments. All are made of seeds:
+a long run can be split into several, and what went wrong is run again by its seed.
 """
 
 import asyncio
@@ -17,10 +17,12 @@ from rich.progress import track
 
 from tests.proofs.hostile.answers import Tally, attempt
 from tests.proofs.hostile.payments import Finding, hostile_cases
+from tests.proofs.hostile.webhooks import Tally as Attacks
+from tests.proofs.hostile.webhooks import attack
 from tests.support.proof import commit
 
 PORTION = 1000
-"""How many responses are made from one seed."""
+"""How many responses, or webhooks, are made from one seed."""
 AT_ONCE = 100
 """How many payments run on one test server; then a new server is started."""
 
@@ -30,12 +32,15 @@ console = Console(highlight=False, soft_wrap=True)
 def main(
     answers: Annotated[int, typer.Option(min=0, help="Answers through the adapters.")] = 100_000,
     payments: Annotated[int, typer.Option(min=0, help="Whole payments.")] = 5_000,
+    webhooks: Annotated[int, typer.Option(min=0, help="Webhooks to the API.")] = 100_000,
     seed: Annotated[int, typer.Option(help="Of the first thousand answers and payment.")] = 1,
 ) -> None:
     """Change the responses of other systems, and check what the service concludes."""
     logging.disable(logging.CRITICAL)  # each odd answer would be a line
     console.print(f"Commit {commit()}, from seed {seed} on")
     is_clean = _read_answers(answers, seed) if answers else True
+    if webhooks:
+        is_clean &= _take_webhooks(webhooks, seed)
     if payments:
         is_clean &= _make_payments(payments, seed)
     raise typer.Exit(not is_clean)
@@ -48,6 +53,18 @@ def _read_answers(count: int, seed: int) -> bool:
     for outcome, times in sorted(tally.outcomes.items()):
         console.print(f"{times:>9,} x {outcome}", markup=False)
     console.print(f"{tally.answers:,} answers, {len(tally.wrong)} misunderstood")
+    console.print("\n".join(tally.wrong), markup=False)
+    return not tally.wrong
+
+
+def _take_webhooks(count: int, seed: int) -> bool:
+    portions = range(seed, seed + -(-count // PORTION))
+    done = (asyncio.run(attack(each, PORTION)) for each in portions)
+    tally = reduce(add, track(done, "Webhooks", len(portions), console=console), Attacks())
+    for outcome, times in sorted(tally.outcomes.items()):
+        console.print(f"{times:>9,} x {outcome}", markup=False)
+    sent = sum(tally.outcomes.values())
+    console.print(f"{sent:,} webhooks, {len(tally.wrong)} answered wrongly")
     console.print("\n".join(tally.wrong), markup=False)
     return not tally.wrong
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,14 +16,18 @@ from activities.adapters.gateway import HttpGateway
 from activities.adapters.inventory import HttpInventory
 from activities.adapters.json_client import JsonClient
 from activities.adapters.ordering import HttpOrdering
+from activities.adapters.stripe.gateway import StripeGateway
 from domain.errors import ErrorCode, PaymentError
-from domain.gateway import Charge, RefundRequest
+from domain.gateway import Charge, GatewayRefund, RefundRequest
 from domain.names import refund_key
 from domain.text import readable
 from domain.verification import verify_order, verify_reservation
+from tests.proofs.hostile import at_stripe
+from tests.proofs.hostile.at_stripe import AtStripe
 from tests.proofs.hostile.mutations import NeighbourResponse, mutate
 from tests.proofs.hostile.oracle import ResponseMembers, objections
 from tests.support.builders import NOON, an_instruction
+from tests.support.stripe_gateway import on_http
 
 MAX_MUTATIONS = 3
 IDS = (UUID(f"0f8fad5b-d9cb-469f-a165-70867728950{digit}") for digit in "1234")
@@ -61,6 +66,7 @@ class Ports(NamedTuple):
     ordering: HttpOrdering
     inventory: HttpInventory
     gateway: HttpGateway
+    stripe: StripeGateway
 
 
 class Exchange(NamedTuple):
@@ -73,6 +79,10 @@ class Exchange(NamedTuple):
 
 def _refusal(status: int, code: str, key: str) -> NeighbourResponse:
     return NeighbourResponse(status, {"error": "in words", "code": code, "key": key})
+
+
+async def _at_stripe(send: Callable[[StripeGateway], Awaitable[object]], ports: Ports) -> object:
+    return await send(ports.stripe)
 
 
 STANDING = tuple(NeighbourResponse(200, body) for body in (CAPTURED, DECLINED, REFUNDED))
@@ -99,12 +109,12 @@ EXCHANGES = {
         ),
     ),
     "find charge": Exchange(
-        lambda ports: ports.gateway.find_charge(CHARGE.key, CHARGE.amount),
+        lambda ports: ports.gateway.find_charge(CHARGE.identity),
         CHARGE,
         (*STANDING, NO_CHARGE),
     ),
     "void charge": Exchange(
-        lambda ports: ports.gateway.void_charge(CHARGE.key, CHARGE.amount), CHARGE, STANDING
+        lambda ports: ports.gateway.void_charge(CHARGE.identity), CHARGE, STANDING
     ),
     "refund": Exchange(
         lambda ports: ports.gateway.refund(REFUND),
@@ -124,6 +134,12 @@ EXCHANGES = {
     "look at what is left": Exchange(
         lambda ports: ports.gateway.can_still_refund(REFUND), CHARGE, (*STANDING, NO_CHARGE)
     ),
+    **{
+        f"{name} at Stripe": Exchange(
+            partial(_at_stripe, send), AtStripe(name), tuple(at_stripe.HONEST[name])
+        )
+        for name, send in at_stripe.SENDS.items()
+    },
 }
 
 
@@ -184,13 +200,14 @@ def _ports(handle: Callable[[httpx.Request], httpx.Response]) -> Ports:
         HttpOrdering(neighbour(ErrorCode.ORDERING_UNAVAILABLE), accept_without_state=False),
         HttpInventory(neighbour(ErrorCode.INVENTORY_UNAVAILABLE)),
         HttpGateway(neighbour(ErrorCode.GATEWAY_UNAVAILABLE), accept_simulated=True),
+        on_http(client, seconds=5),
     )
 
 
 def _kind(outcome: object) -> str:
     if isinstance(outcome, PaymentError):
         return outcome.code
-    if isinstance(outcome, Charge):
+    if isinstance(outcome, Charge | GatewayRefund):
         return outcome.state
     return "read" if isinstance(outcome, BaseModel) else str(outcome)[:40]
 

@@ -113,10 +113,10 @@ async def _refund(world: World, request: httpx.Request) -> NeighbourResponse:
     amount = Money.parse(asked["amount"], asked["currency"])
     wanted = RefundRequest(key=key, charge_key=asked["chargeKey"], amount=amount)
     try:
-        state = await FakeGateway(world).refund(wanted)
+        refund = await FakeGateway(world).refund(wanted)
     except PaymentError as refusal:
         return _refusal(422, REFUSALS[refusal.code], key)
-    return NeighbourResponse(201, _refund_body(wanted, state))
+    return NeighbourResponse(201, _refund_body(wanted, refund.state))
 
 
 async def _find_refund(world: World, key: str) -> NeighbourResponse:

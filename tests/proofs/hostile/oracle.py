@@ -10,8 +10,17 @@ from typing import Any
 from uuid import UUID
 
 from domain.errors import ErrorCode, PaymentError
-from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
+from domain.gateway import (
+    Charge,
+    ChargeRequest,
+    ChargeState,
+    GatewayRefund,
+    RefundRequest,
+    RefundState,
+)
 from domain.verification import Order, Reservation
+from tests.proofs.hostile import at_stripe
+from tests.proofs.hostile.at_stripe import AtStripe
 from tests.proofs.hostile.mutations import NeighbourResponse
 
 REFUSED = {
@@ -45,6 +54,11 @@ class ResponseMembers:
     def ids(self, *names: str) -> set[UUID | None]:
         return {_uuid(text) for name in names if (text := self.text(name))} - {UUID(int=0)}
 
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """All members as they are. Numbers are texts."""
+        return self._members
+
     def is_about(self, request: ChargeRequest | RefundRequest) -> bool:
         amount = (self.number("amount"), (self.text("currency") or "").upper())
         exact = (request.amount.amount, request.amount.currency)
@@ -76,13 +90,16 @@ def _uuid(text: str) -> UUID | None:
 
 def objections(outcome: object, members: ResponseMembers, request: Any) -> Iterator[str]:
     """What is wrong with the product's conclusion `outcome` from the response to `request`."""
+    if isinstance(request, AtStripe):
+        yield from at_stripe.objections(outcome, members, request)
+        return
     match outcome:
         case PaymentError():
             yield from _of_error(outcome, members, request)
         case Charge():
             yield from _of_charge(outcome, members, request)
-        case RefundState():
-            yield from _of_refund(outcome, members, request)
+        case GatewayRefund():
+            yield from _of_refund(outcome.state, members, request)
         case Order():
             yield from _of_order(outcome, members)
         case Reservation():

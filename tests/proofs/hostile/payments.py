@@ -30,9 +30,11 @@ from audit.invariants import COMPLETED, Violation, violations
 from domain.errors import ErrorCode
 from domain.events import Event
 from domain.gateway import Charge, ChargeState
+from domain.gateways import GatewayName
+from domain.instruction import PaymentInstruction
 from domain.money import Money
 from domain.names import TOPIC_SUCCEEDED, refund_workflow_id, workflow_id
-from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from domain.verification import PENDING
 from tests.proofs.hostile.honest import respond
@@ -174,7 +176,7 @@ def _ports(worlds: dict[str, World], client: Client) -> Ports:
     return ports_of(world, TemporalWorkflowStarter(client))._replace(
         ordering=HttpOrdering(ordering, accept_without_state=False),
         inventory=HttpInventory(inventory),
-        gateway=HttpGateway(gateway, accept_simulated=True),
+        gateways={GatewayName.SIMULATOR: HttpGateway(gateway, accept_simulated=True)},
         publisher=PromptPublisher(world),
     )
 

@@ -25,7 +25,7 @@ from temporalio.client import Client
 
 from audit.__main__ import read_ended
 from audit.invariants import violations
-from benchmarks.connection import Answer, Connection
+from benchmarks.connection import Answer, Connection, Connections
 from devstack.stack.ports import Ports
 from devstack.stack.stack import Stack
 from domain import exact_json
@@ -64,16 +64,16 @@ class Crowd:
 
     api: int
     orders: deque[bytes] = field(default_factory=deque)
-    idle: deque[Connection] = field(default_factory=deque)
     visits: list[Visit] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._connections = Connections(self.api)
 
     async def visit(self) -> None:
         order = self.orders.popleft()
         began = time.monotonic()
         try:
-            connection = await self._connection()
-            answer = await connection.post("/payments", order)
-            self.idle.append(connection)
+            answer = await self._connections.post("/payments", order)
         except OSError:
             answer = None
         now = time.monotonic()
@@ -82,15 +82,8 @@ class Crowd:
             self.orders.append(order)
         self.visits.append(visit)
 
-    async def _connection(self) -> Connection:
-        while self.idle:
-            connection = self.idle.pop()
-            if connection.is_open:
-                return connection
-        return await Connection.open(self.api)
-
     async def come_in_turn(self, at_once: int, seconds: float) -> None:
-        """Let so many customers pay at the same time. Each pays after the one before it."""
+        """Let `at_once` customers pay at the same time. When one is served, the next one pays."""
         until = time.monotonic() + seconds
 
         async def queue() -> None:
@@ -173,7 +166,7 @@ async def _measure_without_kafka(crowd: Crowd, stack: Stack, seconds: int) -> No
 
 
 async def _in_turn(crowd: Crowd, ordering: int, at_once: int, seconds: float) -> float:
-    """Payments a second when so many customers pay in turn."""
+    """Measure the payments per second while `at_once` customers pay at the same time."""
     await _order(crowd, ordering, 100 * at_once)
     load = await _during(crowd, crowd.come_in_turn(at_once, seconds), seconds)
     console.print(f"{at_once} customers in turn: {load.report()}")
@@ -218,7 +211,7 @@ def _spread(visits: Sequence[Visit]) -> str:
 
 
 async def _order(crowd: Crowd, ordering: int, orders: int) -> None:
-    """Place so many orders in Ordering."""
+    """Create this number of orders in Ordering, which the crowd then pays."""
     numbers = iter(range(orders))
 
     async def place() -> None:

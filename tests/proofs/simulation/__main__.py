@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -24,9 +24,10 @@ from rich.progress import track
 
 from tests.proofs.simulation.cases import drawn, pairs, singles
 from tests.proofs.simulation.engine import clock
-from tests.proofs.simulation.faults import Case, Scenario
+from tests.proofs.simulation.faults import Case
 from tests.proofs.simulation.in_process import simulator
 from tests.proofs.simulation.on_server import simulating_on_server
+from tests.proofs.simulation.scenario import Scenario, at
 from tests.proofs.simulation.simulator import Finding, Simulator
 from tests.support.proof import WHOLE, Part, PartOption, commit
 
@@ -47,13 +48,17 @@ def main(  # noqa: PLR0917 (typer makes options of them)
     scenario: Annotated[
         list[Scenario] | None, typer.Option(help="Try single faults and pairs only here.")
     ] = None,
+    gateway: Annotated[
+        Literal["simulator", "stripe"] | None,
+        typer.Option(help="Only scenarios at this gateway."),
+    ] = None,
     case: Annotated[str, typer.Option(help="One case, such as `paid charge:lost`.")] = "",
     part: PartOption = WHOLE,
     server: Annotated[bool, typer.Option(help="Use the time-skipping server.")] = False,
     processes: Annotated[int, typer.Option(help="How many cases run at once.")] = CORES,
 ) -> None:
     """Try the faults, and compare the books after each case."""
-    every = [Case.parse(case)] if case else cases(runs, seed, scenario or list(Scenario))
+    every = [Case.parse(case)] if case else cases(runs, seed, scenario or at(gateway))
     console.print(f"Commit {commit()}, seed {seed}, part {part}")
     began = time.monotonic()
     paired = every_pair and not case

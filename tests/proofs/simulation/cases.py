@@ -16,8 +16,9 @@ from tests.proofs.simulation.faults import (
     First,
     Gateway,
     Hearing,
-    Scenario,
+    fits,
 )
+from tests.proofs.simulation.scenario import Scenario
 
 CIRCUMSTANCES = tuple(
     Circumstances(*each) for each in product(Gateway, Hearing, First, Again, Delay)
@@ -28,6 +29,11 @@ _SUCCESS = ("record_succeeded", TOPIC_SUCCEEDED, "record_announcement")
 _FAILURE = ("record_failed", TOPIC_FAILED, "record_announcement")
 _UNDONE = ("record_compensation", "void_charge", "refund", *_FAILURE)
 _PAID = (*_VERIFIED, "charge", *_SUCCESS)
+_AUTHORIZED = (*_VERIFIED, "open_charge", "record_reference", "authorize")
+_CHARGED = (*_AUTHORIZED, "capture")
+_ASKED = ("record_wait", "find_charge")
+_FOUND = (*_VERIFIED, "find_payment", "find_charge")
+_VOIDED = ("record_compensation", "void_charge", *_FAILURE)
 _UNDONE_BEFORE = (*_VERIFIED, "find_payment", *_UNDONE)
 COURSES = {
     Scenario.PAID: _PAID,
@@ -58,15 +64,62 @@ COURSES = {
         *_SUCCESS,
         "void_charge",
     ),
+    Scenario.STRIPE_PAID: (*_CHARGED, *_SUCCESS),
+    Scenario.STRIPE_DECLINED: (*_AUTHORIZED, "record_compensation", "void_charge", *_FAILURE),
+    Scenario.STRIPE_LAPSING: (*_CHARGED, *_SUCCESS),
+    Scenario.STRIPE_UNRECORDABLE: (*_CHARGED, "record_succeeded", *_UNDONE),
+    Scenario.STRIPE_CLAIMED: (*_VERIFIED, "find_payment", *_FAILURE),
+    Scenario.STRIPE_OPEN: (
+        *_VERIFIED,
+        "find_payment",
+        "find_charge",
+        "record_compensation",
+        "void_charge",
+        *_FAILURE,
+    ),
+    Scenario.STRIPE_AUTHORIZED: (
+        *_VERIFIED,
+        "find_payment",
+        "find_charge",
+        "capture",
+        *_SUCCESS,
+    ),
+    Scenario.STRIPE_STALE: (*_VERIFIED, "find_payment", "find_charge", *_SUCCESS),
+    Scenario.STRIPE_UNPUBLISHED: (*_VERIFIED, "find_payment", "find_charge", *_SUCCESS[1:]),
+    Scenario.STRIPE_UNDONE: _UNDONE_BEFORE,
+    Scenario.STRIPE_ASKED: (*_AUTHORIZED, *_ASKED, "capture", *_SUCCESS),
+    Scenario.STRIPE_NOT_AUTHENTICATED: (*_AUTHORIZED, *_ASKED, *_VOIDED),
+    Scenario.STRIPE_ABANDONED: (*_AUTHORIZED, *_ASKED, *_VOIDED),
+    Scenario.STRIPE_PAGE: (*_AUTHORIZED[:-1], *_ASKED, "capture", *_SUCCESS),
+    Scenario.STRIPE_PAGE_ABANDONED: (*_AUTHORIZED[:-1], *_ASKED, *_VOIDED),
+    Scenario.STRIPE_WAITING: (*_FOUND, "capture", *_SUCCESS),
+    Scenario.STRIPE_WAIT_UNRECORDED: (*_FOUND, *_VOIDED),
 }
 """The operations that each scenario calls without faults, including later requests for the same
 order. `test_courses_are_complete` compares them with the real calls."""
 LED_TO = {
-    "charge:lost": "find_charge",
-    "charge:outage": "void_charge",
-    f"{TOPIC_SUCCEEDED}:refused": "record_unsent",
+    Case.parse("paid charge:lost"): "find_charge",
+    Case.parse("paid charge:outage"): "void_charge",
+    Case.parse(f"paid {TOPIC_SUCCEEDED}:refused"): "record_unsent",
+    Case.parse("stripe-paid authorize:lost"): "find_charge",
+    Case.parse("stripe-paid authorize:outage"): "void_charge",
+    Case.parse("stripe-paid capture:lost"): "find_charge",
+    Case.parse("stripe-paid capture:outage"): "void_charge",
+    Case.parse("stripe-paid payment-succeeded:refused"): "refund",
 }
 """Operations that are called only after a fault, by that fault."""
+
+
+PAID_BY_ANOTHER = frozenset(
+    {
+        Scenario.REATTEMPTED,
+        Scenario.STRIPE_CLAIMED,
+        Scenario.STRIPE_OPEN,
+        Scenario.STRIPE_WAIT_UNRECORDED,
+    }
+)
+"""In the first, a stranger would not come so far. In the others, a caller with the same key would
+bring the token, or could ask the customer, and the payment would not fail."""
 
 
 def singles() -> Iterator[Case]:
@@ -77,12 +130,12 @@ def singles() -> Iterator[Case]:
     """
     for scenario, operations in COURSES.items():
         for fault in FAULTS:
-            if fault.operation in operations:
+            if fault.operation in operations and fits(fault, scenario):
                 yield from _settings(scenario, (fault,))
     for first, operation in LED_TO.items():
         for fault in FAULTS:
-            if fault.operation == operation:
-                yield from _settings(Scenario.PAID, (Fault.parse(first), fault))
+            if fault.operation == operation and fits(fault, first.scenario):
+                yield from _settings(first.scenario, (*first.faults, fault))
 
 
 def _settings(scenario: Scenario, faults: tuple[Fault, ...]) -> Iterator[Case]:
@@ -97,8 +150,8 @@ def _settings(scenario: Scenario, faults: tuple[Fault, ...]) -> Iterator[Case]:
 def _drawn(scenario: Scenario, faults: tuple[Fault, ...]) -> Case:
     case = Case(scenario, faults)
     drawn = random.Random(str(case)).choice(CIRCUMSTANCES)
-    if scenario is Scenario.REATTEMPTED:
-        drawn = drawn._replace(again=Again.ANOTHER)  # a stranger would not come so far
+    if scenario in PAID_BY_ANOTHER:
+        drawn = drawn._replace(again=Again.ANOTHER)
     return case._replace(circumstances=drawn)
 
 
@@ -114,7 +167,8 @@ def pairs(single: Case, called: Collection[str]) -> Iterator[Case]:
     course = COURSES[single.scenario]
     for second in FAULTS:
         is_tried = FAULTS.index(second) < FAULTS.index(first) and second.operation in course
-        if second.operation in called and (second.operation == first.operation or not is_tried):
+        can_strike = second.operation in called and fits(second, single.scenario)
+        if can_strike and (second.operation == first.operation or not is_tried):
             yield single._replace(faults=(first, second))
 
 
@@ -123,6 +177,7 @@ def drawn(seed: int, most: int = 6) -> Case:
     scenario calls."""
     dice = random.Random(seed)
     scenario = dice.choice(list(Scenario))
-    likely = [each for each in FAULTS if each.operation in COURSES[scenario]]
-    faults = dice.choices([*likely, *likely, *likely, *FAULTS], k=dice.randint(1, most))
+    possible = [each for each in FAULTS if fits(each, scenario)]
+    likely = [each for each in possible if each.operation in COURSES[scenario]]
+    faults = dice.choices([*likely, *likely, *likely, *possible], k=dice.randint(1, most))
     return Case(scenario, tuple(faults), dice.choice(CIRCUMSTANCES))

@@ -1,4 +1,7 @@
-"""What happens to an order or a reservation while a payment is under way, and is not our doing."""
+"""What happens to an order, a reservation or an attempt while a payment is under way.
+
+It is not our doing.
+"""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -6,12 +9,19 @@ from uuid import UUID
 from domain.verification import ACTIVE, PENDING
 from tests.proofs.simulation.faults import Kind
 from tests.proofs.simulation.hearing import FREE, SOLD
+from tests.support.fakes.opening_gateway import Attempt
 
 if TYPE_CHECKING:
     from tests.support.fakes.world import World
 
 ORDERS = {Kind.ORDER_CANCELLED: "cancelled", Kind.ORDER_PAID: "paid"}
+ACTS = {Kind.CONFIRMED: Attempt.customer_confirms, Kind.NOT_AUTHENTICATED: Attempt.customer_refuses}
+"""A bank may ask in its own app, before the customer was shown where to act; a page may not."""
 RESERVATIONS = {Kind.RESERVATION_EXPIRED: FREE, Kind.RESERVATION_SOLD: SOLD}
+
+
+SECOND = 2
+"""After the first look, which may come at once: a customer needs some seconds."""
 
 
 class Changes:
@@ -19,10 +29,22 @@ class Changes:
 
     def __init__(self, world: "World") -> None:
         self._world = world
+        self.customer: Kind | None = None
+        """What the customer does just before the second look at the attempt."""
+        self._looks = 0
         self.orders: set[UUID] = set()
 
+    def note(self, operation: str) -> None:
+        """Let the customer act, if it is time."""
+        self._looks += operation == "find_charge"
+        if self._looks == SECOND:
+            self.have(self.customer)
+
     def have(self, kind: Kind | None) -> None:
-        """Have the effect of one of `CHANGES` on every order and reservation of the world."""
+        """Have the effect of one of `CHANGES` on every order, reservation and attempt."""
+        for reference, attempt in self._world.attempts.items():
+            if kind in ACTS and (self._world.is_shown(reference) or reference.startswith("pi_")):
+                ACTS[kind](attempt)
         for order in list(self._world.orders.values()):
             if kind in ORDERS and order.state == PENDING:
                 self.orders.add(order.id)

@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 
 from domain.errors import ErrorCode
 from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from tests.proofs.simulation.scenario import WAITING, Scenario
 
 
 class Kind(StrEnum):
@@ -47,8 +48,8 @@ class Kind(StrEnum):
     WORKER_DIED_LATE = "worker-died-late"
     """The worker dies, as above. The request has its effect after a later request (`Delay`)."""
     TASK_EXPIRED = "task-expired"
-    """The request has its effect. The time of the workflow task is over, and the same worker does
-    it again."""
+    """The time of the workflow task is over, and it is done again. The try is not stopped: after a
+    later request (`Delay`), the request has its effect, and the try goes on."""
     ORDER_CANCELLED = "order-cancelled"
     """Before the request, the customer cancels the order, if it is pending."""
     ORDER_PAID = "order-paid"
@@ -57,75 +58,42 @@ class Kind(StrEnum):
     """Before the request, the reservation expires."""
     RESERVATION_SOLD = "reservation-sold"
     """Before the request, the reserved seat is sold in another way."""
+    CONFIRMED = "confirmed"
+    """Before the request, the customer confirms or pays, if the attempt waits for that."""
+    NOT_AUTHENTICATED = "not-authenticated"
+    """Before the request, the authentication of the customer at the bank fails (3-D Secure). On a
+    hosted page, the first card is declined."""
+    EVENT_RECEIVED = "event-received"
+    """Before the request, the workflow gets two signals of a gateway's event, although nothing has
+    changed at the gateway."""
 
 
 TERMINATIONS = frozenset({Kind.TERMINATED, Kind.TERMINATED_AFTER, Kind.TERMINATED_LATE})
+OF_CUSTOMERS = frozenset({Kind.CONFIRMED, Kind.NOT_AUTHENTICATED, Kind.EVENT_RECEIVED})
+"""These belong to payments that wait for their customer. The request itself succeeds."""
 CHANGES = frozenset(
-    {Kind.ORDER_CANCELLED, Kind.ORDER_PAID, Kind.RESERVATION_EXPIRED, Kind.RESERVATION_SOLD}
+    {
+        Kind.ORDER_CANCELLED,
+        Kind.ORDER_PAID,
+        Kind.RESERVATION_EXPIRED,
+        Kind.RESERVATION_SOLD,
+        Kind.CONFIRMED,
+        Kind.NOT_AUTHENTICATED,
+    }
 )
-"""These change an order or a reservation. The request itself succeeds."""
-DEATHS = frozenset({Kind.WORKER_DIED, Kind.WORKER_DIED_AFTER, Kind.WORKER_DIED_LATE})
-TASK_LOSSES = DEATHS | {Kind.TASK_EXPIRED}
+"""These change an order, a reservation, or an attempt. The request itself succeeds."""
+TASK_LOSSES = frozenset(
+    {Kind.WORKER_DIED, Kind.WORKER_DIED_AFTER, Kind.WORKER_DIED_LATE, Kind.TASK_EXPIRED}
+)
 AFTER = frozenset(
     {
         Kind.LOST,
         Kind.GARBAGE,
         Kind.TERMINATED_AFTER,
         Kind.WORKER_DIED_AFTER,
-        Kind.TASK_EXPIRED,
     }
 )
 """These happen after the request has had its effect."""
-
-
-class Scenario(StrEnum):
-    """What happens in a case without its faults."""
-
-    PAID = "paid"
-    UNRESERVED = "unreserved"
-    DECLINED = "declined"
-    LAPSING = "lapsing"
-    """The reservation expires 30 minutes after the request."""
-    UNRECORDABLE = "unrecordable"
-    """The database refuses to record the success, so that the payment is refunded."""
-    REJECTED = "rejected"
-    """The order is not pending."""
-    REATTEMPTED = "reattempted"
-    """The charge is declined. Consumers keep the order open, and another attempt is allowed."""
-
-    # A run was lost before, and left this behind.
-    CLAIMED = "claimed"
-    """A pending row and nothing else."""
-    STALE = "stale"
-    """A pending row and a capture, a day ago; the gateway has forgotten the key."""
-    UNPUBLISHED = "unpublished"
-    """A success whose event is due."""
-    BEGUN = "begun"
-    """A success whose event may be out."""
-    UNDONE = "undone"
-    """A pending row that is being undone, and a capture."""
-    UNDONE_SUCCESS = "undone-success"
-    """A success, its event due, that is being undone."""
-    REFUNDED = "refunded"
-    """A success, its event due, whose capture version 0.1.0 has refunded."""
-    FAILED_BESIDE_SUCCESS = "failed-beside-success"
-    """A failure whose event is due, and another payment that has paid the order."""
-    FAILED_BESIDE_PENDING = "failed-beside-pending"
-    """As version 0.1.0 leaves it: a failure whose event may be out, and a young pending payment."""
-
-
-FRESH = frozenset(
-    {
-        Scenario.PAID,
-        Scenario.UNRESERVED,
-        Scenario.DECLINED,
-        Scenario.LAPSING,
-        Scenario.UNRECORDABLE,
-        Scenario.REJECTED,
-        Scenario.REATTEMPTED,
-    }
-)
-"""These scenarios begin with a new payment; all others with records of a terminated workflow."""
 
 
 class Gateway(StrEnum):
@@ -209,6 +177,11 @@ REFUSALS = {
     "record_pending": ErrorCode.RECORD_REFUSED,
     "find_payment": ErrorCode.RECORD_REFUSED,
     "charge": ErrorCode.PROCESSOR_ERROR,
+    "open_charge": ErrorCode.PROCESSOR_ERROR,
+    "record_reference": ErrorCode.RECORD_REFUSED,
+    "record_wait": ErrorCode.RECORD_REFUSED,
+    "authorize": ErrorCode.PROCESSOR_ERROR,
+    "capture": ErrorCode.PROCESSOR_ERROR,
     "find_charge": ErrorCode.PROCESSOR_ERROR,
     "void_charge": ErrorCode.PROCESSOR_ERROR,
     "refund": ErrorCode.REFUND_REFUSED,
@@ -247,9 +220,13 @@ LOCAL = frozenset(
         "fetch_order",
         "fetch_reservation",
         "record_pending",
+        "record_reference",
+        "record_wait",
         "record_succeeded",
         TOPIC_SUCCEEDED,
+        "record_unsent",
         "record_announcement",
+        "find_payment",
     }
 )
 """The operations that are tried inside a workflow task. Elsewhere the loss of a worker is the loss
@@ -268,6 +245,11 @@ FAULTS = tuple(
     for kind in Kind
     if _is_possible(operation, kind)
 )
+
+
+def fits(fault: Fault, scenario: Scenario) -> bool:
+    """Whether the fault can happen in this scenario."""
+    return fault.kind not in OF_CUSTOMERS or scenario in WAITING
 
 
 class Case(NamedTuple):

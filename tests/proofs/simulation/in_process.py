@@ -36,7 +36,7 @@ def simulator(*, remembers: bool = True) -> Simulator:
     server = InProcessServer(remembers=remembers)
     client = Client(server, data_converter=pydantic_data_converter)
     simulator = Simulator(client, LeapingClock(), PATIENCE, {})
-    activities = payment_activities(simulator.ports, simulator.unsent)
+    activities = payment_activities(simulator.ports)
     server.worker = InProcessWorker(client, activities, [PaymentWorkflow], INTERCEPTORS)
     return simulator
 

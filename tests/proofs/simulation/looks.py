@@ -19,7 +19,10 @@ from tests.support.fakes.world import Result
 if TYPE_CHECKING:
     from tests.support.fakes.world import World
 
-CHARGING = frozenset({"charge", "find_charge", "void_charge"})
+CHARGING = frozenset({"charge", "authorize", "capture", "find_charge", "void_charge"})
+QUICK: tuple[list[str], ...] = ([], ["charge"], ["authorize"], ["capture"])
+"""What a quick charge calls: from the authorization to the capture, and from then on."""
+CAPTURING = {"record_succeeded": "recorded", "capture": "captured"}
 
 
 class Looks:
@@ -38,8 +41,7 @@ class Looks:
         run = activity.info().workflow_run_id or ""
         self._calls[run].append(operation)
 
-        is_success = operation == "record_succeeded"
-        broken = list(self._broken_by_success(run)) if is_success else []
+        broken = list(self._broken_by(run, CAPTURING.get(operation)))
 
         def judged() -> Result:
             result = effect()
@@ -61,13 +63,27 @@ class Looks:
         if event.reservation_id and held is not None and held.status not in UNSOLD:
             self.broken.append(f"seats were freed of a reservation seen to be {held.status}")
 
-    def _broken_by_success(self, run: str) -> Iterator[str]:
+    def _broken_by(self, run: str, what: str | None) -> Iterator[str]:
+        """What is wrong with a capture or a success at this moment."""
+        if what is None:
+            return
         order = self._answers.get((run, "fetch_order"))
         if order is not None and order.state != PENDING:
-            yield f"a success was recorded of an order seen to be {order.state}"
-        calls = self._calls[run]
-        charges = [place for place, call in enumerate(calls) if call in CHARGING]
+            yield f"a payment was {what} of an order seen to be {order.state}"
+        calls = self._calls[run][:-1]
+        if what == "captured" and "capture" in calls:
+            return  # another try of the step, after which the order is verified again
         looks = [place for place, call in enumerate(calls) if call == "fetch_order"]
-        was_slow = len(charges) > 1 or any(calls[place] != "charge" for place in charges)
-        if was_slow and not (looks and looks[-1] > charges[-1]):
-            yield "a success was recorded after a slow charge, without another look"
+        if _end_of_slowness(calls) > (looks[-1] if looks else -1):
+            yield f"a payment was {what} after a slow charge, without another look"
+
+
+def _end_of_slowness(calls: list[str]) -> int:
+    """The place of the last call of a slow charge; -1 if the charge was quick."""
+    charges = [place for place, call in enumerate(calls) if call in CHARGING]
+    first = {call: calls.index(call) for call in ("authorize", "capture") if call in calls}
+    begun, captured = first.get("authorize", 0), first.get("capture", len(calls))
+    before = [place for place in charges if begun <= place < captured]
+    after = [place for place in charges if place >= captured]
+    slow = [each for each in (before, after) if [calls[place] for place in each] not in QUICK]
+    return max((each[-1] for each in slow), default=-1)

@@ -3,16 +3,20 @@
 A run that is terminated while an activity or a workflow task is under way leaves a lock, and the
 time-skipping server never skips time again. So a run is lost here by its own failure, between
 workflow and SDK: when an activity has raised `Lost`, no code of the saga runs any more, and the
-run is closed as soon as the activities beside it have ended.
+run is closed as soon as the activities beside it have ended. A workflow task is lost by `TaskLost`.
 """
 
 import asyncio
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from temporalio import workflow
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
     ExecuteWorkflowInput,
     Interceptor,
     StartActivityInput,
@@ -45,12 +49,54 @@ def is_loss(failure: WorkflowFailureError) -> bool:
     return isinstance(failure.cause, ApplicationError) and failure.cause.type == LOST
 
 
+@dataclass(eq=False)
+class _Try:
+    """A try of an activity."""
+
+    running: asyncio.Task[Any]
+    is_left: asyncio.Event
+
+
+_this_try: ContextVar[_Try] = ContextVar("this_try")
+
+
+def leave_this_try() -> asyncio.Task[Any]:
+    """Lose the workflow task of the activity that calls this. Returns the activity: it goes on."""
+    this = _this_try.get()
+    this.is_left.set()
+    return this.running
+
+
 class LossInterceptor(Interceptor):
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        return _Leaving(next)
+
     def workflow_interceptor_class(
         self,
         input: WorkflowInterceptorClassInput,  # noqa: A002, ARG002
     ) -> type[WorkflowInboundInterceptor]:
         return _Run
+
+
+class _Leaving(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        is_left = asyncio.Event()
+        running = asyncio.create_task(self._try(input, is_left))
+        leaving = asyncio.create_task(is_left.wait())
+        try:
+            await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if is_left.is_set():
+                raise TaskLost
+            return running.result()
+        finally:
+            leaving.cancel()
+            if not is_left.is_set():
+                running.cancel()
+
+    async def _try(self, input: ExecuteActivityInput, is_left: asyncio.Event) -> Any:  # noqa: A002
+        if (this := asyncio.current_task()) is not None:
+            _this_try.set(_Try(this, is_left))
+        return await self.next.execute_activity(input)
 
 
 class _Run(WorkflowInboundInterceptor):

@@ -99,6 +99,6 @@ async def simulating_on_server(*, remembers: bool = True) -> AsyncIterator[Simul
             "workflow_runner": SANDBOX,
             "interceptors": INTERCEPTORS,
         }
-        activities = payment_activities(simulator.ports, simulator.unsent)
+        activities = payment_activities(simulator.ports)
         async with build_worker(client, activities, **options):
             yield simulator

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from activities.ports import EventPublisher
 from domain.events import Event, PaymentEvent
+from domain.names import TOPIC_FAILED
+from tests.support.fakes.publisher import require_end
 
 if TYPE_CHECKING:
     from tests.proofs.simulation.world import FaultyWorld
@@ -24,5 +26,7 @@ class HeardPublisher(EventPublisher):
             for each in self._world.events
         ):
             self._world.looks.judge_event(event)
+        if event.topic == TOPIC_FAILED:
+            require_end(self._world, event.subject)
         self._world.events.append(event)
         self._world.consumers.tell(event)

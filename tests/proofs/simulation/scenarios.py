@@ -5,22 +5,44 @@ from datetime import timedelta
 from types import MappingProxyType
 from uuid import uuid4
 
+from domain.customer_action import CustomerAction, Wait
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.gateway import Charge, ChargeState, RefundRequest
+from domain.gateways import GatewayName
+from domain.instruction import PaymentInstruction
 from domain.names import charge_key, refund_key
-from domain.payment import Announcement, Payment, PaymentInstruction
+from domain.payment import Announcement, Payment, PaymentStatus
 from domain.verification import PENDING
-from tests.proofs.simulation.faults import FRESH, Scenario
+from tests.proofs.simulation.faults import Kind
+from tests.proofs.simulation.scenario import (
+    AT_STRIPE,
+    FRESH,
+    LAPSING,
+    ON_A_PAGE,
+    STALE,
+    WAITING,
+    Scenario,
+)
 from tests.proofs.simulation.world import FaultyWorld
 from tests.support.builders import a_reservation, an_order
+from tests.support.fakes.opening_gateway import Attempt
 from tests.support.fakes.world import CAPTURED
 from workflows.reconciliation import CHECKED_AFTER
 
 DECLINE = Charge(key="", state=ChargeState.DECLINED, error_code=ErrorCode.CARD_DECLINED)
 WHY = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka refused the event.")
+LOST = "pi_lost"
+"""The reference of the attempt that a lost run has left."""
 SOON = timedelta(minutes=30)
 """More than the clock leaps while nothing runs: to the last deadline of a finished step."""
+CUSTOMERS = {
+    Scenario.STRIPE_ASKED: Kind.CONFIRMED,
+    Scenario.STRIPE_PAGE: Kind.CONFIRMED,
+    Scenario.STRIPE_WAITING: Kind.CONFIRMED,
+    Scenario.STRIPE_NOT_AUTHENTICATED: Kind.NOT_AUTHENTICATED,
+}
+"""What the customer does. In the other scenarios, nothing."""
 WITHOUT_RESERVATION = frozenset({Scenario.UNRESERVED, Scenario.REATTEMPTED})
 
 
@@ -28,10 +50,15 @@ def set_up(
     world: FaultyWorld, scenario: Scenario, instruction: PaymentInstruction
 ) -> PaymentInstruction:
     """Make the world that of the scenario. Returns the instruction as the scenario has it."""
+    if scenario in AT_STRIPE:
+        by_token = {"gateway": GatewayName.STRIPE, "token": "pm_card_visa"}
+        instruction = instruction.model_copy(update=by_token)
+    if scenario in WAITING:
+        instruction = _to_wait(world, scenario, instruction)
     if scenario in WITHOUT_RESERVATION:
         instruction = instruction.model_copy(update={"reservation_id": None})
     if scenario not in FRESH:
-        age = timedelta(days=1) if scenario is Scenario.STALE else 2 * CHECKED_AFTER
+        age = timedelta(days=1) if scenario in STALE else 2 * CHECKED_AFTER
         asked_at = instruction.requested_at - age
         instruction = instruction.model_copy(update={"requested_at": asked_at})
     _open_order(world, scenario, instruction)
@@ -40,11 +67,23 @@ def set_up(
     return instruction
 
 
+def _to_wait(
+    world: FaultyWorld, scenario: Scenario, instruction: PaymentInstruction
+) -> PaymentInstruction:
+    """The instruction of a payment that waits. Its customer acts as in the scenario."""
+    world.bank_asks = True
+    world.changes.customer = CUSTOMERS.get(scenario)
+    has_page = scenario in ON_A_PAGE
+    action = CustomerAction(return_url="https://shop.example", wait_seconds=600, hosted=has_page)
+    token = None if has_page else instruction.token
+    return instruction.model_copy(update={"customer_action": action, "token": token})
+
+
 def _open_order(world: FaultyWorld, scenario: Scenario, instruction: PaymentInstruction) -> None:
     state = "draft" if scenario is Scenario.REJECTED else PENDING
     world.orders[instruction.order_id] = an_order(instruction, state=state)
     if instruction.reservation_id is not None:
-        ends_at = instruction.requested_at + SOON if scenario is Scenario.LAPSING else None
+        ends_at = instruction.requested_at + SOON if scenario in LAPSING else None
         held = a_reservation(instruction, expires_at=ends_at)
         world.reservations[held.id] = held
 
@@ -69,6 +108,54 @@ def _claim(world: FaultyWorld, instruction: PaymentInstruction) -> None:
 def _forget_key(world: FaultyWorld, instruction: PaymentInstruction) -> None:
     world.lose_after_capture(instruction)
     world.forgotten_keys.add(instruction.charge_request.key)
+
+
+def _leave_attempt(world: FaultyWorld, instruction: PaymentInstruction, state: ChargeState) -> None:
+    """Leave a pending row, and its attempt in this state."""
+    request = instruction.charge_request
+    charge = Charge(key=request.key, state=state, transaction_id=LOST, reference=LOST)
+    world.attempts[LOST] = Attempt(request, charge)
+    world.used_keys.add(request.key)
+    if state is ChargeState.CAPTURED:
+        world.captures.append(request)
+    world.payments[instruction.payment_id] = Payment.pending(instruction).referring(LOST)
+
+
+def _open(world: FaultyWorld, instruction: PaymentInstruction) -> None:
+    _leave_attempt(world, instruction, ChargeState.OPEN)
+
+
+def _wait(world: FaultyWorld, instruction: PaymentInstruction) -> None:
+    _leave_attempt(world, instruction, ChargeState.WAITING)
+    pending = world.payments[instruction.payment_id]
+    since = instruction.requested_at
+    world.payments[pending.id] = pending.waiting(Wait(since=since, until=since + 2 * SOON))
+
+
+def _wait_unrecorded(world: FaultyWorld, instruction: PaymentInstruction) -> None:
+    _leave_attempt(world, instruction, ChargeState.WAITING)
+
+
+def _authorize(world: FaultyWorld, instruction: PaymentInstruction) -> None:
+    _leave_attempt(world, instruction, ChargeState.AUTHORIZED)
+
+
+def _capture(world: FaultyWorld, instruction: PaymentInstruction) -> None:
+    _leave_attempt(world, instruction, ChargeState.CAPTURED)
+    world.forgotten_keys.add(instruction.charge_request.key)
+
+
+def _capture_and_record(world: FaultyWorld, instruction: PaymentInstruction) -> None:
+    _leave_attempt(world, instruction, ChargeState.CAPTURED)
+    charged = world.payments[instruction.payment_id].charged(world.attempts[LOST].charge)
+    world.payments[charged.id] = charged.succeeded(instruction.requested_at)
+    world.transitions[charged.id] = [PaymentStatus.PENDING, PaymentStatus.SUCCEEDED]
+
+
+def _capture_and_undo(world: FaultyWorld, instruction: PaymentInstruction) -> None:
+    _leave_attempt(world, instruction, ChargeState.CAPTURED)
+    pending = world.payments[instruction.payment_id]
+    world.payments[pending.id] = pending.compensating(WHY)
 
 
 def _succeed(world: FaultyWorld, instruction: PaymentInstruction) -> None:
@@ -146,5 +233,15 @@ _PREPARED: Mapping[Scenario, Callable[[FaultyWorld, PaymentInstruction], None]] 
         Scenario.REFUNDED: _refund,
         Scenario.FAILED_BESIDE_SUCCESS: _fail_beside_success,
         Scenario.FAILED_BESIDE_PENDING: _fail_beside_pending,
+        Scenario.STRIPE_DECLINED: _decline,
+        Scenario.STRIPE_UNRECORDABLE: _refuse_success,
+        Scenario.STRIPE_CLAIMED: _claim,
+        Scenario.STRIPE_OPEN: _open,
+        Scenario.STRIPE_AUTHORIZED: _authorize,
+        Scenario.STRIPE_STALE: _capture,
+        Scenario.STRIPE_UNPUBLISHED: _capture_and_record,
+        Scenario.STRIPE_UNDONE: _capture_and_undo,
+        Scenario.STRIPE_WAITING: _wait,
+        Scenario.STRIPE_WAIT_UNRECORDED: _wait_unrecorded,
     }
 )

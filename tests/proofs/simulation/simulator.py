@@ -9,7 +9,6 @@ from temporalio.client import Client
 
 from activities.failures import PaymentErrorInterceptor
 from activities.ports import Ports
-from activities.unsent_events import UnsentEvents
 from audit.invariants import Violation
 from domain.names import workflow_id
 from domain.payment import PaymentStatus
@@ -21,6 +20,7 @@ from tests.proofs.simulation.story import Clock, Story
 from tests.proofs.simulation.world import FaultyWorld, Worlds
 from tests.support.fakes.ports import ports_of
 from workflows.start import TemporalWorkflowStarter
+from workflows.start_inputs import TemporalStartInputs
 
 INTERCEPTORS = (OneTryInterceptor(), PaymentErrorInterceptor(), LossInterceptor())
 
@@ -46,8 +46,6 @@ class Simulator:
         self, client: Client, clock: Clock, patience: timedelta, worlds: dict[str, FaultyWorld]
     ) -> None:
         """`worlds`, by workflow id, has the world of the case that runs."""
-        self.unsent = UnsentEvents()
-        """What the worker remembers."""
         self._client = client
         self._clock = clock
         self._patience = patience
@@ -58,12 +56,14 @@ class Simulator:
         """What activities act on: the world of the case whose workflow they belong to."""
         world: Any = Worlds(self._worlds)
         publisher = HeardPublisher(cast(FaultyWorld, world))
-        return ports_of(world, TemporalWorkflowStarter(self._client))._replace(publisher=publisher)
+        return ports_of(world, TemporalWorkflowStarter(self._client))._replace(
+            publisher=publisher, start_inputs=TemporalStartInputs(self._client)
+        )
 
     async def run(self, case: Case) -> Finding:
         """Tell the story of the case, and compare all books when it has ended."""
         order_id = uuid4()
-        world = FaultyWorld(case, self._client, self.unsent)
+        world = FaultyWorld(case, self._client)
         self._worlds[workflow_id(order_id)] = world
         story = Story(self._client, self._clock, world, case, order_id)
         try:

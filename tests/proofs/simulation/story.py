@@ -1,5 +1,6 @@
 """What happens in a case: an order is paid, perhaps its workflow is lost, and it is paid again."""
 
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -12,10 +13,12 @@ from activities.audit_ports import OrderState
 from activities.reconciliation import ReconciliationActivities
 from audit.books import WorkflowRun
 from audit.invariants import COMPLETED, Violation, violations
+from domain.instruction import PaymentInstruction
 from domain.names import workflow_id
-from domain.payment import Payment, PaymentInstruction, PaymentStatus
-from tests.proofs.simulation.faults import FRESH, Again, Case, Fault, First, Kind, Scenario
+from domain.payment import Payment, PaymentStatus
+from tests.proofs.simulation.faults import Again, Case, Fault, First, Kind
 from tests.proofs.simulation.losing import is_loss
+from tests.proofs.simulation.scenario import FRESH, Scenario
 from tests.proofs.simulation.scenarios import SOON, set_up
 from tests.proofs.simulation.world import FaultyWorld
 from tests.support.builders import an_instruction
@@ -71,7 +74,7 @@ class Story:
         if self._case.circumstances.first is First.CALLER:
             await self._pay_again()
             await self._reconcile_everything()
-        self._world.let_the_late_arrive()
+        await self._world.everything_arrives()
         await self._reconcile_everything()
         self._world.consumers.hear_all()
 
@@ -81,11 +84,17 @@ class Story:
         books = books_of(self._world, order_id)
         books.runs = self._endings
         books.order = self._order(books.payments)
-        broken = [*self._broken, *self._world.looks.broken]
+        broken = [*self._broken, *self._world.looks.broken, *self._world.broken, *self._left()]
         return [
             *violations(books),
             *(Violation(order_id, "runs do what they have seen", each) for each in broken),
         ]
+
+    def _left(self) -> Iterator[str]:
+        """Attempts that were charged or shown, and that nobody has captured or voided."""
+        for reference, attempt in self._world.attempts.items():
+            if self._world.is_live(reference):
+                yield f"{reference} is left {attempt.charge.state}"
 
     async def _begin(self) -> None:
         """Set up the scenario, and send the first request if it begins with one."""
@@ -126,7 +135,7 @@ class Story:
                 recorded = self._world.payments.get(asked.payment_id)
                 if recorded is None:
                     return asked.model_copy(update={"resumed": True})
-                return another if recorded.is_final else recorded.to_resume()
+                return another if recorded.is_final else recorded.to_resume(asked)
 
     async def _reconcile_everything(self) -> None:
         """Rounds until one finds nothing. The first one leaves young payments alone."""

@@ -9,16 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.proofs.simulation.cases import singles
-from tests.proofs.simulation.faults import (
-    OPERATIONS,
-    TASK_LOSSES,
-    TERMINATIONS,
-    Case,
-    Kind,
-    Scenario,
-)
+from tests.proofs.simulation.faults import OPERATIONS, TASK_LOSSES, TERMINATIONS, Case, Kind
 from tests.proofs.simulation.in_process import simulate
 from tests.proofs.simulation.on_server import simulating_on_server
+from tests.proofs.simulation.scenario import WAITING, Scenario
 from tests.proofs.simulation.simulator import Finding
 from tests.proofs.simulation.world import OUTAGES
 from tests.support.proof import Part, parts_of_a_test
@@ -59,16 +53,20 @@ class Ending(NamedTuple):
 
     @classmethod
     def of(cls, finding: Finding) -> "Ending":
-        # How often a system is asked in vain depends on where the clock stands when it goes away.
-        away = {each.operation for each in finding.case.faults if each.kind in OUTAGES}
-        calls = Counter(each for each in finding.calls if each in set(OPERATIONS) - away)
+        calls = Counter(each for each in finding.calls if each in OPERATIONS)
         # A claim that ends the payment stops what is asked beside it, at once or one call later.
-        asked = dict.fromkeys(CONCURRENT & set(calls), 1)
+        uncounted = calls.keys() & CONCURRENT
+        # How often a payment looks for its customer depends on where the clock stands.
+        if finding.case.scenario in WAITING:
+            uncounted |= {"find_charge"} & calls.keys()
+        # So does how often a step asks a system in vain that is away, and what it asks before.
+        if any(each.kind in OUTAGES for each in finding.case.faults):
+            uncounted |= calls.keys()
         return cls(
             finding.struck,
             [each.invariant for each in finding.violations],
             sorted(finding.statuses),
-            {**calls, **asked},
+            {**calls, **dict.fromkeys(uncounted, 1)},
         )
 
 

@@ -15,8 +15,18 @@ KNOWN = [
     "failed-beside-pending",
     "claimed fetch_order:refused record_compensation:terminated-after +tells +last",
     "paid payment-succeeded:worker-died-after payment-succeeded:refused",
+    "paid record_succeeded:task-expired payment-succeeded:refused",
     "paid payment-succeeded:task-expired payment-succeeded:refused",
     "paid record_succeeded:worker-died-after +late",
+    "paid record_succeeded:worker-died-after record_succeeded:transient +late",
+    "stripe-paid open_charge:lost",
+    "stripe-paid record_reference:terminated-late",
+    "stripe-paid authorize:terminated-after +same-key +caller",
+    "stripe-paid authorize:terminated-late +same-key +caller",
+    "stripe-paid capture:terminated-after",
+    "stripe-declined authorize:terminated-after",
+    "stripe-not-authenticated record_wait:late record_wait:refused +tells +late +caller +stranger",
+    "stripe-page find_charge:terminated",
 ]
 
 

@@ -1,5 +1,6 @@
 """A world that has the faults of a case, and one face for all worlds of one worker."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
@@ -11,15 +12,13 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.unsent_events import UnsentEvents
 from domain.errors import PaymentError
-from domain.names import TOPIC_FAILED, TOPIC_SUCCEEDED
+from domain.names import SIGNAL_LOOK_AGAIN, TOPIC_FAILED, TOPIC_SUCCEEDED
 from tests.proofs.simulation.changes import Changes
 from tests.proofs.simulation.faults import (
     AFTER,
     CALLS,
     CHANGES,
-    DEATHS,
     REFUSALS,
     TASK_LOSSES,
     TERMINATIONS,
@@ -30,7 +29,7 @@ from tests.proofs.simulation.faults import (
 )
 from tests.proofs.simulation.hearing import Consumers
 from tests.proofs.simulation.looks import Looks
-from tests.proofs.simulation.losing import Lost, TaskLost
+from tests.proofs.simulation.losing import Lost, TaskLost, leave_this_try
 from tests.proofs.simulation.outages import AWAY
 from tests.support.fakes.world import UNAVAILABLE, Result, World
 
@@ -39,6 +38,9 @@ SYSTEMS = {
     "fetch_order": "ordering",
     "fetch_reservation": "inventory",
     "charge": "gateway",
+    "open_charge": "gateway",
+    "authorize": "gateway",
+    "capture": "gateway",
     "find_charge": "gateway",
     "void_charge": "gateway",
     "refund": "gateway",
@@ -50,8 +52,7 @@ SYSTEMS = {
 class FaultyWorld(World):
     """Every fault of the case strikes once, at the next call of its operation."""
 
-    def __init__(self, case: Case, client: Client, unsent: UnsentEvents) -> None:
-        """`unsent` is what the worker remembers until it dies."""
+    def __init__(self, case: Case, client: Client) -> None:
         super().__init__()
         self.case = case
         self.struck: list[Fault] = []
@@ -61,12 +62,13 @@ class FaultyWorld(World):
         self.changes = Changes(self)
         self._waiting = list(case.faults)
         self._client = client
-        self._unsent = unsent
         self._outages: dict[str, tuple[Kind, datetime | None]] = {}
         self._late: list[_Late] = []
+        self._left: list[asyncio.Task[Any]] = []
 
     async def perform(self, operation: str, effect: Callable[[], Result]) -> Result:
         self.calls.append(operation)
+        self.changes.note(operation)
         late = [each for each in self._late if each.is_due_after_call(_system(operation))]
         try:
             self._suffer_outage(operation)
@@ -75,6 +77,14 @@ class FaultyWorld(World):
         finally:
             for each in late:
                 self._arrive(each)
+
+    async def everything_arrives(self) -> None:
+        """Give every delayed request its effect, and wait until the tries that go on have ended."""
+        self.let_the_late_arrive()
+        while self._late or not all(each.done() for each in self._left):
+            await asyncio.sleep(1)
+            self.let_the_late_arrive()
+        await asyncio.gather(*self._left, return_exceptions=True)
 
     def let_the_late_arrive(self) -> None:
         """What is still on its way has its effect now."""
@@ -114,16 +124,31 @@ class FaultyWorld(World):
         if kind is Kind.CANCELLED:
             await self._workflow().cancel()
             return
+        if kind is Kind.EVENT_RECEIVED:
+            for _ in range(2):
+                await self._workflow().signal(SIGNAL_LOOK_AGAIN)
+            return
+        if kind is Kind.TASK_EXPIRED:
+            await self._leave_try(operation)
+            return
         if kind in {Kind.LATE, Kind.TERMINATED_LATE, Kind.WORKER_DIED_LATE}:
             run = copy_context().run  # of this activity, which may have ended by then
             calls = CALLS[self.case.circumstances.delay]
             self._late.append(_Late(_system(operation), calls, partial(run, effect)))
         elif kind in OUTAGES:
             self._outages[operation] = (kind, None)
-        if kind in DEATHS:
-            for payment_id in self.payments:
-                self._unsent.take(payment_id)
         raise _error_of(kind, operation)
+
+    async def _leave_try(self, operation: str) -> None:
+        """Let the workflow task of this try expire, and wait until a later request was processed.
+
+        Meanwhile the workflow task is done again, with another try.
+        """
+        goes_on = asyncio.Event()
+        calls = CALLS[self.case.circumstances.delay]
+        self._late.append(_Late(_system(operation), calls, goes_on.set))
+        self._left.append(leave_this_try())
+        await goes_on.wait()
 
     def _suffer_outage(self, operation: str) -> None:
         """It begins at the first try that knows the server's time; a local one does not."""
@@ -139,7 +164,7 @@ class FaultyWorld(World):
             raise _no_answer(operation, AWAY)
         if kind is Kind.LONG_OUTAGE:
             self.let_the_late_arrive()  # no request is on its way for a day
-            self.forgotten_keys.update(self.charges)
+            self.forgotten_keys.update(self.charges, self.used_keys)
 
     def _workflow(self) -> Any:
         return self._client.get_workflow_handle(activity.info().workflow_id or "")

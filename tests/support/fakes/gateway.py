@@ -1,10 +1,20 @@
 """A fake of the gateway, with the rules of keys, charges and refunds."""
 
-from activities.ports import PaymentGateway
+from activities.gateway_ports import PaymentGateway
 from domain.errors import ErrorCode, PaymentError
-from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
+from domain.gateway import (
+    Charge,
+    ChargeIdentity,
+    ChargeRequest,
+    ChargeState,
+    GatewayRefund,
+    RefundRequest,
+    RefundState,
+)
 from domain.money import Money
 from tests.support.fakes.world import CAPTURED, World, sum_of
+
+MADE = GatewayRefund(state=RefundState.SUCCEEDED)
 
 
 class FakeGateway(PaymentGateway):
@@ -14,16 +24,20 @@ class FakeGateway(PaymentGateway):
     async def charge(self, request: ChargeRequest) -> Charge:
         return await self._world.perform("charge", lambda: self._capture(request))
 
-    async def find_charge(self, key: str, amount: Money) -> Charge | None:
-        return await self._world.perform("find_charge", lambda: self._present_state(key, amount))
+    async def find_charge(self, charge: ChargeIdentity) -> Charge | None:
+        return await self._world.perform(
+            "find_charge", lambda: self._present_state(charge.key, charge.amount)
+        )
 
-    async def void_charge(self, key: str, amount: Money | None) -> Charge:
-        return await self._world.perform("void_charge", lambda: self._void(key, amount))
+    async def void_charge(self, charge: ChargeIdentity) -> Charge:
+        return await self._world.perform(
+            "void_charge", lambda: self._void(charge.key, charge.amount)
+        )
 
-    async def refund(self, request: RefundRequest) -> RefundState:
+    async def refund(self, request: RefundRequest) -> GatewayRefund:
         return await self._world.perform("refund", lambda: self._make_refund(request))
 
-    async def find_refund(self, request: RefundRequest) -> RefundState | None:
+    async def find_refund(self, request: RefundRequest) -> GatewayRefund | None:
         return await self._world.perform("find_refund", lambda: self._refund(request))
 
     async def can_still_refund(self, request: RefundRequest) -> bool:
@@ -66,11 +80,11 @@ class FakeGateway(PaymentGateway):
     def _decide(self, request: ChargeRequest) -> Charge:
         return (self._world.decline or CAPTURED).model_copy(update={"key": request.key})
 
-    def _refund(self, request: RefundRequest) -> RefundState | None:
+    def _refund(self, request: RefundRequest) -> GatewayRefund | None:
         for known in self._world.refunds:
             if known.key == request.key and known != request:
                 raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "This is another refund.")
-        return RefundState.SUCCEEDED if request in self._world.refunds else None
+        return MADE if request in self._world.refunds else None
 
     def _has_left(self, request: RefundRequest) -> bool:
         if request.charge_key not in self._world.charges:
@@ -79,7 +93,7 @@ class FakeGateway(PaymentGateway):
         captured = [each for each in self._world.captures if each.key == request.charge_key]
         return sum_of(captured[:1]) - sum_of(refunded) >= request.amount.minor_units
 
-    def _make_refund(self, request: RefundRequest) -> RefundState:
+    def _make_refund(self, request: RefundRequest) -> GatewayRefund:
         if known := self._refund(request):
             return known
         if request.charge_key not in self._world.charges or not self._has_left(request):
@@ -89,7 +103,7 @@ class FakeGateway(PaymentGateway):
         if self._is_refunded(request.charge_key):
             charge = charge.model_copy(update={"state": ChargeState.REFUNDED})
         self._world.charges[request.charge_key] = charge
-        return RefundState.SUCCEEDED
+        return MADE
 
     def _is_refunded(self, key: str) -> bool:
         captured = (each for each in self._world.captures if each.key == key)

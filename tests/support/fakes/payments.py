@@ -5,8 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 from activities.ports import Payments
+from domain.claim import Claim
+from domain.customer_action import Wait
 from domain.errors import ErrorCode, PaymentError
-from domain.payment import TRANSITIONS, Announcement, Claim, Payment, PaymentStatus
+from domain.payment import TRANSITIONS, Announcement, Payment, PaymentStatus
 from domain.reconciliation import RowPosition
 from tests.support.fakes.pages import pages
 from tests.support.fakes.world import World
@@ -24,6 +26,14 @@ class FakePayments(Payments):
     async def record_pending(self, payment: Payment) -> Claim:
         return await self._world.perform("record_pending", lambda: self._claim(payment))
 
+    async def record_reference(self, payment_id: UUID, reference: str) -> Payment:
+        return await self._world.perform(
+            "record_reference", lambda: self._refer(payment_id, reference)
+        )
+
+    async def record_wait(self, payment_id: UUID, wait: Wait) -> Payment:
+        return await self._world.perform("record_wait", lambda: self._wait(payment_id, wait))
+
     async def record_succeeded(self, payment: Payment) -> Payment | None:
         return await self._world.perform("record_succeeded", lambda: self._succeed(payment))
 
@@ -31,7 +41,7 @@ class FakePayments(Payments):
         return await self._world.perform("record_compensation", lambda: self._undo(payment))
 
     async def record_unsent(self, payment: Payment) -> bool:
-        return await self._world.perform("record_unsent", lambda: self._release(payment))
+        return await self._world.perform("record_unsent", lambda: self._set_unsent(payment))
 
     async def record_failed(self, payment: Payment) -> None:
         await self._world.perform("record_failed", lambda: self._move(payment))
@@ -73,6 +83,29 @@ class FakePayments(Payments):
                 raise PaymentError(code, "A failure has closed the order.")
         return Claim.of(self._move(payment), is_new=True)
 
+    def _refer(self, payment_id: UUID, reference: str) -> Payment:
+        recorded = self._world.payments.get(payment_id)
+        if recorded is None:
+            raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment has no record.")
+        is_open = recorded.compensation is None and not recorded.is_final
+        if is_open and recorded.gateway_reference is None:
+            name = (recorded.gateway, reference)
+            others = self._world.payments.values()
+            if name in [(each.gateway, each.gateway_reference) for each in others]:
+                raise PaymentError(ErrorCode.RECORD_REFUSED, "The reference is another payment's.")
+            recorded = recorded.model_copy(update={"gateway_reference": reference})
+            self._world.payments[payment_id] = recorded
+        return recorded
+
+    def _wait(self, payment_id: UUID, wait: Wait) -> Payment:
+        recorded = self._world.payments.get(payment_id)
+        if recorded is None:
+            raise PaymentError(ErrorCode.RECORD_REFUSED, "The payment has no record.")
+        if recorded.compensation is None and not recorded.is_final and recorded.wait is None:
+            recorded = recorded.waiting(wait)
+            self._world.payments[payment_id] = recorded
+        return recorded
+
     def _undo(self, payment: Payment) -> Payment:
         recorded = self._world.payments.get(payment.id)
         if recorded is None:
@@ -84,7 +117,7 @@ class FakePayments(Payments):
         self._world.payments[payment.id] = recorded
         return recorded
 
-    def _release(self, payment: Payment) -> bool:
+    def _set_unsent(self, payment: Payment) -> bool:
         recorded = self._world.payments[payment.id]
         if not _may_be_sent(recorded):
             return False
@@ -112,6 +145,8 @@ class FakePayments(Payments):
             stands = recorded.is_irrevocable or _may_be_sent(recorded)
             if payment.status not in TRANSITIONS[recorded.status] or stands:
                 raise PaymentError(ErrorCode.RECORD_REFUSED, "This transition is not allowed.")
+            kept = {"gateway_reference": recorded.gateway_reference, "wait": recorded.wait}
+            payment = payment.model_copy(update=kept)
         self._world.payments[payment.id] = payment
         self._world.transitions[payment.id].append(payment.status)
         return payment

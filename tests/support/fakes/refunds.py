@@ -22,6 +22,12 @@ class FakeRefunds(Refunds):
     async def record_ended(self, refund: Refund) -> None:
         await self._world.perform("record_refund_ended", lambda: self._end(refund))
 
+    async def record_reference(self, refund: Refund) -> None:
+        await self._world.perform("record_refund_reference", lambda: self._refer(refund))
+
+    async def record_failed_later(self, refund: Refund) -> None:
+        await self._world.perform("record_refund_failed_later", lambda: self._fail_later(refund))
+
     async def record_announced(self, refund: Refund) -> None:
         await self._world.perform("record_refund_announced", lambda: self._announce(refund))
 
@@ -60,6 +66,18 @@ class FakeRefunds(Refunds):
             self._world.requested_refunds[refund.id] = refund.model_copy(
                 update={"is_unsent": False}
             )
+
+    def _refer(self, refund: Refund) -> None:
+        recorded = self._world.requested_refunds[refund.id]
+        if not recorded.is_final:
+            referring = recorded.referring(refund.gateway_reference)
+            self._world.requested_refunds[refund.id] = referring
+
+    def _fail_later(self, refund: Refund) -> None:
+        recorded = self._world.requested_refunds[refund.id]
+        if recorded.status is RefundStatus.SUCCEEDED and recorded.failed_later_at is None:
+            changed = recorded.model_copy(update={"failed_later_at": refund.failed_later_at})
+            self._world.requested_refunds[refund.id] = changed
 
     def _announce(self, refund: Refund) -> None:
         recorded = self._world.requested_refunds[refund.id]

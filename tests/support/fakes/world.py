@@ -7,17 +7,22 @@ that raises: in `World.before` it is awaited before the effect, in `World.after`
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from temporalio import activity
 
+from domain.dispute import FoundDispute
 from domain.errors import ErrorCode, PaymentError
 from domain.events import Event
-from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
-from domain.payment import Payment, PaymentInstruction, PaymentStatus
+from domain.gateway import ENDED, Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
+from domain.instruction import PaymentInstruction
+from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from domain.verification import Order, Reservation
+
+if TYPE_CHECKING:
+    from tests.support.fakes.opening_gateway import Attempt
 
 Fault = Callable[[], Awaitable[None]]
 Result = TypeVar("Result")
@@ -39,18 +44,28 @@ UNAVAILABLE = {
     "unfinished_before": ErrorCode.DATABASE_UNAVAILABLE,
     "find_payment": ErrorCode.DATABASE_UNAVAILABLE,
     "record_pending": ErrorCode.DATABASE_UNAVAILABLE,
+    "token_of": ErrorCode.SERVICE_UNAVAILABLE,
+    "open_charge": ErrorCode.GATEWAY_UNAVAILABLE,
+    "authorize": ErrorCode.GATEWAY_UNAVAILABLE,
+    "capture": ErrorCode.GATEWAY_UNAVAILABLE,
     "charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "find_charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "void_charge": ErrorCode.GATEWAY_UNAVAILABLE,
     "refund": ErrorCode.GATEWAY_UNAVAILABLE,
+    "find_dispute": ErrorCode.GATEWAY_UNAVAILABLE,
     "find_refund": ErrorCode.GATEWAY_UNAVAILABLE,
     "can_still_refund": ErrorCode.GATEWAY_UNAVAILABLE,
     "record_refund": ErrorCode.DATABASE_UNAVAILABLE,
     "record_refund_ended": ErrorCode.DATABASE_UNAVAILABLE,
     "record_refund_announced": ErrorCode.DATABASE_UNAVAILABLE,
+    "record_refund_reference": ErrorCode.DATABASE_UNAVAILABLE,
+    "record_refund_failed_later": ErrorCode.DATABASE_UNAVAILABLE,
     "payment-refunded": ErrorCode.EVENTS_UNAVAILABLE,
+    "record_reference": ErrorCode.DATABASE_UNAVAILABLE,
+    "record_wait": ErrorCode.DATABASE_UNAVAILABLE,
     "record_succeeded": ErrorCode.DATABASE_UNAVAILABLE,
     "record_compensation": ErrorCode.DATABASE_UNAVAILABLE,
+    "record_unsent": ErrorCode.DATABASE_UNAVAILABLE,
     "record_failed": ErrorCode.DATABASE_UNAVAILABLE,
     "record_announcement": ErrorCode.DATABASE_UNAVAILABLE,
     "payment-succeeded": ErrorCode.EVENTS_UNAVAILABLE,
@@ -71,6 +86,10 @@ class World:
         self.forgotten_keys: set[str] = set()
         """Idempotency keys that the gateway has forgotten. The charge can still be looked up, but a
         repeated request captures again."""
+        self.broken: list[str] = []
+        """What was done that may never be done, whatever fails."""
+        self.tokens: dict[UUID, str] = {}
+        """The token in the input of each payment's workflow."""
         self.captures: list[ChargeRequest] = []
         self.refunds: list[RefundRequest] = []
         """The refunds that the gateway has made."""
@@ -87,6 +106,22 @@ class World:
         """Whether a repeated charge request gets the first response again, or the present state."""
         self.allows_another_attempt = False
         """Whether an order may be paid after a failure of it was published."""
+        self._have_attempts()
+
+    def _have_attempts(self) -> None:
+        """What the gateway that opens has."""
+        self.attempts: dict[str, Attempt] = {}
+        """The attempts at the gateway that opens, by reference."""
+        self.disputes: dict[str, FoundDispute] = {}
+        """The disputes of our payments there, by reference."""
+        self.bank_asks = False
+        """Whether the card's bank wants to ask the customer of each new charge there."""
+        self.used_keys: set[str] = set()
+        """Idempotency keys with which the gateway that opens was asked to charge."""
+        self.refund_states: dict[str, tuple[RefundRequest, RefundState]] = {}
+        """The refunds at the gateway that opens, by key."""
+        self.next_refund = RefundState.SUCCEEDED
+        """The state of the next refund at the gateway that opens."""
 
     async def perform(self, operation: str, effect: Callable[[], Result]) -> Result:
         """Run the effect. A fault may prevent it, or lose its response."""
@@ -112,6 +147,30 @@ class World:
         success = payment.succeeded(instruction.requested_at)
         self.payments[payment.id] = success
         self.transitions[payment.id] = [PaymentStatus.PENDING, PaymentStatus.SUCCEEDED]
+
+    def settle_refund(self, key: str, state: RefundState) -> None:
+        """Give a refund at the gateway that opens this state. One that succeeded may still fail."""
+        request, _ = self.refund_states[key]
+        self.refund_states[key] = (request, state)
+        self.refunds = [each for each in self.refunds if each.key != key]
+        if state is RefundState.SUCCEEDED:
+            self.refunds.append(request)
+
+    def is_live(self, reference: str) -> bool:
+        """Whether somebody must still void or capture the attempt at the gateway that opens.
+
+        No money can move in an open one, or in one whose page nobody was shown.
+        """
+        state = self.attempts[reference].charge.state
+        if state is ChargeState.WAITING and reference.startswith("cs_"):
+            return self.is_shown(reference)
+        return state is not ChargeState.OPEN and state not in ENDED
+
+    def is_shown(self, reference: str) -> bool:
+        """Whether the API may have told the customer where to act."""
+        return any(
+            each.gateway_reference == reference and each.wait for each in self.payments.values()
+        )
 
     @property
     def net_minor_units(self) -> int:

@@ -9,10 +9,13 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import charges
 from activities.charges import ChargeActivities
+from activities.gateways import Gateways
 from domain import names
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
+from domain.gateways import GatewayName
 from tests.support.builders import an_instruction
 from tests.support.fakes.gateway import FakeGateway
+from tests.support.fakes.start_inputs import FakeStartInputs
 from tests.support.fakes.world import World
 
 INSTRUCTION = an_instruction()
@@ -34,8 +37,13 @@ def world() -> World:
     return World()
 
 
+def charging(world: World) -> ChargeActivities:
+    gateways = Gateways({GatewayName.SIMULATOR: FakeGateway(world)})
+    return ChargeActivities(gateways, FakeStartInputs(world))
+
+
 async def test_the_first_try_charges_without_a_look_up(world: World) -> None:
-    await ActivityEnvironment().run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
+    await ActivityEnvironment().run(charging(world).charge, CHARGE)
 
     assert world.calls == ["charge"]
 
@@ -52,7 +60,7 @@ async def test_a_charge_under_way_shows_that_its_worker_lives(
 
     world.before["charge"] = wait_for_a_beat
 
-    await environment.run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
+    await environment.run(charging(world).charge, CHARGE)
 
 
 async def test_later_try_repeats_the_charge_it_finds(world: World) -> None:
@@ -60,7 +68,7 @@ async def test_later_try_repeats_the_charge_it_finds(world: World) -> None:
     environment = ActivityEnvironment()
     environment.info = dataclasses.replace(environment.info, attempt=2)
 
-    again = await environment.run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
+    again = await environment.run(charging(world).charge, CHARGE)
 
     assert again == first.model_copy(update={"tries": 2})
     assert world.calls == ["charge", "find_charge"]
@@ -69,18 +77,18 @@ async def test_later_try_repeats_the_charge_it_finds(world: World) -> None:
 async def test_charge_that_cannot_be_looked_up_is_sent_again(world: World) -> None:
     """That is safe, because the key names one charge."""
     environment = ActivityEnvironment()
-    first = await environment.run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
+    first = await environment.run(charging(world).charge, CHARGE)
     environment.info = dataclasses.replace(environment.info, attempt=2)
     world.before["find_charge"] = world.down("find_charge")
 
-    again = await environment.run(ChargeActivities(FakeGateway(world)).charge, CHARGE)
+    again = await environment.run(charging(world).charge, CHARGE)
 
     assert again == first.model_copy(update={"tries": 2})
     assert world.captures == [CHARGE]
 
 
 async def test_an_unfinished_payment_of_version_0_1_0_names_only_its_key(world: World) -> None:
-    activities = ChargeActivities(FakeGateway(world))
+    activities = charging(world)
     await ActivityEnvironment().run(activities.charge, CHARGE)
 
     charge = await ActivityEnvironment().run(activities.resolve_charge, CHARGE.key)
@@ -92,16 +100,14 @@ async def test_an_unfinished_payment_of_version_0_1_0_names_only_its_key(world: 
 async def test_only_captured_money_is_refunded(world: World, state: ChargeState) -> None:
     world.charges[KEY] = Charge(key=KEY, state=state)
 
-    charge = await ActivityEnvironment().run(
-        ChargeActivities(FakeGateway(world)).refund_charge, REFUND
-    )
+    charge = await ActivityEnvironment().run(charging(world).refund_charge, REFUND)
 
     assert charge.state is state
     assert world.refunds == []
 
 
 async def test_refund_of_an_unknown_charge_makes_it_impossible(world: World) -> None:
-    activities = ChargeActivities(FakeGateway(world))
+    activities = charging(world)
 
     await ActivityEnvironment().run(activities.refund_charge, REFUND)
 
@@ -110,7 +116,7 @@ async def test_refund_of_an_unknown_charge_makes_it_impossible(world: World) -> 
 
 
 async def test_captured_charge_is_refunded(world: World) -> None:
-    activities = ChargeActivities(FakeGateway(world))
+    activities = charging(world)
     await ActivityEnvironment().run(activities.charge, CHARGE)
 
     charge = await ActivityEnvironment().run(activities.refund_charge, REFUND)

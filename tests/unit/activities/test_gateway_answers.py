@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from domain.errors import ErrorCode
-from domain.gateway import Charge, ChargeRequest, ChargeState
+from domain.gateway import Charge, ChargeIdentity, ChargeRequest, ChargeState
 from domain.money import Money
 from tests.support.gateway_responses import (
     AMOUNT,
@@ -172,6 +172,7 @@ NO_CHARGE: dict[str, Handler] = {
     "no key": FixedResponse({"state": "captured", "isSimulated": True, **AMOUNT}, 201),
     "no state": FixedResponse({"key": KEY, "isSimulated": True, **AMOUNT}, 201),
     "foreign state": FixedResponse(a_charge(state="settling"), 201),
+    "no state of this gateway": FixedResponse(a_charge(state="authorized"), 200),
     "another's key": FixedResponse(a_charge(key="pay_2_charge"), 201),
     **{name: FixedResponse(a_charge(**members), 200) for name, members in ANOTHER_AMOUNT.items()},
 }
@@ -183,8 +184,8 @@ async def test_an_unclear_answer_leaves_the_outcome_open(handler: Handler, opera
     ask = gateway(handler)
     operations: dict[str, Callable[[], Awaitable[object]]] = {
         "charge": lambda: ask.charge(CHARGE),
-        "find": lambda: ask.find_charge(KEY, CHARGE.amount),
-        "void": lambda: ask.void_charge(KEY, CHARGE.amount),
+        "find": lambda: ask.find_charge(CHARGE.identity),
+        "void": lambda: ask.void_charge(CHARGE.identity),
     }
 
     assert await code_of(operations[operation]()) is ErrorCode.GATEWAY_UNAVAILABLE
@@ -193,7 +194,7 @@ async def test_an_unclear_answer_leaves_the_outcome_open(handler: Handler, opera
 async def test_a_charge_is_looked_up_by_its_key() -> None:
     answers = FixedResponse(SUCCESS)
 
-    charge = await gateway(answers).find_charge(KEY, CHARGE.amount)
+    charge = await gateway(answers).find_charge(CHARGE.identity)
 
     assert charge is not None
     assert charge.state is ChargeState.CAPTURED
@@ -203,7 +204,7 @@ async def test_a_charge_is_looked_up_by_its_key() -> None:
 async def test_a_key_that_the_gateway_has_not_seen_has_no_charge() -> None:
     unknown = FixedResponse(a_refusal("CHARGE_NOT_FOUND"), 404)
 
-    assert await gateway(unknown).find_charge(KEY, CHARGE.amount) is None
+    assert await gateway(unknown).find_charge(CHARGE.identity) is None
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ async def test_a_key_that_the_gateway_has_not_seen_has_no_charge() -> None:
 async def test_a_404_of_somebody_else_says_nothing(body: Any) -> None:
     ask = gateway(FixedResponse(body, 404))
     findings: list[Awaitable[object]] = [
-        ask.find_charge(KEY, CHARGE.amount),
+        ask.find_charge(CHARGE.identity),
         ask.find_refund(REFUND),
     ]
     for finding in findings:
@@ -229,8 +230,8 @@ async def test_a_refused_look_up_leaves_the_outcome_open(status: int) -> None:
     for body in ({"error": "no"}, SUCCESS, DECLINE):
         ask = gateway(FixedResponse(body, status))
         findings: list[Awaitable[object]] = [
-            ask.find_charge(KEY, CHARGE.amount),
-            ask.void_charge(KEY, CHARGE.amount),
+            ask.find_charge(CHARGE.identity),
+            ask.void_charge(CHARGE.identity),
             ask.can_still_refund(REFUND),
         ]
         for finding in findings:
@@ -244,7 +245,9 @@ async def test_a_void_answers_how_the_charge_finally_stands(
 ) -> None:
     answers = FixedResponse(body)
 
-    assert (await gateway(answers).void_charge(KEY, amount)).state == body["state"]
+    assert (
+        await gateway(answers).void_charge(ChargeIdentity(key=KEY, amount=amount))
+    ).state == body["state"]
     assert answers.request.method == "POST"
     assert answers.request.url.path == f"/base/charges/{KEY}/void"
 
@@ -259,8 +262,8 @@ async def test_a_simulator_takes_no_money_in_production(
 
     for charge in (
         charged,
-        await looked_up.find_charge(KEY, CHARGE.amount),
-        await looked_up.void_charge(KEY, CHARGE.amount),
+        await looked_up.find_charge(CHARGE.identity),
+        await looked_up.void_charge(CHARGE.identity),
     ):
         assert charge is not None
         assert (charge.state, charge.error_code) == ("declined", ErrorCode.GATEWAY_SIMULATED)

@@ -3,13 +3,13 @@
 import pytest
 
 from activities.adapters.gateway import HttpGateway
-from activities.ports import PaymentGateway
+from activities.gateway_ports import PaymentGateway
 from devstack.neighbours import gateway
 from domain.errors import ErrorCode
-from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest, RefundState
+from domain.gateway import Charge, ChargeIdentity, ChargeRequest, ChargeState, RefundRequest
 from domain.money import Money
 from tests.support.builders import an_instruction
-from tests.support.fakes.gateway import FakeGateway
+from tests.support.fakes.gateway import MADE, FakeGateway
 from tests.support.fakes.world import World
 from tests.support.json_neighbour import Serve, code_of
 
@@ -43,15 +43,15 @@ def refund_of(charge: ChargeRequest, amount: str, key: str = "refund") -> Refund
 
 async def test_a_charge_is_captured_once_and_found(subject: PaymentGateway) -> None:
     request = a_charge()
-    assert await subject.find_charge(request.key, request.amount) is None
+    assert await subject.find_charge(request.identity) is None
 
     first = await subject.charge(request)
     again = await subject.charge(request)
 
     assert first.state is ChargeState.CAPTURED
-    assert first == again == await subject.find_charge(request.key, request.amount)
-    assert await subject.void_charge(request.key, request.amount) == first
-    assert await subject.void_charge(request.key, None) == first
+    assert first == again == await subject.find_charge(request.identity)
+    assert await subject.void_charge(request.identity) == first
+    assert await subject.void_charge(ChargeIdentity(key=request.key, amount=None)) == first
 
 
 async def test_a_declined_charge_stays_declined(subject: PaymentGateway) -> None:
@@ -61,18 +61,18 @@ async def test_a_declined_charge_stays_declined(subject: PaymentGateway) -> None
 
     assert (first.state, first.error_code) == (ChargeState.DECLINED, ErrorCode.CARD_DECLINED)
     assert first == await subject.charge(request)
-    assert first == await subject.find_charge(request.key, request.amount)
-    assert first == await subject.void_charge(request.key, request.amount)
+    assert first == await subject.find_charge(request.identity)
+    assert first == await subject.void_charge(request.identity)
 
 
 async def test_a_voided_key_is_never_charged(subject: PaymentGateway) -> None:
     request = a_charge()
 
-    voided = await subject.void_charge(request.key, request.amount)
+    voided = await subject.void_charge(request.identity)
 
     assert voided.state is ChargeState.VOIDED
     assert (await subject.charge(request)).state is ChargeState.VOIDED
-    found = await subject.find_charge(request.key, request.amount)
+    found = await subject.find_charge(request.identity)
     assert found is not None
     assert found.state is ChargeState.VOIDED
 
@@ -83,9 +83,9 @@ async def test_a_key_belongs_to_one_charge(subject: PaymentGateway) -> None:
     await subject.charge(request)
 
     assert await code_of(subject.charge(other)) is ErrorCode.PROCESSOR_ERROR
-    finding = subject.find_charge(request.key, other.amount)
+    finding = subject.find_charge(other.identity)
     assert await code_of(finding) is ErrorCode.GATEWAY_UNAVAILABLE
-    voiding = subject.void_charge(request.key, other.amount)
+    voiding = subject.void_charge(other.identity)
     assert await code_of(voiding) is ErrorCode.GATEWAY_UNAVAILABLE
 
 
@@ -96,10 +96,10 @@ async def test_a_refund_is_made_once_and_found(subject: PaymentGateway) -> None:
     assert await subject.can_still_refund(refund)
     assert await subject.find_refund(refund) is None
 
-    assert await subject.refund(refund) is RefundState.SUCCEEDED
-    assert await subject.refund(refund) is RefundState.SUCCEEDED
+    assert await subject.refund(refund) == MADE
+    assert await subject.refund(refund) == MADE
 
-    assert await subject.find_refund(refund) is RefundState.SUCCEEDED
+    assert await subject.find_refund(refund) == MADE
     assert not await subject.can_still_refund(refund)
 
 
@@ -108,11 +108,11 @@ async def test_only_a_look_up_shows_that_a_charge_is_refunded(subject: PaymentGa
     first = await subject.charge(charge)
     await subject.refund(refund_of(charge, "150.00"))
 
-    found = await subject.find_charge(charge.key, charge.amount)
+    found = await subject.find_charge(charge.identity)
 
     assert found is not None
     assert found.state is ChargeState.REFUNDED
-    assert found == await subject.void_charge(charge.key, charge.amount)
+    assert found == await subject.void_charge(charge.identity)
     assert await subject.charge(charge) == first
 
 
@@ -121,9 +121,9 @@ async def test_a_charge_that_is_refunded_in_part_is_an_error(subject: PaymentGat
     await subject.charge(charge)
     await subject.refund(refund_of(charge, "50.00"))
 
-    finding = subject.find_charge(charge.key, charge.amount)
+    finding = subject.find_charge(charge.identity)
     assert await code_of(finding) is ErrorCode.GATEWAY_UNAVAILABLE
-    voiding = subject.void_charge(charge.key, charge.amount)
+    voiding = subject.void_charge(charge.identity)
     assert await code_of(voiding) is ErrorCode.GATEWAY_UNAVAILABLE
     assert await subject.can_still_refund(refund_of(charge, "100.00"))
     assert not await subject.can_still_refund(refund_of(charge, "100.01"))
@@ -133,7 +133,7 @@ async def test_no_more_is_refunded_than_was_captured(subject: PaymentGateway) ->
     charge, declined, voided = a_charge(), a_charge("150.13"), a_charge()
     await subject.charge(charge)
     await subject.charge(declined)
-    await subject.void_charge(voided.key, voided.amount)
+    await subject.void_charge(voided.identity)
     await subject.refund(refund_of(charge, "50.00", "first"))
 
     for refund in (

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.adapters.gateway_ledger import HttpGatewayLedger, read_entry
-from activities.audit_ports import Effect, Movement
+from activities.adapters.gateway_ledger import AllLedgers, HttpGatewayLedger, read_entry
+from activities.audit_ports import Effect, LedgerEntry, Movement
 from audit.ledger import Ledger, group_by_order
 from domain.money import Money
 from tests.support.builders import HOUR
@@ -159,3 +159,27 @@ async def test_a_ledger_is_read_page_by_page_and_each_entry_once(
         ["0", "2", "4", "5"] if has_pages else ["0", "5"]
     )
     assert {each["limit"] for each in gateway.asked} == {"2"}
+
+
+def test_the_money_of_a_refund_that_fails_later_comes_back() -> None:
+    failed = {**REFUND, "seq": 3, "type": "refund.failed"}
+
+    effects = ledger_of([CAPTURE, REFUND, failed]).effects[ORDER]
+
+    assert [each.movement for each in effects] == ["capture", "refund", "return"]
+    assert sum(each.sign * each.amount.minor_units for each in effects) == 15_000
+
+
+async def test_several_ledgers_are_read_as_one() -> None:
+    def ledger(entry: dict[str, Any]) -> HttpGatewayLedger:
+        def handler(request: httpx.Request) -> httpx.Response:
+            is_first = request.url.params["after"] == "0"
+            return httpx.Response(200, json=[entry] if is_first else [])
+
+        transport = httpx.MockTransport(handler)
+        return HttpGatewayLedger(httpx.AsyncClient(transport=transport, base_url="http://gateway"))
+
+    both = AllLedgers([ledger(CAPTURE), ledger(REFUND)])
+
+    effects = [each.effect async for each in both.entries() if isinstance(each, LedgerEntry)]
+    assert effects == [CAPTURED, REFUNDED]

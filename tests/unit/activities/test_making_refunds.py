@@ -10,12 +10,15 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.charges import ChargeActivities
+from activities.gateways import Gateways
 from activities.refunds import RefundActivities
 from domain.errors import ErrorCode, PaymentError
+from domain.gateways import GatewayName
 from domain.refund import Refund
 from tests.support.builders import NOON, a_payment, a_refund
 from tests.support.fakes.publisher import FakePublisher
 from tests.support.fakes.refunds import FakeRefunds
+from tests.support.fakes.start_inputs import FakeStartInputs
 from tests.support.fakes.world import World
 from tests.support.gateway_responses import gateway
 
@@ -57,10 +60,14 @@ class Gateway:
         return httpx.Response(status, content=json.dumps(body))
 
 
+def gateways(asked: Gateway) -> Gateways:
+    return Gateways({GatewayName.SIMULATOR: gateway(asked)})
+
+
 async def make(asked: Gateway, refund: Refund = REFUND, attempt: int = 1) -> ErrorCode | None:
     """Run the step `make_refund`. Returns its error code, or None if it has made the refund."""
     world = World()
-    activities = RefundActivities(gateway(asked), FakeRefunds(world), FakePublisher(world))
+    activities = RefundActivities(gateways(asked), FakeRefunds(world), FakePublisher(world))
     return await code_of(activities.make_refund, refund, attempt)
 
 
@@ -164,6 +171,8 @@ async def test_a_later_refusal_is_final_only_if_no_request_can_have_an_effect(
 async def test_a_compensation_is_made_by_the_same_answers(
     answer: Scripted, code: ErrorCode | None
 ) -> None:
-    activities = ChargeActivities(gateway(Gateway(void=[charge("0")], send=[answer])))
+    activities = ChargeActivities(
+        gateways(Gateway(void=[charge("0")], send=[answer])), FakeStartInputs(World())
+    )
 
     assert await code_of(activities.refund_charge, REFUND.request) is code

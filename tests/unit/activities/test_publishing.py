@@ -2,13 +2,14 @@
 
 import asyncio
 import dataclasses
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities import events
 from activities.events import EventActivities
-from activities.unsent_events import UnsentEvents
 from domain.errors import ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.payment import Announcement, Payment
@@ -17,10 +18,14 @@ from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.publisher import FakePublisher
 from tests.support.fakes.world import World, refusal
 
-PAYMENT = a_payment().succeeded(at=NOON)
+PENDING = a_payment()
+PAYMENT = PENDING.succeeded(at=NOON)
 EVENT = PaymentEvent.of(PAYMENT)
 LOCAL = PAYMENT.model_copy(update={"may_be_sent": True})
-"""As a payment records its success that is published inside the workflow task."""
+"""A success that is recorded and published inside the workflow task."""
+LOCAL_EVENT = PaymentEvent.of(LOCAL)
+LATER = LOCAL.model_copy(update={"processed_at": NOON + timedelta(seconds=10)})
+"""The same success, as a workflow task that is done again has it."""
 
 
 class Payments(FakePayments):
@@ -55,26 +60,25 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def publishing(
-    world: World,
-    payments: Payments,
-    event: PaymentEvent = EVENT,
-    *,
-    attempt: int = 1,
-    unsent: UnsentEvents | None = None,
+    world: World, payments: Payments, event: PaymentEvent = EVENT, *, attempt: int = 1
 ) -> "asyncio.Task[None]":
     environment = ActivityEnvironment()
     environment.info = dataclasses.replace(environment.info, attempt=attempt)
-    activities = EventActivities(FakePublisher(world), payments, unsent or UnsentEvents())
+    activities = EventActivities(FakePublisher(world), payments)
     return asyncio.create_task(environment.run(activities.publish_event, event))
 
 
+def recording(
+    world: World, payments: Payments, success: Payment = LOCAL
+) -> "asyncio.Task[Payment]":
+    activities = EventActivities(FakePublisher(world), payments)
+    return asyncio.create_task(ActivityEnvironment().run(activities.record_and_publish, success))
+
+
 @pytest.fixture
-def unsent(world: World) -> UnsentEvents:
-    """Of the process that has just recorded the success."""
-    world.payments[LOCAL.id] = LOCAL
-    unsent = UnsentEvents()
-    unsent.add(LOCAL.id)
-    return unsent
+def pending(world: World) -> None:
+    """The payment is not recorded as a success yet."""
+    world.payments[PAYMENT.id] = PENDING
 
 
 async def test_an_event_that_is_published_at_once_is_recorded_once(
@@ -174,53 +178,68 @@ async def test_a_stopped_worker_stops_publishing(world: World, payments: Payment
     await ended.wait()
 
 
-LOCAL_EVENT = PaymentEvent.of(LOCAL)
+@pytest.mark.usefixtures("pending")
+async def test_a_success_is_recorded_and_published_in_one_try(
+    world: World, payments: Payments
+) -> None:
+    assert await recording(world, payments) == LOCAL.announced()
+
+    assert world.payments[LOCAL.id] == LOCAL.announced()
+    assert world.calls == ["record_succeeded", EVENT.topic, "record_announcement"]
 
 
-async def test_a_refusal_of_the_try_that_is_surely_the_first_is_final(
-    world: World, payments: Payments, unsent: UnsentEvents
+@pytest.mark.usefixtures("pending")
+async def test_a_refusal_of_the_try_that_has_recorded_the_success_is_final(
+    world: World, payments: Payments
 ) -> None:
     world.before[EVENT.topic] = refusal(ErrorCode.EVENT_REFUSED)
 
-    refused = await failure(publishing(world, payments, LOCAL_EVENT, unsent=unsent))
-
-    assert refused is ErrorCode.EVENT_REFUSED
+    assert await failure(recording(world, payments)) is ErrorCode.EVENT_REFUSED
     assert world.payments[LOCAL.id] == PAYMENT  # it may be undone
 
 
-async def test_a_refusal_in_a_process_that_has_not_recorded_the_success_is_not(
-    world: World, payments: Payments, unsent: UnsentEvents
+async def test_a_refusal_of_a_try_that_has_found_the_success_recorded_is_not(
+    world: World, payments: Payments
 ) -> None:
-    unsent.take(LOCAL.id)  # as after its worker has died
+    world.payments[LOCAL.id] = LOCAL
     world.before[EVENT.topic] = refusal(ErrorCode.EVENT_REFUSED)
 
-    refused = await failure(publishing(world, payments, LOCAL_EVENT, unsent=unsent))
-
-    assert refused is ErrorCode.EVENTS_UNAVAILABLE
+    assert await failure(recording(world, payments)) is ErrorCode.EVENTS_UNAVAILABLE
     assert world.payments[LOCAL.id].announcement is Announcement.BEGUN
 
 
-async def test_a_try_that_may_not_be_the_first_is_begun_before_it_sends(
-    world: World, payments: Payments, unsent: UnsentEvents
+@pytest.mark.parametrize("recorded", [LOCAL, PAYMENT], ids=["maybe sent", "refused before"])
+async def test_a_success_that_was_recorded_before_is_begun_before_it_is_sent(
+    world: World, payments: Payments, recorded: Payment
 ) -> None:
-    await publishing(world, payments, LOCAL_EVENT, unsent=unsent)
-    world.payments[LOCAL.id] = LOCAL  # as if the first had died before it recorded the end
-    payments.noted.clear()
-    world.calls.clear()
+    world.payments[LOCAL.id] = recorded
 
-    await publishing(world, payments, LOCAL_EVENT, unsent=unsent)
+    assert await recording(world, payments, LATER) == LOCAL.announced()
 
     assert world.calls == [
+        "record_succeeded",
         "record_announcement",
         "find_payment",
         EVENT.topic,
         "record_announcement",
     ]
     assert payments.noted == [Announcement.BEGUN, Announcement.MADE]
+    assert [each.value for each in world.events] == [EVENT.value]
 
 
+async def test_a_success_that_was_published_before_is_not_sent_again(
+    world: World, payments: Payments
+) -> None:
+    world.payments[LOCAL.id] = LOCAL.announced()
+
+    assert await recording(world, payments, LATER) == LOCAL.announced()
+
+    assert world.events == []
+
+
+@pytest.mark.usefixtures("pending")
 async def test_a_refusal_of_the_first_try_after_another_has_begun_is_not_final(
-    world: World, payments: Payments, unsent: UnsentEvents
+    world: World, payments: Payments
 ) -> None:
     async def refuse_late() -> None:
         world.payments[LOCAL.id] = LOCAL.announced(Announcement.BEGUN)  # by another worker
@@ -228,17 +247,36 @@ async def test_a_refusal_of_the_first_try_after_another_has_begun_is_not_final(
 
     world.before[EVENT.topic] = refuse_late
 
-    refused = await failure(publishing(world, payments, LOCAL_EVENT, unsent=unsent))
-
-    assert refused is ErrorCode.EVENTS_UNAVAILABLE
+    assert await failure(recording(world, payments)) is ErrorCode.EVENTS_UNAVAILABLE
     assert world.payments[LOCAL.id].announcement is Announcement.BEGUN
 
 
-async def test_a_payment_that_is_being_undone_is_not_published(
+async def test_a_success_that_the_try_has_not_recorded_is_begun_and_no_refusal_is_final(
     world: World, payments: Payments
 ) -> None:
-    error = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
-    world.payments[LOCAL.id] = PAYMENT.compensating(error)
+    """As after a try inside the workflow task that got no response."""
+    world.payments[LOCAL.id] = LOCAL
+    world.before[EVENT.topic] = refusal(ErrorCode.EVENT_REFUSED)
+
+    refused = await failure(publishing(world, payments, LOCAL_EVENT))
+
+    assert refused is ErrorCode.EVENTS_UNAVAILABLE
+    assert world.calls[:3] == ["record_announcement", "find_payment", EVENT.topic]
+    assert world.payments[LOCAL.id].announcement is Announcement.BEGUN
+
+
+REFUSED = PaymentError(ErrorCode.EVENT_REFUSED, "Kafka has no topic.")
+
+
+@pytest.mark.parametrize(
+    "undone",
+    [PAYMENT.compensating(REFUSED), PAYMENT.failed(REFUSED, NOON, Announcement.DUE)],
+    ids=["being undone", "undone"],
+)
+async def test_a_payment_that_is_undone_is_not_published(
+    world: World, payments: Payments, undone: Payment
+) -> None:
+    world.payments[LOCAL.id] = undone
 
     refused = await failure(publishing(world, payments, LOCAL_EVENT))
 
@@ -246,7 +284,7 @@ async def test_a_payment_that_is_being_undone_is_not_published(
     assert world.events == []
 
 
-async def failure(publication: "asyncio.Task[None]") -> ErrorCode:
+async def failure(publication: "asyncio.Task[Any]") -> ErrorCode:
     with pytest.raises(PaymentError) as caught:
         await publication
     return caught.value.code

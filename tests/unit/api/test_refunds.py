@@ -1,5 +1,6 @@
 """Refunds over HTTP: which are requested, and the response to each."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode, PaymentError
+from domain.gateways import GatewayName
 from domain.money import Money
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
@@ -20,6 +22,7 @@ from tests.support.fake_resources import (
     failed,
     problem,
 )
+from tests.support.waiting import eventually
 
 ADDRESS = f"/payments/{SUCCEEDED.id}/refunds"
 KEY = {"idempotency-key": "key"}
@@ -124,6 +127,31 @@ async def test_a_refund_that_has_not_begun_has_no_location(http: httpx.AsyncClie
     assert "Send the same request again" in body["errorMessage"]
     assert "location" not in answer.headers
     assert answer.headers["retry-after"] == "5"
+
+
+async def test_a_refund_that_is_pending_at_its_gateway_is_accepted_at_once(
+    http: httpx.AsyncClient, resources: FakeResources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.refund.PAUSE", 0.01)
+    at_stripe = {"gateway": GatewayName.STRIPE, "gateway_reference": "pi_1"}
+    resources.recorded = [SUCCEEDED.model_copy(update=at_stripe)]
+    resources.are_refunds_endless = True
+    pending = a_refund(resources.recorded[0])
+
+    async def refund_later() -> None:
+        await eventually("it is requested", lambda: is_requested(resources))
+        resources.recorded_refunds.append(pending)
+        resources.recorded_refunds[0] = pending.referring("re_1")
+
+    answer, _ = await asyncio.gather(refund(http, {"amount": 50}), refund_later())
+
+    body = envelope(answer, 202)
+    assert (body["success"], body["refund"]["status"]) == (False, "pending")
+    assert answer.headers["location"] == f"{ADDRESS}/{pending.id}"
+
+
+async def is_requested(resources: FakeResources) -> bool:
+    return len(resources.requested_refunds) > 0
 
 
 async def test_a_refund_that_takes_long_is_accepted(

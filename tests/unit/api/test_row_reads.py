@@ -2,7 +2,15 @@
 
 from itertools import islice
 
-from api.row_reads import EARLY_READ_SECONDS, FIRST_READ_SECONDS, LONGEST_PAUSE_SECONDS, RowReads
+from api.row_reads import (
+    CUSTOMER_READ_SECONDS,
+    CUSTOMER_READS,
+    EARLY_READ_SECONDS,
+    FIRST_READ_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    CustomerReads,
+    RowReads,
+)
 
 
 def test_a_row_is_read_late_as_long_as_workflows_end_first() -> None:
@@ -25,3 +33,10 @@ def test_a_workflow_that_ends_first_makes_reads_late_again() -> None:
         reads.note(are_useful=are_useful)
 
     assert next(reads.pauses()) == FIRST_READ_SECONDS
+
+
+def test_where_customers_wait_rows_are_read_often_at_first() -> None:
+    pauses = list(islice(CustomerReads().pauses(), CUSTOMER_READS + 2))
+
+    assert pauses[:CUSTOMER_READS] == [CUSTOMER_READ_SECONDS] * CUSTOMER_READS
+    assert pauses[CUSTOMER_READS:] == [LONGEST_PAUSE_SECONDS] * 2

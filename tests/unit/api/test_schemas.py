@@ -7,12 +7,14 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
+from api.checkout import Checkout
 from api.schemas import PaymentEnvelope, PaymentRequest
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeState
+from domain.instruction import PaymentMethod
 from domain.money import Money
-from domain.payment import Payment, PaymentMethod
+from domain.payment import Payment
 from tests.support.builders import NOON, an_instruction
 
 ORDER = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -36,6 +38,7 @@ def test_everything_but_ids_and_amount_has_a_default() -> None:
         "currency": "USD",
         "amount": {"minor_units": 15_000, "currency": "USD"},
         "payment_method": PaymentMethod.CREDIT_CARD,
+        "payment_method_token": None,
     }
 
 
@@ -48,7 +51,7 @@ def test_what_is_null_or_unknown_changes_nothing() -> None:
 def test_an_instruction_has_all_that_was_asked_and_an_id_of_its_own() -> None:
     asked = request(reservationId=RESERVATION, currency="EUR", paymentMethod="wallet")
 
-    one, two = asked.to_instruction(NOON), asked.to_instruction(NOON)
+    one, two = [Checkout().instruction(asked, NOON) for _ in range(2)]
 
     assert one == an_instruction(
         payment_id=one.payment_id,

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from api import timeline
 from api.identity import READ, Authenticator, IssuerKeys
-from api.timeline import ReadSource
+from api.timeline import ReadSource, by_gateway
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from domain.refund import Refund
@@ -144,6 +144,25 @@ async def test_the_newest_refunds_are_shown(
     await http.get(ADDRESS)
 
     assert asked == resources.recorded_refunds[-timeline.MAX_REFUNDS :]
+
+
+async def test_a_payment_is_shown_by_its_own_gateway() -> None:
+    read = by_gateway(
+        {name: telling(Entry(NOON, Source.GATEWAY, name)) for name in ("simulator", "stripe")}
+    )
+
+    assert [each.event for each in await read(SUCCEEDED, [])] == ["simulator"]
+    at_stripe = SUCCEEDED.model_copy(update={"gateway": "stripe"})
+    assert [each.event for each in await read(at_stripe, [])] == ["stripe"]
+
+
+async def test_a_gateway_without_an_address_does_not_respond() -> None:
+    read = by_gateway({})
+
+    with pytest.raises(PaymentError) as caught:
+        await read(SUCCEEDED, [])
+
+    assert caught.value.code is ErrorCode.GATEWAY_UNAVAILABLE
 
 
 def test_a_run_shows_its_steps_and_their_tries() -> None:

@@ -95,6 +95,22 @@ def test_a_young_refund_leaves_its_older_payment(books: Books, payment: Payment)
     assert violations(books) == []
 
 
+def test_a_refund_that_is_pending_at_its_gateway_is_left_out(
+    books: Books, payment: Payment
+) -> None:
+    refund = a_refund(payment)
+    running = WorkflowRun("refunding", "running", None, NOON)
+    books.runs.append(running)
+
+    books.refunds = [refund]
+    leave_out_young(books, UNTIL, {refund.id})
+    assert violations(books) != []
+
+    books.refunds = [refund.referring("re_1")]
+    leave_out_young(books, UNTIL, {refund.id})
+    assert violations(books) == []
+
+
 def test_a_young_run_is_left_out(books: Books) -> None:
     books.runs.append(WorkflowRun("new", "running", None, LATER))
 

@@ -62,8 +62,8 @@ async def test_a_charge_is_captured_found_and_voided(client: JsonClient) -> None
     request = a_charge(uuid4())
 
     captured = await gateway.charge(request)
-    found = await gateway.find_charge(request.key, PRICE)
-    voided = await gateway.void_charge(request.key, PRICE)
+    found = await gateway.find_charge(request.identity)
+    voided = await gateway.void_charge(request.identity)
 
     assert found is not None
     states = [each.state for each in (captured, found, voided)]
@@ -83,7 +83,7 @@ async def test_a_refund_is_made_and_none_was_made_before(client: JsonClient) -> 
     request = RefundRequest(key="refund", charge_key="pay_1_charge", amount=PRICE)
 
     assert await gateway.find_refund(request) is None
-    assert await gateway.refund(request) is RefundState.SUCCEEDED
+    assert (await gateway.refund(request)).state is RefundState.SUCCEEDED
     assert await gateway.can_still_refund(request)
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from db.audit import AuditQueries, UnreadableRow
-from db.payments import to_payment, to_row
+from db.payment_rows import to_payment, to_row
 from tests.support.builders import a_payment
 
 

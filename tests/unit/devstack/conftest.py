@@ -11,7 +11,9 @@ from fastapi import FastAPI
 
 from devstack.neighbours import gateway
 from devstack.neighbours.settings import NeighbourSettings
+from devstack.neighbours.stripe import app as stripe_double
 from tests.unit.devstack.neighbours import Start, client_of
+from tests.unit.devstack.stripe_double import Double
 
 
 @pytest.fixture
@@ -31,3 +33,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 @pytest.fixture
 def client(start: Start) -> httpx.AsyncClient:
     return client_of(start(gateway))
+
+
+@pytest.fixture
+def double(start: Start) -> Double:
+    """The Stripe-shaped gateway, without a limit of requests."""
+    return Double(start(stripe_double, stripe_requests_per_second=0))

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from devstack.neighbours import gateway
+from tests.support.waiting import eventually
 from tests.unit.devstack.neighbours import Start, charge, client_of, refund
 
 
@@ -27,7 +28,11 @@ async def test_changed_settings_survive_a_restart_and_the_others_stay(start: Sta
 
     changed = await client.put("/settings", json={"successRate": 0.25})
 
-    assert changed.json() == {"successRate": 0.25, "latencyMs": 5}
+    assert changed.json() == {
+        "successRate": 0.25,
+        "latencyMs": 5,
+        "holdsResponses": False,
+    }
     assert (await client_of(start(gateway)).get("/settings")).json() == changed.json()
 
 
@@ -42,7 +47,26 @@ async def test_settings_of_one_order_change_no_other_order_and_survive_a_restart
         key = str(id(each))
         assert (await charge(each, key, order="unlucky")).status_code == 402
         assert (await charge(each, f"{key}-other")).status_code == 201
-    assert (await client.get("/settings")).json() == {"successRate": 1, "latencyMs": 0}
+    usual = {"successRate": 1, "latencyMs": 0, "holdsResponses": False}
+    assert (await client.get("/settings")).json() == usual
+
+
+async def test_a_held_response_comes_when_no_response_is_held_any_more(
+    client: httpx.AsyncClient,
+) -> None:
+    await client.put("/settings", json={"holdsResponses": True})
+    charging = asyncio.create_task(charge(client, "held"))
+    await eventually("it is charged", lambda: is_charged(client, "held"))
+    is_held = not charging.done()
+
+    await client.put("/settings", json={"holdsResponses": False})
+
+    assert is_held
+    assert (await charging).status_code == 201
+
+
+async def is_charged(client: httpx.AsyncClient, key: str) -> bool:
+    return (await client.get(f"/charges/{key}")).status_code == 200
 
 
 async def test_charges_are_listed_oldest_first(client: httpx.AsyncClient) -> None:

@@ -108,6 +108,34 @@ async def test_an_offer_has_its_price_as_text() -> None:
     assert set(offers[0]) == {"name", "title", "note", "price"}
 
 
+@pytest.mark.parametrize(
+    ("settings", "further"),
+    [
+        ({"checkout": "hosted"}, []),
+        ({"gateway": "stripe"}, ["asked"]),
+        ({"gateway": "stripe", "checkout": "hosted"}, ["asked", "hosted"]),
+    ],
+)
+async def test_what_asks_the_customer_is_offered_only_at_stripe(
+    settings: dict[str, str], further: list[str]
+) -> None:
+    offers = (await client(**settings).get("/offers")).json()
+
+    assert [each["name"] for each in offers[len(OFFERS) :]] == further
+
+
+@pytest.mark.usefixtures("neighbours")
+async def test_only_stripes_own_page_asks_for_the_card() -> None:
+    hosted = {"gateway": "stripe", "checkout": "hosted"}
+    asked, on_page = [
+        (await client(**hosted).post("/orders", json={**FORM, "offer": offer})).json()
+        for offer in ("asked", "hosted")
+    ]
+
+    assert asked["paymentMethodToken"] == "pm_card_authenticationRequired"
+    assert "paymentMethodToken" not in on_page
+
+
 async def test_a_placed_order_is_pending_and_its_seat_is_reserved(
     neighbours: httpx.AsyncClient,
 ) -> None:
@@ -122,6 +150,21 @@ async def test_a_placed_order_is_pending_and_its_seat_is_reserved(
     assert (seat["status"], seat["orderId"]) == ("active", bill["orderId"])
     assert bill["customerId"] == order["customerId"] == seat["customerId"]
     assert bill["paymentMethod"] == "wallet"
+
+
+@pytest.mark.parametrize(
+    ("offer", "card"),
+    [("ticket", "visa"), ("declined", "chargeDeclined"), ("lapsed", "visa")],
+)
+@pytest.mark.usefixtures("neighbours")
+async def test_only_a_payment_at_stripe_has_the_token_of_a_card(offer: str, card: str) -> None:
+    form = {**FORM, "offer": offer}
+
+    at_simulator = (await client().post("/orders", json=form)).json()
+    at_stripe = (await client(gateway="stripe").post("/orders", json=form)).json()
+
+    assert at_stripe["paymentMethodToken"] == f"pm_card_{card}"
+    assert at_simulator.keys() == at_stripe.keys() - {"paymentMethodToken"}
 
 
 async def read_seat(neighbours: httpx.AsyncClient, bill: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +182,7 @@ async def test_only_a_slow_order_has_a_latency_of_its_own(
     ledger = (await neighbours.get("http://127.0.0.1:5005/ledger")).json()
     slow = {
         "orderId": response.json()["orderId"],
-        "settings": {"successRate": 1, "latencyMs": 2000},
+        "settings": {"successRate": 1, "latencyMs": 2000, "holdsResponses": False},
     }
     assert [each["data"] for each in ledger] == ([slow] if slowly else [])
 

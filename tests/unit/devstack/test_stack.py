@@ -11,6 +11,8 @@ import pytest
 from devstack.stack.errors import TAIL_LINES, ComponentError
 from devstack.stack.kafka import cluster_id
 from devstack.stack.process import Process
+from devstack.stack.stack import COMPONENTS, OPTIONAL, Stack
+from devstack.stack.startup import PREPARE
 
 
 @pytest.mark.parametrize("byte", [0x00, 0xF8, 0xFB, 0xFF])
@@ -43,3 +45,24 @@ def test_the_error_of_a_component_without_a_log_is_its_name_and_the_reason(tmp_p
     error = ComponentError("tool", "no answer", tmp_path / "none.log")
 
     assert str(error) == "tool: no answer"
+
+
+@pytest.mark.parametrize("optional", [(), OPTIONAL])
+def test_a_stack_has_an_optional_component_only_if_it_is_asked_for(
+    tmp_path: Path, optional: tuple[str, ...]
+) -> None:
+    names = {each.name for each in Stack(tmp_path, optional=optional).status()}
+
+    assert names == {*COMPONENTS, *optional} - {PREPARE}
+
+
+def test_the_double_sends_its_events_to_the_api_and_its_customers_to_the_shop(
+    tmp_path: Path,
+) -> None:
+    environment = Stack(tmp_path, optional=OPTIONAL).environment()
+
+    assert environment["STRIPE_WEBHOOK_URL"] == f"{environment['PAYMENT_API_URL']}/webhooks/stripe"
+    assert environment["STRIPE_WEBHOOK_SECRET"] == environment["STRIPE_WEBHOOK_SECRETS"]
+    page = f"{environment['SHOP_URL']}/payment?payment={{paymentId}}"
+    assert environment["PAYMENT_RETURN_URL"] == page
+    assert "PAYMENT_RETURN_URL" not in Stack(tmp_path).environment()

@@ -1,6 +1,7 @@
 """Names that other processes store. Changing one loses running payments."""
 
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -10,8 +11,11 @@ from temporalio.common import SearchAttributeKey
 from domain import names
 from tests.support.builders import an_instruction
 from workflows import operator_view
+from workflows.dispute_watch import DisputeWatch
 from workflows.payment import PaymentWorkflow
 from workflows.refund import RefundWorkflow
+from workflows.refund_watch import RefundWatch
+from workflows.stray_attempt import StrayAttemptWorkflow
 
 ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 
@@ -28,12 +32,18 @@ ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
         (names.TOPIC_SUCCEEDED, "payment-succeeded"),
         (names.TOPIC_FAILED, "payment-failed"),
         (names.RECONCILIATION, "payment-reconciliation"),
+        (names.SIGNAL_LOOK_AGAIN, "look_again"),
+        (names.stray_attempt_id("pi_1"), "stray-attempt-pi_1"),
+        (names.dispute_watch_id("du_1"), "dispute-du_1"),
         (names.MEMO_FINGERPRINT, "fingerprint"),
         (names.MEMO_PAYMENT_ID, "paymentId"),
         (names.workflow_id(ID), "payment-0f8fad5b-d9cb-469f-a165-70867728950e"),
         (names.charge_key(ID), "pay_0f8fad5b-d9cb-469f-a165-70867728950e_charge"),
+        (names.open_key(ID), "pay_0f8fad5b-d9cb-469f-a165-70867728950e_open"),
+        (names.capture_key(ID), "pay_0f8fad5b-d9cb-469f-a165-70867728950e_capture"),
         (names.TOPIC_REFUNDED, "payment-refunded"),
         (names.refund_workflow_id(ID), "refund-0f8fad5b-d9cb-469f-a165-70867728950e"),
+        (names.refund_watch_id(ID), "watched-refund-0f8fad5b-d9cb-469f-a165-70867728950e"),
         (str(names.refund_id(ID, "key")), "f9a488a2-26b2-5dc5-8a57-daa6e490642a"),
         (
             names.requested_refund_key(ID, UUID(int=1)),
@@ -48,6 +58,12 @@ ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
         (str(names.event_id(ID, "payment-failed")), "86879735-be9a-5eea-924d-a894fd18e928"),
         (workflow._Definition.must_from_class(PaymentWorkflow).name, "PaymentWorkflow"),
         (workflow._Definition.must_from_class(RefundWorkflow).name, "RefundWorkflow"),
+        (workflow._Definition.must_from_class(RefundWatch).name, "RefundWatch"),
+        (
+            workflow._Definition.must_from_class(StrayAttemptWorkflow).name,
+            "StrayAttemptWorkflow",
+        ),
+        (workflow._Definition.must_from_class(DisputeWatch).name, "DisputeWatch"),
     ],
 )
 def test_names_are_kept_for_ever(name: str, pinned: str) -> None:
@@ -84,6 +100,8 @@ def test_a_payment_starts_with_what_operators_look_for() -> None:
         (names.order_of, names.workflow_id),
         (names.refund_of, names.refund_workflow_id),
         (names.payment_of, names.charge_key),
+        (names.undone_payment_of, names.refund_key),
+        (names.requested_refund_of, partial(names.requested_refund_key, UUID(int=3))),
     ],
 )
 def test_an_id_is_read_from_its_name_and_from_no_other(
@@ -91,5 +109,6 @@ def test_an_id_is_read_from_its_name_and_from_no_other(
 ) -> None:
     assert read(make(ID)) == ID
     others = {names.workflow_id(ID), names.refund_workflow_id(ID), names.charge_key(ID)}
+    others |= {names.refund_key(ID), names.requested_refund_key(UUID(int=3), ID)}
     for other in (*(others - {make(ID)}), str(ID), make(ID).upper(), f"{make(ID)}x", ""):
         assert read(other) is None

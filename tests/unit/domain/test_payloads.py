@@ -16,8 +16,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from domain.errors import ErrorCode, FailureReason
 from domain.events import PaymentEvent, RefundEvent
 from domain.gateway import Charge, ChargeRequest, ChargeState, RefundRequest
+from domain.instruction import PaymentInstruction, PaymentMethod
 from domain.money import Money
-from domain.payment import Announcement, Payment, PaymentInstruction, PaymentMethod, PaymentStatus
+from domain.payment import Announcement, Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
 from domain.verification import Order, Reservation
 from tests.support.builders import NOON
@@ -274,7 +275,7 @@ def test_text_that_an_earlier_version_kept_can_be_recorded() -> None:
     [
         (PaymentStatus, "pending succeeded failed"),
         (PaymentMethod, "credit_card debit_card wallet bank_transfer"),
-        (ChargeState, "captured declined voided refunded"),
+        (ChargeState, "open waiting authorized captured declined voided refunded"),
         (Announcement, "none due begun made"),
     ],
 )

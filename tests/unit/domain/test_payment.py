@@ -8,8 +8,10 @@ import pytest
 
 from domain.errors import ErrorCode, FailureReason, PaymentError
 from domain.gateway import Charge, ChargeState, verify_charge
+from domain.gateways import GatewayName
+from domain.instruction import PaymentMethod
 from domain.money import Money
-from domain.payment import TRANSITIONS, Payment, PaymentMethod, PaymentStatus
+from domain.payment import TRANSITIONS, Payment, PaymentStatus
 from tests.support.builders import NOON, a_payment, an_instruction
 
 INSTRUCTION = an_instruction(
@@ -30,7 +32,13 @@ def test_a_fingerprint_is_kept_while_payments_run() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"payment_id": uuid4()}, {"requested_at": NOON + timedelta(hours=1)}, {"resumed": True}],
+    [
+        {"payment_id": uuid4()},
+        {"requested_at": NOON + timedelta(hours=1)},
+        {"resumed": True},
+        {"gateway": GatewayName.STRIPE},
+        {"token": "pm_1"},
+    ],
 )
 def test_the_same_request_has_the_same_fingerprint(changes: dict[str, Any]) -> None:
     assert INSTRUCTION.model_copy(update=changes).fingerprint == INSTRUCTION.fingerprint
@@ -67,6 +75,17 @@ def test_a_payment_is_resumed_with_all_that_was_asked() -> None:
     resumed = INSTRUCTION.model_copy(update={"resumed": True})
 
     assert Payment.pending(INSTRUCTION).to_resume() == resumed
+
+
+def test_a_token_stays_with_its_payment() -> None:
+    """It is not recorded. The same request may bring it again."""
+    asked = INSTRUCTION.model_copy(update={"gateway": GatewayName.STRIPE, "token": "pm_1"})
+    recorded = Payment.pending(asked)
+    other = asked.model_copy(update={"payment_id": uuid4()})
+
+    assert recorded.to_resume(asked) == asked.model_copy(update={"resumed": True})
+    assert recorded.to_resume(other).token is recorded.to_resume().token is None
+    assert recorded.to_resume().gateway == GatewayName.STRIPE
 
 
 def test_a_payment_starts_pending_with_all_that_was_asked() -> None:

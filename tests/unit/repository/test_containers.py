@@ -23,7 +23,9 @@ WITHOUT_PROBE = {"temporal-ui", "worker", "api"}
 """The API's probe is in its image. The worker has no port, and the UI's image has no client."""
 
 
-NEIGHBOURS = [f"devstack.neighbours.{name}" for name in ("gateway", "ordering", "inventory")]
+NEIGHBOURS = [
+    f"devstack.neighbours.{name}" for name in ("gateway", "stripe.app", "ordering", "inventory")
+]
 IMAGES = [
     ("Dockerfile.api", "", ["api.main"]),
     ("Dockerfile.worker", "worker", ["workflows.worker", "workflows.prepare", "audit.__main__"]),

@@ -20,7 +20,7 @@ def rows() -> Iterator[str]:
     for name, field in Settings.model_fields.items():
         default = field.default
         shown = ",".join(default) if isinstance(default, tuple) else default
-        said = "not set" if shown is None else f"`{shown}`"
+        said = "not set" if shown in {None, ""} else f"`{shown}`"
         yield f"| `{name.upper()}` | {said} | {field.description} |"
 
 

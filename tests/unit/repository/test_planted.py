@@ -1,5 +1,6 @@
 """The table of planted bugs still fits the code: each can be planted, and its tests exist."""
 
+import ast
 from collections import Counter
 
 import pytest
@@ -10,8 +11,12 @@ from tests.support.repository import ROOT
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_bug_can_be_planted(bug: Bug) -> None:
-    assert (ROOT / bug.file).read_text().count(bug.before) == 1
+    source = (ROOT / bug.file).read_text()
+
+    assert source.count(bug.before) == 1
     assert bug.after != bug.before
+    if bug.file.endswith(".py"):
+        ast.parse(source.replace(bug.before, bug.after))
 
 
 @pytest.mark.parametrize("selection", sorted({bug.caught_by for bug in BUGS}))

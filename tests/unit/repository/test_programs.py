@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import programs
+from tests.support import programs, stripe_mock
 from tests.support.programs import CHROMIUM
 
 
@@ -82,3 +82,18 @@ def test_only_root_and_those_with_sudo_install(
 
     with pytest.raises(SystemExit, match="no sudo here"):
         programs.main("chromium")
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(("required", "outcome"), [("1", "Failed"), (None, "Skipped")])
+def test_a_test_that_needs_go_is_skipped_or_fails_in_ci(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, required: str | None, outcome: str
+) -> None:
+    monkeypatch.delenv(programs.REQUIRED, raising=False)
+    if required:
+        monkeypatch.setenv(programs.REQUIRED, required)
+
+    with pytest.raises(BaseException, match="needs Go") as ended:
+        stripe_mock.install(tmp_path)
+
+    assert type(ended.value).__name__ == outcome

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from tests.proofs.planted.__main__ import chosen
 from tests.proofs.planted.bugs import BUGS
 from tests.proofs.simulation.__main__ import cases
-from tests.proofs.simulation.faults import Scenario
+from tests.proofs.simulation.scenario import Scenario, at
 from tests.support.proof import WHOLE, Part, PartOption, commit
 
 
@@ -63,3 +63,12 @@ def test_simulated_cases_are_split_and_each_is_drawn_by_its_own_seed() -> None:
 
     assert sorted(map(str, (case for third in thirds for case in third))) == sorted(map(str, whole))
     assert whole[:-1] == cases(20, 7, [Scenario.PAID])[:-1]
+
+
+def test_each_scenario_is_at_one_gateway() -> None:
+    at_stripe, at_simulator = at("stripe"), at("simulator")
+
+    assert Scenario.STRIPE_PAID in at_stripe
+    assert Scenario.PAID in at_simulator
+    assert {*at_stripe, *at_simulator} == set(at(None)) == set(Scenario)
+    assert not {*at_stripe} & {*at_simulator}

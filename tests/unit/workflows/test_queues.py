@@ -8,13 +8,14 @@ from typing import Any, ClassVar, Self, cast
 import pytest
 from temporalio.client import Client
 
+from activities.charges import ChargeActivities
 from domain.names import TASK_QUEUE
 from tests.support.fakes.ports import ports_of
 from tests.support.fakes.world import World
 from workflows import worker
 from workflows.policies import LOCAL_TRY, STEPS
 from workflows.queues import LIMITS, LOCAL_ACTIVITIES, WORKFLOW_TASKS
-from workflows.worker import GRACE, build_worker, payment_activities
+from workflows.worker import GRACE, WORKFLOWS, build_worker, payment_activities
 
 
 class FakeWorker:
@@ -76,7 +77,7 @@ def test_workflows_run_where_they_are_started_and_begin_last(
     *others, last = built(activities)
 
     assert last["task_queue"] == TASK_QUEUE
-    assert len(last["workflows"]) == 3
+    assert last["workflows"] == WORKFLOWS
     assert [each for each in others if "workflows" in each] == []
 
 
@@ -108,3 +109,9 @@ async def test_workers_stop_at_once_and_not_one_after_the_other(
 
     assert running == [True] * len(LIMITS)
     assert not any(each.is_running for each in FakeWorker.made)
+
+
+def test_looks_at_waiting_attempts_take_no_place_of_another_step() -> None:
+    look = ChargeActivities.look_at_charge
+
+    assert [each for each in STEPS if STEPS[each].queue == STEPS[look].queue] == [look]

@@ -6,12 +6,11 @@ from contextvars import Context
 from itertools import count
 from typing import Any
 
-from temporalio.api.common.v1 import ActivityType, Payloads, WorkflowExecution
+from temporalio.api.common.v1 import ActivityType, WorkflowExecution
 from temporalio.api.failure.v1 import ActivityFailureInfo, CanceledFailureInfo, Failure
 from temporalio.api.history.v1 import (
     HistoryEvent,
-    WorkflowExecutionCompletedEventAttributes,
-    WorkflowExecutionFailedEventAttributes,
+    WorkflowExecutionStartedEventAttributes,
 )
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.bridge.proto.activity_result import ActivityResolution, Cancellation
@@ -21,6 +20,7 @@ from temporalio.bridge.proto.workflow_activation import (
     FireTimer,
     InitializeWorkflow,
     ResolveActivity,
+    SignalWorkflow,
     WorkflowActivationJob,
 )
 from temporalio.bridge.proto.workflow_commands import (
@@ -32,6 +32,7 @@ from temporalio.bridge.proto.workflow_commands import (
 
 from tests.proofs.simulation.engine.clock import now
 from tests.proofs.simulation.engine.code import WorkflowCode, WorkflowTaskError
+from tests.proofs.simulation.engine.endings import ending_of, failed
 from tests.proofs.simulation.engine.tries import Tries
 from tests.proofs.simulation.engine.worker import InProcessWorker
 from tests.proofs.simulation.losing import TASK_LOST
@@ -80,17 +81,28 @@ class Run:
         """The activity types by sequence number."""
         self._cancelled: set[int] = set()
         """The sequence numbers of cancelled activities, whose results are dropped."""
+        self._timers: dict[int, asyncio.TimerHandle] = {}
         self._news: list[WorkflowActivationJob] = []
         self._has_news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._tell(initialize_workflow=self._initialization())
         self._in_background(self._live())
 
+    @property
+    def started(self) -> HistoryEvent:
+        """The first event of its history."""
+        start = WorkflowExecutionStartedEventAttributes(input=self._request.input)
+        return HistoryEvent(workflow_execution_started_event_attributes=start)
+
     def request_cancellation(self, reason: str) -> None:
         """Request the cancellation of the workflow. A second request has no effect."""
         if not self._is_to_cancel:
             self._is_to_cancel = True
             self._tell(cancel_workflow=CancelWorkflow(reason=reason))
+
+    def signal(self, name: str) -> None:
+        """Send a signal without an argument."""
+        self._tell(signal_workflow=SignalWorkflow(signal_name=name))
 
     def _initialization(self) -> InitializeWorkflow:
         request = self._request
@@ -128,7 +140,7 @@ class Run:
                 await self._code.forget()
         except WorkflowTaskError as error:
             # A server would try the task again for ever. Here everybody is told at once.
-            ending = _failed(Failure(message=f"a workflow task has failed: {error}"))
+            ending = failed(Failure(message=f"a workflow task has failed: {error}"))
         except Exception as error:  # noqa: BLE001 (whoever waits for the run is told)
             self.closed.set_exception(error)
             return
@@ -148,7 +160,7 @@ class Run:
             await asyncio.sleep(TASK_SECONDS)
             await self._do_again(news, before)
             return None
-        ending = next(filter(None, map(_ending, commands)), None)
+        ending = next(filter(None, map(ending_of, commands)), None)
         if ending and self._news:
             # A server refuses to end a run that has not seen everything.
             await self._do_again(news, before)
@@ -213,14 +225,13 @@ class Run:
             ),
         )
         result = ActivityResolution(cancelled=Cancellation(failure=failure))
-        resolve = ResolveActivity(seq=activity, result=result)
-        return WorkflowActivationJob(resolve_activity=resolve)
+        return WorkflowActivationJob(resolve_activity=ResolveActivity(seq=activity, result=result))
 
     async def _try_locally(self, command: ScheduleLocalActivity) -> WorkflowActivationJob:
         start = self._start_of(command)
         start.is_local = True
-        resolution = await Tries(self._worker, start, lambda: False).resolution()
-        resolve = ResolveActivity(seq=command.seq, result=resolution, is_local=True)
+        result = await Tries(self._worker, start, lambda: False).resolution()
+        resolve = ResolveActivity(seq=command.seq, result=result, is_local=True)
         return WorkflowActivationJob(resolve_activity=resolve)
 
     async def _execute(self, command: ScheduleActivity) -> None:
@@ -259,13 +270,16 @@ class Run:
             self._cancelled.add(command.request_cancel_activity.seq)
         elif kind == "start_timer":
             self._start_timer(command.start_timer)
+        elif kind == "cancel_timer":
+            self._timers.pop(command.cancel_timer.seq).cancel()
         elif kind not in CLOSING | UNNOTICED:
             raise NotImplementedError(f"The engine does not know the command {kind}.")
 
     def _start_timer(self, command: StartTimer) -> None:
         seconds = command.start_to_fire_timeout.ToTimedelta().total_seconds()
         timer = FireTimer(seq=command.seq)
-        asyncio.get_running_loop().call_later(seconds, lambda: self._tell(fire_timer=timer))
+        loop = asyncio.get_running_loop()
+        self._timers[command.seq] = loop.call_later(seconds, lambda: self._tell(fire_timer=timer))
 
 
 def _activity_of(job: WorkflowActivationJob) -> int:
@@ -277,18 +291,3 @@ def _is_lost(job: WorkflowActivationJob) -> bool:
     """Whether the workflow task was lost while this activity ran."""
     failure = job.resolve_activity.result.failed.failure
     return failure.application_failure_info.type == TASK_LOST
-
-
-def _ending(command: WorkflowCommand) -> HistoryEvent | None:
-    if command.HasField("fail_workflow_execution"):
-        return _failed(command.fail_workflow_execution.failure)
-    if not command.HasField("complete_workflow_execution"):
-        return None
-    result = Payloads(payloads=[command.complete_workflow_execution.result])
-    attributes = WorkflowExecutionCompletedEventAttributes(result=result)
-    return HistoryEvent(workflow_execution_completed_event_attributes=attributes)
-
-
-def _failed(failure: Failure) -> HistoryEvent:
-    attributes = WorkflowExecutionFailedEventAttributes(failure=failure)
-    return HistoryEvent(workflow_execution_failed_event_attributes=attributes)

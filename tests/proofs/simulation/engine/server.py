@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
-from temporalio.api.common.v1 import GrpcStatus
+from temporalio.api.common.v1 import GrpcStatus, WorkflowExecution
+from temporalio.api.enums.v1 import HistoryEventFilterType
 from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailure
 from temporalio.api.history.v1 import History
 from temporalio.api.testservice.v1 import GetCurrentTimeResponse
@@ -15,6 +16,8 @@ from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryResponse,
     RequestCancelWorkflowExecutionRequest,
     RequestCancelWorkflowExecutionResponse,
+    SignalWorkflowExecutionRequest,
+    SignalWorkflowExecutionResponse,
     StartWorkflowExecutionRequest,
     StartWorkflowExecutionResponse,
 )
@@ -24,6 +27,7 @@ from tests.proofs.simulation.engine.clock import now
 from tests.proofs.simulation.engine.runs import Run
 from tests.proofs.simulation.engine.worker import InProcessWorker
 
+CLOSING = HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
 CHECKED = 4
 """One of so many runs is replayed at its end. Replaying each run took a quarter of the time."""
 
@@ -42,7 +46,8 @@ class InProcessServer(ServiceClient):
         self._calls: Mapping[str, Callable[[Any], Awaitable[Message]]] = {
             "start_workflow_execution": self._start,
             "request_cancel_workflow_execution": self._request_cancellation,
-            "get_workflow_execution_history": self._last_event,
+            "signal_workflow_execution": self._signal,
+            "get_workflow_execution_history": self._one_event,
             "get_current_time": self._current_time,
         }
 
@@ -62,17 +67,26 @@ class InProcessServer(ServiceClient):
     async def _request_cancellation(
         self, request: RequestCancelWorkflowExecutionRequest
     ) -> Message:
-        run = self._latest[request.workflow_execution.workflow_id]
-        if run.closed.done():
-            raise RPCError("workflow execution already completed", RPCStatusCode.NOT_FOUND, b"")
-        run.request_cancellation(request.reason)
+        self._running(request.workflow_execution).request_cancellation(request.reason)
         return RequestCancelWorkflowExecutionResponse()
 
-    async def _last_event(self, request: GetWorkflowExecutionHistoryRequest) -> Message:
-        """Wait for the closing event of the run."""
+    async def _signal(self, request: SignalWorkflowExecutionRequest) -> Message:
+        self._running(request.workflow_execution).signal(request.signal_name)
+        return SignalWorkflowExecutionResponse()
+
+    def _running(self, execution: WorkflowExecution) -> Run:
+        """The run of this workflow id. Raises RPCError(NOT_FOUND) if it has ended."""
+        run = self._latest[execution.workflow_id]
+        if run.closed.done():
+            raise RPCError("workflow execution already completed", RPCStatusCode.NOT_FOUND, b"")
+        return run
+
+    async def _one_event(self, request: GetWorkflowExecutionHistoryRequest) -> Message:
+        """The first event of the run; or, if asked for the closing event, wait for that."""
         execution = request.execution
         run = self._runs.get(execution.run_id) or self._latest[execution.workflow_id]
-        event = await asyncio.shield(run.closed)
+        is_last = request.history_event_filter_type == CLOSING
+        event = await asyncio.shield(run.closed) if is_last else run.started
         return GetWorkflowExecutionHistoryResponse(history=History(events=[event]))
 
     async def _current_time(self, _: Message) -> Message:

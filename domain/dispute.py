@@ -1,0 +1,39 @@
+"""A charge that the customer's bank has taken back, or may take back."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Dispute(BaseModel):
+    """Which dispute an operator must look at. Nothing is known of its state."""
+
+    model_config = ConfigDict(frozen=True)
+
+    gateway: str
+    reference: str
+    """The gateway's id of the dispute."""
+    attempt: str
+    """The gateway's id of the disputed attempt, which may be of another program's payment."""
+
+
+class DisputeState(StrEnum):
+    INQUIRY = "inquiry"
+    """The bank asks, and has taken no money. A full refund ends it."""
+    OPEN = "open"
+    """It must be answered at the gateway, or the answer is being considered."""
+    LOST = "lost"
+    """The customer's bank keeps the money."""
+    WON = "won"
+    """We have the money, or it was never taken."""
+
+
+class FoundDispute(BaseModel):
+    """How a dispute of a payment of ours stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: DisputeState
+    payment_id: UUID
+    order_id: UUID

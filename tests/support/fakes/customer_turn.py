@@ -1,0 +1,38 @@
+"""A fake of what reads a customer's next action at the gateway, and a payment that has one."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from domain.customer_action import Wait
+from domain.errors import PaymentError
+from domain.payment import Payment
+from tests.support.fake_resources import PENDING
+
+URL = "https://bank.example/3ds?secret=canary"
+NOW = datetime.now(UTC)
+WAIT = Wait(since=NOW, until=NOW + timedelta(minutes=10))
+WAITING = PENDING.model_copy(
+    update={"gateway": "stripe", "gateway_reference": "pi_1", "wait": WAIT}
+)
+
+
+class FakeTurn:
+    """What the gateway says of the customer's turn. Tests set it."""
+
+    def __init__(self) -> None:
+        self.url: str | None = URL
+        self.failure: PaymentError | None = None
+        self.hangs = False
+        self.asked: list[UUID] = []
+        self.when_asked: Callable[[], object] = lambda: None
+
+    async def __call__(self, payment: Payment) -> str | None:
+        self.asked.append(payment.id)
+        self.when_asked()
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.failure:
+            raise self.failure
+        return self.url
