@@ -72,9 +72,9 @@ async def hanging(
         await answers.wait()
 
     harness.world.before[operation] = hang
-    handles = [await harness.start(harness.an_instruction()) for _ in range(payments)]
     local = payments if operation in LOCAL_FIRST else 0
     tries = harness.world.calls.count(operation) + local + LIMIT
+    handles = [await harness.start(harness.an_instruction()) for _ in range(payments)]
     await until(lambda: harness.world.calls.count(operation) >= tries)
     yield
     answers.set()
