@@ -147,7 +147,7 @@ planted: install ## Plant each known bug in a copy, and check that a test catche
 
 .PHONY: browser
 browser: install ## Install Chromium for the browser tests, if it is missing (Debian)
-	@$(PYTHON) -m tests.support.programs chromium
+	@$(PYTHON) -m tests.support.programs browser
 
 .PHONY: pgbouncer
 pgbouncer: install ## Install PgBouncer for its tests, if it is missing (Debian)

@@ -29,15 +29,16 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return Machine(tmp_path)
 
 
-def test_a_browser_that_is_there_is_used(
+def test_the_best_browser_that_is_there_is_used(
     machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chrome = machine.has("google-chrome")
+    machine.has("google-chrome")
+    shell = machine.has("chromium-headless-shell")
     machine.has("apt-get", "exit 1")
 
-    programs.main("chromium")
+    programs.main("browser")
 
-    assert capsys.readouterr().out == f"{chrome}\n"
+    assert capsys.readouterr().out == f"{shell}\n"
 
 
 def test_a_browser_that_does_not_run_is_none(machine: Machine) -> None:
@@ -53,7 +54,7 @@ def test_a_browser_that_is_not_there_is_installed(
     install = f"{{ echo '#!/bin/sh' >{browser}; /bin/chmod +x {browser}; }}"
     machine.has("apt-get", f'[ "$1" = update ] || {install}')
 
-    programs.main("chromium")
+    programs.main("browser")
 
     assert capsys.readouterr().out == f"{browser}\n"
 
@@ -69,7 +70,7 @@ def test_who_cannot_install_it_is_told_what_to_do(
         machine.has("apt-get", apt)
 
     with pytest.raises(SystemExit, match=reason) as exit_:
-        programs.main("chromium")
+        programs.main("browser")
 
     assert CHROMIUM.by_hand in str(exit_.value)
 
@@ -81,7 +82,7 @@ def test_only_root_and_those_with_sudo_install(
     machine.has("apt-get")
 
     with pytest.raises(SystemExit, match="no sudo here"):
-        programs.main("chromium")
+        programs.main("browser")
 
 
 @pytest.mark.usefixtures("machine")
