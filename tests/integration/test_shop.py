@@ -87,6 +87,7 @@ async def test_the_pages_can_be_used_with_the_keyboard_alone(
     shop_page: ShopPage, system: System
 ) -> None:
     await shop_page.open()
+    await expect(shop_page.button("Pay")).to_be_enabled()
     await shop_page.page.bring_to_front()
     keyboard = shop_page.page.keyboard
 
