@@ -94,7 +94,7 @@ async def fail(publisher: KafkaPublisher) -> None:
 
 
 async def test_a_discarded_producer_is_gone_and_sends_nothing_later(
-    broker: Broker, publisher: KafkaPublisher
+    broker: Broker, publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = asyncio.all_tasks()
     for _ in range(4):
@@ -102,6 +102,7 @@ async def test_a_discarded_producer_is_gone_and_sends_nothing_later(
     await until_only(before)
 
     broker.thawed.set()
+    monkeypatch.setattr(kafka, "SEND_TIMEOUT_SECONDS", 10)
     await publisher.publish(EVENT)
 
     assert len(broker.kept) == 1
