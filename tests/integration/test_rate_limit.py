@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 
+import api.redis
 from tests.support.agreement import assert_agreement
 from tests.support.replica import another_api
 from tests.support.stacks import another_server
@@ -13,6 +14,12 @@ from tests.support.system import Answer, System
 LIMIT = 5
 UNKNOWN = "/payments/3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
 NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def a_patient_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on to count in Redis, however busy the machine is."""
+    monkeypatch.setattr(api.redis, "CALL_TIMEOUT_SECONDS", 10)
 
 
 async def test_a_caller_over_the_limit_gets_the_time_of_the_next_try(system: System) -> None:
