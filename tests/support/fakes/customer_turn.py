@@ -12,7 +12,7 @@ from tests.support.fake_resources import PENDING
 
 URL = "https://bank.example/3ds?secret=canary"
 NOW = datetime.now(UTC)
-WAIT = Wait(since=NOW, until=NOW + timedelta(minutes=10))
+WAIT = Wait(since=NOW, until=NOW + timedelta(days=1))
 WAITING = PENDING.model_copy(
     update={"gateway": "stripe", "gateway_reference": "pi_1", "wait": WAIT}
 )
