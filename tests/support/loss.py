@@ -24,13 +24,14 @@ def an_old_instruction(harness: SagaHarness) -> PaymentInstruction:
 async def lose_at(harness: SagaHarness, instruction: PaymentInstruction, operation: str) -> None:
     """Start a payment, and terminate its workflow before the operation has its effect."""
     world = harness.world
-    handle = await harness.start(instruction)
+    running = harness.client.get_workflow_handle(workflow_id(instruction.order_id))
 
     async def terminate() -> None:
-        await handle.terminate()
+        await running.terminate()
         await world.down(operation)()
 
     world.before[operation] = terminate
+    handle = await harness.start(instruction)
     with pytest.raises(WorkflowFailureError):
         await handle.result()
     world.before.clear()
