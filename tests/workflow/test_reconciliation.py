@@ -13,7 +13,7 @@ from api.workflow_client import TemporalWorkflows
 from audit.invariants import violations
 from domain.errors import ErrorCode
 from domain.instruction import PaymentInstruction
-from domain.names import TOPIC_SUCCEEDED, workflow_id
+from domain.names import TOPIC_SUCCEEDED, refund_workflow_id, workflow_id
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from tests.support.builders import UNKNOWN_MONEY, a_payment, an_instruction, an_order
@@ -207,8 +207,9 @@ async def test_a_round_continues_where_a_try_of_it_was_lost(idle_harness: SagaHa
 async def test_a_refund_that_lost_its_workflow_is_resumed(harness: SagaHarness) -> None:
     payment = await harness.pay(harness.an_instruction())
     refund = Refund.pending(payment, payment.amount, "key", harness.started_at - 2 * CHECKED_AFTER)
+    running = harness.client.get_workflow_handle(refund_workflow_id(refund.id))
+    harness.world.after["refund"] = running.terminate
     handle = await start_refund(harness.client, refund, WorkflowIDConflictPolicy.FAIL)
-    harness.world.after["refund"] = handle.terminate
     with pytest.raises(WorkflowFailureError):
         await handle.result()
     harness.world.after.clear()

@@ -9,7 +9,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from audit.invariants import violations
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import RefundRequest
-from domain.names import TOPIC_REFUNDED
+from domain.names import TOPIC_REFUNDED, refund_workflow_id
 from domain.payment import Payment
 from domain.refund import Refund, RefundStatus
 from tests.support.builders import HOUR
@@ -137,8 +137,14 @@ async def test_refused_refund_stays_refused(harness: SagaHarness) -> None:
 
 async def test_a_refund_that_is_requested_twice_is_made_once(harness: SagaHarness) -> None:
     refund = asked(harness, await paid(harness))
+    both_started = asyncio.Event()
 
+    async def wait() -> None:
+        await both_started.wait()
+
+    harness.world.before["record_refund"] = wait
     first, second = await asyncio.gather(start(harness, refund), start(harness, refund))
+    both_started.set()
     made = await first.result()
 
     assert first.result_run_id == second.result_run_id
@@ -160,10 +166,10 @@ async def test_event_that_kafka_refuses_undoes_nothing(harness: SagaHarness) -> 
 @pytest.mark.parametrize("step", STEPS)
 async def test_cancellation_stops_no_refund(harness: SagaHarness, step: str) -> None:
     refund = asked(harness, await paid(harness))
-    handle = await start(harness, refund)
-    harness.world.before[step] = handle.cancel
+    running = harness.client.get_workflow_handle(refund_workflow_id(refund.id))
+    harness.world.before[step] = running.cancel
 
-    assert_given_back(harness, await handle.result())
+    assert_given_back(harness, await make(harness, refund))
 
 
 def losing(harness: SagaHarness, refund: Refund) -> list[RefundRequest]:
@@ -184,14 +190,13 @@ async def test_a_refusal_after_a_lost_response_ends_no_refund(harness: SagaHarne
     """The first request may still be carried out."""
     refund = asked(harness, await paid(harness), "150.00")
     on_its_way = losing(harness, refund)
-    handle = await start(harness, refund)
 
     async def arrive() -> None:
         harness.world.refunds.extend(on_its_way)
 
     harness.world.before["can_still_refund"] = harness.world.times(1, arrive)
 
-    assert_given_back(harness, await handle.result())
+    assert_given_back(harness, await make(harness, refund))
 
 
 async def test_refusal_in_a_later_round_ends_no_refund(harness: SagaHarness) -> None:
