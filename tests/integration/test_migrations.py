@@ -159,13 +159,16 @@ async def test_an_index_waits_for_writers_as_long_as_it_takes(
 ) -> None:
     """Nothing waits for the index meanwhile, so it needs no time limit."""
     await fill(url, ROWS)
-    async with other.transaction():
-        await other.execute("UPDATE bc_payment.payments SET simulated_response = ''")
+    writer = await asyncpg.connect(url)
+    async with writer.transaction():
+        await writer.execute("UPDATE bc_payment.payments SET simulated_response = ''")
         building = asyncio.create_task(migrate(url, "0003"))
+        await eventually("it waits for the writer", lambda: other.fetchval(IS_WAITING))
         beyond = asyncio.get_running_loop().time() + 2 * LOCK_TIMEOUT_SECONDS
         await eventually("it waits longer than for a lock", lambda: is_later(beyond))
         assert await other.fetchval(IS_WAITING)
     await building
+    await writer.close()
 
     assert caplog.text.count("a table is in use") == 0
 
