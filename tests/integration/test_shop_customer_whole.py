@@ -10,6 +10,7 @@ from playwright.async_api import Browser, expect
 
 from tests.integration.test_operator_view import details_of
 from tests.integration.test_shop_customer import AT_BANK, HOSTED, WAITS, assert_back, place
+from tests.integration.test_timeline import timeline_of
 from tests.support.shop_page import ShopPage
 from tests.support.stripe_system import AtStripe, at_stripe, attempts, customer, ended
 from tests.support.system import System
@@ -72,7 +73,7 @@ async def test_a_waiting_payment_is_cancelled_by_its_customer(
     [row] = await system.rows(order)
     details = await details_of(system, order)
     assert f"has time until {row['waits_until']:%Y-%m-%d %H:%M:%S} UTC" in details
-    timeline = (await system.get(f"/payments/{row['id']}/timeline")).body["timeline"]
+    timeline = await timeline_of(system, row["id"])
     assert "payment waits for its customer" in [each["event"] for each in timeline]
     assert "/c/pay/" not in details + str(timeline)
 
