@@ -7,6 +7,7 @@ import pytest
 
 from domain import exact_json
 from tests.support.system import Answer, System, an_unknown_order
+from tests.support.waiting import eventually
 
 ORDER = "3f2b8c1e-6a0d-4a57-9c55-0f0e5d8b7a10"
 CUSTOMER = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
@@ -120,12 +121,16 @@ async def test_health_is_answered(system: System) -> None:
 
 
 async def test_readiness_names_every_dependency(system: System) -> None:
-    answer = await system.get("/ready")
-
     names = {"postgresql", "temporal", "searchAttributes", "redis", "kafka"}
     names |= {"ordering", "inventory", "gateway"}
+
+    async def are_up() -> Answer | None:
+        answer = await system.get("/ready")
+        return answer if answer.body["dependencies"] == dict.fromkeys(names, "up") else None
+
+    answer = await eventually("exactly these are up", are_up)
+
     assert (answer.status, answer.body["status"]) == (200, "ready")
-    assert answer.body["dependencies"] == dict.fromkeys(names, "up")
 
 
 async def test_the_web_front_end_may_call(system: System) -> None:

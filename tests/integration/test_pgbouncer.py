@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from uuid import uuid4
 
 import asyncpg
@@ -99,7 +100,11 @@ async def test_an_api_behind_pgbouncer_makes_payments(system: System, url: str) 
     async with another_api(system, database_url=url) as replica:
         answer = await replica.pay(await replica.an_order(), key="key")
         assert answer.payment["status"] == PaymentStatus.SUCCEEDED
-        assert (await replica.get("/ready")).status == 200
+
+        async def is_ready() -> bool:
+            return (await replica.get("/ready")).status == HTTPStatus.OK
+
+        await eventually("the API is ready", is_ready)
 
 
 async def test_migrations_do_not_use_pgbouncer(url: str) -> None:
