@@ -1,12 +1,21 @@
 """Fixtures: a harness of payments on Temporal's time-skipping server, for each test a new one."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from temporalio.client import Client
 
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import server_time, time_skipping
+from workflows import order_check, steps
+
+
+@pytest.fixture(autouse=True)
+def patient_workflows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, too, a local try succeeds, and a quick payment reads its order once."""
+    monkeypatch.setattr(steps, "LOCAL_TRY", timedelta(seconds=9))
+    monkeypatch.setattr(order_check, "VERIFIED_FOR", timedelta(seconds=10))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from tests.support.builders import HOUR, an_order
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import time_skipping
 from workflows import step_policy, steps, worker
-from workflows.policies import STEPS
+from workflows.policies import LOCAL_TRY, STEPS
 from workflows.queues import LIMITS
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.start import start_refund
@@ -32,7 +32,7 @@ LOCAL_FIRST = {step.__name__ for step, policy in STEPS.items() if policy.local_f
 LOCAL_FIRST |= {"record_succeeded", TOPIC_SUCCEEDED}
 SECONDS = 20
 PATIENT = {
-    step: replace(policy, start_to_close=HOUR, schedule_to_close=2 * HOUR)
+    step: replace(policy, start_to_close=HOUR, schedule_to_close=2 * HOUR, heartbeat=None)
     for step, policy in STEPS.items()
 }
 """Steps with a longer time limit than the test has, so that a hanging try keeps its place."""
@@ -55,6 +55,7 @@ async def narrow_harness(
     is given up.
     """
     monkeypatch.setattr(steps, "STEPS", PATIENT)
+    monkeypatch.setattr(steps, "LOCAL_TRY", LOCAL_TRY)
     monkeypatch.setattr(worker, "LIMITS", dict.fromkeys(LIMITS, LIMIT))
     slots = {"max_concurrent_workflow_tasks": HANGING}
     async with idle_harness.worker(graceful_shutdown_timeout=timedelta(0), **slots):
