@@ -5,9 +5,13 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from temporalio.worker import _workflow
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+settings.register_profile("tests", deadline=None)  # else 200 ms, which a busy machine exceeds
+settings.load_profile("tests")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]

@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import exact_json
@@ -59,7 +59,6 @@ def test_a_decimal_is_written_with_its_digits(number: str) -> None:
     assert exact_json.dumps({"amount": Decimal(number)}) == f'{{"amount":{number}}}'.encode()
 
 
-@settings(deadline=None)
 @given(st.decimals(min_value=-(10**20), max_value=10**20, places=4))
 def test_every_decimal_survives_the_round_trip(number: Decimal) -> None:
     assert Decimal(exact_json.loads(exact_json.dumps(number))) == number

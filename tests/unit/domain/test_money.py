@@ -1,7 +1,7 @@
 """Money is exact: what is read is what is written, and unclear amounts are refused."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -98,7 +98,6 @@ def test_plain_decimals_are_read_and_written_exactly(
     assert str(money) == written
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(EXPONENTS)), st.integers(1, MAX_MINOR_UNITS))
 def test_every_amount_survives_the_round_trip(currency: str, minor_units: int) -> None:
     money = Money(minor_units=minor_units, currency=currency)
