@@ -9,8 +9,11 @@ from tests.support.repository import ROOT
 TESTS = """
 import asyncio
 
+import pytest
+
 at_work = []
 
+@pytest.mark.timeout(1, func_only=True)
 async def test_that_takes_too_long():
     try:
         at_work.append(True)
@@ -26,7 +29,7 @@ async def test_that_comes_next():
 def test_a_test_that_ran_out_of_time_has_ended(tmp_path: Path) -> None:
     (tmp_path / "test_both.py").write_text(TESTS)
     plugins = ("-p", "tests.conftest", "-p", "no:randomly", "-p", "no:cacheprovider")
-    options = ("-c", str(ROOT / "pyproject.toml"), "--timeout", "1", *plugins)
+    options = ("-c", str(ROOT / "pyproject.toml"), *plugins)
 
     ran = subprocess.run(  # noqa: S603 (our own command)
         (sys.executable, "-m", "pytest", *options, str(tmp_path)),
