@@ -60,7 +60,7 @@ async def sending(double: Double, endpoint: Endpoint) -> AsyncIterator[Deliverie
 async def until_sent(double: Double, deliveries: Deliveries) -> None:
     """Send until nothing is left to send."""
     unsent = double.http._transport.app.state.stripe.account.outbox.unsent  # type: ignore[attr-defined]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while unsent:
             deliveries.begin_due()
             await asyncio.sleep(0.01)

@@ -6,7 +6,7 @@ The official client checks the signatures.
 import asyncio
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from devstack.neighbours.stripe import app
-from devstack.neighbours.stripe.deliveries import signature
+from devstack.neighbours.stripe.deliveries import REORDERED_BY, signature
 from tests.unit.devstack.neighbours import Start
 from tests.unit.devstack.stripe_double import Double
 from tests.unit.devstack.stripe_endpoint import (
@@ -26,6 +26,8 @@ from tests.unit.devstack.stripe_endpoint import (
     sent_to,
     until_sent,
 )
+
+LATER = "devstack.neighbours.stripe.deliveries.REORDERED_BY"
 
 
 @pytest.fixture
@@ -87,12 +89,19 @@ async def test_an_event_may_be_lost_or_come_twice(
     assert len({each.id for each in endpoint.verified()}) == different
 
 
-async def test_an_event_may_be_overtaken(double: Double) -> None:
+async def test_an_event_may_be_overtaken(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LATER, 1000 * REORDERED_BY)
     await double.put("/settings/order", events={"reorder": 1})
     await double.create()
     await double.create(metadata={"order_id": "other"})
+    endpoint = Endpoint()
 
-    endpoint = await sent_to(double, Endpoint())
+    async with sending(double, endpoint) as deliveries:
+        deliveries.begin_due()
+        while not endpoint.received:  # noqa: ASYNC110 - it has no event to wait for
+            await asyncio.sleep(0.01)
+        monkeypatch.setattr(LATER, timedelta(0))
+        await until_sent(double, deliveries)
 
     orders = [each.data.object.metadata.to_dict()["order_id"] for each in endpoint.verified()]
     assert orders == ["other", "order"]
