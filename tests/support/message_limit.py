@@ -7,9 +7,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.support.system import System
+from tests.support.waiting import eventually
 
+SETTING = "max.message.bytes"
+"""A topic's setting: the largest size of a record."""
 DEFAULT_MESSAGE_BYTES = 1_048_588
-"""The default of a topic's setting `max.message.bytes`, the largest size of a record."""
 
 
 @asynccontextmanager
@@ -27,5 +29,14 @@ async def largest_message(system: System, topic: str, size: int) -> AsyncIterato
 
 
 async def _set_largest_message(admin: AIOKafkaAdminClient, topic: str, size: int) -> None:
-    change = {"max.message.bytes": str(size)}
+    """Change the setting, and wait until the broker has it: it gets it from the controller."""
+    change = {SETTING: str(size)}
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=change)])
+    asked = ConfigResource(ConfigResourceType.TOPIC, topic, configs={SETTING: None})
+
+    async def has_it() -> bool:
+        [answer] = await admin.describe_configs([asked])
+        [[*_, settings]] = answer.resources
+        return [value for _, value, *_ in settings] == [str(size)]
+
+    await eventually("the broker has the setting", has_it)
