@@ -12,19 +12,21 @@ from tests.support.waiting import eventually
 
 BOUND = 8
 """Seconds after which a caller must know that payments are not accepted."""
+LONG = 60
+"""Seconds in which a server starts again, also on a busy machine."""
 
 
 async def test_short_outages_of_all_neighbours_cost_only_time(system: System) -> None:
     order = await system.an_order()
     seat = await system.a_seat(order)
-    async with system.without("gateway"):
-        async with system.without("ordering", "inventory"):
-            paying = asyncio.create_task(system.pay(order, reservationId=seat))
-            await system.until_retried(order, "fetch_order")
-            await system.until_retried(order, "fetch_reservation")
-        await system.until_retried(order, "charge")
-
-    answer = await paying
+    async with another_api(system, payment_wait_seconds=LONG) as patient:
+        async with system.without("gateway"):
+            async with system.without("ordering", "inventory"):
+                paying = asyncio.create_task(patient.pay(order, reservationId=seat))
+                await system.until_retried(order, "fetch_order")
+                await system.until_retried(order, "fetch_reservation")
+            await system.until_retried(order, "charge")
+        answer = await paying
 
     assert answer.status == 200
     await assert_agreement(system, order, answer)
@@ -85,14 +87,14 @@ async def test_without_postgresql_nothing_is_accepted(system: System) -> None:
 
 async def test_postgresql_killed_during_the_charge_delays_the_record(system: System) -> None:
     order = await system.an_order()
-    async with AsyncExitStack() as outage:
-        async with system.gateway(holdsResponses=True):
-            paying = asyncio.create_task(system.pay(order))
-            await system.until_captured(order)
-            await outage.enter_async_context(system.without("postgres", killed=True))
-        await system.until_retried(order, "record_succeeded")
-
-    answer = await paying
+    async with another_api(system, payment_wait_seconds=LONG) as patient:
+        async with AsyncExitStack() as outage:
+            async with system.gateway(holdsResponses=True):
+                paying = asyncio.create_task(patient.pay(order))
+                await system.until_captured(order)
+                await outage.enter_async_context(system.without("postgres", killed=True))
+            await system.until_retried(order, "record_succeeded")
+        answer = await paying
 
     assert answer.status == 200
     await assert_agreement(system, order, answer)

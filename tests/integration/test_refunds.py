@@ -12,6 +12,7 @@ import pytest
 from audit.invariants import violations
 from domain.names import TOPIC_REFUNDED, TOPIC_SUCCEEDED
 from tests.support.agreement import books_of
+from tests.support.replica import another_api
 from tests.support.system import Order, System
 from tests.support.waiting import eventually
 
@@ -90,14 +91,16 @@ async def test_refund_that_is_repeated_is_made_once(system: System) -> None:
 
 async def test_refund_waits_for_the_gateway(system: System) -> None:
     order, payment_id = await paid(system)
-    async with system.without("gateway", killed=True):
-        making = asyncio.create_task(system.refund(payment_id, "1.00", "key"))
-        recorded = "SELECT status FROM bc_payment.refunds WHERE payment_id = $1"
-        await eventually(
-            "the refund is recorded", lambda: system.database.fetchval(recorded, payment_id)
-        )
+    async with another_api(system, payment_wait_seconds=60) as patient:
+        async with system.without("gateway", killed=True):
+            making = asyncio.create_task(patient.refund(payment_id, "1.00", "key"))
+            recorded = "SELECT status FROM bc_payment.refunds WHERE payment_id = $1"
+            await eventually(
+                "the refund is recorded", lambda: system.database.fetchval(recorded, payment_id)
+            )
+        made = await making
 
-    assert (await making).status == 201
+    assert made.status == 201
     await assert_kept(system, order, "149.00")
 
 
