@@ -22,6 +22,7 @@ async def test_an_order_is_paid_and_its_steps_are_listed(
     await expect(shop_page.page).to_have_title(re.compile("Paid . Ticket shop"))
     await expect(shop_page.page.get_by_role("definition").first).to_have_text("150.00 USD")
     await expect(shop_page.page.get_by_text("No further steps are expected.")).to_be_visible()
+    await shop_page.until_listed("Workflow completed")
     row = await assert_only_payment_agreed(system, await shop_page.ordered())
     assert (row["status"], row["amount_minor"]) == ("succeeded", 15000)
     steps = await shop_page.listed_steps()
@@ -40,7 +41,7 @@ async def test_steps_arrive_while_the_payment_is_made(shop_page: ShopPage, syste
         await expect(shop_page.trouble).to_have_text("Not heard from just now: Gateway.")
 
     await expect(shop_page.state).to_have_text("Paid")
-    await expect(shop_page.steps.filter(has_text="Workflow completed")).to_be_visible()
+    await shop_page.until_listed("Workflow completed")
     await expect(shop_page.trouble).to_be_hidden()
 
 

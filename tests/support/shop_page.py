@@ -10,6 +10,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Playwright, Request, expect
 
 from tests.support.system import Order, System, an_unknown_order
+from tests.support.waiting import eventually
 
 _TIMEOUT_MS = 20_000
 """How long to wait for an element of a page. Chosen, not measured."""
@@ -71,6 +72,20 @@ class ShopPage:
         """The steps that are listed, without their times and details."""
         rows = await self.steps.all_inner_texts()
         return [" ".join(row.split("\n")[1:3]) for row in rows]
+
+    async def until_listed(self, step: str) -> None:
+        """Wait for the step. The page itself stops looking when no steps came for some seconds."""
+        listed = self.steps.filter(has_text=step)
+        has_stopped = self.page.get_by_text("No further steps are expected.")
+
+        async def is_listed() -> bool:
+            await expect(listed.or_(has_stopped).first).to_be_visible()
+            if await listed.is_visible():
+                return True
+            await self.page.reload()
+            return False
+
+        await eventually(f"the step {step} is listed", is_listed)
 
     async def ordered(self) -> Order:
         """The order of the payment on the page, as Ordering has it."""
