@@ -58,8 +58,8 @@ async def assert_only_payment_agreed(system: System, order: Order) -> Row:
 async def books_of(system: System, order: Order) -> Books:
     """The order's books as the audit reads them.
 
-    Waits until no run of the order is shown as running: Temporal's list of workflows is updated
-    some tenths of a second later.
+    Waits until runs of the order are shown, and none as running: Temporal's list of workflows is
+    updated some tenths of a second later.
     """
     async with open_sources(settings_of(system.stack)) as sources:
 
@@ -67,7 +67,8 @@ async def books_of(system: System, order: Order) -> Books:
             since = datetime.now(UTC) - HOUR
             books = {each.order_id: each async for each in read_books(sources, since)}
             mine = books[UUID(order.id)]
-            return None if any(run.status == RUNNING for run in mine.runs) else mine
+            is_ended = mine.runs and not any(run.status == RUNNING for run in mine.runs)
+            return mine if is_ended else None
 
         return await eventually(f"the runs of {order.id} are shown as ended", read)
 
