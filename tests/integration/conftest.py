@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import httpx
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from db import engine as engines
 from db.engine import create_engine
 from db.payments import PaymentStore
 from db.refunds import RefundStore
@@ -28,6 +29,15 @@ from tests.support.system import System
 from tests.support.topics import Topics, following
 
 PATIENCE = 60
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_engines() -> Iterator[None]:
+    """Let a statement of this process take as long as a busy machine needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "CONNECT_TIMEOUT_SECONDS", 30)
+        patch.setattr(engines, "STATEMENT_TIMEOUT_SECONDS", 30)
+        yield
 
 
 @pytest.fixture(scope="session")
