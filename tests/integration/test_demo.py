@@ -2,11 +2,18 @@
 
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
+from devstack.demo import demonstration
 from devstack.demo.demonstration import SCENARIOS, run
 from tests.support.stacks import another_server
 from tests.support.system import System
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demonstration, "_AGREE_TIMEOUT_SECONDS", 60)
 
 
 async def test_all_five_systems_record_what_the_demonstration_expects(system: System) -> None:
