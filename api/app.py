@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from api.dependencies import Resources
 from api.documentation import HEADERS, operation_id, with_examples
 from api.errors import problem
-from api.middleware import CatchBugs, HeadAsGet, LowercasePaths, RequestIds
+from api.middleware import CatchBugs, HeadAsGet, LowercasePaths, RequestIds, RequestLog
 from api.payment_routes import payments
 from api.refund_routes import refunds
 from api.request_errors import RequestError, RequestErrorCode
@@ -73,6 +73,7 @@ def _bare_app(*, is_production: bool, **options: Any) -> FastAPI:
 
 def _add_middleware(app: FastAPI, cors_origins: tuple[str, ...]) -> None:
     """Add the middleware. What is added last gets a request first."""
+    app.add_middleware(RequestLog)
     app.add_middleware(LowercasePaths)
     app.add_middleware(CatchBugs)
     app.add_middleware(

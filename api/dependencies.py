@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Annotated, Any, cast
+from uuid import UUID
 
-from fastapi import Depends, Request
+import structlog
+from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import AfterValidator
 
 from api.admission import ConcurrencyLimit
 from api.identity import READ, REFUND, WRITE, Authenticator, Principal
@@ -18,6 +21,7 @@ from api.ports import PaymentList, RateLimit, Refunds
 from api.readiness import Readiness
 from api.refund import MakeRefund
 from api.request_errors import RequestError, RequestErrorCode
+from api.schemas import Id
 from api.timeline import Timeline
 from api.webhooks.ports import Webhooks
 from domain.errors import ErrorCode, PaymentError
@@ -70,6 +74,15 @@ BearerDep = Annotated[
     HTTPAuthorizationCredentials | None,
     Depends(HTTPBearer(auto_error=False, bearerFormat="JWT", description="If an issuer is set.")),
 ]
+
+
+def _in_log_lines(payment_id: UUID) -> UUID:
+    structlog.contextvars.bind_contextvars(payment_id=str(payment_id))
+    return payment_id
+
+
+PaymentId = Annotated[Id, AfterValidator(_in_log_lines), Path(alias="paymentId")]
+"""The id of the payment in the path. Every later log line of the request has it."""
 
 
 def caller_at(address: str) -> str:

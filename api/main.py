@@ -68,7 +68,7 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
     stack.push_async_callback(engine.dispose)
     redis = Redis.from_url(str(settings.redis_url))
     stack.push_async_callback(redis.aclose)
-    client = await temporal.connect(settings)
+    client = await temporal.connect(settings, runtime=temporal.runtime())
     payments, refunds = PaymentStore(engine, settings.reattempt_after), RefundStore(engine)
     wait = timedelta(seconds=settings.payment_wait_seconds)
     workflows = TemporalWorkflows(client, wait, settings.reservation_wait_seconds)

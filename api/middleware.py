@@ -1,6 +1,8 @@
-"""Middleware for every request: request ids, HEAD, paths in upper case, and 500 after a bug."""
+"""Middleware for every request: id, log line, HEAD, paths in upper case, and 500 after a bug."""
 
 import logging
+import time
+from http import HTTPStatus
 from uuid import UUID, uuid4
 
 import structlog
@@ -15,6 +17,7 @@ from api.schemas import Id
 
 log = logging.getLogger(__name__)
 
+QUIET_ROUTES = {"/health", "/ready"}
 _ID: TypeAdapter[UUID] = TypeAdapter(Id)
 
 
@@ -42,8 +45,11 @@ class RequestIds:
                 MutableHeaders(scope=message).update(headers)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
             await self._app({**scope, "state": state}, receive, send_with_headers)
+        finally:
+            structlog.contextvars.clear_contextvars()  # also the ids that the routes have bound
 
 
 def _uuid_or_new(text: str) -> str:
@@ -51,6 +57,37 @@ def _uuid_or_new(text: str) -> str:
         return str(_ID.validate_python(text))
     except ValidationError:
         return str(uuid4())
+
+
+class RequestLog:
+    """Logs each response with its route. The path and the query may hold secrets, such as a token.
+
+    Requests for the state of the service are logged at DEBUG: orchestrators send them all the time.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), HTTPStatus.INTERNAL_SERVER_ERROR.value
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            route = getattr(scope.get("route"), "path", None)
+            level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
+            seconds = round(time.perf_counter() - began, 4)
+            response = {"method": scope["method"], "route": route, "status": status}
+            log.log(level, "responded", extra={**response, "seconds": seconds})
 
 
 class HeadAsGet:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+import structlog
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from api.checkout import RefusedMemberError
@@ -12,6 +13,7 @@ from api.dependencies import (
     CancelPaymentDep,
     FindPaymentDep,
     Payer,
+    PaymentId,
     PaymentListDep,
     PayOrderDep,
     Reader,
@@ -33,7 +35,7 @@ from api.json_route import JsonRoute, json_response
 from api.next_action import WaitingEnvelope
 from api.pages import PaymentPage, PaymentQuery
 from api.pay import Outcome
-from api.schemas import Id, PaymentEnvelope, PaymentRequest
+from api.schemas import PaymentEnvelope, PaymentRequest
 from api.timeline import TimelineEnvelope
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
@@ -58,6 +60,7 @@ async def create_payment(
     body: PaymentRequest, request: Request, pay_order: PayOrderDep, caller: Payer
 ) -> Response:
     """Pay an order. Repeating the request never pays it twice."""
+    structlog.contextvars.bind_contextvars(order_id=str(body.order_id))
     if not caller.acts_for(body.customer_id):
         raise PaymentError(ErrorCode.CUSTOMER_MISMATCH, "The token belongs to another customer.")
     try:
@@ -70,6 +73,7 @@ async def create_payment(
         # Repeated after the gateway was changed: its payment is at the gateway before.
         return _response(request, held, asked_by=body.customer_id)
     outcome = await pay_order(instruction, idempotency_key(request))
+    structlog.contextvars.bind_contextvars(payment_id=str(outcome.payment.id))
     if not outcome.is_recorded:
         return json_response(PaymentEnvelope.of(outcome.payment, ACCEPTED), 202, RETRY_LATER)
     response = _response(request, outcome, asked_by=body.customer_id)
@@ -92,12 +96,12 @@ async def list_payments(
 
 
 @payments.get(
-    "/{paymentId}",
+    "/{paymentId}",  # noqa: FAST003 (PaymentId is this parameter)
     response_model=WaitingEnvelope,
     responses={**read_responses(), **failures(ErrorCode.PAYMENT_NOT_FOUND)},
 )
 async def get_payment(
-    payment_id: Annotated[Id, Path(alias="paymentId")], find_payment: FindPaymentDep, caller: Reader
+    payment_id: PaymentId, find_payment: FindPaymentDep, caller: Reader
 ) -> Response:
     """Read a payment. `success` says whether the payment has succeeded."""
     payment = await find_payment.cached(payment_id, caller)
@@ -107,12 +111,12 @@ async def get_payment(
 
 
 @payments.get(
-    "/{paymentId}/timeline",
+    "/{paymentId}/timeline",  # noqa: FAST003 (PaymentId is this parameter)
     response_model=TimelineEnvelope,
     responses={**read_responses(), **failures(ErrorCode.PAYMENT_NOT_FOUND)},
 )
 async def get_timeline(
-    payment_id: Annotated[Id, Path(alias="paymentId")],
+    payment_id: PaymentId,
     find_payment: FindPaymentDep,
     refunds: RefundsDep,
     timeline: TimelineDep,
@@ -132,7 +136,7 @@ async def get_timeline(
 
 
 @payments.post(
-    "/{paymentId}/cancel",
+    "/{paymentId}/cancel",  # noqa: FAST003 (PaymentId is this parameter)
     status_code=202,
     response_model=PaymentEnvelope,
     responses={
@@ -141,7 +145,7 @@ async def get_timeline(
     },
 )
 async def cancel_payment(
-    payment_id: Annotated[Id, Path(alias="paymentId")],
+    payment_id: PaymentId,
     find_payment: FindPaymentDep,
     cancel: CancelPaymentDep,
     caller: Payer,

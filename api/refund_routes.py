@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from api.dependencies import (
     FindPaymentDep,
     MakeRefundDep,
+    PaymentId,
     Reader,
     Refunder,
     RefundsDep,
@@ -37,7 +38,6 @@ STILL_RUNNING = "The refund is still being made. Read it at the address in Locat
 FULL_REFUND = RefundRequest()
 
 refunds = APIRouter(prefix="/payments/{paymentId}/refunds", tags=["refunds"], route_class=JsonRoute)
-PaymentId = Annotated[Id, Path(alias="paymentId")]
 
 
 @refunds.post(

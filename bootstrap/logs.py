@@ -4,18 +4,27 @@ import logging.config
 from typing import Any
 
 import structlog
+from temporalio import activity, workflow
 
 QUIET = {"aiokafka": "CRITICAL", "httpx": "WARNING", "httpcore": "WARNING", "alembic": "WARNING"}
 """Lowest log levels of libraries that log every request or every failed connection. No failure is
 lost: they also raise an exception."""
 
+CORE = logging.getLogger("temporalio.core")
+"""Logs the lines of the core of Temporal's SDK, which is not written in Python."""
+CORE_FIELDS = ("workflow_id", "run_id", "activity_id", "task_queue", "error")
+"""What we log of such a line, besides its text. Its other fields may contain payloads."""
+
 
 def configure(level: str) -> None:
+    """Log to stderr. The lowest level is `level`, except for the libraries in QUIET."""
+    workflow.logger.workflow_info_on_message = False  # the line has it as fields
+    activity.logger.activity_info_on_message = False
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {"json": {"()": _formatter}},
+            "formatters": {"json": {"()": formatter}},
             "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"level": level, "handlers": ["out"]},
             "loggers": {name: {"level": quiet} for name, quiet in QUIET.items()},
@@ -23,12 +32,14 @@ def configure(level: str) -> None:
     )
 
 
-def _formatter() -> structlog.stdlib.ProcessorFormatter:
+def formatter() -> structlog.stdlib.ProcessorFormatter:
+    """Makes a line of a log record: a JSON object with the ids that are bound at the time."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _add_core_fields,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
@@ -39,3 +50,10 @@ def _formatter() -> structlog.stdlib.ProcessorFormatter:
             structlog.processors.JSONRenderer(),
         ],
     )
+
+
+def _add_core_fields(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    core = line.pop("temporal_log", None)
+    if core is not None:
+        line |= {name: core.fields[name] for name in CORE_FIELDS if name in core.fields}
+    return line

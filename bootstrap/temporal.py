@@ -3,13 +3,23 @@
 import asyncio
 import logging
 from datetime import timedelta
+from functools import cache
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 from temporalio.service import GrpcCompression, RetryConfig, RPCError
 
+from bootstrap import logs
+from bootstrap.log_ids import LogIds
 from bootstrap.settings import Settings
 
 CONNECT_PATIENCE = timedelta(seconds=60)
@@ -19,20 +29,42 @@ RETRY_PAUSE_SECONDS = 0.2
 RPC_RETRY_MILLIS = 3000
 """How long the SDK tries a request to Temporal again. Chosen, not measured."""
 
+LEVELS = TelemetryFilter(core_level="WARN", other_level="ERROR")
+"""The lowest levels of the lines that the SDK's core logs: its defaults."""
+
 log = logging.getLogger(__name__)
 
 
-async def connect(settings: Settings, *, patience: timedelta = CONNECT_PATIENCE) -> Client:
+@cache
+def runtime() -> Runtime:
+    """The runtime of the API and of the worker, one for each process.
+
+    The SDK's core, which is not written in Python, logs through our logger. Its threads call into
+    Python for that: a process with this runtime must end as `bootstrap.process.run` does it.
+    """
+    forwarding = LogForwardingConfig(
+        logs.CORE,
+        append_target_to_name=False,
+        prepend_target_on_message=False,
+        append_log_fields_to_message=False,
+    )
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(LEVELS, forwarding)))
+
+
+async def connect(
+    settings: Settings, *, patience: timedelta = CONNECT_PATIENCE, runtime: Runtime | None = None
+) -> Client:
     """A client for the configured namespace. Tries again while the server is still starting.
 
     If there is no connection within `patience`, ends the process with a message that says why.
+    Without `runtime`, the core of the SDK logs to stderr in its own format.
     """
     profile = _profile(settings)
     deadline = asyncio.get_running_loop().time() + patience.total_seconds()
     logged = ""
     while True:
         try:
-            return await _connect(profile)
+            return await _connect(profile, runtime)
         except (RuntimeError, RPCError) as error:
             why = f"Temporal at {settings.temporal_address} cannot be used ({error})."
         # Also before the exit: the SDK's thread that has just failed must end before Python does.
@@ -61,10 +93,12 @@ def _profile(settings: Settings) -> ClientConnectConfig:
     }
 
 
-async def _connect(profile: ClientConnectConfig) -> Client:
+async def _connect(profile: ClientConnectConfig, runtime: Runtime | None) -> Client:
     client = await Client.connect(
         **profile,
         data_converter=pydantic_data_converter,
+        interceptors=[LogIds()],
+        runtime=runtime,
         grpc_compression=GrpcCompression.NONE,
         retry_config=RetryConfig(max_elapsed_time_millis=RPC_RETRY_MILLIS),
     )

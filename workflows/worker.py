@@ -155,7 +155,7 @@ async def main() -> None:
     settings = read_settings()
     logs.configure(settings.log_level)
     async with AsyncExitStack() as stack:
-        client = await temporal.connect(settings)
+        client = await temporal.connect(settings, runtime=temporal.runtime())
         worker = build_worker(client, await _activities(settings, client, stack))
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+import structlog
 from pydantic import SecretStr
 
 from api.ports import Payments, Refunds
@@ -90,6 +91,7 @@ class StripeWebhook:
         order_id = names.parsed_id(metadata.get("order_id", ""))
         if payment_id is None or order_id is None:
             return Outcome.NOT_OURS
+        _log_with(payment_id, order_id)
         if await self.workflows.look_again(payment_id, order_id):
             return Outcome.SIGNALLED
         payment = await self.payments.find(payment_id)
@@ -108,6 +110,7 @@ class StripeWebhook:
         payment = await self.payments.find(payment_id)
         if payment is None:
             return Outcome.NO_PAYMENT
+        _log_with(payment.id, payment.order_id)
         if await self.workflows.look_again(payment.id, payment.order_id):
             return Outcome.SIGNALLED
         return await self._follow_not_running(event, subject, payment)
@@ -135,6 +138,7 @@ class StripeWebhook:
         refund = await self.refunds.find(refund_id)
         if refund is None or not refund.may_fail_later:
             return Outcome.NOTHING
+        _log_with(refund.payment_id, refund.order_id)
         await self.workflows.watch_refund(refund)
         return Outcome.RESUMED
 
@@ -158,6 +162,10 @@ class StripeWebhook:
             )
         )
         return Outcome.STRAY
+
+
+def _log_with(payment_id: UUID, order_id: UUID) -> None:
+    structlog.contextvars.bind_contextvars(payment_id=str(payment_id), order_id=str(order_id))
 
 
 def _counts(payment: Payment, attempt: str) -> bool:

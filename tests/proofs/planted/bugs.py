@@ -50,6 +50,8 @@ SHOP_CUSTOMER = "tests/integration/test_shop_customer.py"
 MAKING_REFUNDS = "tests/unit/activities/test_making_refunds.py"
 TOLERANT_READING = "tests/unit/activities/test_tolerant_reading.py"
 QUEUES = "tests/unit/workflows/test_queues.py"
+LOG_IDS = "tests/workflow/test_log_ids.py"
+REQUEST_LOG = "tests/unit/api/test_request_log.py"
 QUEUES_AT_WORK = "tests/workflow/test_queues.py"
 KAFKA = "tests/unit/activities/test_kafka.py"
 KAFKA_PRODUCER = "tests/unit/activities/test_kafka_producer.py"
@@ -5205,6 +5207,59 @@ CUSTOMERS = (
     ),
 )
 
+LOGGING = (
+    Bug(
+        "the worker does not know which request it works for",
+        "bootstrap/log_ids.py",
+        "input.headers = {**input.headers, HEADER: _payload({REQUEST_ID: request_id})}",
+        "pass",
+        LOG_IDS,
+    ),
+    Bug(
+        "steps do not log whose they are",
+        "bootstrap/log_ids.py",
+        "self._steps.header = {HEADER: _payload(ids)} if ids else {}",
+        "pass",
+        LOG_IDS,
+    ),
+    Bug(
+        "tries inside the workflow task do not log whose they are",
+        "bootstrap/log_ids.py",
+        "        input.headers = {**input.headers, **self.header}\n"
+        "        return self.next.start_local_activity(input)",
+        "        return self.next.start_local_activity(input)",
+        LOG_IDS,
+    ),
+    Bug(
+        "a replayed ending is logged again",
+        "bootstrap/log_ids.py",
+        "workflow.logger.info(",
+        "structlog.get_logger().info(",
+        LOG_IDS,
+    ),
+    Bug(
+        "the core's fields are logged with payloads",
+        "bootstrap/logs.py",
+        "{name: core.fields[name] for name in CORE_FIELDS if name in core.fields}",
+        "core.fields",
+        "tests/unit/bootstrap/test_logs.py",
+    ),
+    Bug(
+        "the path of a request is logged",
+        "api/middleware.py",
+        'route = getattr(scope.get("route"), "path", None)',
+        'route = scope["path"]',
+        REQUEST_LOG,
+    ),
+    Bug(
+        "ids of a request stay for the next one",
+        "api/middleware.py",
+        "structlog.contextvars.clear_contextvars()",
+        "pass",
+        "tests/unit/api/test_app.py",
+    ),
+)
+
 BUGS = (
     *DOMAIN,
     *WORKFLOWS,
@@ -5223,4 +5278,5 @@ BUGS = (
     *GROWING,
     *WAITING,
     *CUSTOMERS,
+    *LOGGING,
 )

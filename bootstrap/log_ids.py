@@ -1,0 +1,125 @@
+"""The ids of payment, order and request in the log lines of workflows and steps.
+
+A client sends the id of its request in a header of the workflow that it starts. A worker takes the
+other ids from the argument of the workflow, and sends all of them in a header of each step. Headers
+are part of the history; they are not compared when a history is replayed.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from temporalio import activity, workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Interceptor as ClientInterceptor
+from temporalio.client import OutboundInterceptor, StartWorkflowInput, WorkflowHandle
+from temporalio.converter import PayloadConverter
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    ExecuteWorkflowInput,
+    StartActivityInput,
+    StartLocalActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+from temporalio.worker import Interceptor as WorkerInterceptor
+
+HEADER = "log-ids"
+REQUEST_ID = "request_id"
+OF_ARGUMENTS = ("payment_id", "order_id")
+"""The fields of a workflow's argument that are ids in the logs."""
+
+
+class LogIds(ClientInterceptor, WorkerInterceptor):
+    """Binds the ids as context variables of structlog. Workers get it from their client."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002
+        return _Starts(next)
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        return _Tries(next)
+
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: A002, ARG002
+    ) -> type[WorkflowInboundInterceptor]:
+        return _Runs
+
+
+class _Starts(OutboundInterceptor):
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002
+        request_id = structlog.contextvars.get_contextvars().get(REQUEST_ID)
+        if request_id is not None:
+            input.headers = {**input.headers, HEADER: _payload({REQUEST_ID: request_id})}
+        return await self.next.start_workflow(input)
+
+
+class _Runs(WorkflowInboundInterceptor):
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        self._steps = _Steps(outbound)
+        self.next.init(self._steps)
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002
+        """Run the workflow, and log how its payment or refund has ended."""
+        ids = {**_read(input.headers), **_ids_of(input.args)}
+        self._steps.header = {HEADER: _payload(ids)} if ids else {}
+        structlog.contextvars.bind_contextvars(**ids)
+        result = await self.next.execute_workflow(input)
+        if status := getattr(result, "status", None):
+            _log_ending(status, getattr(result, "error_code", None))
+        return result
+
+
+class _Steps(WorkflowOutboundInterceptor):
+    header: Mapping[str, Payload] = {}
+
+    def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002
+        input.headers = {**input.headers, **self.header}
+        return self.next.start_activity(input)
+
+    def start_local_activity(
+        self,
+        input: StartLocalActivityInput,  # noqa: A002
+    ) -> workflow.ActivityHandle[Any]:
+        input.headers = {**input.headers, **self.header}
+        return self.next.start_local_activity(input)
+
+
+class _Tries(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        # Not reset at the end: the SDK logs the failure of a try afterwards, in the same task.
+        structlog.contextvars.bind_contextvars(**_read(input.headers), step=_step())
+        return await self.next.execute_activity(input)
+
+
+def _step() -> dict[str, Any]:
+    info = activity.info()
+    return {"name": info.activity_type, "attempt": info.attempt, "workflow_id": info.workflow_id}
+
+
+def _log_ending(status: str, error_code: str | None) -> None:
+    info = workflow.info()
+    seconds = (workflow.now() - info.start_time).total_seconds()
+    outcome = {"status": status, "error_code": error_code, "seconds": round(seconds, 3)}
+    workflow.logger.info("%s has ended", info.workflow_type, extra=outcome)
+
+
+def _ids_of(arguments: Iterable[Any]) -> dict[str, str]:
+    return {
+        name: str(value)
+        for argument in arguments
+        for name in OF_ARGUMENTS
+        if (value := getattr(argument, name, None)) is not None
+    }
+
+
+def _payload(ids: Mapping[str, str]) -> Payload:
+    return PayloadConverter.default.to_payload(dict(ids))
+
+
+def _read(headers: Mapping[str, Payload]) -> dict[str, str]:
+    if HEADER not in headers:
+        return {}
+    return PayloadConverter.default.from_payload(headers[HEADER], dict[str, str])
