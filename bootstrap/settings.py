@@ -94,9 +94,8 @@ class Settings(BaseSettings):
     )
     stripe_api_key: Annotated[SecretStr | None, AfterValidator(forms.stripe_key)] = Field(
         default=None,
-        description="Stripe's secret key, or a restricted one that may write PaymentIntents and "
-        "Refunds, and read Disputes if there are webhooks. Needed as long as a payment that began "
-        "there can be refunded.",
+        description="Stripe's secret key, or a restricted one with the permissions in the table of "
+        "docs/gateways.md. Needed as long as a payment that began there can be refunded.",
     )
     stripe_url: HttpUrl = Field(
         default=HttpUrl("https://api.stripe.com"), description="Stripe's API."
@@ -105,9 +104,10 @@ class Settings(BaseSettings):
         default=20,
         ge=1,
         le=100,
-        description="The most requests that one process sends to one of Stripe's endpoints. Stripe "
-        "takes 25 a second from the whole account: divide that by the number of your workers and "
-        "API processes.",
+        description="The most requests a second that one process sends to one of Stripe's "
+        "endpoints. Stripe takes 25 a second from the whole account, for each endpoint in live "
+        "mode, for all together in a sandbox: divide that by the number of your workers, API "
+        "processes and audits.",
     )
     stripe_webhook_secrets: Annotated[
         tuple[SecretStr, ...], NoDecode, BeforeValidator(forms.webhook_secrets)

@@ -40,6 +40,7 @@ PARAMETER = re.compile(r"^    (\w+): ", re.MULTILINE)
 
 OF_OTHERS = {
     "--build": "docker compose",
+    "--forward-to": "Stripe's CLI",
     "--rm": "docker compose",
     "--wait": "docker compose",
     "SSL_CERT_FILE": "Python's ssl",
