@@ -12,7 +12,7 @@ class DisputeActivities:
 
     @activity.defn
     async def find_dispute(self, dispute: Dispute) -> FoundDispute | None:
-        """How the dispute stands; None if it is not of a payment of ours.
+        """The state of the dispute; None if it is of no payment of ours.
 
         Raises PaymentError(GATEWAY_UNAVAILABLE).
         """

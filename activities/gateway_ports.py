@@ -99,5 +99,5 @@ class OpeningGateway(ChargingGateway, Protocol):
     """A gateway that finds a charge by its own id only (Stripe, PayPal)."""
 
     async def find_dispute(self, dispute: Dispute) -> FoundDispute | None:
-        """How the dispute stands; None if it is not of a payment of ours."""
+        """The state of the dispute; None if it is of no payment of ours."""
         ...

@@ -1,4 +1,4 @@
-"""The token of a card, with which the gateway's own page has replaced the card's number."""
+"""The token that the gateway's script has made for the card, so that we never see its number."""
 
 import re
 from typing import Annotated

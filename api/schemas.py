@@ -95,9 +95,9 @@ class PaymentRequest(BaseModel):
         PaymentToken,
         Field(
             repr=False,
-            description="The card, as the gateway's own page has named it. Needed where payments "
-            "are charged by a gateway that takes tokens, unless customers can give the card on "
-            "that gateway's page; otherwise it is ignored.",
+            description="The token that the gateway's script has made for the card. Needed where "
+            "payments are charged by a gateway that takes tokens, unless customers can give the "
+            "card on that gateway's page; otherwise it is ignored.",
         ),
     ] = None
 

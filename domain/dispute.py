@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Dispute(BaseModel):
-    """Which dispute an operator must look at. Nothing is known of its state."""
+    """The dispute that an operator must look at. It has no state: that is read at the gateway."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,7 +30,7 @@ class DisputeState(StrEnum):
 
 
 class FoundDispute(BaseModel):
-    """How a dispute of a payment of ours stands."""
+    """The state of a dispute, and the payment of ours that it is about."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -70,7 +70,7 @@ class ChargeRequest(BaseModel):
     reference: Annotated[str | None, left_out_if(None)] = None
     """The gateway's id of the attempt, if the gateway opens and the attempt is open."""
     token: str | None = Field(default=None, exclude=True, repr=False)
-    """The card, as the gateway's own page has named it. It is never written anywhere."""
+    """The token that the gateway's script has made for the card. It is never written anywhere."""
     customer_action: Annotated[CustomerAction | None, left_out_if(None)] = None
     """How the payment may wait for its customer; None if a bank that asks is a decline."""
     page_until: Annotated[datetime | None, left_out_if(None)] = None

@@ -57,8 +57,8 @@ class PaymentInstruction(BaseModel):
     gateway: Annotated[str, left_out_if(GatewayName.SIMULATOR)] = GatewayName.SIMULATOR
     """A name in `domain.gateways.TERMS`."""
     token: Annotated[str | None, left_out_if(None)] = Field(default=None, repr=False)
-    """The card, as the gateway's own page has named it. It is recorded nowhere but in the input of
-    the workflow, so a run that is started without its caller has none."""
+    """The token that the gateway's script has made for the card. It is recorded only in the input
+    of the workflow, so a run that is started without its caller has none."""
     customer_action: Annotated[CustomerAction | None, left_out_if(None)] = None
     """How the payment may wait for its customer. Not recorded either: see `token`."""
 

@@ -33,7 +33,7 @@ def refund_workflow_id(refund_id: UUID) -> str:
 
 
 def refund_watch_id(refund_id: UUID) -> str:
-    """The id of the workflow that looks whether a refund fails after it has succeeded."""
+    """The id of the workflow that checks whether a refund fails after it has succeeded."""
     return f"watched-refund-{refund_id}"
 
 

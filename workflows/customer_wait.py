@@ -22,8 +22,8 @@ CAPTURE_TIME = timedelta(seconds=15)
 """How long before its reservation expires a payment stops waiting: enough to verify the order again
 and to capture. Chosen, not measured."""
 LAST_LOOK_TIME = timedelta(seconds=10)
-"""Time limit of the look at the end of the wait. What it finds counts as done in time. Chosen, not
-measured."""
+"""Time limit of the look at the end of the wait. A customer who has acted by then is in time.
+Chosen, not measured."""
 STEP = "customer"
 
 

@@ -21,11 +21,11 @@ GONE = ENDED - {ChargeState.CAPTURED}
 
 @workflow.defn
 class StrayAttemptWorkflow:
-    """Ends when nothing of the attempt is held or taken, or if its payment counts it.
+    """Ends when the attempt holds no money, or if the payment has succeeded by this attempt.
 
-    If the gateway has the money, it is refunded, and operators see this workflow until they cancel
-    it: a person must find out why it was there. Most events are about what the payment itself has
-    undone; then nothing is shown.
+    If the gateway has taken money, it is refunded, and operators see this workflow until they
+    cancel it: a person must find out why it was taken. Most events come after the payment itself
+    has undone the attempt. Then nothing is shown.
     """
 
     @workflow.init

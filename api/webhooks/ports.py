@@ -15,7 +15,7 @@ class RefusedWebhookError(Exception):
 
 
 class ForgedWebhookError(RefusedWebhookError):
-    """The signature is missing, wrong, or too old or too new."""
+    """The signature is missing or wrong, or its time is too far from that of our clock."""
 
 
 class SentHeaders(Protocol):

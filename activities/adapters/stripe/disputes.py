@@ -30,7 +30,7 @@ class StripeDisputes:
         self._reader = reader
 
     async def find(self, dispute: Dispute) -> FoundDispute | None:
-        """How the dispute stands; None if it is not of a payment of ours.
+        """The state of the dispute; None if it is of no payment of ours.
 
         Raises PaymentError(GATEWAY_UNAVAILABLE).
         """
