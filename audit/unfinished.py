@@ -17,10 +17,11 @@ def leave_out_young(books: Books, until: datetime, unfinished: AbstractSet[UUID]
     Young means: created or ended at `until` or later, or ended while the books were read.
     `unfinished` has the ids of those that had not ended when the audit began to read. An old
     payment that has not ended stays in the books, even if the customer pays the order again. A
-    refund that is pending at its gateway, which may take days, is left out with running workflows.
+    payment that waits for its customer, and a refund that is pending at its gateway, are left out
+    with running workflows.
     """
-    waits = any(each.is_pending_at_gateway for each in books.refunds)
     subjects: list[Payment | Refund] = [*books.payments, *books.refunds]
+    waits = any(_waits(each, until) for each in subjects)
     young = {
         each.id
         for each in subjects
@@ -50,9 +51,16 @@ def is_unfinished(each: Payment | Refund) -> bool:
 
 
 def _is_young(each: Payment | Refund, until: datetime) -> bool:
-    if isinstance(each, Refund) and each.is_pending_at_gateway:
+    if _waits(each, until):
         return True
     return each.created_at >= until or (each.processed_at or each.created_at) >= until
+
+
+def _waits(each: Payment | Refund, until: datetime) -> bool:
+    """Whether its customer or its gateway still has time to act."""
+    if isinstance(each, Refund):
+        return each.is_pending_at_gateway
+    return not each.is_final and each.wait is not None and each.wait.until >= until
 
 
 def _keys(books: Books, young: AbstractSet[UUID]) -> set[str]:

@@ -1,7 +1,8 @@
 """Cancellation requests: a saga runs to its end, and checks for them where it can still stop."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -30,6 +31,16 @@ async def uninterrupted(saga: Coroutine[Any, Any, Result]) -> Result:
 def is_cancelled() -> bool:
     """Whether the cancellation of the workflow was requested."""
     return workflow.cancellation_reason() is not None
+
+
+@contextmanager
+def ended_by_operators() -> Iterator[None]:
+    """Let the workflow end well if a step was given up because operators cancelled it."""
+    try:
+        yield
+    except PaymentError as error:
+        if error.code is not ErrorCode.PAYMENT_CANCELLED:
+            raise
 
 
 def unless_cancelled(

@@ -1,11 +1,13 @@
 """Compensation: undo what was done, and repeat a step until it succeeds."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from temporalio import workflow
 
 from domain.errors import ErrorCode, PaymentError
+from workflows.cancellation import is_cancelled, raise_if_cancelled
 from workflows.pauses import PAUSES, Pauses
 
 Result = TypeVar("Result")
@@ -57,3 +59,24 @@ async def until_done(
         refusals = refusals if in_any_round else frozenset()
         await workflow.sleep(pause, summary="pause before the next round")
         pause = min(2 * pause, pauses.longest)
+
+
+async def until_done_or_cancelled(
+    step: Step[Result], *, on_failure: Callable[[PaymentError], None]
+) -> Result:
+    """Repeat a step as `until_done` does, but only until the workflow is cancelled.
+
+    It is for workflows that operators end. Raises PaymentError(PAYMENT_CANCELLED) then.
+    """
+    pause = PAUSES.first
+    while True:
+        try:
+            return await step()
+        except PaymentError as error:
+            on_failure(error)
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                is_cancelled, timeout=pause, timeout_summary="pause before the next round"
+            )
+        raise_if_cancelled()
+        pause = min(2 * pause, PAUSES.longest)

@@ -8,8 +8,8 @@ from temporalio import workflow
 from activities.disputes import DisputeActivities
 from domain.dispute import Dispute, DisputeState, FoundDispute
 from domain.errors import ErrorCode, PaymentError
-from workflows.cancellation import is_cancelled, uninterrupted
-from workflows.compensation import until_done
+from workflows.cancellation import ended_by_operators, is_cancelled, uninterrupted
+from workflows.compensation import until_done_or_cancelled
 from workflows.gateway_changes import WithGatewayChanges
 from workflows.operator_view import ORDER_ID, OperatorView
 from workflows.steps import execute
@@ -38,14 +38,15 @@ class DisputeWatch(WithGatewayChanges):
 
     @workflow.run
     async def run(self, dispute: Dispute) -> None:
-        await uninterrupted(self._watch(dispute))
+        with ended_by_operators():
+            await uninterrupted(self._watch(dispute))
 
     async def _watch(self, dispute: Dispute) -> None:
         find = partial(execute, self._view, DisputeActivities.find_dispute, dispute)
         while not is_cancelled():
-            found = await until_done(find, on_failure=self._view.needs_attention)
+            found = await until_done_or_cancelled(find, on_failure=self._view.needs_attention)
             if found is None or found.state is DisputeState.WON:
-                self._view.needs_attention(None)
+                self._view.show_end("nothing is to be done")
                 return
             self._show(found)
             await self._changes.wait(LOOK, "look at the dispute again")
@@ -53,4 +54,5 @@ class DisputeWatch(WithGatewayChanges):
     def _show(self, found: FoundDispute) -> None:
         workflow.upsert_search_attributes([ORDER_ID.value_set(str(found.order_id))])
         message = f"{MESSAGES[found.state]} Payment {found.payment_id}."
-        self._view.needs_attention(PaymentError(ErrorCode.PAYMENT_DISPUTED, message))
+        error = PaymentError(ErrorCode.PAYMENT_DISPUTED, message)
+        self._view.needs_attention(error, is_retried=False)

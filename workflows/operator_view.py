@@ -81,6 +81,7 @@ class OperatorView:
         self._title = title
         self._ending = IN_PROGRESS
         self._attention: str | None = None
+        self._is_retried = True
         self._rows: dict[str, str] = {}
 
     @contextmanager
@@ -102,14 +103,24 @@ class OperatorView:
         """Show that a step waits for another system, which may take days."""
         self._set(name, "⏳ waiting", note)
 
-    def needs_attention(self, error: PaymentError | None) -> None:
-        """Set the flag by which operators find the payment, with its reason; None clears it."""
+    def needs_attention(self, error: PaymentError | None, *, is_retried: bool = True) -> None:
+        """Set the flag by which operators find the payment, with its reason; None clears it.
+
+        `is_retried` says whether this is the error of a step that is tried again.
+        """
+        self._is_retried = is_retried
         wanted = error.message if error else None
         if wanted == self._attention:
             return
         if bool(wanted) != bool(self._attention):
             workflow.upsert_search_attributes([NEEDS_ATTENTION.value_set(bool(wanted))])
         self._attention = wanted
+        self._show()
+
+    def show_end(self, how: str) -> None:
+        """Show that the workflow has ended well, and clear the flag."""
+        self._ending = how
+        self.needs_attention(None)
         self._show()
 
     def show_ending(self, ending: Payment | Refund) -> None:
@@ -138,7 +149,7 @@ class OperatorView:
         yield f"{self._title}: {self._ending}\n"
         if self._attention:
             yield f"> ⚠ **Needs attention**: {self._attention}"
-            if self._ending == IN_PROGRESS:
+            if self._is_retried and self._ending == IN_PROGRESS:
                 yield "> It is tried again until it succeeds. Check that the system in the failed"
                 yield "> step is running and accepts our requests."
             yield ""

@@ -87,7 +87,7 @@ class RefundWorkflow(WithGatewayChanges):
         while made is None or made.state is RefundState.PENDING:
             self._view.waits("refund", "it is pending at the gateway")
             if workflow.now() - began > REFUND_TIME:
-                self._view.needs_attention(LATE)
+                self._view.needs_attention(LATE, is_retried=False)
             summary = "the refund is pending at the gateway"
             await self._changes.wait(pause, summary, or_cancelled=False)
             pause = min(2 * pause, PAUSES.longest)

@@ -8,8 +8,8 @@ from activities.refunds import RefundActivities
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import GatewayRefund, RefundState
 from domain.refund import Refund
-from workflows.cancellation import is_cancelled, uninterrupted
-from workflows.compensation import until_done
+from workflows.cancellation import ended_by_operators, is_cancelled, uninterrupted
+from workflows.compensation import until_done_or_cancelled
 from workflows.gateway_changes import WithGatewayChanges
 from workflows.operator_view import OperatorView
 from workflows.steps import execute
@@ -35,7 +35,10 @@ class RefundWatch(WithGatewayChanges):
 
     @workflow.run
     async def run(self, refund: Refund) -> Refund:
-        return await uninterrupted(self._watch(refund))
+        self._refund = refund
+        with ended_by_operators():
+            self._refund = await uninterrupted(self._watch(refund))
+        return self._refund
 
     async def _watch(self, refund: Refund) -> Refund:
         for pause in LOOKS:
@@ -47,26 +50,28 @@ class RefundWatch(WithGatewayChanges):
                 found = await self._find(refund)
                 if found is not None and found.state is RefundState.FAILED:
                     return await self._call_for_help(refund.failed_later(at=workflow.now()))
+        self._view.show_end("the refund has not failed")
         return refund
 
     async def _find(self, refund: Refund) -> GatewayRefund | None:
         async def find() -> GatewayRefund | None:
             return await execute(self._view, RefundActivities.find_refund, refund)
 
-        return await until_done(find, on_failure=self._view.needs_attention)
+        return await until_done_or_cancelled(find, on_failure=self._view.needs_attention)
 
     async def _call_for_help(self, refund: Refund) -> Refund:
         async def record() -> None:
             step = RefundActivities.record_refund_failed_later
             await execute(self._view, step, refund)
 
-        await until_done(record, on_failure=self._view.needs_attention)
+        await until_done_or_cancelled(record, on_failure=self._view.needs_attention)
         self._view.needs_attention(
             PaymentError(
                 ErrorCode.REFUND_REFUSED,
                 "The refund failed after it had succeeded: the customer has no money. Pay it in "
                 "another way, then cancel this workflow.",
-            )
+            ),
+            is_retried=False,
         )
         await workflow.wait_condition(is_cancelled)
         return refund

@@ -9,8 +9,8 @@ from domain.errors import ErrorCode, PaymentError
 from domain.gateway import ENDED, ChargeState
 from domain.payment import Payment
 from domain.stray_attempt import StrayAttempt
-from workflows.cancellation import is_cancelled, uninterrupted
-from workflows.compensation import until_done
+from workflows.cancellation import ended_by_operators, is_cancelled, uninterrupted
+from workflows.compensation import until_done_or_cancelled
 from workflows.operator_view import OperatorView
 from workflows.payment_steps import PaymentSteps
 from workflows.steps import execute
@@ -35,20 +35,22 @@ class StrayAttemptWorkflow:
 
     @workflow.run
     async def run(self, stray: StrayAttempt) -> None:  # noqa: ARG002 (see __init__)
-        await uninterrupted(self._undo())
+        with ended_by_operators():
+            await uninterrupted(self._undo())
 
     async def _undo(self) -> None:
         find = partial(execute, self._view, RecordActivities.find_payment, self._stray.payment_id)
-        payment = await until_done(find, on_failure=self._view.needs_attention)
+        payment = await until_done_or_cancelled(find, on_failure=self._view.needs_attention)
         if payment is None or not self._is_stray(payment):
             return
         steps = PaymentSteps(payment.to_resume(), self._view)
         look = partial(steps.find_charge, self._stray.reference)
-        found = await until_done(look, on_failure=self._view.needs_attention)
+        found = await until_done_or_cancelled(look, on_failure=self._view.needs_attention)
         if found is not None and found.state in GONE:
+            self._view.show_end("it holds no money")
             return
         refund = partial(steps.refund, self._stray.reference)
-        charge = await until_done(refund, on_failure=self._view.needs_attention)
+        charge = await until_done_or_cancelled(refund, on_failure=self._view.needs_attention)
         if charge.state is not ChargeState.REFUNDED:
             return
         self._view.needs_attention(
@@ -57,7 +59,8 @@ class StrayAttemptWorkflow:
                 "The gateway had money of a payment that does not count it. It is refunded now. "
                 "Find out who has captured it, or whether an earlier refund has failed, then "
                 "cancel this workflow.",
-            )
+            ),
+            is_retried=False,
         )
         await workflow.wait_condition(is_cancelled)
 

@@ -50,6 +50,7 @@ SHOP_CUSTOMER = "tests/integration/test_shop_customer.py"
 MAKING_REFUNDS = "tests/unit/activities/test_making_refunds.py"
 TOLERANT_READING = "tests/unit/activities/test_tolerant_reading.py"
 QUEUES = "tests/unit/workflows/test_queues.py"
+ENDED_BY_OPERATORS = "tests/workflow/test_ended_by_operators.py"
 LOG_IDS = "tests/workflow/test_log_ids.py"
 REQUEST_LOG = "tests/unit/api/test_request_log.py"
 QUEUES_AT_WORK = "tests/workflow/test_queues.py"
@@ -1166,8 +1167,8 @@ WORKFLOWS = (
     Bug(
         "operators are not called",
         "workflows/compensation.py",
-        "            on_failure(error)\n",
-        "",
+        "            on_failure(error)\n        refusals",
+        "        refusals",
         "tests/workflow/test_refund.py::test_event_that_kafka_refuses_undoes_nothing",
     ),
     Bug(
@@ -2698,8 +2699,8 @@ REFUNDING = (
     Bug(
         "a refund that is pending at its gateway is a finding of the audit",
         "audit/unfinished.py",
-        "    if isinstance(each, Refund) and each.is_pending_at_gateway:\n        return True\n",
-        "",
+        "return each.is_pending_at_gateway",
+        "return False",
         "tests/unit/audit/test_unfinished.py",
     ),
     Bug(
@@ -2719,7 +2720,7 @@ REFUNDING = (
     Bug(
         "nobody sees a refund that is pending for weeks",
         "workflows/refund.py",
-        "                self._view.needs_attention(LATE)\n",
+        "                self._view.needs_attention(LATE, is_retried=False)\n",
         "                pass\n",
         AT_GATEWAY,
     ),
@@ -5207,6 +5208,44 @@ CUSTOMERS = (
     ),
 )
 
+ENDING = (
+    Bug(
+        "a workflow that operators have cancelled goes on while a step fails",
+        "workflows/compensation.py",
+        "        raise_if_cancelled()\n        pause = min(",
+        "        pause = min(",
+        ENDED_BY_OPERATORS,
+    ),
+    Bug(
+        "operators are told to wait where they must act",
+        "workflows/operator_view.py",
+        "if self._is_retried and self._ending == IN_PROGRESS:",
+        "if self._ending == IN_PROGRESS:",
+        f"{ENDED_BY_OPERATORS}::test_what_a_person_must_do_is_not_tried_again",
+    ),
+    Bug(
+        "the audit reports payments that wait for their customers",
+        "audit/unfinished.py",
+        "return not each.is_final and each.wait is not None and each.wait.until >= until",
+        "return False",
+        "tests/unit/audit/test_unfinished.py",
+    ),
+    Bug(
+        "the audit leaves out payments whose wait is over",
+        "audit/unfinished.py",
+        " and each.wait.until >= until",
+        "",
+        "tests/unit/audit/test_unfinished.py",
+    ),
+    Bug(
+        "the simulated clock stands still after months",
+        "tests/proofs/simulation/engine/clock.py",
+        "        self._clock_resolution = RESOLUTION\n",
+        "",
+        "tests/proofs/simulation/test_engine.py",
+    ),
+)
+
 LOGGING = (
     Bug(
         "the worker does not know which request it works for",
@@ -5278,5 +5317,6 @@ BUGS = (
     *GROWING,
     *WAITING,
     *CUSTOMERS,
+    *ENDING,
     *LOGGING,
 )

@@ -155,6 +155,15 @@ def test_an_unknown_command_is_not_ignored() -> None:
         clock.run(run())
 
 
+@pytest.mark.timeout(10)
+def test_a_timer_is_due_after_a_year_of_simulated_time() -> None:
+    async def wait() -> None:
+        await asyncio.sleep(2**25)
+        await asyncio.sleep(0.1)
+
+    clock.run(wait())
+
+
 def test_nothing_is_waited_for_that_cannot_happen() -> None:
     async def wait() -> None:
         await asyncio.Event().wait()

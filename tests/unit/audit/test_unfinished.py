@@ -1,6 +1,6 @@
 """The audit leaves out what is still being processed, with all that belongs to it and no more."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from audit.books import Books, WorkflowRun
 from audit.invariants import violations
 from audit.unfinished import leave_out_young
 from domain import exact_json, names
+from domain.customer_action import Wait
 from domain.events import Event, PaymentEvent, RefundEvent
 from domain.payment import Announcement, Payment
 from tests.support.builders import NOON, a_payment, a_refund
@@ -109,6 +110,19 @@ def test_a_refund_that_is_pending_at_its_gateway_is_left_out(
     books.refunds = [refund.referring("re_1")]
     leave_out_young(books, UNTIL, {refund.id})
     assert violations(books) == []
+
+
+@pytest.mark.parametrize(("until", "is_left_out"), [(UNTIL, True), (NOON, False)])
+def test_a_payment_is_left_out_as_long_as_it_waits_for_its_customer(
+    until: datetime, *, is_left_out: bool
+) -> None:
+    payment = a_payment().waiting(Wait(since=NOON, until=until))
+    books = Books(payment.order_id, payments=[payment], effects=[], records=[], runs=[])
+    books.runs = [WorkflowRun("run", "running", None, NOON)]
+
+    leave_out_young(books, UNTIL, {payment.id})
+
+    assert (violations(books) == []) is is_left_out
 
 
 def test_a_young_run_is_left_out(books: Books) -> None:

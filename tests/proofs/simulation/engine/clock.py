@@ -8,6 +8,10 @@ from typing import Any, TypeVar
 
 from tests.support.builders import NOON
 
+RESOLUTION = 1e-6
+"""A timer that is due in less than these seconds is due. A clock of months is not as exact as the
+resolution that asyncio assumes (1 ns)."""
+
 Result = TypeVar("Result")
 
 
@@ -31,6 +35,7 @@ class LeapingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._leap = _Leap()
         super().__init__(self._leap)
+        self._clock_resolution = RESOLUTION
 
     def time(self) -> float:
         """Seconds since the loop was made."""

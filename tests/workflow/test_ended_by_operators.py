@@ -1,0 +1,111 @@
+"""Workflows that operators end by cancelling them, also while the gateway does not respond."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+import pytest
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import Client, WorkflowHandle
+
+from domain import names
+from domain.dispute import Dispute, DisputeState, FoundDispute
+from domain.gateway import ChargeState
+from domain.gateways import GatewayName
+from tests.support.attempts import by_token
+from tests.support.fakes.world import Fault, World
+from tests.support.saga_harness import SagaHarness, attention_flags
+from tests.support.time_skipping import skipping_time, time_skipping
+from tests.support.waiting import eventually
+from tests.workflow.test_refund import asked, make
+from tests.workflow.test_stray_attempt import failed, undo
+from workflows.start import watch_dispute
+
+Started = WorkflowHandle[object, object]
+Start = Callable[[SagaHarness], Awaitable[Started]]
+RETRIED = "It is tried again until it succeeds."
+
+
+@pytest.fixture
+async def temporal() -> AsyncIterator[Client]:
+    """A new server for each test: what another test has left running would keep its time."""
+    async with time_skipping() as client:
+        yield client
+
+
+async def a_dispute(harness: SagaHarness) -> Started:
+    dispute = Dispute(gateway=GatewayName.STRIPE, reference=f"du_{uuid4().hex}", attempt="pi_1")
+    found = FoundDispute(state=DisputeState.OPEN, payment_id=uuid4(), order_id=uuid4())
+    harness.world.disputes[dispute.reference] = found
+    await watch_dispute(harness.client, dispute)
+    return harness.client.get_workflow_handle(names.dispute_watch_id(dispute.reference))
+
+
+async def a_watched_refund(harness: SagaHarness) -> Started:
+    refund = asked(harness, await harness.pay(by_token(harness)))
+    await make(harness, refund)
+    return harness.client.get_workflow_handle(names.refund_watch_id(refund.id))
+
+
+async def a_stray_attempt(harness: SagaHarness) -> Started:
+    handle = await undo(harness, failed(harness, ChargeState.AUTHORIZED))
+    return harness.client.get_workflow_handle(handle.id)
+
+
+@pytest.mark.parametrize(
+    ("start", "operation"),
+    [
+        (a_dispute, "find_dispute"),
+        (a_watched_refund, "find_refund"),
+        (a_stray_attempt, "find_payment"),
+        (a_stray_attempt, "find_charge"),
+        (a_stray_attempt, "void_charge"),
+    ],
+)
+async def test_it_ends_although_a_step_fails(
+    harness: SagaHarness, start: Start, operation: str
+) -> None:
+    harness.world.before[operation] = _down(harness.world, operation, start)
+    handle = await start(harness)
+    async with skipping_time(harness.client):
+        await _flagged(handle)
+        assert RETRIED in await _details(handle)
+        await handle.cancel()
+        await handle.result()
+
+
+async def test_what_a_person_must_do_is_not_tried_again(harness: SagaHarness) -> None:
+    handle = await a_dispute(harness)
+    await _flagged(handle)
+
+    details = await _details(handle)
+
+    assert "disputes the payment" in details
+    assert RETRIED not in details
+
+
+def _down(world: World, operation: str, start: Start) -> Fault:
+    """A fault that lasts. A refund looks itself before it is watched."""
+    looks = 1 if start is a_watched_refund else 0
+
+    async def fail() -> None:
+        nonlocal looks
+        looks -= 1
+        if looks < 0:
+            await world.down(operation)()
+
+    return fail
+
+
+async def _flagged(handle: Started) -> None:
+    async def is_flagged() -> bool:
+        return attention_flags(await handle.fetch_history())[-1:] == [True]
+
+    await eventually("operators see it", is_flagged)
+
+
+async def _details(handle: Started) -> str:
+    """The workflow's details, which the Web UI shows."""
+    question = "__temporal_workflow_metadata"
+    metadata = await handle.query(question, result_type=WorkflowMetadata)
+    assert isinstance(metadata, WorkflowMetadata)
+    return metadata.current_details
