@@ -24,6 +24,8 @@ from tests.support.stripe_client import API_KEY
 
 UNHURRIED = 1_000_000
 """Requests a second: tests do not wait for the pace."""
+HEADERS = {"authorization": f"Bearer {API_KEY}", "stripe-version": "2026-08-26.dahlia"}
+"""Of requests that do not come from the adapter."""
 
 
 def on_http(
@@ -100,6 +102,22 @@ class StripeDouble:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
         self.gateway = on_http(http)
+
+    async def confirmation_token(self, card: str) -> str:
+        """A ConfirmationToken of this test card, as Stripe.js makes it."""
+        made = await self.http.post(
+            "/v1/test_helpers/confirmation_tokens",
+            data={"payment_method": card},
+            headers=HEADERS,
+        )
+        token: str = made.json()["id"]
+        return token
+
+    async def next_action(self, request: ChargeRequest) -> str | None:
+        """The type of what the customer must do for the attempt; None if nothing."""
+        read = await self.http.get(f"/v1/payment_intents/{request.reference}", headers=HEADERS)
+        action = read.json()["next_action"]
+        return action and str(action["type"])
 
     async def opened(self, request: ChargeRequest | None = None, **changes: Any) -> ChargeRequest:
         """The request of a payment whose attempt is open, with its reference."""

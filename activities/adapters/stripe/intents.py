@@ -238,5 +238,11 @@ _TAKEN = frozenset({ChargeState.AUTHORIZED, ChargeState.CAPTURED, ChargeState.RE
 
 
 def _asking(action: CustomerAction | None) -> dict[str, str]:
-    """What Stripe does if the bank wants to authenticate the customer."""
-    return {"return_url": action.return_url} if action else {"error_on_requires_action": "true"}
+    """What Stripe does if the bank wants to authenticate the customer.
+
+    A ConfirmationToken would leave it to Stripe.js (https://docs.stripe.com/api/confirmation_tokens
+    /object, `use_stripe_sdk`). We send the customer to an address.
+    """
+    if action is None:
+        return {"error_on_requires_action": "true"}
+    return {"return_url": action.return_url, "use_stripe_sdk": "false"}

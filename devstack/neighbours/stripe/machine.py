@@ -74,7 +74,8 @@ def confirm(intent: Intent, params: IntentConfirm, card: Card, now: int, address
     if card.asks and params.error_on_requires_action:
         return _declined(intent, NOT_AUTHENTICATED, charge=None)
     if card.asks:
-        return Changes(ask(intent, card, params.return_url, address))
+        return_url = None if params.leaves_it_to_the_browser else params.return_url
+        return Changes(ask(intent, card, return_url, address))
     return authorize(intent, card.decline, now)
 
 

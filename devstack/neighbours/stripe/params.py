@@ -81,6 +81,14 @@ class IntentConfirm(Expandable):
     confirmation_token: Text | None = None
     error_on_requires_action: Boolean = False
     return_url: Url | None = None
+    use_stripe_sdk: Boolean | None = None
+
+    @property
+    def leaves_it_to_the_browser(self) -> bool:
+        """Whether Stripe.js shows the bank's question. A ConfirmationToken asks for that itself."""
+        if self.use_stripe_sdk is None:
+            return self.confirmation_token is not None
+        return self.use_stripe_sdk
 
 
 class IntentCapture(Expandable):

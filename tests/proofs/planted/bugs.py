@@ -5063,8 +5063,8 @@ CUSTOMERS = (
     Bug(
         "a bank that asks is never answered",
         "activities/adapters/stripe/intents.py",
-        'return {"return_url": action.return_url} if action else',
-        "return",
+        "    if action is None:",
+        "    if True:",
         STRIPE_CUSTOMERS,
     ),
     Bug(
@@ -5209,6 +5209,13 @@ CUSTOMERS = (
 )
 
 ENDING = (
+    Bug(
+        "the bank's question is left to a browser that does not know of it",
+        "activities/adapters/stripe/intents.py",
+        ', "use_stripe_sdk": "false"}',
+        "}",
+        "tests/unit/activities/test_stripe_customers.py",
+    ),
     Bug(
         "a workflow that operators have cancelled goes on while a step fails",
         "workflows/compensation.py",

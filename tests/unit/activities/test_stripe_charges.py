@@ -186,15 +186,7 @@ async def test_without_a_token_an_earlier_charge_is_found_and_a_new_one_refused(
 
 
 async def test_a_confirmation_token_is_sent_as_one_and_used_once(stripe: StripeDouble) -> None:
-    made = await stripe.http.post(
-        "/v1/test_helpers/confirmation_tokens",
-        data={"payment_method": "pm_card_visa"},
-        headers={
-            "authorization": "Bearer sk_test_simulated",
-            "stripe-version": "2026-08-26.dahlia",
-        },
-    )
-    token = made.json()["id"]
+    token = await stripe.confirmation_token("pm_card_visa")
     first, second = await stripe.opened(token=token), await stripe.opened(token=token)
 
     assert (await stripe.gateway.charge(first)).state is ChargeState.AUTHORIZED

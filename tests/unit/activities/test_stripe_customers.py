@@ -57,6 +57,17 @@ async def test_it_waits_until_the_customer_confirms(
     assert await stripe.ledger() == ["charge.captured"]
 
 
+async def test_a_customer_is_sent_to_the_bank_also_with_a_confirmation_token(
+    stripe: StripeDouble,
+) -> None:
+    token = await stripe.confirmation_token(ASKS)
+    opened = await stripe.opened(a_question().model_copy(update={"token": token}))
+
+    await stripe.gateway.charge(opened)
+
+    assert await stripe.next_action(opened) == "redirect_to_url"
+
+
 async def test_nothing_is_captured_before(stripe: StripeDouble, waiting: ChargeRequest) -> None:
     assert await code_of(stripe.gateway.capture(waiting)) in {
         UNAVAILABLE,

@@ -134,6 +134,25 @@ async def test_a_bank_that_asks_the_customer_is_a_decline_if_asking_is_an_error(
     assert (after.status, after.latest_charge) == ("requires_payment_method", None)
 
 
+@pytest.mark.parametrize(
+    ("options", "action"),
+    [({}, "use_stripe_sdk"), ({"use_stripe_sdk": False}, "redirect_to_url")],
+)
+async def test_a_confirmation_token_leaves_the_question_to_the_browser(
+    double: Double, options: dict[str, Any], action: str
+) -> None:
+    helpers = double.client.v1.test_helpers
+    card = "pm_card_authenticationRequired"
+    token = await helpers.confirmation_tokens.create_async({"payment_method": card})
+    intent = await double.create()
+    params: Any = {"confirmation_token": token.id, "return_url": "https://a", **options}
+
+    asked = await double.intents.confirm_async(intent.id, params)
+
+    assert asked.next_action
+    assert asked.next_action.type == action
+
+
 async def test_a_customer_who_is_asked_decides_what_becomes_of_the_payment(double: Double) -> None:
     intent = await double.create()
 
