@@ -15,7 +15,7 @@ from devstack.neighbours.stripe import app as stripe_double
 from domain.errors import PaymentError
 from tests.support import stripe_mock
 from tests.support.stripe_client import CHECKOUT, official_client
-from tests.support.stripe_gateway import StripeDouble, a_charge, on_http, refund_of
+from tests.support.stripe_gateway import StripeDouble, a_charge, a_page, asking, on_http, refund_of
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(stripe_mock.INSTALL_SECONDS + 60)]
 CHARGE = a_charge(reference="pi_1")
@@ -26,6 +26,10 @@ SENDS: dict[str, Callable[[Any], Awaitable[object]]] = {
     "confirmation token": lambda gateway: gateway.charge(
         CHARGE.model_copy(update={"token": "ctoken_1"})
     ),
+    "question": lambda gateway: gateway.charge(
+        CHARGE.model_copy(update={"customer_action": asking()})
+    ),
+    "page": lambda gateway: gateway.open(a_page()),
     "capture": lambda gateway: gateway.capture(CHARGE),
     "find": lambda gateway: gateway.find_charge(CHARGE.identity),
     "void": lambda gateway: gateway.void_charge(CHARGE.identity),
