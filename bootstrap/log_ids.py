@@ -19,6 +19,7 @@ from temporalio.worker import (
     ExecuteActivityInput,
     ExecuteWorkflowInput,
     StartActivityInput,
+    StartChildWorkflowInput,
     StartLocalActivityInput,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
@@ -30,6 +31,8 @@ HEADER = "log-ids"
 REQUEST_ID = "request_id"
 OF_ARGUMENTS = ("payment_id", "order_id")
 """The fields of a workflow's argument that are ids in the logs."""
+OF_ENDINGS = ("status", "error_code", "failed_later_at")
+"""The fields of a payment or refund that say how it has ended."""
 
 
 class LogIds(ClientInterceptor, WorkerInterceptor):
@@ -67,8 +70,7 @@ class _Runs(WorkflowInboundInterceptor):
         self._steps.header = {HEADER: _payload(ids)} if ids else {}
         structlog.contextvars.bind_contextvars(**ids)
         result = await self.next.execute_workflow(input)
-        if status := getattr(result, "status", None):
-            _log_ending(status, getattr(result, "error_code", None))
+        _log_ending(result)
         return result
 
 
@@ -86,6 +88,13 @@ class _Steps(WorkflowOutboundInterceptor):
         input.headers = {**input.headers, **self.header}
         return self.next.start_local_activity(input)
 
+    async def start_child_workflow(
+        self,
+        input: StartChildWorkflowInput,  # noqa: A002
+    ) -> workflow.ChildWorkflowHandle[Any, Any]:
+        input.headers = {**input.headers, **self.header}
+        return await self.next.start_child_workflow(input)
+
 
 class _Tries(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
@@ -99,11 +108,14 @@ def _step() -> dict[str, Any]:
     return {"name": info.activity_type, "attempt": info.attempt, "workflow_id": info.workflow_id}
 
 
-def _log_ending(status: str, error_code: str | None) -> None:
-    info = workflow.info()
-    seconds = (workflow.now() - info.start_time).total_seconds()
-    outcome = {"status": status, "error_code": error_code, "seconds": round(seconds, 3)}
-    workflow.logger.info("%s has ended", info.workflow_type, extra=outcome)
+def _log_ending(result: Any) -> None:
+    ending = {name: str(value) for name in OF_ENDINGS if (value := getattr(result, name, None))}
+    if ending:
+        info = workflow.info()
+        seconds = round((workflow.now() - info.start_time).total_seconds(), 3)
+        workflow.logger.info(
+            "%s has ended", info.workflow_type, extra={**ending, "seconds": seconds}
+        )
 
 
 def _ids_of(arguments: Iterable[Any]) -> dict[str, str]:

@@ -114,6 +114,8 @@ class OperatorView:
             return
         if bool(wanted) != bool(self._attention):
             workflow.upsert_search_attributes([NEEDS_ATTENTION.value_set(bool(wanted))])
+        if wanted:
+            workflow.logger.warning("needs attention: %s", wanted)
         self._attention = wanted
         self._show()
 

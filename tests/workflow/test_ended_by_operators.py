@@ -14,6 +14,7 @@ from domain.gateway import ChargeState
 from domain.gateways import GatewayName
 from tests.support.attempts import by_token
 from tests.support.fakes.world import Fault, World
+from tests.support.log_lines import log_lines
 from tests.support.saga_harness import SagaHarness, attention_flags
 from tests.support.time_skipping import skipping_time, time_skipping
 from tests.support.waiting import eventually
@@ -78,13 +79,16 @@ async def test_it_ends_although_a_step_fails(
 
 
 async def test_what_a_person_must_do_is_not_tried_again(harness: SagaHarness) -> None:
-    handle = await a_dispute(harness)
-    await _flagged(handle)
+    with log_lines() as lines:
+        handle = await a_dispute(harness)
+        await _flagged(handle)
 
     details = await _details(handle)
 
     assert "disputes the payment" in details
     assert RETRIED not in details
+    [warning] = [each for each in lines if each["event"].startswith("needs attention: ")]
+    assert (warning["level"], "disputes the payment" in warning["event"]) == ("warning", True)
 
 
 def _down(world: World, operation: str, start: Start) -> Fault:

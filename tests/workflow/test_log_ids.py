@@ -15,9 +15,13 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 from bootstrap.log_ids import LogIds
 from domain import names
 from domain.refund import Refund
+from tests.support.attempts import by_token
 from tests.support.log_lines import log_lines
 from tests.support.repository import ROOT
 from tests.support.saga_harness import FORWARD, SagaHarness
+from tests.support.time_skipping import skipping_time
+from tests.support.waiting import eventually
+from tests.workflow.test_refund import asked, make
 from workflows.start import TemporalWorkflowStarter, start_refund
 
 WORKER = """
@@ -63,7 +67,8 @@ async def test_every_step_of_a_payment_has_its_ids(logging_harness: SagaHarness)
     assert (seen["charge"]["step"]["name"], seen["charge"]["step"]["attempt"]) == ("charge", 1)
     [ended] = [each for each in lines if each["event"] == "PaymentWorkflow has ended"]
     assert _ids(ended) == {**ids, "request_id": "r-1"}
-    assert (ended["status"], ended["error_code"]) == ("succeeded", None)
+    assert ended["status"] == "succeeded"
+    assert "error_code" not in ended
 
 
 async def test_the_ending_is_logged_once(logging_harness: SagaHarness) -> None:
@@ -92,6 +97,28 @@ async def test_a_refund_and_a_resumed_payment_have_their_ids(logging_harness: Sa
 
     ids = {"payment_id": str(payment.id), "order_id": str(payment.order_id)}
     assert _ids(seen["refund"]) == _ids(seen["record_pending"]) == ids
+
+
+async def test_the_watch_of_a_refund_has_the_id_of_its_request(
+    logging_harness: SagaHarness,
+) -> None:
+    harness, seen = logging_harness, dict[str, Any]()
+    async with harness.worker(workflow_runner=UnsandboxedWorkflowRunner()):
+        refund = asked(harness, await harness.pay(by_token(harness)))
+        watch = harness.client.get_workflow_handle(names.refund_watch_id(refund.id))
+        harness.world.before["find_refund"] = _noting(seen, "find_refund")
+        with structlog.contextvars.bound_contextvars(request_id="r-2"):
+            await make(harness, refund)
+
+        async def has_looked() -> bool:
+            """The refund itself looks before."""
+            return bool(seen["find_refund"]["step"]["workflow_id"] == watch.id)
+
+        async with skipping_time(harness.client):
+            await eventually("the watch looks", has_looked)
+        await watch.cancel()
+
+    assert seen["find_refund"]["request_id"] == "r-2"
 
 
 async def test_the_core_of_the_sdk_logs_json_too(idle_harness: SagaHarness) -> None:

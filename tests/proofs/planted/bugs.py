@@ -5255,6 +5255,21 @@ ENDING = (
 
 LOGGING = (
     Bug(
+        "the watch of a refund does not know its request",
+        "bootstrap/log_ids.py",
+        "        input.headers = {**input.headers, **self.header}\n"
+        "        return await self.next.start_child_workflow(input)",
+        "        return await self.next.start_child_workflow(input)",
+        LOG_IDS,
+    ),
+    Bug(
+        "what needs attention is not logged",
+        "workflows/operator_view.py",
+        'workflow.logger.warning("needs attention: %s", wanted)',
+        "pass",
+        ENDED_BY_OPERATORS,
+    ),
+    Bug(
         "the worker does not know which request it works for",
         "bootstrap/log_ids.py",
         "input.headers = {**input.headers, HEADER: _payload({REQUEST_ID: request_id})}",
