@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.support.attempts import by_token
 from tests.support.log_lines import log_lines
 from tests.support.repository import ROOT
 from tests.support.saga_harness import FORWARD, SagaHarness
-from tests.support.time_skipping import skipping_time
+from tests.support.time_skipping import skipping_time, time_skipping
 from tests.support.waiting import eventually
 from tests.workflow.test_refund import asked, make
 from workflows.start import TemporalWorkflowStarter, start_refund
@@ -41,6 +42,13 @@ async def main():
 run(main())
 """
 """A worker whose core logs a warning at its start, because the test server lacks a capability."""
+
+
+@pytest.fixture
+async def temporal() -> AsyncIterator[Client]:
+    """A new server for each test: what a test leaves running would keep the time of others."""
+    async with time_skipping() as client:
+        yield client
 
 
 @pytest.fixture
