@@ -43,6 +43,7 @@ class DisputeWatch(WithGatewayChanges):
 
     async def _watch(self, dispute: Dispute) -> None:
         find = partial(execute, self._view, DisputeActivities.find_dispute, dispute)
+        self._changes.clear()  # the signal that started the workflow
         while not is_cancelled():
             found = await until_done_or_cancelled(find, on_failure=self._view.needs_attention)
             if found is None or found.state is DisputeState.WON:

@@ -18,6 +18,10 @@ class GatewayChanges:
     def note(self) -> None:
         self._has_signal = True
 
+    def clear(self) -> None:
+        """Forget the signal, because a look follows at once."""
+        self._has_signal = False
+
     async def wait(self, at_most: timedelta, summary: str, *, or_cancelled: bool = True) -> None:
         """Wait until a signal arrives or `at_most` has passed.
 
@@ -30,7 +34,7 @@ class GatewayChanges:
                 timeout=at_most,
                 timeout_summary=summary,
             )
-        self._has_signal = False
+        self.clear()
 
 
 class WithGatewayChanges:

@@ -97,7 +97,8 @@ class OperatorView:
             self._set(name, "- not needed", "")
             raise
         self._set(name, "✓ done", "")
-        self.needs_attention(None)
+        if self._is_retried:
+            self.needs_attention(None)
 
     def waits(self, name: str, note: str) -> None:
         """Show that a step waits for another system, which may take days."""
@@ -106,7 +107,8 @@ class OperatorView:
     def needs_attention(self, error: PaymentError | None, *, is_retried: bool = True) -> None:
         """Set the flag by which operators find the payment, with its reason; None clears it.
 
-        `is_retried` says whether this is the error of a step that is tried again.
+        `is_retried` says whether this is the error of a step that is tried again. Then the flag is
+        cleared by the next step that succeeds, else only by the workflow.
         """
         self._is_retried = is_retried
         wanted = error.message if error else None

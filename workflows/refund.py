@@ -64,6 +64,7 @@ class RefundWorkflow(WithGatewayChanges):
         """Go on from the state that is recorded."""
         if not self._refund.is_final:
             self._refund = await self._result()
+            self._view.needs_attention(None)  # it is not pending any more
             await self._until_done(self._record_ended)
         if self._refund.status is RefundStatus.SUCCEEDED and not self._refund.is_announced:
             if self._refund.terms.opens:

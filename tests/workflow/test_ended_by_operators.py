@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
 
@@ -79,15 +80,24 @@ async def test_it_ends_although_a_step_fails(
 
 
 async def test_what_a_person_must_do_is_not_tried_again(harness: SagaHarness) -> None:
+    """It is shown and logged once, however often the dispute is looked up."""
+
+    async def waits_again() -> bool:
+        events = (await handle.fetch_history()).events
+        return [each.event_type for each in events].count(EventType.EVENT_TYPE_TIMER_STARTED) == 2
+
     with log_lines() as lines:
         handle = await a_dispute(harness)
         await _flagged(handle)
+        await handle.signal(names.SIGNAL_LOOK_AGAIN)
+        await eventually("it has looked again", waits_again)
 
     details = await _details(handle)
 
     assert "disputes the payment" in details
     assert RETRIED not in details
     [warning] = [each for each in lines if each["event"].startswith("needs attention: ")]
+    assert harness.world.calls.count("find_dispute") == 2
     assert (warning["level"], "disputes the payment" in warning["event"]) == ("warning", True)
 
 

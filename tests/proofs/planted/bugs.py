@@ -2725,6 +2725,27 @@ REFUNDING = (
         AT_GATEWAY,
     ),
     Bug(
+        "a refund is flagged anew at each look",
+        "workflows/operator_view.py",
+        "        if self._is_retried:\n            self.needs_attention(None)\n",
+        "        self.needs_attention(None)\n",
+        AT_GATEWAY,
+    ),
+    Bug(
+        "a refund keeps the flag that it was pending for too long",
+        "workflows/refund.py",
+        "            self._view.needs_attention(None)  # it is not pending any more\n",
+        "",
+        AT_GATEWAY,
+    ),
+    Bug(
+        "a new dispute is looked up twice",
+        "workflows/dispute_watch.py",
+        "        self._changes.clear()  # the signal that started the workflow\n",
+        "",
+        "tests/workflow/test_ended_by_operators.py",
+    ),
+    Bug(
         "a refund is not watched after it was made",
         "workflows/refund.py",
         "                await self._watch()\n",
