@@ -20,7 +20,7 @@ class Movement(StrEnum):
     CAPTURE = "capture"
     REFUND = "refund"
     RETURN = "return"
-    """A refund that had succeeded has failed later: its money came back."""
+    """The money of a refund that first succeeded and later failed: we have it again."""
 
 
 class Effect(NamedTuple):
@@ -36,7 +36,7 @@ class Effect(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """-1 for a refund, 1 for what we get: a capture, or the money of a failed refund."""
+        """-1 for a refund; 1 for a capture, and for the return of a refund that failed later."""
         return -1 if self.movement is Movement.REFUND else 1
 
 

@@ -28,7 +28,7 @@ from domain.gateways import GatewayName
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 """A fifth of the heartbeat timeout of a charge (`workflows/policies.py`). Chosen, not measured."""
 NOT_CHARGED = frozenset({ChargeState.OPEN})
-"""No request to charge the attempt has had an effect."""
+"""The states of an attempt for which no request to charge has had an effect."""
 
 
 class ChargeActivities:
@@ -54,7 +54,10 @@ class ChargeActivities:
 
     @activity.defn
     async def open_charge(self, request: ChargeRequest) -> str:
-        """Open an attempt, which moves no money. Returns its reference."""
+        """Open an attempt, which moves no money. Returns the gateway's id of it, the reference.
+
+        Raises PaymentError(GATEWAY_UNAVAILABLE) also if the gateway gives no id.
+        """
         opened = await self._gateways.opening(request.gateway).open(request)
         if not opened.reference:
             raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "The attempt has no reference.")
@@ -64,8 +67,8 @@ class ChargeActivities:
     async def authorize_charge(self, request: ChargeRequest) -> Charge:
         """Charge the open attempt. From the second try on, look it up first.
 
-        The request is sent again only if no earlier one has had an effect, or if the look-up fails:
-        an attempt captures once. May also raise the errors of `StartInputs`.
+        The request is sent again only if no earlier one has had an effect, or if the look-up fails.
+        That is safe, because one attempt captures once. May also raise the errors of `StartInputs`.
         """
         gateway = self._gateways.opening(request.gateway)
         info = activity.info()
@@ -124,11 +127,13 @@ async def _once(
     send: Callable[[ChargeRequest], Awaitable[Charge]],
     before: frozenset[ChargeState] = frozenset(),
 ) -> Charge:
-    """Send the request, unless an earlier try has brought the charge beyond these states."""
+    """Send the request, unless an earlier try has left the charge in a state not in `before`.
+
+    Returns the charge with the number of tries.
+    """
     tries = activity.info().attempt
     found = await _find_earlier(gateway, request) if tries > 1 else None
-    is_sent = found is not None and found.state not in before
-    charge = found if found is not None and is_sent else await send(request)
+    charge = await send(request) if found is None or found.state in before else found
     return charge.model_copy(update={"tries": tries})
 
 

@@ -1,4 +1,4 @@
-"""The step that looks at a dispute."""
+"""The step that reads the state of a dispute at its gateway."""
 
 from temporalio import activity
 
@@ -12,7 +12,7 @@ class DisputeActivities:
 
     @activity.defn
     async def find_dispute(self, dispute: Dispute) -> FoundDispute | None:
-        """The state of the dispute; None if it is of no payment of ours.
+        """The dispute in its present state; None if its payment was not made by this service.
 
         Raises PaymentError(GATEWAY_UNAVAILABLE).
         """

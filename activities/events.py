@@ -28,7 +28,7 @@ class EventActivities:
         """Record the success and publish it. Returns the payment as it is recorded and published.
 
         Only one statement moves a payment to `succeeded`. The try that executed it is certainly the
-        first to publish. Every other try takes over what is recorded, and records `begun` before it
+        first to publish. Every other try uses the recorded payment, and records `begun` before it
         sends. Raises the errors of the port `Payments`, and those of `publish_event`.
         """
         recorded = await self._payments.record_succeeded(payment)

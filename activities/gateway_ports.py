@@ -61,17 +61,17 @@ class PaymentGateway(Protocol):
 
 
 class ChargingGateway(PaymentGateway, Protocol):
-    """One way to charge at a gateway that finds a charge by its own id only, the reference.
+    """One way to charge at a gateway that finds a charge only by its own id of it, the reference.
 
-    So a charge has three requests: `open` moves no money and returns the reference, which is
-    recorded before the next one; `charge` authorizes, and `capture` takes the money. The request of
-    every other method has the reference. Every `Charge` that it returns has it, too.
+    Therefore a charge takes three requests: `open` moves no money and returns the reference, which
+    the saga records; then `charge` authorizes, and `capture` takes the money. The arguments of
+    every method but `open` have the reference, and so has every `Charge` that a method returns.
 
-    `charge` returns it authorized, declined, captured, or waiting for its customer. A repeated
-    request of a charge that has gone on since returns its present state.
+    `charge` returns the charge authorized, declined, captured, or waiting for its customer. If the
+    request is repeated, it returns the present state.
 
-    `find_charge` returns also OPEN, WAITING, AUTHORIZED and DECLINED, and never None: a reference
-    that the gateway does not know is an unknown outcome.
+    `find_charge` also returns OPEN, WAITING, AUTHORIZED and DECLINED, and never None: if the
+    gateway does not know the reference, it raises PaymentError(GATEWAY_UNAVAILABLE).
 
     `void_charge` returns only a state of `domain.gateway.ENDED`: an attempt that is open, waiting,
     authorized or declined is voided first, because it could be charged again.
@@ -88,16 +88,16 @@ class ChargingGateway(PaymentGateway, Protocol):
     async def capture(self, request: ChargeRequest) -> Charge:
         """Take the money of an authorized charge, once.
 
-        Returns it captured, or as it has ended before: voided (an authorization may expire) or
-        refunded. Raises PaymentError(PROCESSOR_ERROR) as `charge` does.
+        Returns the charge: captured, or already voided (an authorization may expire) or refunded.
+        Raises PaymentError(PROCESSOR_ERROR) as `charge` does.
         """
         ...
 
 
 @runtime_checkable
 class OpeningGateway(ChargingGateway, Protocol):
-    """A gateway that finds a charge by its own id only (Stripe, PayPal)."""
+    """A gateway that finds a charge only by the gateway's own id (Stripe, PayPal)."""
 
     async def find_dispute(self, dispute: Dispute) -> FoundDispute | None:
-        """The state of the dispute; None if it is of no payment of ours."""
+        """The dispute in its present state; None if its payment was not made by this service."""
         ...

@@ -36,10 +36,10 @@ class Inventory(Protocol):
 
 
 class StartInputs(Protocol):
-    """The inputs with which Temporal has started workflows. They are the only place of a token."""
+    """The inputs with which Temporal has started workflows. A token is stored only there."""
 
     async def token_of(self, workflow_id: str, run_id: str, payment_id: UUID) -> str | None:
-        """The token in the input of this run; None if it has none, or is of another payment.
+        """The token in the input of this run; None if it has none or belongs to another payment.
 
         Raises PaymentError(SERVICE_UNAVAILABLE) while Temporal does not respond.
         """
@@ -70,7 +70,7 @@ class Payments(Protocol):
     async def record_reference(self, payment_id: UUID, reference: str) -> Payment:
         """Record the reference of a pending payment that has none and is not being undone.
 
-        Returns the recorded payment. The reference that it has is the one that counts. Raises
+        Returns the recorded payment, whose reference is the one to use. Raises
         PaymentError(RECORD_REFUSED) also if the payment has no row.
         """
         ...
@@ -78,7 +78,7 @@ class Payments(Protocol):
     async def record_wait(self, payment_id: UUID, wait: Wait) -> Payment:
         """Record that a pending payment waits for its customer, unless it is being undone.
 
-        Returns the recorded payment. The first wait is kept: customers were told when it ends.
+        Returns the recorded payment. The first wait is kept, because customers know its end.
         Raises PaymentError(RECORD_REFUSED) also if the payment has no row.
         """
         ...
@@ -86,8 +86,8 @@ class Payments(Protocol):
     async def record_succeeded(self, payment: Payment) -> Payment | None:
         """Move the payment from pending to succeeded.
 
-        Returns None if it has done so. If an earlier try did, returns the payment as that try has
-        recorded it; its `processed_at` may differ.
+        Returns None if this call has moved it. If an earlier try has, returns the recorded payment,
+        whose `processed_at` may differ.
         """
         ...
 
@@ -102,8 +102,8 @@ class Payments(Protocol):
     async def record_unsent(self, payment: Payment) -> bool:
         """Record that no try has sent the event of the success, so that it may be undone.
 
-        Every try that may not be the first records, before it sends, that publishing begins. If one
-        has done so, returns False and does nothing.
+        Returns False and does nothing if another try has recorded that publishing begins. Every try
+        that may not be the first does that before it sends.
         """
         ...
 
@@ -158,7 +158,7 @@ class Refunds(Protocol):
         ...
 
     async def record_failed_later(self, refund: Refund) -> None:
-        """Record when a refund that had succeeded has failed. The first time is kept."""
+        """Record `failed_later_at` of a refund that has succeeded. The first time is kept."""
         ...
 
     async def record_announced(self, refund: Refund) -> None:

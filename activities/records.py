@@ -27,15 +27,18 @@ class RecordActivities:
 
     @activity.defn
     async def record_reference(self, payment: Payment) -> Payment:
-        """Record the payment's `gateway_reference`, unless the row has one. Returns the row."""
+        """Record the payment's `gateway_reference`, unless one is recorded.
+
+        Returns the recorded payment.
+        """
         reference = payment.gateway_reference or ""
         return await self._payments.record_reference(payment.id, reference)
 
     @activity.defn
     async def record_wait(self, payment: Payment) -> Payment:
-        """Record that the payment waits for its customer, unless the row says so. Returns the row.
+        """Record the payment's `wait` for its customer, unless one is recorded.
 
-        The payment has a `wait`.
+        Returns the recorded payment.
         """
         assert payment.wait is not None
         return await self._payments.record_wait(payment.id, payment.wait)

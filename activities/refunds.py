@@ -19,7 +19,7 @@ def require_made(refund: GatewayRefund) -> None:
 
 
 FINAL = frozenset({ErrorCode.REFUND_REFUSED, ErrorCode.PAYMENT_DISPUTED})
-"""With these the gateway refuses a request that would be refused again."""
+"""The codes of refusals after which the same request would be refused again."""
 
 
 class RefundActivities:
@@ -39,10 +39,10 @@ class RefundActivities:
     async def make_refund(self, refund: Refund) -> GatewayRefund | None:
         """Refund once. Does nothing if the gateway has already made this refund.
 
-        It is looked up first, because a gateway forgets idempotency keys after a time. Raises
+        It is looked up first, because a gateway forgets idempotency keys after a time. Returns the
+        refund, which may be pending for days, if the gateway opens; otherwise None. Raises
         PaymentError: REFUND_REFUSED or PAYMENT_DISPUTED only if no request with this key has
-        refunded or can still refund. Of a gateway that opens, returns the refund, which may be
-        pending for days.
+        refunded or can still refund.
         """
         request = refund.request
         made = await self._gateways.of(request.gateway).find_refund(request)
@@ -70,7 +70,7 @@ class RefundActivities:
     async def _found_after_refusal(
         self, refusal: PaymentError, request: RefundRequest
     ) -> GatewayRefund:
-        """Find out whether an earlier request has made the refund. Returns that refund.
+        """Look up the refund, which an earlier request may have made. Returns it.
 
         If there is no refund, an earlier request may still arrive at the gateway. If too little is
         left to refund, that request will be refused too, because the rest never grows: this raises

@@ -1,4 +1,4 @@
-"""How new payments are made: at which gateway, and how they may wait for their customers."""
+"""Makes the instruction for a new payment: its gateway, and how it may wait for its customer."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from domain.gateways import TERMS, GatewayName
 from domain.instruction import PaymentInstruction
 
 PAYMENT_ID = "{paymentId}"
-"""What stands for the payment's id in `Checkout.return_url`."""
+"""The placeholder for the payment's id in `Checkout.return_url`."""
 
 
 class RefusedMemberError(ValueError):
@@ -23,12 +23,14 @@ class RefusedMemberError(ValueError):
 
 @dataclass(frozen=True)
 class Checkout:
-    """What the settings say of new payments. What each of them needs is in its instruction."""
+    """The settings for new payments. Each instruction has a copy of what its payment needs."""
 
     gateway: str = GatewayName.SIMULATOR
-    """Where new payments are charged."""
+    """The name of the gateway that charges new payments."""
     return_url: str | None = None
-    """Where customers come back to, with `PAYMENT_ID` once. None: no payment waits for them."""
+    """The shop's page for customers who come back. It contains `PAYMENT_ID` once.
+
+    None: no payment waits for its customer."""
     wait_seconds: int = 600
     """How long a payment waits for its customer."""
     hosted: bool = False
@@ -61,7 +63,7 @@ class Checkout:
         return self.about(new, new.payment_id)
 
     def about(self, instruction: PaymentInstruction, payment_id: UUID) -> PaymentInstruction:
-        """The same instruction for this payment: its customer comes back to no other one."""
+        """The same instruction with this payment id, which is also in its return URL."""
         action = self._customer_action(payment_id, has_token=instruction.token is not None)
         changes = {"payment_id": payment_id, "customer_action": action}
         return instruction.model_copy(update=changes)

@@ -100,7 +100,7 @@ def caller_at(address: str) -> str:
 
 
 def caller_of(request: Request) -> str:
-    """The caller that the address of the request counts as."""
+    """The caller of the request, as the rate limit counts it."""
     return caller_at(request.client.host if request.client else "")
 
 

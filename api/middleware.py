@@ -60,9 +60,9 @@ def _uuid_or_new(text: str) -> str:
 
 
 class RequestLog:
-    """Logs each response with its route. The path and the query may hold secrets, such as a token.
+    """Logs each response with its route, but without path and query, which may contain secrets.
 
-    Requests for the state of the service are logged at DEBUG: orchestrators send them all the time.
+    Requests for the state of the service are logged at DEBUG, because orchestrators send many.
     """
 
     def __init__(self, app: ASGIApp) -> None:

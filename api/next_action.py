@@ -1,6 +1,6 @@
-"""What the customer of a waiting payment must do, read from the gateway when a response needs it.
+"""What the customer of a waiting payment must do. It is read from the gateway for each response.
 
-Whoever has the address can act for the customer. So it is recorded nowhere, and is only in the
+Everybody who has the address can act for the customer. So it is not recorded, and it is only in
 responses to the payment's owner.
 """
 
@@ -14,17 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from api.schemas import PaymentBody, PaymentEnvelope
-from domain.errors import ErrorCode, PaymentError
+from domain.errors import PaymentError
+from domain.gateways import at_gateway
 from domain.optional import left_out_if
 from domain.payment import Payment, PaymentStatus
 
 TIMEOUT_SECONDS = 3.0
-"""Time limit for reading it. After it, the response is sent without it. Chosen, not measured."""
+"""Time limit for reading the next action. After it the response has none. Chosen, not measured."""
 
 ReadNextAction = Callable[[Payment], Awaitable[str | None]]
 """Reads the address to which the customer must go; None if the gateway does not wait any more.
 
-Raises PaymentError if that is not known.
+Raises PaymentError(GATEWAY_UNAVAILABLE) if that is not known.
 """
 
 log = logging.getLogger(__name__)
@@ -68,16 +69,16 @@ class WaitingEnvelope(PaymentEnvelope):
 
 
 class Turn(NamedTuple):
-    """Whether it is the customer's turn."""
+    """Whether a payment waits for its customer, and what the customer must do."""
 
     is_customers: bool
-    """False if the gateway, or the row, says that the payment does not wait. Otherwise True."""
+    """False if the row or the gateway says that the payment does not wait; otherwise True."""
     action: NextAction | None = None
-    """Also None if the gateway does not respond."""
+    """None if the payment does not wait, or if the gateway does not respond."""
 
 
 class NextActions:
-    """Reads the next action of a payment at its own gateway. Raises nothing.
+    """Reads the next action of a payment at the payment's gateway. Raises no PaymentError.
 
     Call it only for the payment's owner.
     """
@@ -101,9 +102,6 @@ class NextActions:
         return Turn(is_customers=True, action=NextAction(url=url, expires_at=wait.until))
 
     async def _read(self, payment: Payment) -> str | None:
-        if payment.gateway not in self._readers:
-            raise PaymentError(
-                ErrorCode.GATEWAY_UNAVAILABLE, f"The gateway {payment.gateway} has no address here."
-            )
+        read = at_gateway(self._readers, payment.gateway)
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            return await self._readers[payment.gateway](payment)
+            return await read(payment)

@@ -20,14 +20,17 @@ from domain.payment import Payment
 
 
 class Outcome(NamedTuple):
-    """A payment that has ended, or is pending: waiting for it took too long, or it waits itself."""
+    """A payment that has ended, or that is pending.
+
+    It is pending if waiting for its end took too long, or if it waits for its customer.
+    """
 
     payment: Payment
     replayed: bool = False
     is_recorded: bool = True
     """Whether it has a row already. If not, nothing was charged yet."""
     next_action: NextAction | None = None
-    """What its customer must do, if it waits for that."""
+    """What the customer must do, if the payment waits for its customer."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,10 @@ class PayOrder:
         return outcome
 
     async def holder_of(self, order_id: UUID, customer_id: UUID) -> Outcome | None:
-        """The payment that holds the order, as this customer sees it; None if none does."""
+        """The payment that holds the order; None if there is none.
+
+        It has a next action only if it is a payment of this customer.
+        """
         live = await self.payments.find_live(order_id)
         if live is None:
             return None
@@ -134,12 +140,12 @@ class PayOrder:
     async def _wait_for_end(
         self, running: RunningPayment, instruction: PaymentInstruction
     ) -> Outcome | None:
-        """Wait for the end of the workflow, or for a row that says enough.
+        """Wait until the workflow has ended, or until the row is enough for a response.
 
         Callers do not wait until Kafka has the event: an irrevocable ending is enough. But if the
         payment has failed without an event, they wait for the workflow: it ends soon, and the order
-        cannot be paid before. Nor do they wait while the payment waits for its customer. Returns
-        None if the API's waiting time ends first.
+        cannot be paid before. If the payment waits for its customer, callers get the response at
+        once. Returns None if the API's waiting time ends first.
         """
         workflow = asyncio.ensure_future(running.wait_for_end())
         reads = self.reads if instruction.customer_action is None else CustomerReads()
@@ -165,7 +171,7 @@ class PayOrder:
             workflow.cancel()
 
     async def _turn(self, payment: Payment, customer_id: UUID) -> Turn:
-        """Whether it is the customer's turn. Another customer never learns what to do."""
+        """Whether the payment waits for its customer. No other customer gets its next action."""
         if payment.customer_id != customer_id:
             return Turn(is_customers=False)
         return await self.next_actions(payment)
@@ -207,7 +213,10 @@ class FindPayment:
         return _owned(caller, found)
 
     async def next_action(self, payment: Payment) -> NextAction | None:
-        """What the customer of a payment that the caller may read must do, if it waits for that."""
+        """What the customer must do, if the payment waits for its customer.
+
+        Call it only for a payment that the caller may read.
+        """
         return (await self.next_actions(payment)).action
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, WithJsonSchema
 
 PATTERN = "^(?!.*[0-9](_*[0-9]){11})(pm|ctoken)_[A-Za-z0-9_]{1,250}$"
-"""The names of a PaymentMethod and of a ConfirmationToken of Stripe. No token has twelve digits in
-a row; card numbers have 12 to 19 (ISO/IEC 7812-1)."""
+"""Matches the ids of PaymentMethods and ConfirmationTokens of Stripe. Text with twelve digits in a
+row does not match, because it may be a card number (12 to 19 digits, ISO/IEC 7812-1)."""
 MAX_LETTERS = 257
 _TOKEN = re.compile(PATTERN, re.ASCII)
 

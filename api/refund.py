@@ -10,7 +10,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.refund import Refund
 
 PAUSE = 1.0
-"""Seconds between two looks whether a refund is pending at its gateway. Chosen, not measured."""
+"""Seconds between two reads of the row of a running refund. Chosen, not measured."""
 
 
 class RefundOutcome(NamedTuple):
@@ -45,9 +45,10 @@ class MakeRefund:
         )
 
     async def _make(self, refund: Refund) -> Refund | None:
-        """Wait for the end of the refund; or until it is pending at a gateway that opens.
+        """Make the refund, and wait for its end.
 
-        There it may be pending for days. Returns None if waiting takes too long.
+        At a gateway that opens, a refund may be pending for days: then it is returned as soon as it
+        is recorded as pending there. Returns None if waiting takes too long.
         """
         making = asyncio.ensure_future(self.workflows.refund(refund))
         try:

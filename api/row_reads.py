@@ -12,10 +12,11 @@ ended. Chosen, not measured."""
 LONGEST_PAUSE_SECONDS = 1.0
 """Longest pause between two reads of the row of a slow payment. Chosen, not measured."""
 CUSTOMER_READ_SECONDS = 0.25
-"""The pause between two reads where the payment may wait for its customer, who waits for the
-address to go to. A bank's answer takes a second or more. Chosen, not measured."""
+"""The pause between the first reads of a payment that may wait for its customer. The customer needs
+the next action soon. A response of a bank takes a second or more. Chosen, not measured."""
 CUSTOMER_READS = 40
-"""After so many reads (10 s) the pauses are the longest ones. Chosen, not measured."""
+"""The number of reads with that pause (10 s in all). After them the pauses are the longest ones.
+Chosen, not measured."""
 
 
 class RowReads:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from api.schemas import PaymentBody, PaymentEnvelope
 from domain.errors import ErrorCode, PaymentError
+from domain.gateways import at_gateway
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.timeline import Entry, Source
@@ -113,15 +114,12 @@ class TimelineEnvelope(PaymentEnvelope):
 
 
 def by_gateway(sources: Mapping[str, ReadSource]) -> ReadSource:
-    """Reads the source of the payment's own gateway.
+    """A source that reads the timeline of each payment at the payment's own gateway.
 
-    Raises PaymentError(GATEWAY_UNAVAILABLE) if this process cannot reach it.
+    It raises PaymentError(GATEWAY_UNAVAILABLE) if this process has no source for that gateway.
     """
 
     async def read(payment: Payment, refunds: Sequence[Refund]) -> Sequence[Entry]:
-        if payment.gateway not in sources:
-            message = f"The gateway {payment.gateway} has no address here."
-            raise PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, message)
-        return await sources[payment.gateway](payment, refunds)
+        return await at_gateway(sources, payment.gateway)(payment, refunds)
 
     return read

@@ -61,7 +61,10 @@ async def open_sources(settings: Settings) -> AsyncIterator[Sources]:
 
 
 async def _ledgers(settings: Settings, stack: AsyncExitStack) -> AsyncIterator[GatewayLedger]:
-    """The ledgers of the gateways that have an address: earlier payments may be at another one."""
+    """The ledgers of all gateways whose address or key is set.
+
+    Earlier payments may be at another gateway than new ones.
+    """
     if settings.gateway == "simulator" or "gateway_url" in settings.model_fields_set:
         http = await stack.enter_async_context(create_client(str(settings.gateway_url)))
         yield HttpGatewayLedger(http)

@@ -111,9 +111,7 @@ def kept_of(payment: Payment, refunds: Iterable[Refund]) -> int:
     refunded = (
         refund.amount.minor_units
         for refund in refunds
-        if refund.payment_id == payment.id
-        and refund.status is RefundStatus.SUCCEEDED
-        and refund.failed_later_at is None
+        if refund.payment_id == payment.id and refund.is_made
     )
     return payment.amount.minor_units - sum(refunded)
 

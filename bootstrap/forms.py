@@ -14,20 +14,21 @@ from pydantic import SecretStr
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:]+\])(?P<port>:[1-9][0-9]{0,4})?")
 """As browsers send it (RFC 6454 section 6.2): in lower case, without a path or the default port."""
 STRIPE_KEY = re.compile(r"(?:sk|rk)_(?:test|live)_\w+", re.ASCII)
-"""A secret or a restricted key: https://docs.stripe.com/keys. A publishable one cannot charge."""
+"""Secret and restricted keys (https://docs.stripe.com/keys). A publishable key cannot charge."""
 WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{8,}")
-"""A signing secret of an endpoint: https://docs.stripe.com/webhooks/signature. Stripe's have 32
-letters after the prefix; a shorter one than this could be guessed."""
+"""Signing secrets of an endpoint (https://docs.stripe.com/webhooks/signature). Stripe's have 32
+letters after the prefix. One with fewer than 8 could be guessed."""
 MAX_WEBHOOK_SECRETS = 3
-"""Stripe signs with two while a secret is replaced. One more, so that a replacement may overlap."""
+"""The maximum number of signing secrets. Stripe signs with two while a secret is replaced; the
+third is for another replacement in that time."""
 PAYMENT_ID = "{paymentId}"
-"""What stands for the payment's id in the address to which customers come back."""
+"""The placeholder for the payment's id in PAYMENT_RETURN_URL."""
 MAX_RETURN_URL = 1000
-"""The maximum length of that address. Chosen, not measured."""
+"""The maximum length of PAYMENT_RETURN_URL. Chosen, not measured."""
 RETURN_URL = re.compile(
     r"https?://(?:[\w\-.~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2}|\{paymentId\})+", re.ASCII
 )
-"""The characters of a URL (RFC 3986). Stripe refuses every payment with another one."""
+"""A URL without other characters than those of RFC 3986. With others, Stripe refuses payments."""
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -81,7 +82,7 @@ def is_live(key: SecretStr | None) -> bool:
 
 
 def webhook_secrets(value: object) -> object:
-    """Parse the signing secrets of webhooks. An empty one would accept what anybody signs."""
+    """Parse the signing secrets of webhooks. None may be empty: anybody could sign with it."""
     if not isinstance(value, str):
         return value
     found = tuple(each.strip() for each in value.split(","))
@@ -93,7 +94,7 @@ def webhook_secrets(value: object) -> object:
 
 
 def return_url(template: str | None) -> str | None:
-    """The address to which customers come back, with the payment's id in its path or its query."""
+    """Check the URL to which customers come back. It has the payment's id in its path or query."""
     if template is not None and not _is_return_url(template):
         raise ValueError(
             f"an https:// URL with {PAYMENT_ID} once in its path or query, such as "

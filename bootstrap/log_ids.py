@@ -36,7 +36,7 @@ OF_ENDINGS = ("status", "error_code", "failed_later_at")
 
 
 class LogIds(ClientInterceptor, WorkerInterceptor):
-    """Binds the ids as context variables of structlog. Workers get it from their client."""
+    """Binds the ids as context variables of structlog. A worker uses the one of its client."""
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002
         return _Starts(next)
@@ -52,6 +52,8 @@ class LogIds(ClientInterceptor, WorkerInterceptor):
 
 
 class _Starts(OutboundInterceptor):
+    """Sends the id of the request with the start of a workflow."""
+
     async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002
         request_id = structlog.contextvars.get_contextvars().get(REQUEST_ID)
         if request_id is not None:
@@ -60,6 +62,8 @@ class _Starts(OutboundInterceptor):
 
 
 class _Runs(WorkflowInboundInterceptor):
+    """Binds the ids of a workflow, and logs its end."""
+
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
         self._steps = _Steps(outbound)
         self.next.init(self._steps)
@@ -75,6 +79,8 @@ class _Runs(WorkflowInboundInterceptor):
 
 
 class _Steps(WorkflowOutboundInterceptor):
+    """Sends the ids of a workflow with its steps and child workflows."""
+
     header: Mapping[str, Payload] = {}
 
     def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002
@@ -97,6 +103,8 @@ class _Steps(WorkflowOutboundInterceptor):
 
 
 class _Tries(ActivityInboundInterceptor):
+    """Binds the ids of a step for one try."""
+
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
         # Not reset at the end: the SDK logs the failure of a try afterwards, in the same task.
         structlog.contextvars.bind_contextvars(**_read(input.headers), step=_step())

@@ -11,9 +11,9 @@ QUIET = {"aiokafka": "CRITICAL", "httpx": "WARNING", "httpcore": "WARNING", "ale
 lost: they also raise an exception."""
 
 CORE = logging.getLogger("temporalio.core")
-"""Logs the lines of the core of Temporal's SDK, which is not written in Python."""
+"""The logger of the core of Temporal's SDK, which is not written in Python."""
 CORE_FIELDS = ("workflow_id", "run_id", "activity_id", "task_queue", "error")
-"""What we log of such a line, besides its text. Its other fields may contain payloads."""
+"""The fields of a line of the core that we log. The other fields may contain payloads."""
 
 
 def configure(level: str) -> None:
@@ -33,7 +33,7 @@ def configure(level: str) -> None:
 
 
 def formatter() -> structlog.stdlib.ProcessorFormatter:
-    """Makes a line of a log record: a JSON object with the ids that are bound at the time."""
+    """Formats a log record as one line of JSON, with the ids that are bound at that time."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -21,9 +21,9 @@ from bootstrap import forms
 KNOWN_PASSWORDS = {"", "payments", "postgres", "password"}
 """No password, the ones in `docker-compose.yml` and the development stack, and that of examples."""
 KNOWN_WEBHOOK_SECRETS = {"whsec_simulated"}
-"""What signs the webhooks of the development stack."""
+"""The signing secret of webhooks in the development stack."""
 SIMULATOR_URL = "http://gateway:5005"
-"""The default address of the simulated gateway. Production accepts it if GATEWAY is another one."""
+"""The default of GATEWAY_URL. Production accepts it if GATEWAY is another gateway."""
 ENCRYPTED_MODES = {"require", "verify-ca", "verify-full"}
 ENCRYPTED_PROTOCOLS = {"SSL", "SASL_SSL"}
 MAX_PER_SECOND = 1000

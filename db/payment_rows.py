@@ -10,17 +10,15 @@ from domain.payment import Payment
 
 
 def to_row(payment: Payment) -> dict[str, Any]:
-    row = payment.model_dump(exclude={"amount", "compensation", "wait"})
-    row["gateway"] = payment.gateway
-    row["gateway_reference"] = payment.gateway_reference
-    row["waits_since"] = payment.wait.since if payment.wait else None
-    row["waits_until"] = payment.wait.until if payment.wait else None
-    compensation = payment.compensation
+    row = dict(payment)
+    amount, compensation, wait = (row.pop(each) for each in ("amount", "compensation", "wait"))
+    row["waits_since"] = wait.since if wait else None
+    row["waits_until"] = wait.until if wait else None
     row["compensation_code"] = compensation.code if compensation else None
     row["compensation_message"] = compensation.message if compensation else None
-    row["amount_minor"] = payment.amount.minor_units
-    row["currency"] = payment.amount.currency
-    row["currency_exponent"] = payment.amount.exponent
+    row["amount_minor"] = amount.minor_units
+    row["currency"] = amount.currency
+    row["currency_exponent"] = amount.exponent
     return row
 
 

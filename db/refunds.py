@@ -100,7 +100,8 @@ class RefundStore:
         return await self._recorded(refund)
 
     async def record_ended(self, refund: Refund) -> None:
-        if await execute(self._engine, _END, {**_to_row(refund), "refund_id": refund.id}) == 0:
+        values = {"refund_id": refund.id} | {name: getattr(refund, name) for name in _ENDING}
+        if await execute(self._engine, _END, values) == 0:
             recorded = await self._recorded(refund)
             if recorded.status is not refund.status:
                 raise PaymentError(
@@ -126,8 +127,7 @@ class RefundStore:
 
 
 def _to_row(refund: Refund) -> dict[str, Any]:
-    row = refund.model_dump(include=set(refunds.c.keys()))
-    row["gateway_reference"] = refund.gateway_reference
+    row = {name: value for name, value in refund if name in refunds.c}
     return {**row, "amount_minor": refund.amount.minor_units}
 
 

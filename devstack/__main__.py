@@ -25,7 +25,7 @@ from devstack.stack.states import ComponentStatus
 DIRECTORY = ROOT / ".devstack"
 """Where `make up` keeps data, logs, pid files and the file `env`."""
 PASSED_ON = ("GATEWAY", "CHECKOUT", "RATE_LIMIT")
-"""Environment variables of `make up` that the processes get, too."""
+"""Environment variables of `make up` that are passed to the processes."""
 ALL = (*COMPONENTS, *OPTIONAL)
 _NAMES = f"Any of {', '.join(ALL)}."
 
@@ -44,9 +44,9 @@ def cli() -> None:
 def up() -> None:
     """Start whatever is down, and wait until payments are accepted.
 
-    GATEWAY=stripe in the environment also starts the Stripe-shaped gateway, and pays through it;
-    with CHECKOUT=hosted, its page takes the card. From then on it is always started: payments that
-    began there may be refunded.
+    With GATEWAY=stripe in the environment, this also starts the Stripe-shaped gateway, and new
+    payments use it. With CHECKOUT=hosted, too, customers give their card on its page. From then on
+    it is always started, because its payments may be refunded.
     """
     began = time.monotonic()
     stack = _stack()

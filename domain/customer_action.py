@@ -6,12 +6,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class CustomerAction(BaseModel):
-    """How a payment may wait for its customer. Without one, it never waits."""
+    """How a payment may wait for its customer. A payment without this never waits."""
 
     model_config = ConfigDict(frozen=True)
 
     return_url: str
-    """Where the gateway sends the customer's browser afterwards."""
+    """The URL to which the gateway sends the customer's browser afterwards."""
     wait_seconds: int
     """How long the payment waits. After that, it fails, and nothing is charged."""
     hosted: bool = False

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Dispute(BaseModel):
-    """The dispute that an operator must look at. It has no state: that is read at the gateway."""
+    """A dispute that operators must see. Its state is read at the gateway."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,7 +22,7 @@ class DisputeState(StrEnum):
     INQUIRY = "inquiry"
     """The bank asks, and has taken no money. A full refund ends it."""
     OPEN = "open"
-    """It must be answered at the gateway, or the answer is being considered."""
+    """We must respond to it at the gateway, or the bank is considering our response."""
     LOST = "lost"
     """The customer's bank keeps the money."""
     WON = "won"

@@ -33,21 +33,21 @@ class ChargeState(StrEnum):
 
 
 NOT_MADE = frozenset({ChargeState.OPEN, ChargeState.WAITING, ChargeState.AUTHORIZED})
-"""No money has moved, and a later request can still capture."""
+"""The states in which no money has moved and a later request can still capture."""
 ENDED = frozenset({ChargeState.CAPTURED, ChargeState.VOIDED, ChargeState.REFUNDED})
-"""No request that is still on its way can capture any more."""
+"""The states in which no request can capture any more, even one that was sent before."""
 
 
 class ChargeIdentity(BaseModel):
-    """Which charge is meant."""
+    """Identifies a charge at its gateway."""
 
     model_config = ConfigDict(frozen=True)
 
     key: str
-    """Our idempotency key. It names the payment, too (`domain.names.payment_of`)."""
+    """Our idempotency key. It contains the payment's id (`domain.names.payment_of`)."""
     amount: Money | None
-    """The whole amount. Compared with what the gateway has, unless it is None, as in payments of
-    version 0.1.0."""
+    """The whole amount, which must be the same at the gateway. None in payments of version 0.1.0,
+    whose amount is not compared."""
     reference: str | None = None
     """The gateway's id, if the gateway opens."""
 
@@ -70,16 +70,18 @@ class ChargeRequest(BaseModel):
     reference: Annotated[str | None, left_out_if(None)] = None
     """The gateway's id of the attempt, if the gateway opens and the attempt is open."""
     token: str | None = Field(default=None, exclude=True, repr=False)
-    """The token that the gateway's script has made for the card. It is never written anywhere."""
+    """The token that the gateway's script has made for the card. It is never serialized."""
     customer_action: Annotated[CustomerAction | None, left_out_if(None)] = None
-    """How the payment may wait for its customer; None if a bank that asks is a decline."""
+    """How the payment may wait for its customer. None: if the bank wants to authenticate the
+    customer, the charge is declined."""
     page_until: Annotated[datetime | None, left_out_if(None)] = None
-    """When the gateway's own page, if there is one, closes by itself. The saga closes it sooner."""
+    """When the gateway's own page closes by itself. The saga closes it sooner. None: there is no
+    page."""
 
     @property
     def has_page(self) -> bool:
         """Whether the customer gives the card on the gateway's own page."""
-        return self.customer_action is not None and self.customer_action.hosted
+        return self.page_until is not None
 
     @property
     def identity(self) -> ChargeIdentity:
@@ -136,7 +138,7 @@ class RefundState(StrEnum):
 
 
 class GatewayRefund(BaseModel):
-    """The gateway's definite answer about one refund."""
+    """The state of a refund at its gateway."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -159,5 +161,5 @@ class RefundRequest(BaseModel):
 
     @property
     def whole_charge(self) -> ChargeIdentity:
-        """The charge, if this refunds the whole of it."""
+        """The charge that is refunded. Only for refunds of the whole amount."""
         return ChargeIdentity(key=self.charge_key, amount=self.amount, reference=self.reference)

@@ -1,4 +1,4 @@
-"""The gateways that a payment can be charged at, and what each of them needs."""
+"""The gateways that can charge a payment, and what each of them needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,36 +6,55 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypeVar
 
+from domain.errors import ErrorCode, PaymentError
 from domain.money import EXPONENTS, Money
 
 
 class GatewayName(StrEnum):
-    """A payment and its refunds keep the gateway they began with. The values are recorded."""
+    """The names of the gateways. They are recorded, because payments and refunds keep theirs."""
 
     SIMULATOR = "simulator"
     STRIPE = "stripe"
 
 
+T = TypeVar("T")
+
+
+def at_gateway(by_name: Mapping[str, T], name: str) -> T:
+    """What this process has for the gateway of a payment.
+
+    A payment keeps its gateway when the setting changes. Raises PaymentError(GATEWAY_UNAVAILABLE)
+    if the process has no address or key of that gateway.
+    """
+    if name not in by_name:
+        raise PaymentError(
+            ErrorCode.GATEWAY_UNAVAILABLE,
+            f"No address is set for the gateway {name} of this payment.",
+        )
+    return by_name[name]
+
+
 class AmountTooLargeError(ValueError):
-    """The gateway takes no amount as large as this."""
+    """The amount is larger than the gateway's maximum."""
 
 
 @dataclass(frozen=True)
 class AmountRules:
-    """Which amounts a gateway takes, and in which unit."""
+    """Which amounts a gateway accepts, and in which unit."""
 
     exponents: Mapping[str, int] = field(default_factory=dict)
-    """Decimal places at the gateway, where they differ from ours (ISO 4217)."""
+    """By currency, the gateway's number of decimal places, if it is not the one of ISO 4217."""
     steps: Mapping[str, int] = field(default_factory=dict)
-    """Currencies whose amounts must be a multiple of this, in the gateway's minor unit."""
+    """By currency, a number of the gateway's minor units. Each amount must be a multiple of it."""
     currencies: frozenset[str] | None = None
-    """Those that the gateway takes; None if it takes all."""
+    """The currencies that the gateway accepts; None if it accepts all."""
     maximum: int | None = None
     """The largest amount, in the gateway's minor unit."""
 
     def minor_units(self, money: Money) -> int:
-        """The amount in the gateway's minor unit. Raises ValueError if it does not take it."""
+        """The amount in the gateway's minor unit. Raises ValueError if the gateway refuses it."""
         if self.currencies is not None and money.currency not in self.currencies:
             raise ValueError(f"must be in a currency that the gateway takes, not {money.currency}")
         exponent = self.exponents.get(money.currency, money.exponent)
@@ -47,18 +66,18 @@ class AmountRules:
         return int(scaled)
 
     def check(self, money: Money) -> None:
-        """Raises ValueError if the gateway does not take the amount."""
+        """Raises ValueError if the gateway does not accept the amount."""
         self.minor_units(money)
 
     def money(self, minor_units: int, currency: str) -> Money:
-        """The amount of so many of the gateway's minor units. Raises ValueError if it is none."""
+        """Convert the gateway's minor units to an amount. Raises ValueError if it is not valid."""
         exponent = self.exponents.get(currency, EXPONENTS.get(currency, 2))
         return Money.read(f"{Decimal(minor_units).scaleb(-exponent):f}", currency)
 
 
 @dataclass(frozen=True)
 class GatewayTerms:
-    """What the service must know of a gateway to charge at it."""
+    """What the service must know about a gateway."""
 
     opens: bool
     """Whether a charge begins with an attempt that moves no money and has the gateway's own id,
@@ -73,7 +92,7 @@ class GatewayTerms:
     charge_try: timedelta | None = None
     """Time limit of one try of a step that charges or looks up; None: that of the step's policy."""
     refund_try: timedelta | None = None
-    """The same for a step that refunds."""
+    """Time limit of one try of a step that refunds; None: that of the step's policy."""
     amounts: AmountRules = AmountRules()
 
 
@@ -103,7 +122,7 @@ TERMS: Mapping[str, GatewayTerms] = MappingProxyType(
             opens=True,
             chargeable_for=timedelta(hours=23),  # Stripe may forget a key after 24 hours
             request_time=timedelta(seconds=17),  # twice in one try; issuers take some seconds
-            holds_for=timedelta(seconds=40),  # so that a seat that is held for a minute can be paid
+            holds_for=timedelta(seconds=40),  # shorter than the shortest hold, one minute
             charge_try=timedelta(seconds=40),
             refund_try=timedelta(seconds=80),
             amounts=AmountRules(
@@ -118,4 +137,4 @@ TERMS: Mapping[str, GatewayTerms] = MappingProxyType(
         ),
     }
 )
-"""By name. A gateway that is not here cannot be charged at."""
+"""The terms of each gateway, by its name."""

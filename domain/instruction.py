@@ -60,7 +60,7 @@ class PaymentInstruction(BaseModel):
     """The token that the gateway's script has made for the card. It is recorded only in the input
     of the workflow, so a run that is started without its caller has none."""
     customer_action: Annotated[CustomerAction | None, left_out_if(None)] = None
-    """How the payment may wait for its customer. Not recorded either: see `token`."""
+    """How the payment may wait for its customer. It is recorded only where the token is."""
 
     @property
     def terms(self) -> GatewayTerms:

@@ -1,6 +1,6 @@
-"""Members that were added to what is sent to Temporal or cached: they are left out when unset.
+"""For members that were added to models in Temporal or in the cache: they are left out when unset.
 
-So payments that do not use them have the same bytes as before, and the same fingerprint.
+So payments that do not use such a member have the same bytes and the same fingerprint as before.
 """
 
 from typing import Any

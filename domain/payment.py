@@ -165,7 +165,7 @@ class Payment(BaseModel):
     def to_resume(self, asked: PaymentInstruction | None = None) -> PaymentInstruction:
         """The instruction to resume this payment, with the same ids.
 
-        It has the token and the customer's action of what was `asked`, if that is this payment.
+        It has the token and the customer's action of `asked`, if that is for the same payment.
         """
         mine = asked if asked is not None and asked.payment_id == self.id else None
         return PaymentInstruction(
@@ -210,6 +210,11 @@ class Payment(BaseModel):
         if self.is_irrevocable:
             return self
         return self.model_copy(update={"status": PaymentStatus.PENDING, "processed_at": None})
+
+    def has_succeeded_by(self, attempt: str) -> bool:
+        """Whether the payment has succeeded by this attempt. `attempt` is the gateway's id."""
+        ids = {self.transaction_id, self.gateway_reference}
+        return self.status is PaymentStatus.SUCCEEDED and attempt in ids
 
     @property
     def is_unannounced(self) -> bool:

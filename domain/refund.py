@@ -96,14 +96,18 @@ class Refund(BaseModel):
         return self.model_copy(update={"gateway_reference": reference or self.gateway_reference})
 
     def failed_later(self, at: datetime) -> Self:
-        """The same success, whose money has come back from the customer's bank."""
+        """The same successful refund, whose money the customer's bank has sent back."""
         return self.model_copy(update={"failed_later_at": at})
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the customer has the money: it has succeeded and has not failed later."""
+        return self.status is RefundStatus.SUCCEEDED and self.failed_later_at is None
 
     @property
     def may_fail_later(self) -> bool:
         """Whether it has succeeded, and may still fail at its gateway."""
-        is_kept = self.status is RefundStatus.SUCCEEDED and self.failed_later_at is None
-        return is_kept and self.terms.opens
+        return self.is_made and self.terms.opens
 
     def announced(self) -> Self:
         return self.model_copy(update={"is_announced": True})

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StrayAttempt(BaseModel):
-    """What must be looked up, and undone if the gateway holds or has taken money."""
+    """An attempt that must be looked up, and undone if the gateway holds or has taken money."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -14,4 +14,4 @@ class StrayAttempt(BaseModel):
     order_id: UUID
     gateway: str
     reference: str
-    """The gateway's id of the attempt: of Stripe's PaymentIntent, or of its Checkout Session."""
+    """The gateway's id of the attempt: the id of a PaymentIntent or a Checkout Session."""

@@ -15,9 +15,10 @@ settings.load_profile("tests")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """The integration tests in two processes, each with its own stack; every other test by itself.
+    """Runs the integration tests in two processes, each with its own stack.
 
-    One process has the tests with a browser, which take about half of the time.
+    One process has the tests with a browser, which take about half of the time. Every other test
+    goes to whichever process is free.
     `--dist loadgroup` would say the same, but not with pytest 9.2 (pytest-xdist issue 1386).
     """
 

@@ -1,8 +1,7 @@
 """Cancellation requests: a saga runs to its end, and checks for them where it can still stop."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -33,14 +32,17 @@ def is_cancelled() -> bool:
     return workflow.cancellation_reason() is not None
 
 
-@contextmanager
-def ended_by_operators() -> Iterator[None]:
-    """Let the workflow end well if a step was given up because operators cancelled it."""
+async def until_operators_cancel(saga: Coroutine[Any, Any, Result]) -> Result | None:
+    """Run a saga that operators end by cancelling the workflow. It also may end by itself.
+
+    Returns the result of the saga, or None if a step was given up because of the cancellation.
+    """
     try:
-        yield
+        return await uninterrupted(saga)
     except PaymentError as error:
         if error.code is not ErrorCode.PAYMENT_CANCELLED:
             raise
+    return None
 
 
 def unless_cancelled(

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
@@ -12,6 +13,8 @@ from workflows.pauses import PAUSES, Pauses
 
 Result = TypeVar("Result")
 Step = Callable[[], Awaitable[Result]]
+
+PAUSE_SUMMARY = "pause before the next round"
 
 
 class Compensations:
@@ -34,6 +37,17 @@ class Compensations:
             await self._undo.pop()()
 
 
+async def _pause(time: timedelta) -> None:
+    await workflow.sleep(time, summary=PAUSE_SUMMARY)
+
+
+async def _pause_unless_cancelled(time: timedelta) -> None:
+    """Raises PaymentError(PAYMENT_CANCELLED) as soon as the workflow is cancelled."""
+    with suppress(TimeoutError):
+        await workflow.wait_condition(is_cancelled, timeout=time, timeout_summary=PAUSE_SUMMARY)
+    raise_if_cancelled()
+
+
 async def until_done(
     step: Step[Result],
     *,
@@ -41,12 +55,13 @@ async def until_done(
     refusals: frozenset[ErrorCode] = frozenset(),
     in_any_round: bool = False,
     pauses: Pauses = PAUSES,
+    wait: Callable[[timedelta], Awaitable[None]] = _pause,
 ) -> Result:
     """Repeat a step until it succeeds; `on_failure` is called after each round that failed.
 
     Raises PaymentError for the codes in `refusals`, but only in the first round: after that, an
     earlier round may have had an effect. Use `in_any_round` for steps where this is impossible.
-    Also raises what `on_failure` raises.
+    Also raises what `on_failure` raises, and what `wait` raises instead of the next round.
     """
     pause = pauses.first
     while True:
@@ -57,26 +72,15 @@ async def until_done(
                 raise
             on_failure(error)
         refusals = refusals if in_any_round else frozenset()
-        await workflow.sleep(pause, summary="pause before the next round")
+        await wait(pause)
         pause = min(2 * pause, pauses.longest)
 
 
 async def until_done_or_cancelled(
     step: Step[Result], *, on_failure: Callable[[PaymentError], None]
 ) -> Result:
-    """Repeat a step as `until_done` does, but only until the workflow is cancelled.
+    """Repeat a step until it succeeds. For workflows that operators end by cancelling them.
 
-    It is for workflows that operators end. Raises PaymentError(PAYMENT_CANCELLED) then.
+    Raises PaymentError(PAYMENT_CANCELLED) if the workflow is cancelled before the step succeeds.
     """
-    pause = PAUSES.first
-    while True:
-        try:
-            return await step()
-        except PaymentError as error:
-            on_failure(error)
-        with suppress(TimeoutError):
-            await workflow.wait_condition(
-                is_cancelled, timeout=pause, timeout_summary="pause before the next round"
-            )
-        raise_if_cancelled()
-        pause = min(2 * pause, PAUSES.longest)
+    return await until_done(step, on_failure=on_failure, wait=_pause_unless_cancelled)

@@ -9,7 +9,6 @@ from domain.customer_action import Wait
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeState
 from domain.instruction import PaymentInstruction
-from domain.payment import Payment
 from workflows.cancellation import raise_if_cancelled
 from workflows.gateway_changes import GatewayChanges
 from workflows.operator_view import OperatorView
@@ -19,8 +18,8 @@ from workflows.payment_steps import PaymentSteps
 from workflows.policies import LOOK_TIME
 
 CAPTURE_TIME = timedelta(seconds=15)
-"""How long before its reservation expires a payment stops waiting: enough to verify the order again
-and to capture. Chosen, not measured."""
+"""The time between the end of the wait and the end of the reservation: enough to verify the order
+again and to capture. Chosen, not measured."""
 LAST_LOOK_TIME = timedelta(seconds=10)
 """Time limit of the look at the end of the wait. A customer who has acted by then is in time.
 Chosen, not measured."""
@@ -47,10 +46,10 @@ class CustomerWait:
         self._view = view
         self._changes = changes
         self.recorded: Wait | None = None
-        """The wait that an earlier run has recorded. It keeps its end: customers have seen it."""
+        """The recorded wait. Later runs do not change its end, which customers have seen."""
 
     async def until_acted(self, reference: str, check: OrderCheck) -> Charge:
-        """The attempt after the customer has acted.
+        """Wait until the customer has acted. Returns the attempt.
 
         The wait is recorded first, so that the API can show the next action. Raises PaymentError:
         PROCESSOR_TIMEOUT if the customer has not acted in time, PAYMENT_CANCELLED, and the errors
@@ -70,9 +69,7 @@ class CustomerWait:
         if self.recorded is None and action is not None:
             now = workflow.now()
             until = check.before_expiry(now + timedelta(seconds=action.wait_seconds), CAPTURE_TIME)
-            pending = Payment.pending(self._instruction)
-            waiting = pending.waiting(Wait(since=now, until=until))
-            recorded = await self._steps.record_wait(waiting)
+            recorded = await self._steps.record_wait(Wait(since=now, until=until))
             recorded.raise_unless_pending()
             self.recorded = recorded.wait
         return self.recorded.until if self.recorded else workflow.now()

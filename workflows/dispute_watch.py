@@ -8,7 +8,7 @@ from temporalio import workflow
 from activities.disputes import DisputeActivities
 from domain.dispute import Dispute, DisputeState, FoundDispute
 from domain.errors import ErrorCode, PaymentError
-from workflows.cancellation import ended_by_operators, is_cancelled, uninterrupted
+from workflows.cancellation import is_cancelled, until_operators_cancel
 from workflows.compensation import until_done_or_cancelled
 from workflows.gateway_changes import WithGatewayChanges
 from workflows.operator_view import ORDER_ID, OperatorView
@@ -38,8 +38,7 @@ class DisputeWatch(WithGatewayChanges):
 
     @workflow.run
     async def run(self, dispute: Dispute) -> None:
-        with ended_by_operators():
-            await uninterrupted(self._watch(dispute))
+        await until_operators_cancel(self._watch(dispute))
 
     async def _watch(self, dispute: Dispute) -> None:
         find = partial(execute, self._view, DisputeActivities.find_dispute, dispute)

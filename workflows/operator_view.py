@@ -55,7 +55,7 @@ def search_attributes(instruction: PaymentInstruction) -> TypedSearchAttributes:
 
 
 def order_search_attributes(order_id: UUID) -> TypedSearchAttributes:
-    """The attributes of a workflow of which only the order is known."""
+    """The attributes of a workflow for which only the order is known."""
     return TypedSearchAttributes([SearchAttributePair(ORDER_ID, str(order_id))])
 
 

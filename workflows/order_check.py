@@ -48,13 +48,16 @@ class OrderCheck:
     @property
     def charge_budget(self) -> timedelta:
         """Time limit of all tries of a charge, which ends before the reservation expires."""
-        expires_at = self._reservation.expires_at if self._reservation else None
+        expires_at = self._expires_at
         return min(CHARGE_BUDGET, expires_at - workflow.now()) if expires_at else CHARGE_BUDGET
 
     def before_expiry(self, moment: datetime, margin: timedelta) -> datetime:
         """The earlier of `moment` and the time that is `margin` before the reservation expires."""
-        expires_at = self._reservation.expires_at if self._reservation else None
-        return min(moment, expires_at - margin) if expires_at else moment
+        return min(moment, self._expires_at - margin) if self._expires_at else moment
+
+    @property
+    def _expires_at(self) -> datetime | None:
+        return self._reservation.expires_at if self._reservation else None
 
     @property
     def releasable_reservation_id(self) -> UUID | None:

@@ -1,4 +1,4 @@
-"""How long the saga pauses between the rounds of a step, and how long it goes on."""
+"""The pauses between the rounds of a step, and the time after which it is given up."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -12,19 +12,20 @@ class Pauses(NamedTuple):
 
 
 PAUSES = Pauses(timedelta(seconds=60), timedelta(seconds=3600))
-"""For steps that are retried until they succeed. Chosen, not measured."""
+"""The pauses of steps that are retried until they succeed. Chosen, not measured."""
 
 CHECK_PAUSES = Pauses(timedelta(seconds=60), timedelta(seconds=600))
-"""For requests to Ordering and Inventory after a capture. In a day they add some 2,000 events to
-the history, which may have 51,200."""
+"""The pauses between requests to Ordering and Inventory after a capture. In a day these requests
+add some 2,000 events to the history, which may have 51,200."""
 
 LOOKS = Pauses(timedelta(seconds=10), timedelta(seconds=120))
-"""Between two looks at an attempt that waits for its customer, if no event comes. A customer who
-takes two minutes costs four looks. Stripe answers some 20 a second for the whole account. Chosen,
+"""The pauses between looks at an attempt that waits for its customer, if there is no event. In two
+minutes there are four looks. Stripe allows some 20 requests a second for the whole account. Chosen,
 not measured."""
 
 RECORDING_PAUSES = Pauses(timedelta(seconds=5), timedelta(seconds=60))
-"""For recording a success. The order is verified again after each pause. Chosen, not measured."""
+"""The pauses between tries to record a success. The order is verified again after each pause.
+Chosen, not measured."""
 
 RECORDING_TIME = timedelta(seconds=600)
 """How long recording a success is retried; after that, the capture is refunded. Longer than a

@@ -13,6 +13,7 @@ from activities.records import RecordActivities
 from activities.verification import VerificationActivities
 from domain import names
 from domain.claim import Claim
+from domain.customer_action import Wait
 from domain.errors import RULES, ErrorCode, PaymentError
 from domain.events import PaymentEvent
 from domain.gateway import Charge, ChargeRequest, RefundRequest
@@ -23,7 +24,7 @@ from workflows.operator_view import OperatorView
 from workflows.steps import execute
 from workflows.versions import SAGA_3, SAGA_4
 
-Argument = TypeVar("Argument")
+Request = TypeVar("Request", ChargeRequest, RefundRequest)
 ChargeT = TypeVar("ChargeT", bound=Charge | None)
 
 CLAIM_REFUSALS = frozenset(
@@ -72,12 +73,12 @@ class PaymentSteps:
 
     async def record_reference(self, reference: str) -> Payment:
         """The payment as it is recorded: with this reference, or with the one that it has."""
-        payment = Payment.pending(self._instruction)
-        referring = payment.model_copy(update={"gateway_reference": reference})
-        return await self._execute(RecordActivities.record_reference, referring)
+        payment = Payment.pending(self._instruction).referring(reference)
+        return await self._execute(RecordActivities.record_reference, payment)
 
-    async def record_wait(self, payment: Payment) -> Payment:
+    async def record_wait(self, wait: Wait) -> Payment:
         """The payment as it is recorded: with this wait, or with the one that it has."""
+        payment = Payment.pending(self._instruction).waiting(wait)
         return await self._execute(RecordActivities.record_wait, payment)
 
     async def authorize(self, reference: str, within: timedelta) -> Charge:
@@ -90,17 +91,15 @@ class PaymentSteps:
 
     async def find_charge(self, reference: str | None = None) -> Charge | None:
         request, one_try = self._request(reference), self._instruction.terms.charge_try
-        return await self._ask(ChargeActivities.find_charge, request, reference, one_try)
+        return await self._ask(ChargeActivities.find_charge, request, one_try)
 
     async def look_at_charge(self, reference: str, within: timedelta) -> Charge | None:
         request, one_try = self._request(reference), self._instruction.terms.charge_try
-        return await self._ask(
-            ChargeActivities.look_at_charge, request, reference, one_try, within=within
-        )
+        return await self._ask(ChargeActivities.look_at_charge, request, one_try, within)
 
     async def resolve_charge(self, reference: str | None = None) -> Charge:
         request, one_try = self._request(reference), self._instruction.terms.charge_try
-        return await self._ask(ChargeActivities.resolve_charge, request, reference, one_try)
+        return await self._ask(ChargeActivities.resolve_charge, request, one_try)
 
     async def refund(self, reference: str | None = None) -> Charge:
         payment_id = self._instruction.payment_id
@@ -112,23 +111,23 @@ class PaymentSteps:
             reference=reference,
         )
         one_try = self._instruction.terms.refund_try
-        return await self._ask(ChargeActivities.refund_charge, request, reference, one_try)
+        return await self._ask(ChargeActivities.refund_charge, request, one_try)
 
     async def _ask(
         self,
-        step: Callable[[Any, Argument], Awaitable[ChargeT]],
-        request: Argument,
-        reference: str | None,
+        step: Callable[[Any, Request], Awaitable[ChargeT]],
+        request: Request,
         one_try: timedelta | None,
         within: timedelta | None = None,
     ) -> ChargeT:
         """The charge after this step.
 
-        Raises PaymentError(GATEWAY_UNAVAILABLE) if it is not the charge with the reference: a
-        worker of an earlier version ignores the reference and asks the simulator, which voids what
-        it does not know.
+        Raises PaymentError(GATEWAY_UNAVAILABLE) if the response is about another charge than the
+        request: a worker of an earlier version ignores the reference and sends the request to the
+        simulator, which voids what it does not know.
         """
         charge: ChargeT = await self._execute(step, request, one_try=one_try, within=within)
+        reference = request.reference
         if reference is not None and (charge is None or charge.reference != reference):
             raise PaymentError(
                 ErrorCode.GATEWAY_UNAVAILABLE, "The response is about another charge."

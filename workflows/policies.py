@@ -6,6 +6,7 @@ version.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -20,9 +21,9 @@ from activities.refunds import RefundActivities
 from activities.verification import VerificationActivities
 from domain.errors import ErrorCode
 from domain.names import TASK_QUEUE_GATEWAY
-from workflows.step_policy import StepPolicy, policy, record, seconds_of
+from workflows.step_policy import StepPolicy, policy, record
 
-LOCAL_TRY = seconds_of(2)
+LOCAL_TRY = timedelta(seconds=2)
 """Time limit of a local try, which keeps the workflow task open. A task may take 10 s."""
 
 STEPS: Mapping[Callable[..., Any], StepPolicy] = MappingProxyType(

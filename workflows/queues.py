@@ -27,9 +27,10 @@ LIMITS: Mapping[str, int] = MappingProxyType(
 )
 """How many activities of a queue run at once in a process. Most of the time an activity waits for a
 response, and it needs some kilobytes. The limit for events is higher: when Kafka hangs, all events
-of the first second wait until we notice it. Chosen, not measured. On
-TASK_QUEUE_GATEWAY are the looks at attempts that wait for their customers: however many wait, they
-delay no charge. Versions before 0.3.0 have all steps of the gateway there."""
+of the first second wait until we notice it. Chosen, not measured.
+
+TASK_QUEUE_GATEWAY has only the steps that look at attempts that wait for their customers: however
+many there are, they delay no charge. Versions before 0.3.0 have all steps of the gateway there."""
 
 WORKFLOW_TASKS = 200
 LOCAL_ACTIVITIES = 2 * WORKFLOW_TASKS

@@ -29,7 +29,7 @@ def charge_of(
     view: OperatorView,
     changes: GatewayChanges,
 ) -> PaymentCharge:
-    """The charge of a payment, as its gateway makes it."""
+    """The kind of charge that the payment's gateway needs."""
     if not instruction.terms.opens:
         return PaymentCharge(instruction, steps, view.needs_attention)
     wait = CustomerWait(instruction, steps, view, changes)
@@ -57,10 +57,10 @@ class ReferencedCharge(PaymentCharge):
 
     @property
     def may_be_captured(self) -> bool:
-        """Whether the attempt is, or may be, captured; true also if it only must be voided.
+        """Whether the attempt is, or may be, captured; also true if it must only be voided.
 
-        The step that voids an attempt would refund a capture. It may be late, when the next run has
-        captured: so the compensation is recorded first.
+        The step that voids an attempt refunds it if it is captured. A late try of that step could
+        refund what the next run has captured. So the compensation is recorded first in both cases.
         """
         if self.response is not None and self.response.state in ENDED:
             return self.response.state is ChargeState.CAPTURED
@@ -90,7 +90,7 @@ class ReferencedCharge(PaymentCharge):
         return self.response
 
     async def make(self, check: OrderCheck) -> Charge:
-        """Charge once. Whatever an earlier run has done of it is not repeated.
+        """Charge once. Nothing that an earlier run has done is repeated.
 
         Raises PaymentError if the order or the reservation has changed, or if it was cancelled,
         before the money is captured.
@@ -129,7 +129,11 @@ class ReferencedCharge(PaymentCharge):
         self._wait.recorded = recorded.wait if recorded is not None else None
 
     async def _open(self, check: OrderCheck) -> str:
-        """The reference of the payment's attempt, which is recorded. Opens one if there is none."""
+        """The recorded reference of the payment's attempt. Opens an attempt if there is none.
+
+        Raises PaymentError(PROCESSOR_TIMEOUT) if the payment is too old or has no token, and
+        PaymentError if no attempt was opened, or if another run undoes or has ended the payment.
+        """
         self._is_unsent = self._reference is None
         self._refuse_if_too_old()
         if not self._instruction.can_be_charged:
@@ -145,7 +149,7 @@ class ReferencedCharge(PaymentCharge):
         return self._reference or ""
 
     async def _authorize(self, reference: str, check: OrderCheck) -> Charge:
-        """The attempt after the card was sent; on the gateway's own page the customer gives it."""
+        """Send the card's token. Without one, the customer gives the card on the gateway's page."""
         if self._instruction.token is None:
             return Charge(
                 key=self._instruction.charge_request.key,

@@ -27,7 +27,7 @@ REFUSALS = frozenset(
 """Final in any round. REFUND_TOO_LARGE: less than that is left of the payment. The two others:
 `make_refund` raises them only if the gateway has refunded nothing and will not refund later."""
 REFUND_TIME = timedelta(days=7)
-"""After so long operators see a refund that is pending at the gateway. Chosen, not measured."""
+"""How long a refund may be pending at the gateway before operators see it. Chosen, not measured."""
 LATE = PaymentError(
     ErrorCode.GATEWAY_UNAVAILABLE, "The refund has been pending at the gateway for days."
 )
@@ -95,7 +95,7 @@ class RefundWorkflow(WithGatewayChanges):
             made = await self._until_done(self._refund_at_gateway)
 
     async def _watch(self) -> None:
-        """Start the workflow that notices if the refund fails after all."""
+        """Start the workflow that checks whether the refund fails later."""
         with suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
                 RefundWatch.run,

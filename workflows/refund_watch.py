@@ -1,15 +1,18 @@
 """Checks whether a successful refund fails later, as it may at a real gateway."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from temporalio import workflow
 
 from activities.refunds import RefundActivities
 from domain.errors import ErrorCode, PaymentError
-from domain.gateway import GatewayRefund, RefundState
+from domain.gateway import RefundState
 from domain.refund import Refund
-from workflows.cancellation import ended_by_operators, is_cancelled, uninterrupted
-from workflows.compensation import until_done_or_cancelled
+from workflows.cancellation import is_cancelled, until_operators_cancel
+from workflows.compensation import Result, until_done_or_cancelled
 from workflows.gateway_changes import WithGatewayChanges
 from workflows.operator_view import OperatorView
 from workflows.steps import execute
@@ -35,10 +38,7 @@ class RefundWatch(WithGatewayChanges):
 
     @workflow.run
     async def run(self, refund: Refund) -> Refund:
-        self._refund = refund
-        with ended_by_operators():
-            self._refund = await uninterrupted(self._watch(refund))
-        return self._refund
+        return await until_operators_cancel(self._watch(refund)) or refund
 
     async def _watch(self, refund: Refund) -> Refund:
         for pause in LOOKS:
@@ -47,24 +47,21 @@ class RefundWatch(WithGatewayChanges):
                 await self._changes.wait(until - workflow.now(), "look at the refund again")
                 if is_cancelled():
                     return refund
-                found = await self._find(refund)
+                found = await self._until_done(RefundActivities.find_refund, refund)
                 if found is not None and found.state is RefundState.FAILED:
-                    return await self._call_for_help(refund.failed_later(at=workflow.now()))
+                    return await self._show_failure(refund.failed_later(at=workflow.now()))
         self._view.show_end("the refund has not failed")
         return refund
 
-    async def _find(self, refund: Refund) -> GatewayRefund | None:
-        async def find() -> GatewayRefund | None:
-            return await execute(self._view, RefundActivities.find_refund, refund)
+    async def _until_done(
+        self, activity: Callable[[Any, Refund], Awaitable[Result]], refund: Refund
+    ) -> Result:
+        step = partial(execute, self._view, activity, refund)
+        return await until_done_or_cancelled(step, on_failure=self._view.needs_attention)
 
-        return await until_done_or_cancelled(find, on_failure=self._view.needs_attention)
-
-    async def _call_for_help(self, refund: Refund) -> Refund:
-        async def record() -> None:
-            step = RefundActivities.record_refund_failed_later
-            await execute(self._view, step, refund)
-
-        await until_done_or_cancelled(record, on_failure=self._view.needs_attention)
+    async def _show_failure(self, refund: Refund) -> Refund:
+        """Record the failure, and show it to operators until they cancel the workflow."""
+        await self._until_done(RefundActivities.record_refund_failed_later, refund)
         self._view.needs_attention(
             PaymentError(
                 ErrorCode.REFUND_REFUSED,

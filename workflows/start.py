@@ -59,7 +59,7 @@ async def start_refund(
 
 
 async def start_stray_attempt(client: Client, stray: StrayAttempt) -> None:
-    """Undo what an ended payment does not count, unless that is running. Raises RPCError."""
+    """Start the workflow that undoes a stray attempt, unless it is running. Raises RPCError."""
     await client.start_workflow(
         StrayAttemptWorkflow.run,
         stray,
@@ -73,7 +73,10 @@ async def start_stray_attempt(client: Client, stray: StrayAttempt) -> None:
 
 
 async def watch_dispute(client: Client, dispute: Dispute) -> None:
-    """Show operators the dispute; if they see it already, look again. Raises RPCError."""
+    """Start the workflow that shows operators the dispute. Raises RPCError.
+
+    If it is already running, it only gets the signal to look again.
+    """
     await client.start_workflow(
         DisputeWatch.run,
         dispute,

@@ -30,5 +30,6 @@ class TemporalStartInputs:
                 f"Temporal does not show the payment's input ({error.status.name}).",
             ) from error
         payloads = started.workflow_execution_started_event_attributes.input.payloads
-        decoded = await self._client.data_converter.decode(payloads, [PaymentInstruction])
-        return PaymentInstruction.model_validate(decoded[0])
+        instruction: PaymentInstruction
+        [instruction] = await self._client.data_converter.decode(payloads, [PaymentInstruction])
+        return instruction

@@ -1,4 +1,4 @@
-"""What the policy of a step says: what operators see, its time limits, its retries, its queue."""
+"""The policy of a step: what operators see, its time limits, its retries, its task queue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,16 +47,15 @@ class StepPolicy:
     local_first: bool = False
     """Try once inside the workflow task, which saves a round trip to the server. If that fails, go
     on as a regular activity, whose tries operators can see, unless `retry` allows one try only."""
-
     own_queue: str | None = None
-    """The task queue, if it is not the one that QUEUES says."""
+    """The task queue of this step; None: the one in QUEUES."""
 
     @property
     def queue(self) -> str:
         return self.own_queue or QUEUES[self.unavailable]
 
 
-def seconds_of(seconds: float) -> timedelta:
+def _seconds(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
@@ -73,22 +72,22 @@ def policy(  # noqa: PLR0913 (each is a column of the table)
     queue: str | None = None,
 ) -> StepPolicy:
     """A policy; times are in seconds. Each pause is twice the one before, within `pauses`."""
-    initial, maximum = map(seconds_of, pauses)
+    initial, maximum = map(_seconds, pauses)
     return StepPolicy(
         title=title,
         summary=summary,
         unavailable=unavailable,
-        start_to_close=seconds_of(one_try),
-        schedule_to_close=seconds_of(in_all),
+        start_to_close=_seconds(one_try),
+        schedule_to_close=_seconds(in_all),
         retry=RetryPolicy(initial_interval=initial, maximum_interval=maximum),
-        heartbeat=seconds_of(heartbeat) if heartbeat else None,
+        heartbeat=_seconds(heartbeat) if heartbeat else None,
         local_first=local_first,
         own_queue=queue,
     )
 
 
 def record(title: str, summary: str, one_try: float = 10) -> StepPolicy:
-    """A step in PostgreSQL that succeeds in the end."""
+    """The policy of a step that uses PostgreSQL and is repeated until it succeeds."""
     return policy(
         title,
         summary,

@@ -9,14 +9,14 @@ from domain.errors import ErrorCode, PaymentError
 from domain.gateway import ENDED, ChargeState
 from domain.payment import Payment
 from domain.stray_attempt import StrayAttempt
-from workflows.cancellation import ended_by_operators, is_cancelled, uninterrupted
+from workflows.cancellation import is_cancelled, until_operators_cancel
 from workflows.compensation import until_done_or_cancelled
 from workflows.operator_view import OperatorView
 from workflows.payment_steps import PaymentSteps
 from workflows.steps import execute
 
 GONE = ENDED - {ChargeState.CAPTURED}
-"""The attempt holds no money, and can take none."""
+"""The states of an attempt that holds no money and cannot take any."""
 
 
 @workflow.defn
@@ -24,8 +24,8 @@ class StrayAttemptWorkflow:
     """Ends when the attempt holds no money, or if the payment has succeeded by this attempt.
 
     If the gateway has taken money, it is refunded, and operators see this workflow until they
-    cancel it: a person must find out why it was taken. Most events come after the payment itself
-    has undone the attempt. Then nothing is shown.
+    cancel it: a person must find out why it was taken. Usually the payment itself has already
+    undone the attempt when the event arrives. Then operators see nothing.
     """
 
     @workflow.init
@@ -35,8 +35,7 @@ class StrayAttemptWorkflow:
 
     @workflow.run
     async def run(self, stray: StrayAttempt) -> None:  # noqa: ARG002 (see __init__)
-        with ended_by_operators():
-            await uninterrupted(self._undo())
+        await until_operators_cancel(self._undo())
 
     async def _undo(self) -> None:
         find = partial(execute, self._view, RecordActivities.find_payment, self._stray.payment_id)
@@ -67,11 +66,9 @@ class StrayAttemptWorkflow:
     def _is_stray(self, payment: Payment) -> bool:
         """Whether the payment has ended, and not by a success of this attempt.
 
-        While it is pending, its own workflow looks after the attempt.
+        While the payment is pending, its own workflow captures or undoes the attempt.
         """
         stray = self._stray
         if (payment.order_id, payment.gateway) != (stray.order_id, stray.gateway):
             return False
-        counted = {payment.transaction_id, payment.gateway_reference}
-        is_counted = payment.error_code is None and stray.reference in counted
-        return payment.is_final and not is_counted
+        return payment.is_final and not payment.has_succeeded_by(stray.reference)

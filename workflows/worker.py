@@ -210,7 +210,7 @@ async def _activities(
 
 
 async def _stripe(settings: Settings, stack: AsyncExitStack) -> dict[str, PaymentGateway]:
-    """Stripe by its name, if the process has a key."""
+    """The gateway Stripe, by its name; empty if no key is set."""
     if settings.stripe_api_key is None:
         return {}
     connecting = stripe_account(

@@ -55,10 +55,11 @@ class JsonResponse(NamedTuple):
 
 
 class RawResponse(NamedTuple):
-    """A response of any status. The body of an error is None if it is not JSON.
+    """A response of any status.
 
-    That of a 5xx or 429 is not read. `is_replayed` is true if the service says that it repeats the
-    response to an earlier request with the same key.
+    `body` is None after an error whose body is not JSON, and always after a 5xx or 429.
+    `is_replayed` is true if the service says that it repeats the response to an earlier request
+    with the same key.
     """
 
     status: int
@@ -112,8 +113,8 @@ class JsonClient:
     ) -> RawResponse:
         """Send a request, and return a response of any status.
 
-        Raises PaymentError(unavailable_code) if there is none in time, or if it is no error and not
-        JSON. Even then, the external service may have processed the request.
+        Raises PaymentError(unavailable_code) if there is no response in time, or if the body of a
+        success is not JSON. Even then, the external service may have processed the request.
         """
         try:
             async with asyncio.timeout(self.seconds):

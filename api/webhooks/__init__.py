@@ -1,1 +1,1 @@
-"""Webhooks: events that a gateway sends. Each is only a reason to look again at the gateway."""
+"""Webhooks: events that a gateway sends. After each, the state is read at the gateway."""

@@ -26,7 +26,7 @@ class SentHeaders(Protocol):
 
 class TakeWebhook(Protocol):
     async def __call__(self, headers: SentHeaders, body: bytes) -> None:
-        """Return when Temporal has what the webhook leads to, or when it leads to nothing.
+        """Process one webhook. Returns when Temporal has accepted its signal or start, if any.
 
         Raises RefusedWebhookError, ForgedWebhookError, and PaymentError(SERVICE_UNAVAILABLE) or
         PaymentError(DATABASE_UNAVAILABLE) if the gateway must send it again.
@@ -39,7 +39,10 @@ Webhooks = Mapping[str, TakeWebhook]
 
 
 class WebhookWorkflows(Protocol):
-    """The workflows. Raises PaymentError(SERVICE_UNAVAILABLE) if Temporal does not respond."""
+    """Signals and starts workflows.
+
+    Each method raises PaymentError(SERVICE_UNAVAILABLE) if Temporal does not respond.
+    """
 
     async def look_again(self, payment_id: UUID, order_id: UUID) -> bool:
         """Signal the running workflow of this payment to look again. False if none is running.

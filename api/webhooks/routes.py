@@ -21,13 +21,13 @@ from domain.errors import PaymentError
 from domain.gateways import GatewayName
 
 MAX_BODY_BYTES = 256 * 1024
-"""Stripe's events have a few KiB. Chosen, not measured."""
+"""The maximum size of a webhook. Stripe's events have a few KiB. Chosen, not measured."""
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The webhook is taken, or leads to nothing."},
+    200: {"description": "The webhook is accepted. It may have no effect."},
     400: {
-        "description": "The signature is not right, or this is no event of our account and mode."
+        "description": "The signature is wrong, or this is not an event of our account and mode."
     },
-    404: {"description": "There is no such gateway, or no secret of it is set."},
+    404: {"description": "There is no such gateway, or its signing secret is not set."},
     408: {"description": "The webhook did not arrive in time."},
     413: {"description": f"The body is larger than {MAX_BODY_BYTES} bytes."},
     415: {"description": "The body is not `application/json`."},
@@ -62,7 +62,7 @@ webhooks = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
 
 class _UnsuitableError(Exception):
-    """The request is answered with this status before its signature is checked."""
+    """The request is refused with this status, before its signature is checked."""
 
     def __init__(self, status: HTTPStatus) -> None:
         self.status = status
@@ -116,9 +116,9 @@ async def _body(request: Request) -> bytes:
 async def _count_forged(
     request: Request, rate_limit: RateLimit, error: ForgedWebhookError
 ) -> Response:
-    """Limit what one address can make us log. The check comes first, and costs a millisecond.
+    """Refuse a webhook with a wrong signature, and limit how many of one address are logged.
 
-    Only wrong signatures are counted, because a gateway sends all its webhooks from few addresses.
+    Webhooks with right signatures are not counted: a gateway sends all of them from few addresses.
     """
     allowance = await rate_limit.count(f"webhook:{caller_of(request)}")
     if allowance.is_exceeded:

@@ -1,7 +1,7 @@
 """The signature of a webhook: https://docs.stripe.com/webhooks/signature.
 
 The header is `t=<seconds>,v1=<hex>[,v1=<hex>]`. Each `v1` is the HMAC-SHA256 of `t`, a dot and the
-raw body, with one of the endpoint's secrets: with two while a secret is replaced.
+raw body, with one of the endpoint's secrets. While a secret is replaced, there are two.
 """
 
 import hmac
@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from pydantic import SecretStr
 
 TOLERANCE_SECONDS = 300
-"""How far the time of the signature may be from our clock, in both directions. Stripe's own clients
-also allow 300 s for the past, but any time in the future: then a copied webhook could be sent again
-later."""
+"""The maximum difference between the time of the signature and our clock, in both directions.
+Stripe's own clients also allow 300 s for the past, but any time in the future: then a copied
+webhook could be sent again later."""
 MAX_HEADER_BYTES = 4096
-"""A header has about 150 bytes, and 230 with two signatures. Chosen, not measured."""
+"""The maximum length of the header, which has about 150 bytes, and 230 with two signatures. Chosen,
+not measured."""
 _TIME = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 

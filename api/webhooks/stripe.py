@@ -1,8 +1,7 @@
 """Webhooks of Stripe: which are accepted, and what each of them leads to.
 
-An event says that something may have changed, and nothing else of it is used. Therefore duplicates,
-a wrong order, delay and loss do no harm: the workflow that gets the signal reads the state at
-Stripe.
+An event only says which object may have changed. The workflow that gets the signal reads the state
+at Stripe. Therefore events may be late, lost, sent twice, or in a wrong order.
 """
 
 import logging
@@ -27,7 +26,7 @@ from api.webhooks.stripe_events import Event, Subject, UnreadableEventError, rea
 from domain import names
 from domain.dispute import Dispute
 from domain.gateways import GatewayName
-from domain.payment import Payment, PaymentStatus
+from domain.payment import Payment
 from domain.stray_attempt import StrayAttempt
 
 log = logging.getLogger(__name__)
@@ -151,7 +150,7 @@ class StripeWebhook:
         if not payment.is_final:
             is_resumed = await self.workflows.resume(payment)
             return Outcome.RESUMED if is_resumed else Outcome.NOTHING
-        if not event.may_mean_money or _counts(payment, subject.attempt):
+        if not event.may_mean_money or payment.has_succeeded_by(subject.attempt):
             return Outcome.NOTHING
         await self.workflows.undo(
             StrayAttempt(
@@ -166,9 +165,3 @@ class StripeWebhook:
 
 def _log_with(payment_id: UUID, order_id: UUID) -> None:
     structlog.contextvars.bind_contextvars(payment_id=str(payment_id), order_id=str(order_id))
-
-
-def _counts(payment: Payment, attempt: str) -> bool:
-    """Whether the payment has succeeded by this attempt, so that its money is in our books."""
-    has_succeeded = payment.status is PaymentStatus.SUCCEEDED
-    return has_succeeded and attempt in {payment.transaction_id, payment.gateway_reference}

@@ -50,17 +50,17 @@ MEANS_MONEY = frozenset(
         "refund.updated",
     }
 )
-"""The types after which Stripe may hold or have taken money that our books do not know."""
+"""The types after which Stripe may hold or have taken money that we have not recorded."""
 
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,255}$")]
 
 
 class UnreadableEventError(Exception):
-    """The body is no event. The message repeats nothing of it."""
+    """The body is not an event. The message contains nothing of the body."""
 
 
 class _Members(BaseModel):
-    """Members that an event has besides these are ignored."""
+    """Ignores members that it does not declare."""
 
     model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
 
@@ -75,7 +75,7 @@ class Subject(_Members):
 
     @property
     def attempt(self) -> str:
-        """The PaymentIntent, as far as the event names one; else the object itself."""
+        """The id of the PaymentIntent if the object has one, otherwise the id of the object."""
         return self.payment_intent or self.id
 
 
@@ -84,13 +84,13 @@ class Event(_Members):
     type: Annotated[str, Field(min_length=1, max_length=255)]
     livemode: StrictBool
     account: str | None = None
-    """The connected account, if the event is of one. Ours has none."""
+    """The id of the connected account of the event. Events of our own account have none."""
     subject: Subject | None = None
-    """None if the type leads to nothing."""
+    """None if events of this type are ignored."""
 
     @property
     def kind(self) -> str | None:
-        """The type of the object; None if the type leads to nothing."""
+        """The type of the object; None if events of this type are ignored."""
         return OBJECTS.get(self.type)
 
     @property

@@ -34,8 +34,8 @@ class TemporalSignals:
         """Signal the running workflow of this payment to look again. False if none is running.
 
         The workflow's id is the order's, so another payment may be running under it. Therefore the
-        signal is sent to the run whose memo names the payment. It is never sent with a start: that
-        would begin a second payment of the order.
+        signal is sent to the run whose memo names the payment. It never starts a workflow, because
+        that would begin a second payment of the order.
         """
         workflow_id = names.workflow_id(order_id)
         try:
@@ -52,7 +52,7 @@ class TemporalSignals:
     async def look_at_refund_again(self, refund_id: UUID) -> bool:
         """Signal the workflows that make and watch the refund. False if none is running.
 
-        Both may run: the first one goes on until its event is published, and does not look then.
+        Both may be running: the first one may still publish its event, and ignores the signal then.
         """
         ids = (names.refund_workflow_id(refund_id), names.refund_watch_id(refund_id))
         return any([await self._signal(each) for each in ids])

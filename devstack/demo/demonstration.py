@@ -36,7 +36,7 @@ class Scenario:
     books: Books
     amount: str = "150.00"
     card: str = "visa"
-    """A test card of Stripe, if the payment is made there."""
+    """The test card of Stripe with which the payment is made at the Stripe-shaped gateway."""
     hold: timedelta | None = None
     """How long the seat is still reserved; negative if that is over, None without a seat."""
     by_another_customer: bool = False

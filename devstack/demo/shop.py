@@ -60,7 +60,7 @@ class Offer(JsonModel):
     price: Annotated[Money, PlainSerializer(str)]
     hold: timedelta = Field(default=_HOLD, exclude=True)
     card: str | None = Field(default="visa", exclude=True)
-    """A test card of Stripe, if payments are charged there. None: its own page asks for one."""
+    """The test card for payments at Stripe; None if the customer gives it on Stripe's page."""
 
 
 OFFERS = (
@@ -101,7 +101,7 @@ AT_STRIPE = (
         card="authenticationRequired",
     ),
 )
-"""Further offers, if payments are charged at Stripe."""
+"""Additional offers if payments are charged at Stripe."""
 HOSTED = (
     Offer(
         name="hosted",
@@ -111,7 +111,7 @@ HOSTED = (
         card=None,
     ),
 )
-"""Further offers, if Stripe's own page may take the card."""
+"""Additional offers if customers can pay on Stripe's page."""
 
 
 class OrderForm(JsonModel):

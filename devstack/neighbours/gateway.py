@@ -86,8 +86,7 @@ async def change_settings(request: Request) -> Response:
     """Change the members in the body; the others keep their values."""
     ledger = _ledger(request)
     body = await read_body(request, Behaviour)
-    changes = body.model_dump(by_alias=False, exclude_unset=True)
-    ledger.set_behaviour(ledger.behaviour.model_copy(update=changes))
+    ledger.set_behaviour(ledger.behaviour.with_changes(body))
     return model_response(ledger.behaviour)
 
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from devstack.neighbours.chance import fraction
 from devstack.neighbours.gateway_models import (
     CARD_DECLINED,
     Behaviour,
@@ -145,10 +146,8 @@ class GatewayLedger:
     def _decline_of(self, key: str, request: ChargeRequest) -> Decline | None:
         if magic := magic_decline(request.amount):
             return magic
-        # A number from 0 to 1 that depends on seed and key only, so that a run can be repeated.
-        number = int.from_bytes(sha256(f"{self._seed}:{key}".encode()).digest()[:8]) / 2**64
-        succeeds = number < self._behaviour_of(request.order_id).success_rate
-        return None if succeeds else CARD_DECLINED
+        success_rate = self._behaviour_of(request.order_id).success_rate
+        return None if fraction(f"{self._seed}:{key}") < success_rate else CARD_DECLINED
 
     def _behaviour_of(self, order_id: str) -> Behaviour:
         return self._order_behaviours.get(order_id, self.behaviour)

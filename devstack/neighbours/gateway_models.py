@@ -13,8 +13,8 @@ from domain.money import CurrencyCode, RecordedCurrency
 class Behaviour(JsonModel):
     """The share of charges that succeed (0 to 1), and the time that each charge takes.
 
-    Magic amounts are declined, whatever the success rate is. While `holds_responses` is true, a
-    charge is made, and its response waits until it is false.
+    Magic amounts are declined, whatever the success rate is. While `holds_responses` is true,
+    charges are made, but their responses are not sent.
     """
 
     success_rate: float = Field(default=1.0, ge=0, le=1)

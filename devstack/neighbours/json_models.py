@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import (
@@ -46,6 +46,11 @@ class JsonModel(BaseModel):
         extra="forbid",
         frozen=True,
     )
+
+    def with_changes(self, changes: Self) -> Self:
+        """A copy with the members that are set in `changes`; the others keep their values."""
+        update = {name: getattr(changes, name) for name in changes.model_fields_set}
+        return self.model_copy(update=update)
 
     def matches(self, record: BaseModel) -> bool:
         """True if every value of this request is also in the record."""

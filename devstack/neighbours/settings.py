@@ -10,10 +10,10 @@ class NeighbourSettings(BaseSettings):
     """One class for all neighbours, so that one environment serves them all.
 
     `gateway_success_rate` is from 0 to 1, `gateway_latency_ms` in milliseconds; `gateway_seed`
-    chooses which charges fail when the success rate is below 1. They are the settings of the
-    Stripe-shaped gateway, too; that one takes `stripe_api_key` only. A browser reaches its pages at
-    `stripe_url`. It sends its events to `stripe_webhook_url`, if there is one, signed with
-    `stripe_webhook_secret`; a test may let it sign with the previous secret, as during a rotation.
+    chooses which charges fail when the success rate is below 1. These three also apply to the
+    Stripe-shaped gateway, which accepts only the key `stripe_api_key`. Browsers reach its pages at
+    `stripe_url`. It sends events to `stripe_webhook_url` if that is set, and signs them with
+    `stripe_webhook_secret`. A test can make it sign with the previous secret, as in a rotation.
     """
 
     devstack_host: str = "127.0.0.1"

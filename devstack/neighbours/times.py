@@ -8,7 +8,7 @@ def utc_now() -> datetime:
 
 
 def unix_seconds() -> int:
-    """The time now as Stripe writes it: whole seconds since 1970."""
+    """The present time in whole seconds since 1970, as Stripe writes times."""
     return int(utc_now().timestamp())
 
 

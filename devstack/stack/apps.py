@@ -38,7 +38,7 @@ class Gateway(_WebApp):
 
 
 class Stripe(_WebApp):
-    """The Stripe-shaped gateway. It is started only when it is asked for."""
+    """The Stripe-shaped gateway. A stack has it only if it is in `Stack(optional=…)`."""
 
     name = "stripe"
     title = "Stripe double"

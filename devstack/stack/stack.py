@@ -20,7 +20,7 @@ SERVERS = ("postgres", "valkey", "kafka", "temporal")
 NEIGHBOURS = ("gateway", "ordering", "inventory")
 COMPONENTS = (*SERVERS, PREPARE, *NEIGHBOURS, "worker", "api", "shop")
 OPTIONAL = ("stripe",)
-"""Components that a stack has only if it is made with them."""
+"""Components that a stack has only if they are named in its argument `optional`."""
 
 _STOP_ORDER = (("shop",), ("api",), ("worker",), (*NEIGHBOURS, *OPTIONAL), SERVERS)
 """Each group is stopped in parallel, and after the components that use it."""
@@ -35,7 +35,7 @@ class Stack:
     KAFKA_BOOTSTRAP_SERVERS, TEMPORAL_ADDRESS. If not `durable`, PostgreSQL starts faster and may
     lose data when the machine crashes. If `ephemeral`, the kernel (Linux only) kills the processes
     when the thread that started them ends; otherwise they stay when this program ends. `optional`
-    names those of OPTIONAL that the stack has, too.
+    names the components of OPTIONAL that the stack has.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Stack:
         environment: Mapping[str, str] | None = None,
         progress: Progress = ignore_progress,
     ) -> None:
-        """Start the named components that are not running, or all; return when they are ready.
+        """Start the components that are not running; return when they are ready. None means all.
 
         The processes get `environment` in addition to `environment()`. It is kept for later calls,
         until one of them passes another. Raises StackError after it has stopped what this call had

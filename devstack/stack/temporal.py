@@ -16,8 +16,8 @@ SETTINGS: Mapping[str, str] = {
     # The default, 20 polls per second of each of these queues, delays every workflow step.
     "history.transferProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxPollRPS": "1000",
-    # What lists show is written five times a second (default 20): workflows that have ended by then
-    # cost less. The lists of the Web UI show a payment 0.2 s later.
+    # The lists of workflows are updated five times a second (default 20), so a workflow that ends
+    # within 0.2 s is written once. The Web UI lists a payment 0.2 s later.
     "history.visibilityProcessorMaxPollRPS": "5",
     # The worker gets a charge with the response to its workflow task, not from a poll.
     "system.enableActivityEagerExecution": "true",
@@ -30,7 +30,7 @@ SETTINGS: Mapping[str, str] = {
     # By default the list of pollers is cached for 5 s, which would delay the worker's readiness.
     "matching.taskQueueInfoByBuildIdTTL": '"0s"',
 }
-"""Settings of the server, by name. Temporal calls them dynamic config."""
+"""Settings of the server, which Temporal calls dynamic config."""
 _PRAGMAS = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 """SQLite's write-ahead log survives a SIGKILL as its default journal does, and commits faster."""
 

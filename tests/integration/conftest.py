@@ -40,6 +40,16 @@ def patient_engines() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+async def own_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Run only the double of Stripe, as `GATEWAY=stripe make up` starts it beside the rest."""
+    directory = tmp_path_factory.mktemp("double")
+    own_stack = Stack(directory, Ports.free(), ephemeral=True, optional=["stripe"])
+    await own_stack.up(["stripe"])
+    yield own_stack
+    await own_stack.kill("stripe")
+
+
 @pytest.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     directory, ports = tmp_path_factory.mktemp("stack"), Ports.free()

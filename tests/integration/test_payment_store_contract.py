@@ -11,7 +11,7 @@ from domain.gateways import GatewayName
 from domain.payment import Announcement, Payment
 from domain.reconciliation import RowPosition
 from tests.support.builders import DECLINED, NOON, a_payment
-from tests.support.recorded import REFUSAL, Stores, a_published_success, as_recorded
+from tests.support.recorded import REFUSAL, Stores, a_published_success, as_recorded, undo_or_fail
 
 
 async def test_a_claim_is_recognised_and_keeps_others_out(stores: Stores) -> None:
@@ -71,13 +71,9 @@ async def test_the_ending_leaves_the_reference_as_it_is(stores: Stores) -> None:
 async def test_what_is_undone_or_has_ended_gets_no_reference(
     stores: Stores, is_undone: bool
 ) -> None:
-    """Whoever has found no reference there knows that nothing was captured."""
+    """If there is no reference then, nothing was captured, and nothing will be."""
     payment = a_stripe_payment()
-    await stores.payments.record_pending(payment)
-    if is_undone:
-        await stores.payments.record_compensation(payment.compensating(DECLINED))
-    else:
-        await stores.payments.record_failed(payment.failed(DECLINED, NOON))
+    await undo_or_fail(stores, payment, is_undone=is_undone)
 
     recorded = await stores.payments.record_reference(payment.id, f"pi_{uuid4()}")
 

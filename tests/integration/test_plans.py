@@ -37,7 +37,7 @@ ROWS = 100_000
 """The number of payments. With this many, PostgreSQL reads a page of them by an index, because that
 is cheaper than reading the table."""
 PILE = 10_000
-"""How many payments wait in a state in which payments wait: more than a page has."""
+"""The number of payments in each state in which payments wait for something. A page has fewer."""
 TRIED = uuid4()
 """An order for which somebody tries again and again to pay, without success."""
 STATES = {

@@ -18,7 +18,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 @pytest.fixture(autouse=True)
 def a_patient_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes on to count in Redis, however busy the machine is."""
+    """Let the API wait longer for Redis. On a busy machine it would soon count without Redis."""
     monkeypatch.setattr(api.redis, "CALL_TIMEOUT_SECONDS", 10)
 
 

@@ -29,7 +29,7 @@ async def met(browser: Browser, shop: Stack) -> AsyncIterator[tuple[ShopPage, Fa
 
 
 async def place(shop_page: ShopPage, title: str) -> None:
-    """Place the order, and be led to the page where the customer acts."""
+    """Place the order, and wait for the page on which the customer acts."""
     await shop_page.open()
     await shop_page.page.get_by_role("radio", name=title).check()
     await shop_page.page.get_by_role("checkbox").set_checked(False)
@@ -40,7 +40,7 @@ async def place(shop_page: ShopPage, title: str) -> None:
 
 
 async def assert_back(page: Page) -> None:
-    """The customer is at the shop again, and nothing of what Stripe adds is in the address."""
+    """Check that the shop's page is open, without the parameters that Stripe adds to its URL."""
     await expect(page).to_have_url(CLEAN)
 
 
@@ -141,7 +141,7 @@ async def test_two_tabs_show_the_same_payment(met: tuple[ShopPage, FakeService])
 
     await expect(shop_page.state).to_have_text("Paid")
     await expect(second.get_by_role("status")).to_have_text("Paid")
-    await second.goto(address or "")  # the bank has its answer, and leads back
+    await second.goto(address or "")  # the customer has confirmed, so the bank redirects
     await expect(second.get_by_role("status")).to_have_text("Paid")
     await assert_back(second)
 

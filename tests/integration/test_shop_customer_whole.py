@@ -80,7 +80,6 @@ async def test_a_waiting_payment_is_cancelled_by_its_customer(
     await shop_page.button("Cancel").click()
 
     await expect(shop_page.state).to_contain_text("Not paid")
-    order = await shop_page.ordered()
     row = await ended(system, order)
     assert row["error_code"] == "PAYMENT_CANCELLED"
     assert await attempts(system.stack, system.neighbours, order) == ["voided"]

@@ -1,4 +1,4 @@
-"""The adapter for Stripe and the official client, over the network, on the double as a process."""
+"""The adapter for Stripe and the official client send requests to the double as a process."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +10,6 @@ from activities.adapters.gateway_ledger import HttpGatewayLedger
 from activities.adapters.json_client import create_client
 from activities.adapters.stripe.client import REQUESTS_PER_SECOND
 from activities.audit_ports import LedgerEntry, Movement
-from devstack.stack.ports import Ports
 from devstack.stack.stack import Stack
 from domain import names
 from domain.errors import ErrorCode
@@ -18,16 +17,6 @@ from domain.gateway import ChargeState, RefundState
 from tests.support.json_neighbour import code_of
 from tests.support.stripe_client import official_client
 from tests.support.stripe_gateway import StripeDouble, on_http, refund_of
-
-
-@pytest.fixture(scope="module")
-async def own_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The double alone, as `GATEWAY=stripe make up` starts it beside the rest."""
-    directory = tmp_path_factory.mktemp("double")
-    stack = Stack(directory, Ports.free(), ephemeral=True, optional=["stripe"])
-    await stack.up(["stripe"])
-    yield stack
-    await stack.kill("stripe")
 
 
 @pytest.fixture

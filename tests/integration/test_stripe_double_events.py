@@ -10,7 +10,6 @@ import httpx
 import pytest
 import stripe
 
-from devstack.stack.ports import Ports
 from devstack.stack.stack import Stack
 from tests.support.stripe_client import CHECKOUT, official_client
 from tests.support.waiting import eventually
@@ -19,20 +18,11 @@ SECRET = "whsec_simulated"
 
 
 class Receiver:
-    """The server in place of the API. `status` is its answer to each event."""
+    """A server in place of the API. `status` is the HTTP status of its responses."""
 
     def __init__(self) -> None:
         self.status = 200
         self.events: list[Any] = []
-
-
-@pytest.fixture(scope="module")
-async def own_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    directory = tmp_path_factory.mktemp("events")
-    stack = Stack(directory, Ports.free(), ephemeral=True, optional=["stripe"])
-    await stack.up(["stripe"])
-    yield stack
-    await stack.kill("stripe")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +61,7 @@ async def opened(http: httpx.AsyncClient, order: str) -> Any:
 
 
 def told(receiver: Receiver, session: Any) -> Callable[[], Any]:
-    """Whether the receiver has been told that the session is complete."""
+    """Return a function that says whether the receiver has an event for the completed session."""
 
     async def is_told() -> bool:
         return any(

@@ -15,13 +15,14 @@ from domain.instruction import PaymentInstruction, PaymentMethod
 from domain.money import Money
 from domain.payment import Payment, PaymentStatus
 from tests.support.agreement import books_of
+from tests.support.stripe_system import attempts
 from tests.support.system import Order, System
 from tests.support.waiting import eventually
 from workflows.payment import PaymentWorkflow
 
 TOKEN = "pm_card_visa"
 SECRETS = (TOKEN, "sk_test_simulated", "_secret_")
-"""The card's token, our API key, and what the secret of every PaymentIntent contains."""
+"""The token of the card, the API key, and a text that the secret of each PaymentIntent contains."""
 
 
 async def pay(system: System, order: Order, token: str = TOKEN) -> Payment:
@@ -45,15 +46,9 @@ async def pay(system: System, order: Order, token: str = TOKEN) -> Payment:
     )
 
 
-async def attempts(system: System, order: Order) -> list[str]:
-    """The states of the order's attempts at the double, oldest first."""
-    url = f"{system.url('stripe')}/charges?orderId={order.id}"
-    return [each["state"] for each in (await system.neighbours.get(url)).json()]
-
-
 @asynccontextmanager
 async def refunds(system: System, **behaviour: Any) -> AsyncIterator[None]:
-    """In the block, refunds at the double behave like this."""
+    """In the block, refunds at the double behave as these settings say."""
     url = f"{system.url('stripe')}/settings"
     (await system.neighbours.put(url, json=behaviour)).raise_for_status()
     try:
@@ -69,7 +64,7 @@ async def test_a_payment_is_captured_at_stripe(system: System) -> None:
     payment = await pay(system, order)
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert await attempts(system, order) == ["captured"]
+    assert await attempts(system.stack, system.neighbours, order) == ["captured"]
     assert await system.charges(order) == []  # at the simulator
     [event] = await system.events(order)
     assert event.topic == names.TOPIC_SUCCEEDED
@@ -114,7 +109,8 @@ async def test_a_saved_500_that_hides_an_effect_charges_once(
     payment = await pay(system, order)
 
     assert payment.status is PaymentStatus.SUCCEEDED
-    assert (await attempts(system, order)).count("captured") == 1
+    states = await attempts(system.stack, system.neighbours, order)
+    assert states.count("captured") == 1
     assert violations(await books_of(system, order)) == []
 
 

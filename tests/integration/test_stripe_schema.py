@@ -89,7 +89,7 @@ TYPES = {"string": str, "integer": int, "boolean": bool, "object": dict, "array"
 
 
 def faults(shown: dict[str, Any], name: str, schemas: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with an object of this schema, and with the objects inside."""
+    """What is wrong, by this schema, with the object and with the objects in it."""
     schema = schemas[name]
     yield from (f"{name} lacks {each}" for each in schema.get("required", ()) if each not in shown)
     for member, value in shown.items():

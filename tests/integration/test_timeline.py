@@ -20,9 +20,9 @@ async def timeline_of(
 ) -> list[dict[str, Any]]:
     """The entries, in the order of the response.
 
-    Waits until these sources are silent and all others respond, which a busy one may do too late,
-    and until `ended_runs` workflows are shown as completed. The timeline reads Temporal's list of
-    workflows, which is updated some tenths of a second later.
+    Waits until exactly the sources in `silent` have not responded: a busy source may respond too
+    late. Waits also until `ended_runs` workflows are shown as completed: Temporal updates its list
+    of workflows some tenths of a second later.
     """
 
     async def are_shown() -> list[dict[str, Any]] | None:

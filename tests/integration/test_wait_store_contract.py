@@ -8,13 +8,13 @@ from domain.customer_action import Wait
 from domain.errors import ErrorCode, PaymentError
 from tests.integration.test_payment_store_contract import a_stripe_payment
 from tests.support.builders import DECLINED, HOUR, NOON
-from tests.support.recorded import Stores, as_recorded
+from tests.support.recorded import Stores, as_recorded, undo_or_fail
 
 WAIT = Wait(since=NOON, until=NOON + HOUR)
 
 
 async def test_the_first_wait_of_a_payment_stays(stores: Stores) -> None:
-    """The customer was told when it ends."""
+    """The customer was told when the wait ends, so that time must not change."""
     payment = a_stripe_payment()
     await stores.payments.record_pending(payment)
 
@@ -38,11 +38,7 @@ async def test_the_ending_leaves_the_wait_as_it_is(stores: Stores) -> None:
 async def test_what_is_undone_or_has_ended_does_not_wait(stores: Stores, is_undone: bool) -> None:
     """No customer may be led to the gateway any more."""
     payment = a_stripe_payment()
-    await stores.payments.record_pending(payment)
-    if is_undone:
-        await stores.payments.record_compensation(payment.compensating(DECLINED))
-    else:
-        await stores.payments.record_failed(payment.failed(DECLINED, NOON))
+    await undo_or_fail(stores, payment, is_undone=is_undone)
 
     recorded = await stores.payments.record_wait(payment.id, WAIT)
 

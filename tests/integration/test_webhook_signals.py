@@ -1,4 +1,4 @@
-"""What webhooks tell and start at a real Temporal server. No worker runs these workflows."""
+"""Webhooks send signals to, and start, workflows at a real Temporal server. No worker runs them."""
 
 from uuid import UUID, uuid4
 
@@ -32,14 +32,14 @@ async def started(temporal: Client, workflow_id: str, queue: str) -> WorkflowHan
 
 
 async def told(handle: WorkflowHandle[object, object]) -> list[str]:
-    """The signals that a run has got."""
+    """The names of the signals in the history of this run."""
     history = await handle.fetch_history()
     kind = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
     got = [each for each in history.events if each.event_type == kind]
     return [each.workflow_execution_signaled_event_attributes.signal_name for each in got]
 
 
-async def runs(temporal: Client, workflow_id: str) -> WorkflowExecutionStatus | None:
+async def status_of(temporal: Client, workflow_id: str) -> WorkflowExecutionStatus | None:
     return (await temporal.get_workflow_handle(workflow_id).describe()).status
 
 
@@ -56,7 +56,7 @@ async def test_only_the_running_payment_is_told(
 
     await running.terminate()
     assert not await signals.look_again(PAYMENT.id, order)
-    assert await runs(temporal, running.id) is WorkflowExecutionStatus.TERMINATED
+    assert await status_of(temporal, running.id) is WorkflowExecutionStatus.TERMINATED
 
 
 async def test_what_makes_and_what_watches_a_refund_is_told(

@@ -1,4 +1,4 @@
-"""A signed event comes over HTTP, and reaches the payment's workflow at a real Temporal server."""
+"""A signed event over HTTP becomes a signal to the payment's workflow at a real Temporal server."""
 
 import time
 from uuid import uuid4
@@ -8,8 +8,7 @@ from temporalio.client import Client
 
 from api.webhooks.stripe_events import OBJECTS
 from domain import names
-from tests.integration.test_webhook_signals import told
-from tests.support.builders import a_payment
+from tests.integration.test_webhook_signals import PAYMENT, started, told
 from tests.support.stacks import another_server
 from tests.support.stripe_events import an_event, an_object, metadata_of, signature
 from tests.support.system import System
@@ -18,20 +17,14 @@ OLD, NEW = "whsec_of_yesterday", "whsec_of_tomorrow"
 FORGED = 2
 """How many wrong signatures one address may send."""
 NOWHERE = "redis://127.0.0.1:1/0"
-"""Without Redis the process counts by itself, however busy the machine is."""
+"""No Redis is there, so the process counts alone. A slow Redis could change the counts."""
 JSON = "application/json; charset=utf-8"
 
 
 async def test_only_signed_events_reach_the_workflow(system: System, temporal: Client) -> None:
-    payment = a_payment(gateway="stripe")
-    running = await temporal.start_workflow(
-        "Any",
-        id=names.workflow_id(payment.order_id),
-        task_queue=f"nobody-{uuid4()}",
-        memo={names.MEMO_PAYMENT_ID: str(payment.id)},
-    )
+    running = await started(temporal, names.workflow_id(PAYMENT.order_id), f"nobody-{uuid4()}")
     bodies = [
-        an_event(name, an_object(kind, metadata_of(payment)))
+        an_event(name, an_object(kind, metadata_of(PAYMENT)))
         for name, kind in OBJECTS.items()
         if kind in {"payment_intent", "checkout.session"}
     ]

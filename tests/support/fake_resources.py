@@ -208,9 +208,9 @@ class FakeResources(State):
     """The dependencies that do not respond."""
     reads: RowReads = field(default_factory=RowReads)
     gateway: str = GatewayName.SIMULATOR
-    """Where new payments are charged."""
+    """The name of the gateway that charges new payments."""
     checkout: Checkout = field(default_factory=Checkout)
-    """How payments are made, besides the gateway."""
+    """The other settings for new payments."""
     actions: dict[str, ReadNextAction] = field(default_factory=dict)
     """The reader of next actions of each gateway. The key is the gateway's name."""
     webhooks: Webhooks = field(default_factory=dict)

@@ -31,7 +31,7 @@ def unpack(directory: Path, commit: str = COMMITS["0.1.0"]) -> Path:
 
 @dataclass(frozen=True)
 class Former:
-    """Modules of an earlier version. Those of our modules that they import are of it, too."""
+    """Modules of an earlier version. They import only modules of the same version."""
 
     harness: Any
     errors: Any

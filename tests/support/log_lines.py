@@ -26,7 +26,7 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def log_lines(level: int = logging.INFO) -> Iterator[list[dict[str, Any]]]:
-    """The lines from `level` on that are logged meanwhile, the oldest first."""
+    """Yields a list of the lines that are logged in the block from `level` on, oldest first."""
     root, handler = logging.getLogger(), _Lines()
     before = root.level
     root.addHandler(handler)

@@ -29,7 +29,7 @@ class Program(NamedTuple):
     title: str
     package: str
     names: tuple[str, ...]
-    """The programs that will do, the best first."""
+    """The names of programs that can be used, the best first."""
     target: str
     """The target of the Makefile that installs it."""
 

@@ -14,7 +14,8 @@ from tests.support.system import System
 GET = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"POST /payments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 LESS_THAN_USUAL = RECEIVE_SECONDS - 1
-"""In seconds. On a busy machine everything takes longer, but not as long as this."""
+"""Seconds. A response within this time did not wait until RECEIVE_SECONDS were over. The limit is
+long, because the machine may be busy."""
 
 
 class Connection:

@@ -35,6 +35,15 @@ async def recorded(store: PaymentStore, status: str) -> Payment:
     return payment
 
 
+async def undo_or_fail(stores: Stores, payment: Payment, *, is_undone: bool) -> None:
+    """Record the payment, and then that it is being undone, or else that it has failed."""
+    await stores.payments.record_pending(payment)
+    if is_undone:
+        await stores.payments.record_compensation(payment.compensating(DECLINED))
+    else:
+        await stores.payments.record_failed(payment.failed(DECLINED, NOON))
+
+
 async def as_recorded(stores: Stores, payment: Payment) -> Payment:
     """The payment's row."""
     found = await stores.payments.find(payment.id)

@@ -10,7 +10,7 @@ from domain.payment import Payment
 
 SECRET = "whsec_0123456789abcdef"
 NOW = 1_795_000_000
-"""The time of the receiver's clock."""
+"""The time that the clock of the receiver shows."""
 OBJECTS = {"checkout.session": "cs_test_1", "refund": "re_1", "dispute": "du_1"}
 
 
@@ -20,7 +20,7 @@ def signature(body: bytes, secret: str = SECRET, at: int | str = NOW) -> str:
 
 
 def metadata_of(payment: Payment) -> dict[str, str]:
-    """What we write into a PaymentIntent and a Checkout Session."""
+    """The metadata that we write into a PaymentIntent and a Checkout Session."""
     return {
         "payment_id": str(payment.id),
         "order_id": str(payment.order_id),
@@ -29,13 +29,13 @@ def metadata_of(payment: Payment) -> dict[str, str]:
 
 
 def refund_metadata(payment: Payment, refund_id: UUID | None = None) -> dict[str, str]:
-    """What we write into a refund: of a compensation, unless a caller requested it."""
+    """The metadata that we write into a refund. Without `refund_id`, it is a compensation."""
     made = names.requested_refund_key(payment.id, refund_id) if refund_id else None
     return {"key": made or names.refund_key(payment.id), "charge_key": names.charge_key(payment.id)}
 
 
 def an_object(kind: str, metadata: dict[str, str], **members: Any) -> dict[str, Any]:
-    """An object of this type. It has members which we must not read, too."""
+    """An object of this type. It also has members that we must not read."""
     attempt = {} if kind == "payment_intent" else {"payment_intent": "pi_1"}
     secret = {"client_secret": "pi_1_secret_canary", "status": "succeeded", "amount": 1}
     own = {"id": OBJECTS.get(kind, "pi_1"), "object": kind, "metadata": metadata}

@@ -1,4 +1,4 @@
-"""The adapter for Stripe in tests: on a handler, or on the double with what a test does to it."""
+"""The adapter for Stripe in tests. It sends its requests to a handler or to the double."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -23,9 +23,9 @@ from tests.support.json_neighbour import Handler
 from tests.support.stripe_client import API_KEY
 
 UNHURRIED = 1_000_000
-"""Requests a second: tests do not wait for the pace."""
+"""The limit of requests per second in tests. It is so high that no request waits."""
 HEADERS = {"authorization": f"Bearer {API_KEY}", "stripe-version": "2026-08-26.dahlia"}
-"""Of requests that do not come from the adapter."""
+"""The headers of requests that a test sends without the adapter."""
 
 
 def on_http(
@@ -35,14 +35,14 @@ def on_http(
     seconds: float = 30,
     per_second: float = UNHURRIED,
 ) -> StripeGateway:
-    """The adapter that sends its requests through this client."""
+    """An adapter that sends its requests with this HTTP client."""
     client = JsonClient(http, "Stripe", ErrorCode.GATEWAY_UNAVAILABLE, seconds)
     pace = RequestPace(per_second)
     return StripeGateway(StripeClient(client, SecretStr(API_KEY), pace), livemode=livemode)
 
 
 def on_handler(handler: Handler, **options: Any) -> StripeGateway:
-    """The adapter that gets the responses of this handler."""
+    """An adapter whose requests get the responses of this handler."""
     transport = httpx.MockTransport(handler)
     http = httpx.AsyncClient(transport=transport, base_url="https://stripe")
     return on_http(http, **options)
@@ -86,7 +86,7 @@ def asking(*, hosted: bool = False) -> CustomerAction:
 
 
 def refund_of(charge: ChargeRequest, amount: str = "50.00", number: int = 1) -> RefundRequest:
-    """A refund of a part, as a caller asks for it."""
+    """A refund of a part of the charge, as a caller requests it."""
     return RefundRequest(
         key=names.requested_refund_key(charge.payment_id, UUID(int=number)),
         charge_key=charge.key,
@@ -97,7 +97,7 @@ def refund_of(charge: ChargeRequest, amount: str = "50.00", number: int = 1) -> 
 
 
 class StripeDouble:
-    """The adapter on the double, and what happens at the double without the adapter."""
+    """The adapter on the double, and requests to the double without the adapter."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
@@ -114,7 +114,7 @@ class StripeDouble:
         return token
 
     async def next_action(self, request: ChargeRequest) -> str | None:
-        """The type of what the customer must do for the attempt; None if nothing."""
+        """The type of the next action of the attempt; None if the customer need not act."""
         read = await self.http.get(f"/v1/payment_intents/{request.reference}", headers=HEADERS)
         action = read.json()["next_action"]
         return action and str(action["type"])

@@ -25,7 +25,7 @@ MODULE = "github.com/stripe/stripe-mock@v0.203.0"
 """The version whose schema is that of `activities.adapters.stripe.client.VERSION`."""
 INSTALL_SECONDS = 300
 START_SECONDS = 30
-"""Chosen, not measured: it starts in less than a second."""
+"""Time limit of its start in seconds. It needs less than one. Chosen, not measured."""
 
 
 def install(directory: Path) -> Path:

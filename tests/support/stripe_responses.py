@@ -91,7 +91,7 @@ ACTIONS = {"charge": "confirm", "capture": "capture", "void": "cancel"}
 
 
 def after(refusal: Handler, found: Any) -> Handler:
-    """The POST is refused, and a look-up gets `found`."""
+    """A handler that refuses the POST, and responds to a lookup with `found`."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         response: httpx.Response = (

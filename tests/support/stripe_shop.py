@@ -21,7 +21,7 @@ EXPIRES_AT = "2030-01-01T10:30:00Z"
 
 
 class Addresses:
-    """What a page of the shop must know of the running system."""
+    """The addresses that a test of the shop's pages needs."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -33,7 +33,7 @@ class Addresses:
 class FakeService:
     """The payment service to the shop's pages, for one payment that waits at the double.
 
-    It answers as the real one does: 202 and `nextAction` while the payment waits, then its ending.
+    It responds as the real one does: 202 and `nextAction` while the payment waits, then its ending.
     `requests` holds the methods and paths that were requested.
     """
 
@@ -41,7 +41,7 @@ class FakeService:
         self.payment_id = str(uuid4())
         self.requests: list[str] = []
         self.address: str | None = None
-        """An address for the customer instead of the double's own."""
+        """The address of the next action, if it is not the one of the double."""
         self._client: Any = official_client(http).v1
         self._api = stack.environment()["PAYMENT_API_URL"]
         template = stack.environment()["PAYMENT_RETURN_URL"]
@@ -54,7 +54,7 @@ class FakeService:
         await page.context.route(f"{self._api}/**", self._answer)
 
     async def intent(self) -> Any:
-        """The PaymentIntent at the double, None if its session has none yet."""
+        """The PaymentIntent at the double; None if the session has none yet."""
         if self._reference.startswith("pi_"):
             return await self._client.payment_intents.retrieve_async(self._reference)
         params = {"expand": ["payment_intent"]}
@@ -137,7 +137,7 @@ async def shop_at_stripe(directory: Any) -> AsyncIterator[Stack]:
 
 @asynccontextmanager
 async def customer(browser: Browser, stack: Stack) -> AsyncIterator[tuple[ShopPage, FakeService]]:
-    """A customer's browser, and the payment service that it meets. Fails on faults of the page."""
+    """The shop's page in a browser, and its payment service. Fails if the page has an error."""
     context = await browser.new_context(reduced_motion="reduce")
     shop_page = ShopPage(await context.new_page(), cast(System, Addresses(stack)))
     shop_page.watch()

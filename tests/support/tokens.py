@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from api.identity import READ, WRITE
+from api.identity import READ, WRITE, Authenticator, IssuerKeys
 from tests.support.fake_resources import CUSTOMER
 
 ISSUER, AUDIENCE = "https://issuer.example", "payments"
@@ -26,6 +26,15 @@ def key_set() -> dict[str, Any]:
         public = json.loads(algorithm.to_jwk(key.public_key()))
         keys.append({**public, "kid": name, "alg": name, "use": "sig"})
     return {"keys": keys}
+
+
+def an_authenticator() -> Authenticator:
+    """Accepts the tokens of this issuer."""
+
+    async def fetch() -> Any:
+        return key_set()
+
+    return Authenticator(IssuerKeys(fetch), ISSUER, AUDIENCE)
 
 
 def claims(**changes: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from workflows import order_check, steps
 
 @pytest.fixture(autouse=True)
 def patient_workflows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine, too, a local try succeeds, and a quick payment reads its order once."""
+    """Gives local tries and quick payments more time, because the machine may be busy."""
     monkeypatch.setattr(steps, "LOCAL_TRY", timedelta(seconds=9))
     monkeypatch.setattr(order_check, "VERIFIED_FOR", timedelta(seconds=10))
 
@@ -22,6 +22,12 @@ def patient_workflows(monkeypatch: pytest.MonkeyPatch) -> None:
 async def temporal() -> AsyncIterator[Client]:
     async with time_skipping() as client:
         yield client
+
+
+@pytest.fixture(params=[False, True], ids=["the bank asks", "a hosted page"])
+def hosted(request: pytest.FixtureRequest) -> bool:
+    """Why a payment waits: the bank authenticates the customer, or the card is given on a page."""
+    return bool(request.param)
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ from workflows.pauses import Pauses
 from workflows.payment import PaymentWorkflow
 
 
-@pytest.fixture(params=[False, True], ids=["the bank asks", "a hosted page"])
-def hosted(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
 async def test_a_customer_who_confirms_has_paid(harness: SagaHarness, *, hosted: bool) -> None:
     harness.world.before["find_charge"] = at_look(harness, 3, Attempt.customer_confirms)
 

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from domain.errors import ErrorCode
 from domain.gateway import ChargeState
 from tests.support.attempts import states
@@ -12,11 +10,6 @@ from tests.support.customers import pay, the_attempt, waiting
 from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import server_time
 from tests.workflow.test_cancellation import cancel
-
-
-@pytest.fixture(params=[False, True], ids=["the bank asks", "a hosted page"])
-def hosted(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
 
 
 async def test_a_gateway_that_is_away_only_delays_the_end(

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from domain.customer_action import Wait
 from domain.errors import ErrorCode
 from domain.gateway import ChargeState
@@ -15,13 +13,8 @@ from tests.support.fakes.opening_gateway import Attempt
 from tests.support.saga_harness import SagaHarness
 
 
-@pytest.fixture(params=[False, True], ids=["the bank asks", "a hosted page"])
-def hosted(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
 def lost(harness: SagaHarness, instruction: PaymentInstruction, *, recorded: bool) -> Payment:
-    """The row and the attempt of a payment that waits. Returns the row."""
+    """Add the row and the attempt of a payment that waits. Returns the row."""
     reference = "cs_1" if instruction.token is None else "pi_1"
     attempt = attempt_of(instruction, ChargeState.WAITING, reference)
     harness.world.attempts[reference] = attempt
@@ -58,7 +51,7 @@ async def test_a_lost_payment_waits_no_longer_than_was_said(
 async def test_a_lost_payment_captures_nothing_that_was_confirmed_after_the_end(
     harness: SagaHarness, *, hosted: bool
 ) -> None:
-    """The event about the late act resumes the payment."""
+    """The event about the late confirmation resumes the payment."""
     row = lost(harness, waiting(harness, hosted=hosted, reserved=False), recorded=True)
     assert row.wait is not None
     over = row.wait.model_copy(update={"until": harness.started_at - timedelta(minutes=1)})

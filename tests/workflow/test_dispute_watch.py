@@ -1,5 +1,6 @@
 """Operators see a dispute until it is decided."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,9 +16,13 @@ from workflows.dispute_watch import DisputeWatch
 from workflows.start import watch_dispute
 
 
+def a_dispute() -> Dispute:
+    return Dispute(gateway=GatewayName.STRIPE, reference=f"du_{uuid4().hex}", attempt="pi_1")
+
+
 @pytest.fixture
 def dispute() -> Dispute:
-    return Dispute(gateway=GatewayName.STRIPE, reference=f"du_{uuid4().hex}", attempt="pi_1")
+    return a_dispute()
 
 
 def stands(harness: SagaHarness, dispute: Dispute, state: DisputeState) -> None:
@@ -26,20 +31,20 @@ def stands(harness: SagaHarness, dispute: Dispute, state: DisputeState) -> None:
 
 
 async def tell(harness: SagaHarness, dispute: Dispute) -> WorkflowHandle[DisputeWatch, None]:
-    """What an event of the gateway leads to."""
+    """Start or signal the workflow, as an event of the gateway does."""
     await watch_dispute(harness.client, dispute)
     return harness.client.get_workflow_handle_for(
         DisputeWatch.run, names.dispute_watch_id(dispute.reference)
     )
 
 
-async def shown(watch: WorkflowHandle[DisputeWatch, None], *, flagged: bool) -> None:
+async def shown(handle: WorkflowHandle[Any, Any], *, flagged: bool) -> None:
     """Wait until the workflow is flagged, or not flagged any more."""
 
     async def is_shown() -> bool:
-        return attention_flags(await watch.fetch_history())[-1:] == [flagged]
+        return attention_flags(await handle.fetch_history())[-1:] == [flagged]
 
-    await eventually(f"the dispute is flagged: {flagged}", is_shown)
+    await eventually(f"operators see it: {flagged}", is_shown)
 
 
 async def test_a_dispute_is_shown_until_it_is_won(harness: SagaHarness, dispute: Dispute) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from uuid import uuid4
 
 import pytest
 from temporalio.api.enums.v1 import EventType
@@ -10,39 +9,37 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
 
 from domain import names
-from domain.dispute import Dispute, DisputeState, FoundDispute
+from domain.dispute import DisputeState
 from domain.gateway import ChargeState
-from domain.gateways import GatewayName
 from tests.support.attempts import by_token
 from tests.support.fakes.world import Fault, World
 from tests.support.log_lines import log_lines
-from tests.support.saga_harness import SagaHarness, attention_flags
+from tests.support.saga_harness import SagaHarness
 from tests.support.time_skipping import skipping_time, time_skipping
 from tests.support.waiting import eventually
+from tests.workflow.test_dispute_watch import a_dispute, shown, stands, tell
 from tests.workflow.test_refund import asked, make
 from tests.workflow.test_stray_attempt import failed, undo
-from workflows.start import watch_dispute
 
 Started = WorkflowHandle[object, object]
 Start = Callable[[SagaHarness], Awaitable[Started]]
 SECONDS = 15
-"""Longer than a workflow takes to end, also on a busy machine."""
+"""More time than a workflow needs to end, also on a busy machine."""
 RETRIED = "It is tried again until it succeeds."
 
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: what another test has left running would keep its time."""
+    """A new server for each test: with a running workflow of another test it would skip no time."""
     async with time_skipping() as client:
         yield client
 
 
-async def a_dispute(harness: SagaHarness) -> Started:
-    dispute = Dispute(gateway=GatewayName.STRIPE, reference=f"du_{uuid4().hex}", attempt="pi_1")
-    found = FoundDispute(state=DisputeState.OPEN, payment_id=uuid4(), order_id=uuid4())
-    harness.world.disputes[dispute.reference] = found
-    await watch_dispute(harness.client, dispute)
-    return harness.client.get_workflow_handle(names.dispute_watch_id(dispute.reference))
+async def an_open_dispute(harness: SagaHarness) -> Started:
+    dispute = a_dispute()
+    stands(harness, dispute, DisputeState.OPEN)
+    watch = await tell(harness, dispute)
+    return harness.client.get_workflow_handle(watch.id)
 
 
 async def a_watched_refund(harness: SagaHarness) -> Started:
@@ -59,7 +56,7 @@ async def a_stray_attempt(harness: SagaHarness) -> Started:
 @pytest.mark.parametrize(
     ("start", "operation"),
     [
-        (a_dispute, "find_dispute"),
+        (an_open_dispute, "find_dispute"),
         (a_watched_refund, "find_refund"),
         (a_stray_attempt, "find_payment"),
         (a_stray_attempt, "find_charge"),
@@ -72,7 +69,7 @@ async def test_it_ends_although_a_step_fails(
     harness.world.before[operation] = _down(harness.world, operation, start)
     handle = await start(harness)
     async with skipping_time(harness.client):
-        await _flagged(handle)
+        await shown(handle, flagged=True)
         assert RETRIED in await _details(handle)
         await handle.cancel()
         async with asyncio.timeout(SECONDS):
@@ -87,8 +84,8 @@ async def test_what_a_person_must_do_is_not_tried_again(harness: SagaHarness) ->
         return [each.event_type for each in events].count(EventType.EVENT_TYPE_TIMER_STARTED) == 2
 
     with log_lines() as lines:
-        handle = await a_dispute(harness)
-        await _flagged(handle)
+        handle = await an_open_dispute(harness)
+        await shown(handle, flagged=True)
         await handle.signal(names.SIGNAL_LOOK_AGAIN)
         await eventually("it has looked again", waits_again)
 
@@ -102,7 +99,7 @@ async def test_what_a_person_must_do_is_not_tried_again(harness: SagaHarness) ->
 
 
 def _down(world: World, operation: str, start: Start) -> Fault:
-    """A fault that lasts. A refund looks itself before it is watched."""
+    """A fault that lasts. RefundWorkflow looks once, with success, before the refund is watched."""
     looks = 1 if start is a_watched_refund else 0
 
     async def fail() -> None:
@@ -112,13 +109,6 @@ def _down(world: World, operation: str, start: Start) -> Fault:
             await world.down(operation)()
 
     return fail
-
-
-async def _flagged(handle: Started) -> None:
-    async def is_flagged() -> bool:
-        return attention_flags(await handle.fetch_history())[-1:] == [True]
-
-    await eventually("operators see it", is_flagged)
 
 
 async def _details(handle: Started) -> str:

@@ -46,7 +46,7 @@ run(main())
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: what a test leaves running would keep the time of others."""
+    """A new server for each test: with a running workflow of another test it would skip no time."""
     async with time_skipping() as client:
         yield client
 
@@ -80,7 +80,7 @@ async def test_every_step_of_a_payment_has_its_ids(logging_harness: SagaHarness)
 
 
 async def test_the_ending_is_logged_once(logging_harness: SagaHarness) -> None:
-    """Also if the worker replays the history for each task."""
+    """The worker replays the history for each task, and logs nothing again."""
     harness = logging_harness
     uncached = {"workflow_runner": UnsandboxedWorkflowRunner(), "max_cached_workflows": 0}
     with log_lines() as lines:
@@ -119,7 +119,7 @@ async def test_the_watch_of_a_refund_has_the_id_of_its_request(
             await make(harness, refund)
 
         async def has_looked() -> bool:
-            """The refund itself looks before."""
+            """RefundWorkflow looks before the watch does."""
             return bool(seen["find_refund"]["step"]["workflow_id"] == watch.id)
 
         async with skipping_time(harness.client):

@@ -1,4 +1,4 @@
-"""A charge at a gateway that opens: the reference is recorded first, and captured is last."""
+"""A charge at a gateway that opens: the reference is recorded first, and the capture is last."""
 
 from datetime import timedelta
 from typing import Any
@@ -104,7 +104,7 @@ async def test_one_lost_answer_changes_nothing(
 async def test_an_authorization_that_nobody_may_use_is_voided(
     harness: SagaHarness, operation: str
 ) -> None:
-    """The gateway does not answer, and has done nothing."""
+    """The requests do not arrive at the gateway."""
     harness.world.before[operation] = harness.world.down(operation)
 
     payment = await pay(harness)
@@ -184,8 +184,7 @@ async def test_the_reference_of_another_run_is_the_one_that_counts(harness: Saga
     async def record_of_a_lost_run_arrives() -> None:
         harness.world.attempts["pi_lost"] = lost
         recorded = harness.world.payments[instruction.payment_id]
-        referring = {"gateway_reference": "pi_lost"}
-        harness.world.payments[recorded.id] = recorded.model_copy(update=referring)
+        harness.world.payments[recorded.id] = recorded.referring("pi_lost")
 
     harness.world.before["record_reference"] = record_of_a_lost_run_arrives
 
@@ -264,7 +263,7 @@ async def test_what_an_earlier_version_voids_at_the_simulator_does_not_count(
 
 
 def answer_as_an_earlier_version(patch: pytest.MonkeyPatch, method: str) -> None:
-    """Let the next call of `method` be answered as by a worker of an earlier version.
+    """Let the next call of `method` respond as a worker of an earlier version does.
 
     That worker ignores the reference and sends the request to the simulator. The simulator does not
     know the charge, and voids it.

@@ -28,7 +28,7 @@ from tests.workflow.test_referenced_charge import DECLINE, answer_as_an_earlier_
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: after a termination during an activity it skips no time."""
+    """A new server for each test: after a run is terminated in an activity, it skips no time."""
     async with time_skipping() as client:
         yield client
 
@@ -39,7 +39,7 @@ async def resume(harness: SagaHarness, state: ChargeState | None, **changes: Any
     recorded = Payment.pending(instruction)
     if state is not None:
         world.attempts["pi_1"] = attempt_of(instruction, state, "pi_1")
-        recorded = recorded.model_copy(update={"gateway_reference": "pi_1"})
+        recorded = recorded.referring("pi_1")
     if state is ChargeState.CAPTURED:
         world.captures.append(instruction.charge_request)
     world.payments[recorded.id] = recorded
@@ -104,8 +104,7 @@ async def test_an_authorized_payment_of_an_order_that_is_gone_is_voided(
 ) -> None:
     world, instruction = harness.world, by_token(harness)
     world.attempts["pi_1"] = attempt_of(instruction, ChargeState.AUTHORIZED, "pi_1")
-    referring = {"gateway_reference": "pi_1"}
-    recorded = Payment.pending(instruction).model_copy(update=referring)
+    recorded = Payment.pending(instruction).referring("pi_1")
     world.payments[recorded.id] = recorded
     world.transitions[recorded.id].append(recorded.status)
     world.orders[instruction.order_id] = an_order(instruction, state="cancelled")
@@ -146,7 +145,7 @@ async def test_a_late_step_of_a_run_that_gave_up_refunds_no_success(
 
 
 async def arrive_late(harness: SagaHarness, payment: Payment) -> Charge:
-    """The step of the lost run that gives back what was charged goes on."""
+    """Run the step of the lost run that refunds or voids the charge."""
     gateways = Gateways({payment.gateway: FakeOpeningGateway(harness.world)})
     steps = ChargeActivities(gateways, FakeStartInputs(harness.world))
     request = RefundRequest(

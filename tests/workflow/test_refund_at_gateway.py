@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client, WorkflowHandle
 
 from audit.invariants import violations
@@ -16,8 +15,9 @@ from tests.support.attempts import by_token
 from tests.support.fakes.world import Fault, World
 from tests.support.invariants import books_of
 from tests.support.saga_harness import SagaHarness, attention_flags
-from tests.support.time_skipping import time_skipping
+from tests.support.time_skipping import skipping_time, time_skipping
 from tests.support.waiting import eventually
+from tests.workflow.test_customer_wait import has_called
 from tests.workflow.test_refund import STEPS, asked, make, start
 from workflows import refund as refund_workflow
 from workflows.pauses import Pauses
@@ -28,7 +28,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: what a test has refunded is watched for a month."""
+    """A new server for each test: the refund of a test is watched for a month."""
     async with time_skipping() as client:
         yield client
 
@@ -42,7 +42,7 @@ async def a_refund(harness: SagaHarness, state: RefundState = RefundState.SUCCEE
 
 
 def settles(world: World, refund: Refund, state: RefundState, after: int) -> Fault:
-    """The refund gets this state before so many looks at it."""
+    """The refund gets this state before the look with the number `after`."""
     looks = 0
 
     async def look() -> None:
@@ -62,12 +62,9 @@ def watch_of(harness: SagaHarness, refund: Refund) -> WorkflowHandle[RefundWatch
 
 
 async def ended(harness: SagaHarness, watch: WorkflowHandle[RefundWatch, Refund]) -> Refund:
-    """The result of the workflow, which a test has not started. Skips time while it runs."""
-    await harness.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
-    try:
+    """The result of the workflow. The server skips time while it runs."""
+    async with skipping_time(harness.client):
         return await watch.result()
-    finally:
-        await harness.client.test_service.lock_time_skipping(LockTimeSkippingRequest())
 
 
 def assert_books_agree(harness: SagaHarness, refund: Refund) -> None:
@@ -128,7 +125,7 @@ async def test_an_event_of_the_gateway_wakes_a_pending_refund(
 
 
 async def test_an_event_of_the_gateway_wakes_the_watch(harness: SagaHarness) -> None:
-    """Events do not use up the regular looks: those of the next month are made, too."""
+    """The watch also makes its regular looks, however many events there are."""
     refund = await make(harness, await a_refund(harness))
     watch = watch_of(harness, refund)
     harness.world.calls.clear()
@@ -143,10 +140,6 @@ async def test_an_event_of_the_gateway_wakes_the_watch(harness: SagaHarness) -> 
 
     recorded = harness.world.requested_refunds[refund.id]
     assert recorded.failed_later_at is not None
-
-
-async def has_called(harness: SagaHarness, operation: str) -> bool:
-    return operation in harness.world.calls
 
 
 async def test_a_pending_refund_that_fails_frees_its_amount(harness: SagaHarness) -> None:
@@ -180,7 +173,7 @@ async def test_operators_see_a_refund_that_is_pending_for_more_than_a_week(
 async def test_operators_see_a_refund_that_fails_after_it_had_succeeded(
     harness: SagaHarness, look: int
 ) -> None:
-    """It fails at this look of the watch. The refund itself looks once before."""
+    """The refund fails at this look of the watch. RefundWorkflow looks once before."""
     refund = await a_refund(harness)
     harness.world.before["find_refund"] = settles(
         harness.world, refund, RefundState.FAILED, after=1 + look

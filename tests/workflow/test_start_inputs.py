@@ -1,4 +1,4 @@
-"""The token of a payment is read where it stands: in the input of its own workflow run."""
+"""The token of a payment is read from the input of the payment's own workflow run."""
 
 from uuid import uuid4
 

@@ -14,7 +14,7 @@ from domain.stray_attempt import StrayAttempt
 from tests.support.attempts import attempt_of, by_token
 from tests.support.saga_harness import SagaHarness, attention_flags
 from tests.support.time_skipping import skipping_time
-from tests.support.waiting import eventually
+from tests.workflow.test_dispute_watch import shown
 from tests.workflow.test_referenced_charge import answer_as_an_earlier_version
 from workflows.start import start_stray_attempt
 from workflows.stray_attempt import StrayAttemptWorkflow
@@ -23,7 +23,7 @@ TIMEOUT = PaymentError(ErrorCode.PROCESSOR_TIMEOUT, "The customer did not confir
 
 
 def stray_of(harness: SagaHarness) -> str:
-    """The reference of the stray attempt, which no other test has."""
+    """The reference of the stray attempt. No other test uses it."""
     return f"pi_{id(harness.world)}"
 
 
@@ -72,14 +72,11 @@ async def test_an_authorization_that_came_too_late_is_voided(harness: SagaHarnes
 async def test_money_that_was_taken_is_refunded_and_shown(harness: SagaHarness) -> None:
     payment = failed(harness, ChargeState.CAPTURED)
     handle = await undo(harness, payment)
-
-    async def is_shown() -> bool:
-        return attention_flags(await handle.fetch_history()) == [True]
-
-    await eventually("operators see it", is_shown)
+    await shown(handle, flagged=True)
     await handle.cancel()
     await handle.result()
 
+    assert attention_flags(await handle.fetch_history()) == [True]
     assert harness.world.net_minor_units == 0
     assert harness.world.payments[payment.id] == payment
     assert harness.world.events == []

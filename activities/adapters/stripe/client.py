@@ -1,7 +1,7 @@
-"""Sends requests to Stripe's API, and sorts its responses: usable, refused, or unknown outcome.
+"""Sends requests to Stripe's API, and decides what a response means: success, refusal, unknown.
 
 https://docs.stripe.com/api, https://docs.stripe.com/error-low-level. Only a response that Stripe
-itself has written counts as a refusal. Nothing is sent again here: Temporal does that.
+itself has written counts as a refusal. The client retries nothing: Temporal does that.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ VERSION = "2026-08-26.dahlia"
 without it, a setting of the account would choose another. Our requests are checked against the
 published schema of this version (`tests/integration/test_stripe_schema.py`)."""
 REQUESTS_PER_SECOND = 20
-"""For one endpoint and one process. Stripe takes 25 a second of one endpoint for the whole account:
-https://docs.stripe.com/rate-limits."""
+"""The limit for one endpoint and one process. Stripe's limit is 25 a second for one endpoint and
+the whole account: https://docs.stripe.com/rate-limits."""
 WAITING_SHARE = 0.4
 """The share of its time limit for which a request waits for its turn. Without a limit, under
 overload each request would begin just before its caller gives up, and none would succeed. Chosen,
@@ -43,7 +43,7 @@ class RefusedIntent(ResponseBody):
 
 
 class FailedTry(ResponseBody):
-    """Why a card was not charged."""
+    """The reason why a card was not charged."""
 
     code: str | None = None
     decline_code: str | None = None
@@ -56,32 +56,38 @@ class Refusal(FailedTry):
     param: str | None = None
     payment_intent: RefusedIntent | None = None
 
+    @property
+    def name(self) -> str:
+        """The code or the type, for messages. Stripe's own text may quote what we sent."""
+        return self.code or self.type
+
 
 class ErrorResponse(ResponseBody):
     error: Refusal
 
 
 class Reply(NamedTuple):
-    """Stripe's answer: an object, or why it refuses the request."""
+    """A response of Stripe: the object in `body`, or the error that refuses the request."""
 
     body: Any
     refusal: Refusal | None
     is_replayed: bool
-    """Stripe repeats the response to an earlier request with this key: it may be out of date."""
+    """True if Stripe repeats the response to an earlier request with this key. It may be out of
+    date."""
 
 
 class SpentKeyError(PaymentError):
-    """The outcome is unknown, and sending the request again under this key will not show it.
+    """The outcome is unknown, and a retry with the same idempotency key would not reveal it.
 
     Stripe has saved a 5xx, which it repeats for a day, or the key belongs to another request.
     """
 
 
 class RequestPace:
-    """Lets the requests of each endpoint begin at most so many times a second.
+    """Limits the requests to each endpoint to `per_second`.
 
-    They begin in the order in which they came. A request that is cancelled while it waits takes no
-    other's place.
+    Requests begin in the order of their calls of `wait`. A request that is cancelled while it waits
+    does not count.
     """
 
     def __init__(self, per_second: float = REQUESTS_PER_SECOND) -> None:
@@ -90,7 +96,10 @@ class RequestPace:
         self._next: defaultdict[str, float] = defaultdict(float)
 
     async def wait(self, endpoint: str, at_most: float) -> None:
-        """Raises TimeoutError if the request cannot begin within `at_most` seconds."""
+        """Wait until a request to the endpoint may begin.
+
+        Raises TimeoutError if it may not begin within `at_most` seconds.
+        """
         now = asyncio.get_running_loop().time
         async with asyncio.timeout(at_most), self._turns[endpoint]:
             begins = max(now(), self._next[endpoint])
@@ -107,15 +116,18 @@ class StripeClient:
         self._pace = pace
 
     async def get(self, path: str, **query: str) -> Any:
-        """The object, or the list, at this address."""
+        """Read the object or the list at this path."""
         address = f"{path}?{urlencode(query)}" if query else path
         reply = self._sorted(await self._exchange("GET", address, None, {}))
         if reply.refusal:
-            raise self.unavailable(f"the look-up was refused: {_code_of(reply.refusal)}")
+            raise self.unavailable(f"the look-up was refused: {reply.refusal.name}")
         return reply.body
 
     async def post(self, path: str, form: Mapping[str, str], key: str | None) -> Reply:
-        """Send form-encoded parameters under an idempotency key. May raise SpentKeyError."""
+        """Send form-encoded parameters with an idempotency key, if `key` is not None.
+
+        Raises SpentKeyError if a retry with this key is useless.
+        """
         headers = {"content-type": "application/x-www-form-urlencoded"}
         if key is not None:
             headers["idempotency-key"] = key
@@ -162,8 +174,8 @@ REFUSALS: Mapping[int, frozenset[str]] = {
     HTTPStatus.BAD_REQUEST: frozenset({"invalid_request_error", "idempotency_error"}),
     HTTPStatus.PAYMENT_REQUIRED: frozenset({"card_error"}),
 }
-"""The types of errors that count, by HTTP status. A 404 does not: the object is another account's,
-or a proxy has answered."""
+"""The types of errors that are refusals, by HTTP status. A 404 is none: the object may belong to
+another account, or the response may come from a proxy."""
 
 
 def _refusal(response: RawResponse) -> Refusal | None:
@@ -174,11 +186,6 @@ def _refusal(response: RawResponse) -> Refusal | None:
     except ValidationError:
         return None
     return refusal if refusal.type in REFUSALS[response.status] else None
-
-
-def _code_of(refusal: Refusal) -> str:
-    """The error's code, for messages; texts of Stripe may hold parts of our request."""
-    return refusal.code or refusal.type
 
 
 def _spent(why: str) -> SpentKeyError:

@@ -15,7 +15,7 @@ from domain.errors import ErrorCode
 
 
 class StripeAccount:
-    """What can be done with one API key. All of it keeps one pace."""
+    """Everything that uses one API key. It shares one limit of requests per second."""
 
     def __init__(self, client: StripeClient, *, livemode: bool, is_local: bool) -> None:
         self._client = client
@@ -39,7 +39,7 @@ class StripeAccount:
 async def stripe_account(
     url: HttpUrl, api_key: SecretStr, *, seconds: float, per_second: float
 ) -> AsyncIterator[StripeAccount]:
-    """The account of this key. `seconds` is the time limit of one request."""
+    """Connect to the account of this key. `seconds` is the time limit of one request."""
     async with create_client(str(url)) as http:
         client = JsonClient(http, "Stripe", ErrorCode.GATEWAY_UNAVAILABLE, seconds)
         yield StripeAccount(

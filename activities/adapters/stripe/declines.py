@@ -1,4 +1,4 @@
-"""Stripe's decline codes as ours: https://docs.stripe.com/declines/codes."""
+"""Maps Stripe's decline codes to ours: https://docs.stripe.com/declines/codes."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,8 +13,8 @@ _INVALID_CARD = (
     *("invalid_pin", "mobile_device_authentication_required"),
     "payment_intent_authentication_failure",
 )
-"""The customer can pay with other or corrected details. Also if the bank could not authenticate the
-customer, or wanted to where payments do not wait for that."""
+"""Codes after which the customer can pay with other or corrected details. Some mean that the bank
+could not authenticate the customer, or had to and the payment does not wait for that."""
 _PROCESSOR_ERROR = (
     "issuer_not_available",
     "processing_error",
@@ -30,7 +30,7 @@ CODES: Mapping[str, ErrorCode] = MappingProxyType(
         **dict.fromkeys(_PROCESSOR_ERROR, ErrorCode.PROCESSOR_ERROR),
     }
 )
-"""All others are CARD_DECLINED: callers must not learn of a lost, a stolen or a suspicious card."""
+"""All other codes become CARD_DECLINED, so that callers cannot recognize a lost or stolen card."""
 
 MESSAGES: Mapping[ErrorCode, str] = MappingProxyType(
     {
@@ -40,7 +40,7 @@ MESSAGES: Mapping[ErrorCode, str] = MappingProxyType(
         ErrorCode.PROCESSOR_ERROR: "The card's bank could not process the payment.",
     }
 )
-"""Our own texts, because Stripe's may tell more than a caller should know."""
+"""Our own texts. Stripe's texts may reveal more than a caller should know."""
 
 
 def read_decline(error: FailedTry) -> tuple[ErrorCode, str]:

@@ -30,7 +30,7 @@ class StripeDisputes:
         self._reader = reader
 
     async def find(self, dispute: Dispute) -> FoundDispute | None:
-        """The state of the dispute; None if it is of no payment of ours.
+        """The dispute in its present state; None if its payment was not made by this service.
 
         Raises PaymentError(GATEWAY_UNAVAILABLE).
         """

@@ -13,7 +13,8 @@ from domain.gateway import Charge, ChargeIdentity, ChargeRequest, GatewayRefund,
 class StripeGateway:
     """Implements `OpeningGateway`. `livemode` says whether the API key moves real money.
 
-    Without it, a payment is marked as simulated. The reference says how the payment is made.
+    If it does not, charges are marked as simulated. The reference of a charge is the id of a
+    PaymentIntent if there is a card token, and of a Checkout Session if Stripe's page is used.
     """
 
     def __init__(self, client: StripeClient, *, livemode: bool) -> None:

@@ -2,7 +2,7 @@
 
 https://docs.stripe.com/payments/place-a-hold-on-a-payment-method. A PaymentIntent is opened without
 a card, then confirmed, then captured. Its id is the reference. It can be captured once, and a
-look-up by its id is up to date. What a response says counts only if it is about this payment.
+lookup by its id is up to date. A response counts only if it is about this payment.
 """
 
 from activities.adapters.stripe.client import Refusal, Reply, SpentKeyError, StripeClient
@@ -22,7 +22,6 @@ from domain.customer_action import CustomerAction
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import (
     ENDED,
-    NOT_MADE,
     Charge,
     ChargeIdentity,
     ChargeRequest,
@@ -33,6 +32,7 @@ from domain.gateway import (
 )
 
 _TOKEN_PARAMS = frozenset({"payment_method", "confirmation_token"})
+_NOT_CHARGED = frozenset({ChargeState.DECLINED, ChargeState.VOIDED})
 
 
 class StripeIntents:
@@ -94,7 +94,10 @@ class StripeIntents:
         return await self._find(charge)
 
     async def void_charge(self, charge: ChargeIdentity) -> Charge:
-        """Sent without an idempotency key: a saved refusal would be repeated when it is untrue."""
+        """Cancel the PaymentIntent, without an idempotency key.
+
+        With a key, Stripe would repeat a refusal after its reason is gone.
+        """
         reply = await self._post(charge, "cancel", EXPANDED, None)
         ended = await self._present_charge(reply, charge)
         if ended.state not in ENDED:
@@ -109,7 +112,8 @@ class StripeIntents:
 
     async def can_still_refund(self, request: RefundRequest) -> bool:
         """Also false if the charge is disputed: Stripe does not refund a disputed charge."""
-        intent = await self._get(request.whole_charge.model_copy(update={"amount": None}))
+        identity = request.whole_charge.model_copy(update={"amount": None})
+        intent = await self._reader.find_intent(identity)
         if intent.currency != request.amount.currency:
             raise self._client.unavailable("the response is in another currency")
         charge = intent.latest_charge
@@ -127,10 +131,10 @@ class StripeIntents:
         form: dict[str, str],
         key: str,
     ) -> Reply:
-        """Post. If the key keeps an error, and the charge is still in this state, post again.
+        """Post. Post again if the key is spent and the charge is still in this state.
 
-        The second request has no key, and can do no harm: a PaymentIntent is authorized and
-        captured once, whatever is sent.
+        The second request has no key. It is safe: Stripe authorizes and captures a PaymentIntent
+        once.
         """
         try:
             return await self._post(charge, action, form, key)
@@ -145,25 +149,22 @@ class StripeIntents:
         reference = self._reader.reference(charge.reference)
         return await self._client.post(f"{INTENTS}/{reference}/{action}", form, key)
 
-    async def _get(self, charge: ChargeIdentity) -> Intent:
-        reference = self._reader.reference(charge.reference)
-        return self._reader.intent(
-            await self._client.get(f"{INTENTS}/{reference}", **EXPANDED), charge
-        )
-
     async def _find(self, charge: ChargeIdentity) -> Charge:
-        return await self.charge_of(await self._get(charge), charge)
+        return await self.charge_of(await self._reader.find_intent(charge), charge)
 
     async def _present_charge(self, reply: Reply, charge: ChargeIdentity) -> Charge:
-        """The charge as it is now: looked up after a refusal, and if the response is repeated."""
+        """The charge in its present state.
+
+        It is looked up after a refusal, and if the response repeats an earlier one.
+        """
         if reply.refusal or reply.is_replayed:
             return await self._find(charge)
         return await self.charge_of(self._reader.intent(reply.body, charge), charge)
 
     async def charge_of(self, intent: Intent, charge: ChargeIdentity) -> Charge:
-        """The state of the PaymentIntent, which is that of the charge.
+        """The charge, whose state follows from its PaymentIntent.
 
-        Raises PaymentError(GATEWAY_UNAVAILABLE) if the status is no definite state.
+        Raises PaymentError(GATEWAY_UNAVAILABLE) if the state is not definite.
         """
         if intent.state is None:
             raise self._client.unavailable(f"the charge is {intent.status}")
@@ -176,7 +177,10 @@ class StripeIntents:
         return _charge(intent, charge, intent.state)
 
     async def _charge_without_token(self, request: ChargeRequest) -> Charge:
-        """The token is gone with a lost workflow, which may have charged."""
+        """Look up the charge: the workflow that had the token was lost, and may have charged.
+
+        Raises PaymentError(PROCESSOR_ERROR) if it has not.
+        """
         found = await self._find(request.identity)
         if found.state is ChargeState.OPEN:
             raise PaymentError(ErrorCode.PROCESSOR_ERROR, "The payment has no card token.")
@@ -185,9 +189,10 @@ class StripeIntents:
     async def _charge_after_refusal(
         self, reply: Reply, refusal: Refusal, request: ChargeRequest
     ) -> Charge:
-        """A fresh decline counts. After another refusal the charge is looked up.
+        """The charge after Stripe has refused to confirm it.
 
-        An earlier request may have charged.
+        A new decline is final. After any other refusal the charge is looked up, because an earlier
+        request may have charged. Raises PaymentError(PROCESSOR_ERROR) if none has.
         """
         if refusal.type == "card_error" and not reply.is_replayed:
             return self._declined(request, refusal)
@@ -220,8 +225,8 @@ class StripeIntents:
 
 
 def _charge(intent: Intent, charge: ChargeIdentity, state: ChargeState) -> Charge:
-    """A declined or voided charge says why its last card was not charged."""
-    failed_try = intent.last_payment_error if state not in {*_TAKEN, *NOT_MADE} else None
+    """A declined or voided charge has the reason why its last card was not charged."""
+    failed_try = intent.last_payment_error if state in _NOT_CHARGED else None
     code, message = read_decline(failed_try) if failed_try else (None, None)
     return Charge(
         key=charge.key,
@@ -234,14 +239,11 @@ def _charge(intent: Intent, charge: ChargeIdentity, state: ChargeState) -> Charg
     )
 
 
-_TAKEN = frozenset({ChargeState.AUTHORIZED, ChargeState.CAPTURED, ChargeState.REFUNDED})
-
-
 def _asking(action: CustomerAction | None) -> dict[str, str]:
-    """What Stripe does if the bank wants to authenticate the customer.
+    """The parameters for the case that the bank wants to authenticate the customer.
 
-    A ConfirmationToken would leave it to Stripe.js (https://docs.stripe.com/api/confirmation_tokens
-    /object, `use_stripe_sdk`). We send the customer to an address.
+    Without `use_stripe_sdk`, Stripe.js would do that for a ConfirmationToken
+    (https://docs.stripe.com/api/confirmation_tokens/object). We send the customer to an address.
     """
     if action is None:
         return {"error_on_requires_action": "true"}

@@ -1,6 +1,6 @@
 """Reads all captures and refunds of a Stripe account, page by page, for the audit.
 
-Only payments of this service count: others in the account have no key of ours in their metadata.
+Only payments of this service are read: others in the account have no key of ours in their metadata.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +19,7 @@ from domain.gateway import RefundState
 from domain.text import Upper
 
 PAGE_SIZE = "50"
-"""Objects per request: about a hundred kilobytes, less than a response may have."""
+"""The number of objects per request: about 100 kB, less than the limit of a response."""
 
 
 class LedgerIntent(StripeObject):
@@ -50,7 +50,7 @@ class StripeLedger:
         self._client = client
 
     async def entries(self) -> AsyncIterator[LedgerEntry | UnreadableEntry]:
-        """The captures, then the refunds. A refund that has failed moves no money."""
+        """The captures, then the refunds that have succeeded."""
         keys: dict[str, str] = {}
         async for item in self._items(INTENTS):
             for entry in _captures(item, keys):
@@ -88,7 +88,10 @@ def _captures(item: Any, keys: dict[str, str]) -> Iterator[LedgerEntry | Unreada
 
 
 def _refunds(item: Any, keys: dict[str, str]) -> Iterator[LedgerEntry | UnreadableEntry]:
-    """A refund of one of these charges. A release of an authorization is no refund of money."""
+    """The refund, if it has moved money of a charge in `keys`.
+
+    Stripe also lists released authorizations, which move none.
+    """
     try:
         charge_key = keys.get(AnyRefund.model_validate(item).payment_intent or "")
         if charge_key is None:

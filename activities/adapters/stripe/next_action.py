@@ -1,8 +1,8 @@
-"""Where the customer of a waiting payment must go: a page of the bank, or Stripe's own page.
+"""The address to which the customer of a waiting payment must go: of the bank, or of Stripe's page.
 
 https://docs.stripe.com/api/payment_intents/object (`next_action`),
 https://docs.stripe.com/api/checkout/sessions/object. The address is a secret: whoever has it can
-act for the customer. No error and no log line has it.
+act for the customer. No error and no log line contains it.
 """
 
 import re
@@ -20,15 +20,15 @@ from activities.adapters.stripe.reading import (
     INTENTS,
     SESSIONS,
     StripeReader,
+    identity_of,
     is_session,
 )
-from domain import names
 from domain.gateway import ChargeIdentity, ChargeState
 from domain.payment import Payment
 
 MAX_URL = 8192
-"""The maximum length of an address. One of a Checkout Session has a few hundred letters. Chosen,
-not measured."""
+"""The maximum length of an address in characters. The address of a Checkout Session has a few
+hundred. Chosen, not measured."""
 _URL = re.compile(r"https?://[!-~]+", re.ASCII)
 
 
@@ -37,7 +37,7 @@ class _Redirect(StripeObject):
 
 
 class _Action(StripeObject):
-    """Other ways to act than a redirect have members of their own, which are not read."""
+    """The next action. Only the member of a redirect is read; other actions have other members."""
 
     redirect_to_url: _Redirect | None = None
 
@@ -51,7 +51,7 @@ class _OpenSession(StripeObject):
 
 
 class StripeNextActions:
-    """Reads the address. `allows_http` is for a double of Stripe on this machine."""
+    """Reads the address. `allows_http` permits http:// for a double of Stripe on this machine."""
 
     def __init__(self, client: StripeClient, *, livemode: bool, allows_http: bool) -> None:
         self._client = client
@@ -61,16 +61,12 @@ class StripeNextActions:
     async def __call__(self, payment: Payment) -> str | None:
         """The address; None if Stripe does not wait for the customer any more.
 
-        Raises PaymentError(GATEWAY_UNAVAILABLE) if that is not known, and if the customer must do
-        something else than go to an address.
+        Raises PaymentError(GATEWAY_UNAVAILABLE) if that is not known, or if the customer must act
+        in another way than by going to an address.
         """
         reference = self._reader.reference(payment.gateway_reference)
-        charge = ChargeIdentity(
-            key=names.charge_key(payment.id), amount=payment.amount, reference=reference
-        )
-        if is_session(reference):
-            return await self._of_session(reference, charge)
-        return await self._of_intent(reference, charge)
+        look = self._of_session if is_session(reference) else self._of_intent
+        return await look(reference, identity_of(payment))
 
     async def _of_intent(self, reference: str, charge: ChargeIdentity) -> str | None:
         body = await self._client.get(f"{INTENTS}/{reference}", **EXPANDED)
@@ -87,7 +83,10 @@ class StripeNextActions:
         return self._safe(self._reader.read(body, _OpenSession).url)
 
     def _safe(self, url: str | None) -> str:
-        """The address, if a browser may be sent there."""
+        """Return the address if it is safe to redirect a browser to it.
+
+        Raises PaymentError(GATEWAY_UNAVAILABLE) otherwise.
+        """
         if url is None or not self._is_safe(url):
             raise self._client.unavailable("there is no address to which the customer can go")
         return url
@@ -105,7 +104,7 @@ class StripeNextActions:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether this is the machine itself."""
+    """Whether the host is this machine."""
     try:
         return host == "localhost" or ip_address((host or "").strip("[]")).is_loopback
     except ValueError:

@@ -1,7 +1,7 @@
-"""The members of Stripe's PaymentIntents and refunds that count, and what they say.
+"""The members of Stripe's objects that are read, and the states that follow from them.
 
 https://docs.stripe.com/api/payment_intents/object, https://docs.stripe.com/api/refunds/object. The
-PaymentIntent's `client_secret` is not among them: nobody here may know it.
+PaymentIntent's `client_secret` is not among them: this service must not store it.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class StripeObject(ResponseBody):
 class LatestCharge(StripeObject):
     amount_captured: Units
     amount_refunded: Units
-    """Refunds that are pending count, too."""
+    """The total of the refunds, with those that are pending."""
     disputed: StrictBool
 
 
@@ -50,9 +50,9 @@ class Intent(StripeObject):
 
     @property
     def state(self) -> ChargeState | None:
-        """None for a state of which neither success nor failure follows, and for an unknown one.
+        """The state of the charge; None if the outcome is not decided, or the status is unknown.
 
-        REFUNDED only says that refunds were made: they may be pending, or of a part.
+        REFUNDED only means that there are refunds: they may be pending, or partial.
         """
         match self.status:
             case "requires_payment_method" | "requires_confirmation":
@@ -76,7 +76,7 @@ class Intent(StripeObject):
 
 
 class Session(StripeObject):
-    """A Checkout Session. Its `url` is not among the members: only its customer may know it."""
+    """A Checkout Session. Its `url` is not among the members, because it is a secret."""
 
     object: Literal["checkout.session"]
     id: SessionId
@@ -91,14 +91,14 @@ class Session(StripeObject):
 
 
 class PaidFor(StripeObject):
-    """A PaymentIntent of any program, and what it is for."""
+    """A PaymentIntent made by any program. Ours names its payment and order in the metadata."""
 
     object: Literal["payment_intent"]
     id: IntentId
     metadata: dict[str, str]
 
 
-class FoundDispute(StripeObject):
+class ListedDispute(StripeObject):
     object: Literal["dispute"]
     id: str
     payment_intent: str | None = None
@@ -107,7 +107,7 @@ class FoundDispute(StripeObject):
 
 class DisputeList(StripeObject):
     object: Literal["list"]
-    data: list[FoundDispute]
+    data: list[ListedDispute]
 
 
 class MadeRefund(StripeObject):
@@ -122,7 +122,7 @@ class MadeRefund(StripeObject):
 
     @property
     def state(self) -> RefundState | None:
-        """None for a status that is unknown here."""
+        """The state of the refund; None if its status is unknown."""
         return REFUND_STATES.get(self.status)
 
 

@@ -1,4 +1,4 @@
-"""What is common to opening a PaymentIntent and a Checkout Session."""
+"""The common part of opening PaymentIntents and Checkout Sessions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +12,10 @@ from domain.money import Money
 
 
 async def open_at(client: StripeClient, path: str, form: Mapping[str, str], key: str) -> Any:
-    """The new object. Opening moves no money, so it may be repeated without a key that is spent.
+    """Open an object. Returns it. If the key is spent, the request is sent again without a key.
 
-    Raises PaymentError: AMOUNT_TOO_LARGE or PROCESSOR_ERROR if Stripe refuses.
+    That is safe, because opening moves no money. Raises PaymentError: AMOUNT_TOO_LARGE or
+    PROCESSOR_ERROR if Stripe refuses.
     """
     try:
         reply = await client.post(path, form, key)
@@ -28,7 +29,7 @@ async def open_at(client: StripeClient, path: str, form: Mapping[str, str], key:
 
 
 def metadata(member: str, request: ChargeRequest) -> dict[str, str]:
-    """The parameters that name the payment in the metadata of what is opened."""
+    """The parameters that set the metadata of the new object. `member` is the name before them."""
     return {
         f"{member}[payment_id]": str(request.payment_id),
         f"{member}[order_id]": str(request.order_id),
@@ -37,7 +38,10 @@ def metadata(member: str, request: ChargeRequest) -> dict[str, str]:
 
 
 def units(amount: Money) -> int:
-    """The amount in Stripe's minor unit. Raises PaymentError if Stripe does not take it."""
+    """The amount in Stripe's minor unit.
+
+    Raises PaymentError: AMOUNT_TOO_LARGE, or PROCESSOR_ERROR if Stripe does not take such amounts.
+    """
     try:
         return AMOUNTS.minor_units(amount)
     except AmountTooLargeError as error:

@@ -1,4 +1,4 @@
-"""Reads Stripe's objects, and compares them with the payment or the refund that they should be."""
+"""Reads Stripe's objects, and checks that they belong to the payment or the refund."""
 
 from collections.abc import Iterator
 from typing import TypeVar
@@ -7,32 +7,51 @@ from pydantic import BaseModel, ValidationError
 
 from activities.adapters.stripe.client import Refusal, StripeClient
 from activities.adapters.stripe.objects import Intent, MadeRefund, Session
+from domain import names
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import ChargeIdentity, RefundRequest
 from domain.gateways import TERMS, GatewayName
 from domain.money import Money
+from domain.payment import Payment
 
 INTENTS = "/v1/payment_intents"
 SESSIONS = "/v1/checkout/sessions"
 EXPANDED = {"expand[]": "latest_charge"}
-"""So that the response says how much was captured and refunded."""
+"""Asks for the charge in the response: it says how much was captured and refunded."""
 EXPANDED_SESSION = {"expand[]": "payment_intent.latest_charge"}
 AMOUNTS = TERMS[GatewayName.STRIPE].amounts
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def is_session(reference: str) -> bool:
-    """Whether the reference is that of a Checkout Session. Others are of PaymentIntents."""
+    """Whether this is the id of a Checkout Session. Other references are ids of PaymentIntents."""
     return reference.startswith("cs_")
 
 
+def identity_of(payment: Payment) -> ChargeIdentity:
+    """The charge of a payment that is made at Stripe."""
+    return ChargeIdentity(
+        key=names.charge_key(payment.id), amount=payment.amount, reference=payment.gateway_reference
+    )
+
+
 class StripeReader:
-    """Every method raises PaymentError(GATEWAY_UNAVAILABLE) if something else was answered."""
+    """Every method raises PaymentError(GATEWAY_UNAVAILABLE) if a response has something else."""
 
     def __init__(self, client: StripeClient, *, livemode: bool) -> None:
         self._client = client
         self.livemode = livemode
         """Whether the API key moves real money."""
+
+    async def find_intent(self, charge: ChargeIdentity) -> Intent:
+        """Look up the charge's PaymentIntent."""
+        path = f"{INTENTS}/{self.reference(charge.reference)}"
+        return self.intent(await self._client.get(path, **EXPANDED), charge)
+
+    async def find_session(self, charge: ChargeIdentity) -> Session:
+        """Look up the charge's Checkout Session, with its PaymentIntent."""
+        path = f"{SESSIONS}/{self.reference(charge.reference)}"
+        return self.session(await self._client.get(path, **EXPANDED_SESSION), charge)
 
     def intent(self, body: object, charge: ChargeIdentity) -> Intent:
         """The charge's PaymentIntent. Its id is not compared if the charge has no reference yet."""
@@ -41,7 +60,7 @@ class StripeReader:
         return intent
 
     def session(self, body: object, charge: ChargeIdentity) -> Session:
-        """The charge's Checkout Session, with its PaymentIntent. As `intent`."""
+        """The charge's Checkout Session. It and its PaymentIntent are checked as in `intent`."""
         session = self.read(body, Session)
         self._check(session, charge)
         if session.payment_intent is not None:
@@ -58,7 +77,7 @@ class StripeReader:
             raise self._client.unavailable("the response is about another amount")
 
     def refund(self, refund: MadeRefund, request: RefundRequest) -> MadeRefund:
-        """The same refund, after it was compared with what we wanted to refund."""
+        """Return the refund, if its key, payment and amount are those of the request."""
         is_ours = refund.payment_intent == request.reference
         if not is_ours or refund.metadata.get("key") != request.key:
             raise self._client.unavailable("the response is about another refund")
@@ -67,14 +86,14 @@ class StripeReader:
         return refund
 
     def read(self, body: object, model: type[ModelT]) -> ModelT:
-        """Nothing of the body is quoted: it holds the PaymentIntent's secret."""
+        """Validate the body. The error quotes nothing of it: it may have the `client_secret`."""
         try:
             return model.model_validate(body)
         except ValidationError:
             raise self._client.unavailable("the response cannot be read") from None
 
     def reference(self, reference: str | None) -> str:
-        """The reference of a charge that was opened."""
+        """Return the reference of a charge, which must have one."""
         if reference is None:
             raise self._client.unavailable("the payment has no reference")
         return reference
@@ -86,7 +105,7 @@ def _differences(found: Intent | Session | MadeRefund, amount: Money) -> Iterato
 
 
 def units_or_none(amount: Money) -> int | None:
-    """The amount in Stripe's minor unit; None if Stripe can have no such amount."""
+    """The amount in Stripe's minor unit; None if Stripe does not take this amount."""
     try:
         return AMOUNTS.minor_units(amount)
     except ValueError:
@@ -96,5 +115,5 @@ def units_or_none(amount: Money) -> int | None:
 def refused(
     what: str, refusal: Refusal, code: ErrorCode = ErrorCode.PROCESSOR_ERROR
 ) -> PaymentError:
-    """The error of a request that has no effect. Stripe's message may quote what was sent."""
-    return PaymentError(code, f"Stripe refuses {what} ({refusal.code or refusal.type}).")
+    """The error to raise for a refused request, which has had no effect."""
+    return PaymentError(code, f"Stripe refuses {what} ({refusal.name}).")

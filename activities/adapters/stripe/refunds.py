@@ -1,4 +1,4 @@
-"""Refunds at Stripe. One is found by our key in its metadata, in the list of its payment's refunds.
+"""Refunds at Stripe. A refund has our key in its metadata, and is found in its payment's list.
 
 https://docs.stripe.com/api/refunds. A refund may be pending, and may fail after it has succeeded.
 """
@@ -7,17 +7,18 @@ from collections.abc import AsyncIterator
 
 from activities.adapters.stripe.client import Refusal, Reply, SpentKeyError, StripeClient
 from activities.adapters.stripe.objects import MadeRefund, RefundPage
-from activities.adapters.stripe.reading import AMOUNTS, EXPANDED, INTENTS, StripeReader, refused
+from activities.adapters.stripe.reading import AMOUNTS, StripeReader, refused
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import GatewayRefund, RefundRequest
 from domain.money import Money
 
 REFUNDS = "/v1/refunds"
 MAX_PAGES = 20
-"""Pages of 100 refunds that one payment may have. Chosen, not measured."""
+"""The largest number of pages of 100 refunds that are read for one payment. Chosen, not
+measured."""
 NOT_FINAL = frozenset({"resource_missing", "balance_insufficient"})
-"""Codes of refused refunds that may be made later: the PaymentIntent is another account's, which a
-setting corrects, or the account has too little money."""
+"""The codes of refusals after which a refund may still be made: the API key belongs to another
+account than the PaymentIntent, which operators correct, or the account has too little money."""
 
 
 class StripeRefunds:
@@ -28,9 +29,10 @@ class StripeRefunds:
         self._reader = reader
 
     async def make(self, request: RefundRequest) -> GatewayRefund:
-        """Refund once. The refund is read afterwards: a repeated response says how it was at first.
+        """Refund once. Returns the refund in its present state.
 
-        Raises PaymentError, if this request has no effect: PAYMENT_DISPUTED if the cardholder's
+        The refund is looked up after the request, because a repeated response has its first state.
+        Raises PaymentError if this request has no effect: PAYMENT_DISPUTED if the cardholder's
         bank has taken the money back, otherwise REFUND_REFUSED.
         """
         form = {
@@ -58,7 +60,7 @@ class StripeRefunds:
         return self._definite(self._reader.refund(found[0], request)) if found else None
 
     async def of(self, reference: str) -> AsyncIterator[MadeRefund]:
-        """All refunds of a PaymentIntent. A list is up to date, a search is not."""
+        """All refunds of a PaymentIntent, from the list: Stripe's search may be out of date."""
         query = {"payment_intent": reference, "limit": "100"}
         for _ in range(MAX_PAGES):
             body = await self._client.get(REFUNDS, **query)
@@ -73,26 +75,23 @@ class StripeRefunds:
         raise self._client.unavailable(f"the list has more than {MAX_PAGES} pages")
 
     async def _post(self, form: dict[str, str], request: RefundRequest) -> Reply:
-        """Post. If the key keeps an error, and this refunds the whole charge, post again.
+        """Post. Post again if the key is spent and this refunds the whole charge.
 
-        The second request has no key, and can do no harm: Stripe refunds no more than was captured.
-        If it is refused, the first one may have had its effect.
+        The second request has no key. It is safe: Stripe refunds no more than was captured. If it
+        is refused, the first one may have made the refund.
         """
         try:
             return await self._client.post(REFUNDS, form, request.key)
         except SpentKeyError:
-            charge = request.whole_charge
-            reference = self._reader.reference(charge.reference)
-            body = await self._client.get(f"{INTENTS}/{reference}", **EXPANDED)
-            self._reader.intent(body, charge)  # raises if this is a part of the charge
+            await self._reader.find_intent(request.whole_charge)  # raises if this is a part of it
         reply = await self._client.post(REFUNDS, form, None)
         if reply.refusal:
-            raise self._client.unavailable(f"the refund waits: {reply.refusal.code}")
+            raise self._client.unavailable(f"the refund waits: {reply.refusal.name}")
         return reply
 
     def _refusal(self, refusal: Refusal) -> PaymentError:
         if refusal.type != "invalid_request_error" or refusal.code in NOT_FINAL:
-            return self._client.unavailable(f"the refund waits: {refusal.code}")
+            return self._client.unavailable(f"the refund waits: {refusal.name}")
         is_disputed = refusal.code == "charge_disputed"
         code = ErrorCode.PAYMENT_DISPUTED if is_disputed else ErrorCode.REFUND_REFUSED
         return refused("the refund", refusal, code)
@@ -104,7 +103,7 @@ class StripeRefunds:
 
 
 def _units(amount: Money) -> int:
-    """The amount in Stripe's minor unit. Raises PaymentError(REFUND_REFUSED) if it has none."""
+    """The amount in Stripe's minor unit. Raises PaymentError(REFUND_REFUSED) if there is none."""
     try:
         return AMOUNTS.minor_units(amount)
     except ValueError as error:

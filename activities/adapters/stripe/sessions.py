@@ -1,4 +1,4 @@
-"""Payments on Stripe's own page: a Checkout Session, whose PaymentIntent is captured by us.
+"""Payments on Stripe's own page: Checkout Sessions, whose PaymentIntents the saga captures.
 
 https://docs.stripe.com/api/checkout/sessions. The reference is the session's id. The customer may
 try several cards while the session is open. Its PaymentIntent is made when the customer first pays.
@@ -6,7 +6,7 @@ try several cards while the session is open. Its PaymentIntent is made when the 
 
 from activities.adapters.stripe.client import StripeClient
 from activities.adapters.stripe.intents import StripeIntents
-from activities.adapters.stripe.objects import Intent, Session
+from activities.adapters.stripe.objects import Intent
 from activities.adapters.stripe.opening import metadata, open_at, units
 from activities.adapters.stripe.reading import EXPANDED_SESSION, SESSIONS, StripeReader
 from domain import names
@@ -20,12 +20,12 @@ from domain.gateway import (
 )
 
 UNPAID = frozenset({ChargeState.OPEN, ChargeState.DECLINED, ChargeState.VOIDED})
-"""If the PaymentIntent of an expired session has one of these states, no money was taken, and none
-can be taken later: only the session's page could pay it, and that page is closed."""
+"""If the PaymentIntent of an expired session has one of these states, no money has moved, and none
+can move later: only the session's page could pay it, and that page is closed."""
 
 
 class StripeSessions:
-    """Implements `ChargingGateway`. `intents` does what concerns the PaymentIntent."""
+    """Implements `ChargingGateway`. `intents` sends the requests about the PaymentIntent."""
 
     def __init__(self, client: StripeClient, reader: StripeReader, intents: StripeIntents) -> None:
         self._client = client
@@ -59,7 +59,7 @@ class StripeSessions:
         return Charge(key=request.key, state=ChargeState.OPEN, reference=session.id)
 
     async def charge(self, request: ChargeRequest) -> Charge:
-        """The customer pays on the page, so this only looks."""
+        """Look up the charge: the customer pays on the page."""
         return await self.find_charge(request.identity)
 
     async def capture(self, request: ChargeRequest) -> Charge:
@@ -68,7 +68,7 @@ class StripeSessions:
         return captured.model_copy(update={"reference": request.reference})
 
     async def find_charge(self, charge: ChargeIdentity) -> Charge:
-        session = await self._get(charge)
+        session = await self._reader.find_session(charge)
         if session.status == "open":
             return _charge(charge, ChargeState.WAITING)
         paid = await self._paid(session.payment_intent, charge)
@@ -85,7 +85,7 @@ class StripeSessions:
         """Close the page. An authorization is voided; a capture is kept, and returned."""
         reference = self._reader.reference(charge.reference)
         await self._client.post(f"{SESSIONS}/{reference}/expire", EXPANDED_SESSION, None)
-        found = await self.find_charge(charge)  # a refusal may mean that it has ended before
+        found = await self.find_charge(charge)  # also after a refusal: it may have ended before
         if found.state is ChargeState.WAITING:
             raise self._client.unavailable("the page is still open")
         if found.state is ChargeState.AUTHORIZED:
@@ -113,15 +113,10 @@ class StripeSessions:
 
         Raises PaymentError(GATEWAY_UNAVAILABLE) if the customer has not tried to pay yet.
         """
-        intent = (await self._get(charge)).payment_intent
+        intent = (await self._reader.find_session(charge)).payment_intent
         if intent is None:
             raise self._client.unavailable("nobody has paid on the page")
         return intent.id
-
-    async def _get(self, charge: ChargeIdentity) -> Session:
-        reference = self._reader.reference(charge.reference)
-        body = await self._client.get(f"{SESSIONS}/{reference}", **EXPANDED_SESSION)
-        return self._reader.session(body, charge)
 
     async def _paid(self, intent: Intent | None, charge: ChargeIdentity) -> Charge | None:
         if intent is None:

@@ -5,18 +5,9 @@ from datetime import UTC, datetime
 
 from activities.adapters.stripe.client import StripeClient
 from activities.adapters.stripe.objects import Intent, MadeRefund, Session
-from activities.adapters.stripe.reading import (
-    AMOUNTS,
-    EXPANDED,
-    EXPANDED_SESSION,
-    INTENTS,
-    SESSIONS,
-    StripeReader,
-    is_session,
-)
+from activities.adapters.stripe.reading import AMOUNTS, StripeReader, identity_of, is_session
 from activities.adapters.stripe.refunds import StripeRefunds
-from domain import names
-from domain.gateway import ChargeIdentity, ChargeState
+from domain.gateway import ChargeState
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.timeline import Entry, Source
@@ -26,23 +17,17 @@ class StripeTimeline:
     """Reads a payment by its reference. Raises only PaymentError(GATEWAY_UNAVAILABLE)."""
 
     def __init__(self, client: StripeClient, *, livemode: bool) -> None:
-        self._client = client
         self._reader = StripeReader(client, livemode=livemode)
         self._refunds = StripeRefunds(client, self._reader)
 
     async def __call__(self, payment: Payment, _: Sequence[Refund]) -> list[Entry]:
-        """Refunds that were made in Stripe's dashboard are shown, too."""
-        reference = payment.gateway_reference
-        if reference is None:
+        """The entries, with those of refunds that were made in Stripe's dashboard."""
+        if payment.gateway_reference is None:
             return []
-        charge = ChargeIdentity(
-            key=names.charge_key(payment.id), amount=payment.amount, reference=reference
-        )
-        if not is_session(reference):
-            body = await self._client.get(f"{INTENTS}/{reference}", **EXPANDED)
-            return await self._of_intent(self._reader.intent(body, charge))
-        body = await self._client.get(f"{SESSIONS}/{reference}", **EXPANDED_SESSION)
-        session = self._reader.session(body, charge)
+        charge = identity_of(payment)
+        if not is_session(payment.gateway_reference):
+            return await self._of_intent(await self._reader.find_intent(charge))
+        session = await self._reader.find_session(charge)
         entries = [_entry(session, f"page was opened, and is {session.status}")]
         paid = session.payment_intent
         return [*entries, *(await self._of_intent(paid) if paid else ())]

@@ -1,7 +1,7 @@
 """The gateway of each payment, and the gateway's own ids of charges and refunds.
 
-Workers of the version before leave the new columns as they are by default: all their payments are
-the simulator's. The guard holds for them, too.
+Workers of the earlier version do not write the new columns. The defaults are right for their
+payments, which are all at the simulator. The guard also holds for these workers.
 """
 
 from alembic import op

@@ -1,6 +1,6 @@
 """When a payment waits for its customer.
 
-Workers of the version before leave the new columns as they are: their payments do not wait.
+Workers of the earlier version do not write the new columns: their payments do not wait.
 """
 
 from alembic import op

@@ -1,7 +1,7 @@
-// What the pages store about an order: the basket, the request that pays it, and the payment whose
-// customer was led to the gateway. It is in sessionStorage, so it survives a reload and the way to the
-// gateway and back. The request is stored with its Idempotency-Key, so the payment page can send it
-// again and never pays twice.
+// The data that the pages store about an order: the basket, the request that pays it, and the payment
+// whose customer was redirected to the gateway. It is in sessionStorage, so it survives a reload and a
+// redirect to the gateway. The request is stored with its Idempotency-Key, so the payment page can send
+// it again and never pays twice.
 
 import { fetchText, post } from "./http.js";
 
@@ -31,17 +31,17 @@ export function setFinished(orderId) {
   sessionStorage.setItem(orderId, JSON.stringify({ ...read(orderId), request: undefined }));
 }
 
-/** True the first time: the customer is led once, so that the Back button leads to the shop. */
-export function mayLead(orderId, paymentId) {
+/** True the first time: a customer who comes back with the Back button is not redirected again. */
+export function mayRedirect(orderId, paymentId) {
   const order = read(orderId);
-  if (order.led === paymentId) return false;
-  sessionStorage.setItem(orderId, JSON.stringify({ ...order, led: paymentId }));
+  if (order.redirected === paymentId) return false;
+  sessionStorage.setItem(orderId, JSON.stringify({ ...order, redirected: paymentId }));
   return true;
 }
 
-/** The order whose customer was led to the gateway for this payment; undefined in another tab. */
+/** The order whose customer was redirected for this payment; undefined in another tab. */
 export function orderOf(paymentId) {
-  return Object.keys(sessionStorage).find((orderId) => read(orderId).led === paymentId);
+  return Object.keys(sessionStorage).find((orderId) => read(orderId).redirected === paymentId);
 }
 
 function read(orderId) {

@@ -1,13 +1,13 @@
-// What the customer must do at the gateway, as the payment service says it.
+// Reads `nextAction` of the payment service: what the customer must do at the gateway.
 
-/** The address to go to; null if there is none, or if it is not of the web. */
+/** The address to redirect to; null if there is none, or if it is not http or https. */
 export function addressOf(nextAction) {
   if (nextAction?.type !== "redirect" || !URL.canParse(nextAction.url)) return null;
   const { href, protocol } = new URL(nextAction.url);
   return protocol === "https:" || protocol === "http:" ? href : null;
 }
 
-/** Until when it can be done, as a sentence. */
+/** A sentence with the time until which the customer can act; empty if the time is invalid. */
 export function deadlineOf({ expiresAt }) {
   const at = new Date(expiresAt);
   if (Number.isNaN(at.getTime())) return "";

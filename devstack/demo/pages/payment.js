@@ -1,9 +1,10 @@
-// The payment page: sends the request that the checkout has stored, leads the customer to the gateway if
-// it asks, shows the payment until it ends, and lets the user cancel it, refund it or order again.
+// The payment page: sends the request that the checkout has stored, redirects the customer to the gateway
+// if that is necessary, shows the payment until it ends, and lets the user cancel it, refund it or order
+// again.
 
 import {
   finishedBasketOf,
-  mayLead,
+  mayRedirect,
   orderOf,
   placeOrder,
   requestOf,
@@ -27,15 +28,15 @@ const payments = `${paymentApi}/payments`;
 const orderId = query.get("order");
 let payment = null;
 let retriedId = null; // the id of a failed payment after which the request is sent again
-let nextAction = null; // what the customer must do at the gateway, while the payment waits for that
+let nextAction = null; // what the customer must do at the gateway; null if the payment does not wait
 let isFollowing = false;
 let isPaying = false;
 let wake = () => {};
 
 /**
- * The query of this page. The gateway adds members to it, among them a secret. They are removed at once:
- * what the payment has come to, the payment service says. If the order was placed in this tab, the page
- * goes on with it.
+ * Reads the query of this page. The gateway adds parameters to it, among them a secret. They are removed,
+ * because the payment service knows the state of the payment. If the order was placed in this tab, the
+ * page continues with the order.
  */
 function readAddress() {
   const query = new URLSearchParams(location.search);
@@ -65,7 +66,7 @@ async function payUntilFinal() {
       const response = await fetchJson(payments, post(request.body, headers));
       view.showProblem("pay", null);
       if (response.payment.status !== "pending") setFinished(orderId);
-      else if (leads(response)) return;
+      else if (redirects(response)) return;
       else await pause(PENDING_PAUSE);
     } catch (error) {
       if (error.isTemporary) await pause(announceRetryOfPayment(error));
@@ -74,10 +75,10 @@ async function payUntilFinal() {
   }
 }
 
-/** Leads the customer to the gateway if it asks, once for each payment. A link stays on the page. */
-function leads({ payment, nextAction }) {
+/** Redirects the customer to the gateway if necessary, once for each payment. Returns whether it does. */
+function redirects({ payment, nextAction }) {
   const address = addressOf(nextAction);
-  if (!address || !mayLead(orderId, payment.id)) return false;
+  if (!address || !mayRedirect(orderId, payment.id)) return false;
   location.assign(address);
   return true;
 }
@@ -144,7 +145,7 @@ async function findPayment() {
   return found?.status === "pending" ? fetchPayment(found.id) : { payment: found };
 }
 
-/** With what the customer must do, if the payment waits for that. */
+/** The payment, with `nextAction` if it waits for its customer. */
 function fetchPayment(id) {
   return fetchJson(`${payments}/${encodeURIComponent(id)}`);
 }
@@ -234,7 +235,7 @@ for (const action of [cancel, refund, reorder]) {
     if (event.persisted) button.disabled = false;
   });
 }
-// After the Back button from the gateway, the page goes on where it was left.
+// The Back button from the gateway may restore this page as it was. Then it continues.
 addEventListener("pageshow", (event) => {
   if (event.persisted) {
     pay();

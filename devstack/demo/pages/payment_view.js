@@ -37,14 +37,14 @@ export function showState(kind, title, why = "") {
 /**
  * Shows the payment. `orderState` is used if it has failed. `open`: the order can still be paid;
  * `closed`: it cannot; `unanswered`: the request has no response yet; `unknown`: it was sent elsewhere.
- * `nextAction`: what the customer must do at the gateway, or null.
+ * `nextAction`: what the customer must do at the gateway; null if nothing.
  */
 export function showPayment(payment, refunds, orderState, nextAction) {
   const money = `${payment.amount} ${payment.currency}`;
   const address = addressOf(nextAction);
   if (address) showState("pending", "The payment waits for you", deadlineOf(nextAction));
   else showState(...stateOf(payment, refunds, orderState));
-  showWay(address);
+  showLink(address);
   showFacts({
     Amount: money,
     "Payment method": readable(payment.paymentMethod),
@@ -56,8 +56,8 @@ export function showPayment(payment, refunds, orderState, nextAction) {
   write(refund, `Refund ${money}`);
 }
 
-/** The link to the page where the customer goes on. */
-function showWay(address) {
+/** Shows the link to the gateway's page, or hides it if `address` is null. */
+function showLink(address) {
   go.hidden = !address;
   if (address) go.href = address;
   else go.removeAttribute("href");

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from devstack.neighbours.chance import fraction
 from devstack.neighbours.journal import Journal
 from devstack.neighbours.stripe import sessions
 from devstack.neighbours.stripe.behaviour import Behaviour, Fault, Limits
@@ -30,11 +30,12 @@ MODELS: Mapping[str, type[Record]] = {
     "session": Session,
     "dispute": Dispute,
 }
-"""The kinds of records, in the order in which their changes are told."""
+"""The kinds of records. The events of a request have this order."""
+RecordT = TypeVar("RecordT", Intent, Refund, Session, Dispute)
 
 
 class Saved(BaseModel):
-    """The response to the first request with an idempotency key: it is sent again and again."""
+    """The saved response to the first request with an idempotency key."""
 
     key: str
     path: str
@@ -45,10 +46,10 @@ class Saved(BaseModel):
 
 
 class Account:
-    """Keeps everything in a journal, so that a restart changes nothing.
+    """Stores everything in a journal, so that a restart changes nothing.
 
-    One line has everything that one request or one act of a customer has changed, the events of
-    it, and the response that is saved under its idempotency key. `address` is the double's own.
+    One line of it has all changes of one request or one act of a customer, their events, and the
+    response that is saved under the idempotency key. `address` is the URL of the double itself.
     `has_endpoint` says whether there is an endpoint to which events are sent.
     """
 
@@ -75,9 +76,9 @@ class Account:
         self.ledger = Ledger()
         self.outbox = Outbox()
         self.changed_at: dict[str, datetime] = {}
-        """When each PaymentIntent changed last: a search finds it later."""
+        """The time of the last change of each PaymentIntent. The search finds changes late."""
         self.waiting: dict[str, datetime] = {}
-        """Payments and sessions that wait for their customer, and since when."""
+        """When each payment or session that waits for its customer began to wait."""
         self._tables: dict[str, dict[str, Any]] = {
             "intent": self.intents,
             "charge": self.charges,
@@ -95,7 +96,7 @@ class Account:
     def keep(
         self, changes: Changes, saved: Saved | None = None, request_id: str | None = None
     ) -> None:
-        """Record what one request or act has changed, and the response under its key."""
+        """Record the changes of one request or act, and the response to save under its key."""
         changes = self._with_session(changes)
         records = {name: getattr(changes, name) for name in MODELS}
         data: dict[str, Any] = {name: each.model_dump() for name, each in records.items() if each}
@@ -112,7 +113,7 @@ class Account:
         self.journal.append("request.executed", {**data, **cause, "at": iso_utc(utc_now())})
 
     def set_behaviour(self, behaviour: Behaviour, order_id: str | None = None) -> None:
-        """For the orders without a behaviour of their own, or for one order."""
+        """Set the behaviour of one order, or of all orders without a behaviour of their own."""
         members = {"orderId": order_id, "behaviour": behaviour.model_dump()}
         self.journal.append("behaviour.changed", members)
 
@@ -120,15 +121,15 @@ class Account:
         self.journal.append("limits.changed", limits.model_dump())
 
     def forget_keys(self) -> None:
-        """As Stripe may do with keys that are older than 24 hours."""
+        """Remove all idempotency keys, as Stripe may do when they are older than 24 hours."""
         self.journal.append("keys.forgotten", {})
 
     def add_method(self, identifier: str, card: str) -> None:
-        """A PaymentMethod or a ConfirmationToken, for this test card. It can be used once."""
+        """Add a PaymentMethod or a ConfirmationToken of this test card. It can be used once."""
         self.journal.append("method.added", {"id": identifier, "card": card})
 
     def finish_event(self, identifier: str) -> None:
-        """The endpoint has accepted the event, or never gets it."""
+        """Stop sending the event: the endpoint has accepted it, or will never get it."""
         self.journal.append("event.finished", {"id": identifier})
 
     def behaviour_of(self, record: Record) -> Behaviour:
@@ -149,18 +150,23 @@ class Account:
         return record.metadata.get("order_id", "")
 
     def intent(self, identifier: str) -> Intent:
-        """The PaymentIntent with this id. Raises StripeError (404) if there is none."""
-        found = self.intents.get(identifier)
-        if found is None:
-            raise resource_missing("payment_intent", identifier, param="intent", status=404)
-        return found
+        """Return the PaymentIntent with this id. Raises StripeError (404) if it does not exist."""
+        return _found(self.intents, identifier, "payment_intent", "intent")
+
+    def refund(self, identifier: str) -> Refund:
+        """Return the refund with this id. Raises StripeError (404) if it does not exist."""
+        return _found(self.refunds, identifier, "refund", "id")
+
+    def dispute(self, identifier: str) -> Dispute:
+        """Return the dispute with this id. Raises StripeError (404) if it does not exist."""
+        return _found(self.disputes, identifier, "dispute", "dispute")
 
     def session(self, identifier: str) -> Session:
-        """The Checkout Session with this id. Raises StripeError (404) if there is none."""
-        found = self.sessions.get(identifier)
-        if found is None:
-            raise resource_missing("checkout.session", identifier, param="session", status=404)
-        return found
+        """Return the Checkout Session with this id.
+
+        Raises StripeError (404) if it does not exist.
+        """
+        return _found(self.sessions, identifier, "checkout.session", "session")
 
     def intent_of(self, session: Session) -> Intent | None:
         return self.intents.get(session.payment_intent or "")
@@ -169,9 +175,9 @@ class Account:
         return self.charges.get(intent.latest_charge or "")
 
     def card(self, token: str, param: str, intent: Intent) -> Card:
-        """The card of a PaymentMethod or a ConfirmationToken.
+        """Return the card of a PaymentMethod or a ConfirmationToken.
 
-        Raises StripeError (400) if there is none, or if it was used before.
+        Raises StripeError (400) if the token does not exist, or was used before.
         """
         name = self._methods.get(token)
         if name is None and param == "payment_method" and token.startswith(PREFIX):
@@ -185,10 +191,10 @@ class Account:
         return self.unless_unlucky(CARDS[name], intent)
 
     def unless_unlucky(self, card: Card, payment: Intent | Session) -> Card:
-        """The card, or one that is declined, so often that the success rate is as it was set."""
-        number = int.from_bytes(sha256(f"{self._seed}:{payment.id}".encode()).digest()[:8]) / 2**64
-        succeeds = number < self.behaviour_of(payment).success_rate
-        return card if succeeds else Card(GENERIC_DECLINE)
+        """Return the card, or a declined card for the share of payments that must fail."""
+        success_rate = self.behaviour_of(payment).success_rate
+        is_lucky = fraction(f"{self._seed}:{payment.id}") < success_rate
+        return card if is_lucky else Card(GENERIC_DECLINE)
 
     def take_fault(self, operation: str) -> Fault | None:
         for position, fault in enumerate(self.faults):
@@ -282,3 +288,10 @@ class Account:
 
     def _apply_method(self, data: dict[str, Any]) -> None:
         self._methods[data["id"]] = data["card"]
+
+
+def _found(records: Mapping[str, RecordT], identifier: str, kind: str, param: str) -> RecordT:
+    record = records.get(identifier)
+    if record is None:
+        raise resource_missing(kind, identifier, param=param, status=404)
+    return record

@@ -99,7 +99,7 @@ async def create_refund(request: Request) -> Response:
 
 @router.post("/payment_methods")
 async def create_method(request: Request) -> Response:
-    """A PaymentMethod that can be used once, as the browser makes one from a card."""
+    """Make a PaymentMethod that can be used once, as Stripe.js does."""
     params = read_params(await _read(request, "create_method"), MethodCreate)
     card = params.card["token"].removeprefix("tok_")
     identifier = _add_card(request, "pm", card)
@@ -108,7 +108,7 @@ async def create_method(request: Request) -> Response:
 
 @router.post("/test_helpers/confirmation_tokens")
 async def create_token(request: Request) -> Response:
-    """A ConfirmationToken that can be used once."""
+    """Make a ConfirmationToken that can be used once."""
     params = read_params(await _read(request, "create_token"), TokenCreate)
     card = params.payment_method.removeprefix(PREFIX)
     identifier = _add_card(request, "ctoken", card)
@@ -129,9 +129,9 @@ def _add_card(request: Request, prefix: str, card: str) -> str:
 
 
 def _refunded_charge(account: Account, params: RefundCreate) -> Charge | None:
-    """The charge to refund. None if the PaymentIntent has none.
+    """The charge to refund; None if the PaymentIntent has no charge.
 
-    Raises StripeError (400) if the request names none, two, or an unknown one.
+    Raises StripeError (400) unless the request names one PaymentIntent or one charge that exists.
     """
     if (params.payment_intent is None) == (params.charge is None):
         raise ValidationFailedError("Give either a payment_intent or a charge.")
@@ -151,7 +151,7 @@ def _refunded_charge(account: Account, params: RefundCreate) -> Charge | None:
 async def post(
     request: Request, operation: str, params: type[ParamsT], work: Any, intent: str | None = None
 ) -> Response:
-    """Carry out a request. `intent` is the PaymentIntent that nobody else may change meanwhile."""
+    """Execute a request. No other request may change the PaymentIntent `intent` meanwhile."""
     values = await _read(request, operation)
     protocol, key = protocol_of(request), key_of(request)
     refunded = values.get("payment_intent")
@@ -180,7 +180,7 @@ def show_session(account: Account, session: Session, expand: Collection[str]) ->
 
 
 def _show(account: Account, changes: Changes, params: Any) -> dict[str, Any]:
-    """The object that a request has made or changed."""
+    """The object that a request has made or changed, as Stripe shows it."""
     if changes.session:
         expanded = changes.intent or account.intent_of(changes.session)
         return changes.session.shown(expanded if params.expand else None)

@@ -1,6 +1,6 @@
-"""The Stripe-shaped gateway over HTTP. https://docs.stripe.com/api is what it imitates.
+"""The Stripe-shaped gateway over HTTP. It imitates https://docs.stripe.com/api.
 
-It never accepts what Stripe would refuse. It refuses parameters and methods that it does not have.
+It refuses everything that Stripe refuses, and all parameters and methods that it does not have.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from devstack.neighbours.stripe.deliveries import Deliveries
 from devstack.neighbours.stripe.protocol import Protocol, add_error_handlers
 
 _TICK_SECONDS = 0.05
-"""Pause between two looks at what is due: events, customers, sessions. Chosen, not measured."""
+"""The pause between two checks for due events, customers and sessions. Chosen, not measured."""
 
 
 def create_app(settings: NeighbourSettings) -> FastAPI:
@@ -48,7 +48,7 @@ def create_app(settings: NeighbourSettings) -> FastAPI:
 
 
 async def _work(account: Account, deliveries: Deliveries) -> None:
-    """Do what is due, as long as the application runs."""
+    """Send due events and make due changes until the task is cancelled."""
     async with deliveries:
         while True:
             catch_up(account)

@@ -12,26 +12,28 @@ Operation = Literal[
     "create", "confirm", "capture", "cancel", "refund", "create_session", "expire_session"
 ]
 Act = Literal["pay", "confirm", "decline", "fail", "abandon"]
-"""What a customer does who is asked to act.
+"""What a customer does who must act.
 
-On Stripe's page: pays, pays with a card whose bank asks and confirms, tries a card that is
-declined, does not confirm at the bank, leaves. At the bank: confirms (`pay` or `confirm`), confirms
-a card that is then declined, does not confirm, leaves.
+On Stripe's page: `pay` pays; `confirm` uses a card whose bank asks, and confirms; `decline` uses a
+card that is declined; `fail` does not confirm at the bank; `abandon` leaves. At the bank: `pay` and
+`confirm` confirm; `decline` confirms a card that is then declined; `fail` does not confirm;
+`abandon` leaves.
 """
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class EventBehaviour(JsonModel):
-    """What happens to events before they arrive. The numbers are shares of all events, 0 to 1.
+    """How events are sent. The numbers are shares of all events, 0 to 1.
 
-    `lose`: never sent. `double`: sent twice, with the same id. `tell_twice`: the change has
-    two events with different ids. `reorder`: sent half a second later than the others. All are sent
-    `delay_ms` after the change, and again until the endpoint accepts them.
+    Events in the share `lose` are never sent, those in `double` are sent twice with the same id,
+    those in `tell_twice` are two events with different ids, and those in `reorder` are sent half a
+    second later than the others. Events are sent `delay_ms` after the change, and again until the
+    endpoint accepts them.
 
-    `forge`, `foreign`, `live`: beside the event, one with another id is sent that is signed with a
-    wrong secret, belongs to another account, or comes from live mode.
+    For events in the shares `forge`, `foreign` and `live`, a copy with another id is sent, too: it
+    is signed with a wrong secret, belongs to another account, or comes from live mode.
 
-    `sign` says which of the endpoint's secrets sign: the current one, the one before it, both as
+    `sign` says which secrets sign the events: the endpoint's current one, its previous one, both as
     during a rotation, or one that the endpoint never had.
     """
 
@@ -50,14 +52,14 @@ class Behaviour(JsonModel):
     """Settings of all orders, or of one.
 
     `success_rate` is the share of good cards whose charge succeeds, 0 to 1. `latency_ms` is the
-    time that a confirmation takes. `refund` says how a refund begins; if `refund_ends` is set, it
-    becomes that at the first look after `refund_ends_after_ms`.
+    duration of a confirmation. `refund` is the first status of a refund. If `refund_ends` is set,
+    it is the status from `refund_ends_after_ms` on.
 
-    `customer` is what the customer does without a browser, one act after the other, each
-    `customer_after_ms` after the payment began to wait or the act before.
+    `customer` lists the acts of the customer without a browser. Each happens `customer_after_ms`
+    after the payment began to wait, or after the previous act.
     """
 
-    success_rate: float = Field(default=1.0, ge=0, le=1)
+    success_rate: Share = 1.0
     latency_ms: int = Field(default=0, ge=0, le=600_000)
     refund: RefundStatus = "succeeded"
     refund_ends: Literal["succeeded", "failed"] | None = None
@@ -70,10 +72,10 @@ class Behaviour(JsonModel):
 class Limits(JsonModel):
     """Settings of the whole account.
 
-    `requests_per_second` for one endpoint, 0 for no limit; four times as many in all, as in live
-    mode. `search_delay_ms` passes until a search finds a change. If `is_key_revoked`, every request
-    gets a 401; requests to paths that begin with one of `forbidden` get a 403, as with a restricted
-    key.
+    `requests_per_second` is the limit for one endpoint, or 0 for no limit; the limit for all
+    endpoints together is four times that, as in live mode. The search finds a change after
+    `search_delay_ms`. If `is_key_revoked`, every request gets a 401. Requests to paths that begin
+    with one of `forbidden` get a 403, as with a restricted key.
     """
 
     requests_per_second: int = Field(default=25, ge=0)
@@ -85,7 +87,7 @@ class Limits(JsonModel):
 class Fault(JsonModel):
     """The next `times` requests of this operation get a 500, which is saved under their key.
 
-    If `has_effect`, the request is carried out first.
+    If `has_effect`, the request is executed first.
     """
 
     operation: Operation
@@ -94,7 +96,7 @@ class Fault(JsonModel):
 
 
 class IntentChange(JsonModel):
-    """A state that Stripe, the bank or the customer brings about, without a request of ours."""
+    """A new status that does not come from a request of ours."""
 
     status: IntentStatus
 
@@ -104,7 +106,7 @@ class RefundChange(JsonModel):
 
 
 class CustomerAct(JsonModel):
-    """`{"as": "pay"}`: what the customer does."""
+    """What the customer does: `{"as": "pay"}`."""
 
     act: Act = Field(alias="as")
 

@@ -14,7 +14,7 @@ class Decline(NamedTuple):
 
 
 class Card(NamedTuple):
-    """How a card ends. `asks` is True if its bank wants to authenticate the customer first."""
+    """What happens to a card. `asks`: its bank wants to authenticate the customer first."""
 
     decline: Decline | None = None
     asks: bool = False
@@ -31,7 +31,7 @@ NOT_AUTHENTICATED = Decline(
     "This payment required an authentication action to complete, but `error_on_requires_action` "
     "was set.",
 )
-"""The decline if the bank wants to authenticate the customer, and the request forbids to ask."""
+"""The decline if the bank wants to authenticate the customer and the request does not allow it."""
 
 CARDS: Mapping[str, Card] = MappingProxyType(
     {

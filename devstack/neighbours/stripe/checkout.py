@@ -1,4 +1,4 @@
-"""The endpoints of Checkout Sessions and disputes that the double has."""
+"""The endpoints for Checkout Sessions and disputes that the double has."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from devstack.neighbours.stripe import sessions
 from devstack.neighbours.stripe.api import post, show_session
 from devstack.neighbours.stripe.checkout_records import Dispute
-from devstack.neighbours.stripe.errors import resource_missing
 from devstack.neighbours.stripe.machine import Changes
 from devstack.neighbours.stripe.params import (
     Expandable,
@@ -62,7 +61,4 @@ async def list_disputes(request: Request) -> Response:
 @router.get("/disputes/{identifier}")
 async def get_dispute(request: Request, identifier: str) -> Response:
     account, _ = await get(request, "get_dispute", Expandable)
-    dispute = account.disputes.get(identifier)
-    if dispute is None:
-        raise resource_missing("dispute", identifier, param="dispute", status=404)
-    return object_response(dispute.shown())
+    return object_response(account.dispute(identifier).shown())

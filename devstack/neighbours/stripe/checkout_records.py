@@ -1,12 +1,10 @@
-"""What the double keeps of each Checkout Session and dispute, and how Stripe shows them."""
+"""The records of Checkout Sessions and disputes, and how Stripe shows them."""
 
-from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from devstack.neighbours.stripe.currencies import in_major_units
-from devstack.neighbours.stripe.records import Charge, Intent
+from devstack.neighbours.stripe.records import Charge, Intent, MoneyRecord
 
 DisputeStatus = Literal[
     "warning_needs_response",
@@ -22,22 +20,15 @@ CHARGED_BACK = frozenset({"needs_response", "under_review", "lost"})
 CLOSED = frozenset({"warning_closed", "won", "lost"})
 
 
-class Session(BaseModel):
+class Session(MoneyRecord):
     """A Checkout Session. Its PaymentIntent exists only after the customer has tried to pay."""
 
-    model_config = ConfigDict(frozen=True)
-
-    id: str
     url: str
-    created: int
     expires_at: int
-    amount: int
-    currency: str
     product: str
     success_url: str
     cancel_url: str | None
     client_reference_id: str | None
-    metadata: dict[str, str]
     intent_metadata: dict[str, str]
     intent_description: str | None
     capture_method: Literal["automatic", "manual"]
@@ -45,11 +36,7 @@ class Session(BaseModel):
     payment_status: Literal["paid", "unpaid"] = "unpaid"
     payment_intent: str | None = None
     tries: int = 0
-    """How often the customer has acted on its page."""
-
-    @property
-    def major_units(self) -> Decimal:
-        return in_major_units(self.amount, self.currency)
+    """How many times the customer has acted on its page."""
 
     @property
     def order_id(self) -> str:
@@ -80,7 +67,7 @@ class Session(BaseModel):
 
 
 class Dispute(BaseModel):
-    """A cardholder's bank takes the money back, or asks for information (`warning_…`)."""
+    """A dispute: the cardholder's bank takes the money back, or asks about it (`warning_…`)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -117,7 +104,7 @@ _SAME = (
     *("id", "created", "expires_at", "currency", "metadata", "client_reference_id"),
     *("success_url", "cancel_url", "status", "payment_status"),
 )
-"""Members that are shown as they are kept."""
+"""Members that are shown unchanged."""
 _TEXTS = ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
 _ABSENT = (
     *("after_expiration", "allow_promotion_codes", "billing_address_collection", "client_secret"),

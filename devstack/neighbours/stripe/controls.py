@@ -1,4 +1,4 @@
-"""What a test or an operator does to the double. Stripe has none of these addresses."""
+"""Endpoints with which tests and operators control the double. Stripe has none of them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -44,8 +44,7 @@ async def change_settings(request: Request) -> Response:
     """Change the members in the body; the others keep their values."""
     account = _account(request)
     body = await read_body(request, Behaviour)
-    changes = {name: getattr(body, name) for name in body.model_fields_set}
-    account.set_behaviour(account.behaviour.model_copy(update=changes))
+    account.set_behaviour(account.behaviour.with_changes(body))
     return model_response(account.behaviour)
 
 
@@ -80,7 +79,7 @@ async def forget_keys(request: Request) -> Response:
 
 @router.put("/intents/{identifier}")
 async def change_intent(request: Request, identifier: str) -> Response:
-    """What happens without us: the bank authorizes or declines, the authorization expires."""
+    """Make Stripe or the bank act: authorize or decline the card, expire the authorization."""
     account = _account(request)
     change = await read_body(request, IntentChange)
     changes = _changed(account, account.intent(identifier), change)
@@ -90,19 +89,17 @@ async def change_intent(request: Request, identifier: str) -> Response:
 
 @router.put("/refunds/{identifier}")
 async def change_refund(request: Request, identifier: str) -> Response:
-    """A pending refund succeeds or fails; one that had succeeded fails."""
+    """End a pending refund, or let a refund fail that has succeeded."""
     account = _account(request)
     status = (await read_body(request, RefundChange)).status
-    refund = account.refunds.get(identifier)
-    if refund is None:
-        raise resource_missing("refund", identifier, param="id", status=404)
+    refund = account.refund(identifier)
     account.keep(refunds.end_refund(account.charges[refund.charge], refund, status))
-    return object_response(account.refunds[identifier].shown())
+    return object_response(account.refund(identifier).shown())
 
 
 @router.post("/customers/{identifier}/act")
 async def let_customer_act(request: Request, identifier: str) -> Response:
-    """The customer of this PaymentIntent or Checkout Session acts, as in a browser."""
+    """Make the customer of this PaymentIntent or Checkout Session act, as in a browser."""
     does = (await read_body(request, CustomerAct)).act
     account = _account(request)
     act(account, identifier, does)
@@ -112,7 +109,7 @@ async def let_customer_act(request: Request, identifier: str) -> Response:
 
 @router.post("/intents/{identifier}/dispute")
 async def dispute(request: Request, identifier: str) -> Response:
-    """The cardholder's bank takes the money back, or asks about the payment (`warning_…`)."""
+    """Open a dispute: the bank takes the money back, or asks about the payment (`warning_…`)."""
     status = (await read_body(request, DisputeChange)).status
     account = _account(request)
     charge = account.latest_charge(account.intent(identifier))
@@ -126,14 +123,12 @@ async def dispute(request: Request, identifier: str) -> Response:
 
 @router.put("/disputes/{identifier}")
 async def change_dispute(request: Request, identifier: str) -> Response:
-    """The bank decides, or an inquiry becomes a chargeback."""
+    """Change a dispute: the bank decides, or an inquiry becomes a chargeback."""
     status = (await read_body(request, DisputeChange)).status
     account = _account(request)
-    found = account.disputes.get(identifier)
-    if found is None:
-        raise resource_missing("dispute", identifier, param="id", status=404)
+    found = account.dispute(identifier)
     account.keep(refunds.change_dispute(account.charges[found.charge], found, status))
-    return object_response(account.disputes[identifier].shown())
+    return object_response(account.dispute(identifier).shown())
 
 
 @router.get("/ledger")
@@ -204,7 +199,7 @@ def _as_simulated(account: Account, intent: Intent) -> dict[str, Any]:
         "paymentId": intent.metadata.get("payment_id"),
         "orderId": intent.metadata.get("order_id"),
         "amount": intent.major_units,
-        "refundedAmount": intent.model_copy(update={"amount": refunded}).major_units,
+        "refundedAmount": in_major_units(refunded, intent.currency),
         "currency": intent.currency.upper(),
         "state": _simulated_state(intent, is_captured, refunded),
         "isSimulated": True,
@@ -212,13 +207,13 @@ def _as_simulated(account: Account, intent: Intent) -> dict[str, Any]:
 
 
 def _untouched_as_simulated(session: Session) -> dict[str, Any]:
-    """A session whose customer has not tried to pay."""
+    """A session whose customer has not tried to pay, in the form of the simulated gateway."""
     return {
         "id": session.id,
         "key": session.metadata.get("key", session.id),
         "paymentId": session.metadata.get("payment_id"),
         "orderId": session.order_id,
-        "amount": in_major_units(session.amount, session.currency),
+        "amount": session.major_units,
         "refundedAmount": in_major_units(0, session.currency),
         "currency": session.currency.upper(),
         "state": "open" if session.status == "open" else "voided",

@@ -22,9 +22,10 @@ SUPPORTED = _codes(
 )
 _ZERO_DECIMAL = _codes("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf")
 _THREE_DECIMAL = _codes("bhd jod kwd omr tnd")
-"""Their last digit must be 0. An older version of the page says so; the newest is silent."""
+"""The last digit of their amounts must be 0, as an older version of the page says. The newest
+version does not mention it."""
 _WHOLE_UNITS = _codes("isk ugx")
-"""Two decimals that must be 00, although ISO 4217 gives these currencies none."""
+"""Currencies without decimals in ISO 4217 that Stripe writes with two, which must be 00."""
 _MINIMA = {
     **dict.fromkeys(("usd", "eur", "aud", "brl", "cad", "chf", "inr", "nzd", "sgd"), 50),
     "aed": 200,
@@ -43,14 +44,14 @@ _MINIMA = {
     "sek": 300,
     "thb": 1000,
 }
-"""Smallest amounts. Stripe compares after converting to the settlement currency. The double takes
-each currency for the settlement currency; where the page names no minimum, there is none here."""
+"""The smallest amounts. Stripe converts to the settlement currency before it compares; the double
+does not convert. Where the page names no minimum, the double has none."""
 MAXIMUM = 99_999_999
-"""Eight digits, as the reference of the PaymentIntent says. Some currencies may have more."""
+"""Eight digits, as Stripe's reference of PaymentIntents says. Some currencies may have more."""
 
 
 def exponent(currency: str) -> int:
-    """Decimal places of an amount in a request. It is not always that of ISO 4217."""
+    """The decimal places of an amount at Stripe. They may differ from those of ISO 4217."""
     return 0 if currency in _ZERO_DECIMAL else 3 if currency in _THREE_DECIMAL else 2
 
 

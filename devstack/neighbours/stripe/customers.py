@@ -1,4 +1,4 @@
-"""What happens without a request of ours: customers act, refunds end, sessions expire."""
+"""Changes that do not come from a request of ours: customers act, refunds end, sessions expire."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -18,13 +18,13 @@ _CARDS: dict[Act, str] = {
     "decline": "chargeDeclined",
     "fail": "authenticationRequired",
 }
-"""The card that the customer takes for each act on Stripe's page."""
+"""The card that the customer uses for each act on Stripe's page."""
 
 
 def act(account: Account, identifier: str, does: Act) -> None:
-    """The customer of this PaymentIntent or Checkout Session acts.
+    """Make the customer of this PaymentIntent or Checkout Session act.
 
-    Raises StripeError: 400 if it does not wait for its customer, 404 if there is none.
+    Raises StripeError: 400 if it does not wait for its customer, 404 if it does not exist.
     """
     if identifier.startswith("cs_"):
         _act_at_checkout(account, account.session(identifier), does)
@@ -42,7 +42,7 @@ def act_at_bank(account: Account, intent: Intent, does: Act) -> None:
 
 
 def pay_at_checkout(account: Account, session: Session, card: str) -> None:
-    """Try this card on the session's page. If its bank asks, the PaymentIntent waits for that."""
+    """Pay with this card on the session's page. If its bank asks, the PaymentIntent waits."""
     taken = account.unless_unlucky(CARDS[card], session)
     intent = account.intent_of(session)
     account.keep(sessions.pay(session, intent, taken, unix_seconds(), account.address))
@@ -62,7 +62,7 @@ def catch_up(account: Account) -> None:
 
 
 def _act_alone(account: Account, payment: Intent | Session, since: datetime) -> None:
-    """Let the customer act without a browser, if the settings say so, and when."""
+    """Make the customer act without a browser, if the settings say so and the time has come."""
     behaviour = account.behaviour_of(payment)
     done = payment.tries if isinstance(payment, Session) else 0
     is_due = since + timedelta(milliseconds=behaviour.customer_after_ms) <= utc_now()

@@ -1,7 +1,7 @@
 """Sends signed events to the account's endpoint until it accepts them.
 
-https://docs.stripe.com/webhooks: events come in no order, more than once, and each attempt has a
-signature of its own.
+https://docs.stripe.com/webhooks: events may arrive in any order and more than once, and each
+attempt has its own signature.
 """
 
 import asyncio
@@ -24,24 +24,24 @@ from devstack.neighbours.stripe.outbox import chosen
 from devstack.neighbours.times import utc_now
 
 TIMEOUT_SECONDS = 20
-"""How long the endpoint may take to respond. Stripe names no number. Chosen, not measured."""
+"""The time limit for a response of the endpoint. Stripe documents none. Chosen, not measured."""
 FIRST_PAUSE = timedelta(milliseconds=500)
 LONGEST_PAUSE = timedelta(seconds=30)
-"""Pauses between attempts: they double from the first to the longest. Stripe's begin with minutes
-and end after three days; here, tests wait for them."""
+"""The pauses between attempts double from the first to the longest. Stripe's pauses are minutes and
+hours; these are short, because tests wait for them."""
 GIVE_UP_AFTER = timedelta(days=3)
 REORDERED_BY = timedelta(milliseconds=500)
-"""How much later an event is sent that is overtaken by others. Chosen, not measured."""
+"""The additional delay of an event that arrives after later ones. Chosen, not measured."""
 MAX_CONNECTIONS = 20
-"""At most so many events are sent at once. Chosen, not measured."""
+"""The largest number of events that are sent at once. Chosen, not measured."""
 WRONG_SECRET = "whsec_of_somebody_else"  # noqa: S105 (known to everybody, and to no endpoint)
 
 
 class Deliveries:
-    """The endpoint at `url`, whose current and previous secret sign the events.
+    """Sends the events to the endpoint at `url`, signed with its current or previous secret.
 
-    `sent` and `accepted` count attempts: `genuine` ones, and `forged`, `foreign` and `live` ones,
-    which an endpoint must refuse.
+    `sent` and `accepted` count attempts: of `genuine` events, and of `forged`, `foreign` and `live`
+    ones, which an endpoint must refuse.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Deliveries:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Break off what is being sent. It is sent again after the next start."""
+        """Cancel the running requests. Their events are sent again after the next start."""
         tasks = [*self._tasks.values()]
         for task in tasks:
             task.cancel()
@@ -90,14 +90,14 @@ class Deliveries:
         await self._client.aclose()
 
     def begin_due(self) -> None:
-        """Begin to send the events that are due."""
+        """Start to send the events that are due."""
         now = utc_now()
         for event in [*self._account.outbox.unsent.values()]:
             if event.id not in self._tasks and self._due_at(event) <= now:
                 self._tasks[event.id] = asyncio.create_task(self._deliver(event))
 
     async def send(self, event: Event) -> int | None:
-        """Send the event once more. Returns the status, or None if nobody responds."""
+        """Send the event once more. Returns the HTTP status, or None if there is no response."""
         return await self._post("genuine", event.body, self._secrets_of(self._behaviour(event)))
 
     async def _deliver(self, event: Event) -> None:
@@ -131,7 +131,7 @@ class Deliveries:
         self._not_before.pop(event.id, None)
 
     async def _send_fakes(self, event: Event, behaviour: EventBehaviour) -> None:
-        """Send what the endpoint must refuse. Nobody repeats it."""
+        """Send events that the endpoint must refuse, once."""
         for name, body in _fakes(event, behaviour):
             secrets = [WRONG_SECRET] if name == "forged" else self._secrets_of(behaviour)
             await self._post(name, body, secrets)
@@ -166,7 +166,7 @@ class Deliveries:
 
 
 def signature(body: str, secrets: Sequence[str], now: datetime) -> str:
-    """The header `Stripe-Signature`: the time, and one `v1` for each secret."""
+    """The value of the header `Stripe-Signature`: the time, and one `v1` for each secret."""
     time = int(now.timestamp())
     signed = f"{time}.{body}".encode()
     made = [f"v1={hmac.digest(each.encode(), signed, sha256).hex()}" for each in secrets]
@@ -174,7 +174,7 @@ def signature(body: str, secrets: Sequence[str], now: datetime) -> str:
 
 
 def _fakes(event: Event, behaviour: EventBehaviour) -> Iterator[tuple[str, str]]:
-    """Copies of the event with ids of their own, and what is wrong with each."""
+    """The kinds and bodies of wrong copies of the event. Each copy has its own id."""
     members: dict[str, tuple[float, dict[str, object]]] = {
         "forged": (behaviour.forge, {}),
         "foreign": (behaviour.foreign, {"account": "acct_1SomebodyElse0000"}),
@@ -186,5 +186,5 @@ def _fakes(event: Event, behaviour: EventBehaviour) -> Iterator[tuple[str, str]]
 
 
 def _is_success(status: int | None) -> bool:
-    """Stripe follows no redirect."""
+    """Whether the endpoint has accepted an event. Stripe does not follow redirects."""
     return status is not None and 200 <= status < 300  # noqa: PLR2004

@@ -24,24 +24,24 @@ class StripeError(Exception):
 
 
 class ValidationFailedError(StripeError):
-    """A parameter is wrong, so execution never begins: the response is not saved under the key."""
+    """A parameter is wrong. The request is not executed, and no response is saved for its key."""
 
     def __init__(self, message: str, **members: Any) -> None:
         super().__init__(400, message, **members)
 
 
 class NotExecutedError(StripeError):
-    """The request is refused before it is executed (401, 409, 429): nothing is saved."""
+    """The request is refused (401, 403, 409, 429). It is not executed, and nothing is saved."""
 
 
 def resource_missing(kind: str, identifier: str, *, param: str, status: int) -> StripeError:
-    """404 if the id stands in the URL, 400 if it is the value of a parameter."""
+    """The error for an unknown id: status 404 if it is in the URL, 400 if it is a parameter."""
     message = f"No such {kind}: '{identifier}'"
     return StripeError(status, message, code="resource_missing", param=param)
 
 
 def rate_limited(reason: str) -> StripeError:
-    """As https://docs.stripe.com/rate-limits describes."""
+    """The error for too many requests: https://docs.stripe.com/rate-limits."""
     error = NotExecutedError(
         429, "Request rate limit exceeded. Send fewer requests.", code="rate_limit"
     )
@@ -50,7 +50,7 @@ def rate_limited(reason: str) -> StripeError:
 
 
 def locked() -> StripeError:
-    """As https://docs.stripe.com/rate-limits#object-lock-timeouts describes."""
+    """The error for a locked object: https://docs.stripe.com/rate-limits#object-lock-timeouts."""
     error = NotExecutedError(
         429,
         "This object cannot be accessed right now because another API request or Stripe process "

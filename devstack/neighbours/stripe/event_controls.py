@@ -1,4 +1,4 @@
-"""What a test or an operator sees of the events and their delivery. Stripe has none of these."""
+"""Endpoints that show events and their delivery to tests and operators. Stripe has none of them."""
 
 from typing import Annotated, Any
 
@@ -36,7 +36,10 @@ async def events(
 
 @router.post("/events/{identifier}/send")
 async def send_event(request: Request, identifier: str) -> Response:
-    """Send the event once more, as from the dashboard: `{"status": …}` of the endpoint, or null."""
+    """Send the event once more, as from the dashboard.
+
+    The response is `{"status": …}`: the HTTP status of the endpoint, or null without a response.
+    """
     event = protocol_of(request).account.outbox.find(identifier)
     if event is None:
         raise ApiError(404, f"there is no event {identifier} any more")

@@ -1,4 +1,4 @@
-"""Stripe's events: which ones each change has, and how they look.
+"""Stripe's events: their types for each change, and their bodies.
 
 https://docs.stripe.com/api/events/types.
 """
@@ -20,6 +20,7 @@ _OF_STATUS = {
     "succeeded": "succeeded",
     "canceled": "canceled",
 }
+_OF_SESSION = {"complete": "completed", "expired": "expired"}
 
 
 class Event(NamedTuple):
@@ -42,9 +43,8 @@ def types_of(before: Any, after: Any) -> Iterator[str]:
             yield from _of_charge(before, after)
         case Refund():
             yield from _of_refund(before, after)
-        case Session(status="complete" as status) | Session(status="expired" as status):
-            if before is None or before.status != status:
-                yield f"checkout.session.{'completed' if status == 'complete' else status}"
+        case Session():
+            yield from _of_session(before, after)
         case Dispute():
             yield from _of_dispute(before, after)
 
@@ -52,7 +52,7 @@ def types_of(before: Any, after: Any) -> Iterator[str]:
 def body_of(
     identifier: str, kind: str, shown: dict[str, Any], at: datetime, request: dict[str, Any]
 ) -> str:
-    """The event as it is sent. `request` names the API request that has caused it, if any."""
+    """The JSON of an event. `request` has the id of the API request that caused it, if any."""
     event = {
         "id": identifier,
         "object": "event",
@@ -93,6 +93,11 @@ def _of_refund(before: Refund | None, after: Refund) -> Iterator[str]:
         yield from ("refund.updated", "charge.refund.updated")
     if after.status == "failed" and not (before and before.status == "failed"):
         yield "refund.failed"
+
+
+def _of_session(before: Session | None, after: Session) -> Iterator[str]:
+    if after.status in _OF_SESSION and not (before and before.status == after.status):
+        yield f"checkout.session.{_OF_SESSION[after.status]}"
 
 
 def _of_dispute(before: Dispute | None, after: Dispute) -> Iterator[str]:

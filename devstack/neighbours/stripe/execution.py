@@ -1,4 +1,4 @@
-"""Carries out POST requests as Stripe does: idempotency keys, locks, latency, faults.
+"""Executes POST requests as Stripe does: idempotency keys, locks, latency, faults.
 
 https://docs.stripe.com/api/idempotent_requests and https://docs.stripe.com/error-low-level.
 """
@@ -20,7 +20,7 @@ from devstack.neighbours.stripe.params import ParamsT, read_params
 from domain import exact_json
 
 MAX_KEY = 255
-"""Characters of an idempotency key."""
+"""The largest number of characters of an idempotency key."""
 
 
 class Reply(NamedTuple):
@@ -32,10 +32,10 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True)
 class Call(Generic[ParamsT]):
-    """A POST request. `path` is the endpoint to Stripe's idempotency layer: it holds the id.
+    """A POST request. An idempotency key belongs to one `path`, which contains the object's id.
 
-    `work` says what the request changes, `show` makes the body of a success. `intent` is the id of
-    the PaymentIntent that nobody else may change meanwhile.
+    `work` returns what the request changes, `show` makes the body of a success. `intent` is the id
+    of the PaymentIntent that no other request may change meanwhile.
     """
 
     operation: str
@@ -55,10 +55,10 @@ class Executor:
         self._locked: set[str] = set()
 
     async def run(self, call: Call[ParamsT]) -> Reply:
-        """The first response to this key, or the response to this request.
+        """Return the saved response for this key, or execute the request.
 
-        A request that has begun goes on when the caller leaves. Raises StripeError if nothing is
-        executed, and so nothing saved.
+        Execution continues if the caller disconnects. Raises StripeError if the request is not
+        executed; then nothing is saved.
         """
         if replay := self._replay(call):
             return replay
@@ -101,7 +101,7 @@ class Executor:
         return self._account.behaviour_of(intent).latency_ms if intent and _is_slow(call) else 0
 
     def _carry_out(self, call: Call[ParamsT], params: ParamsT) -> Reply:
-        """Nothing awaits in here, so all that a request does happens at one moment."""
+        """Execute the request. There is no `await` in here, so its changes are atomic."""
         fault = self._account.take_fault(call.operation)
         changes = Changes() if fault and not fault.has_effect else _changes(call, params)
         if fault:
@@ -117,7 +117,7 @@ class Executor:
 
 
 def _is_slow(call: Call[ParamsT]) -> bool:
-    """Whether the request asks the card's bank."""
+    """Whether `latency_ms` applies: only a confirmation asks the card's bank."""
     return call.operation == "confirm"
 
 
@@ -142,7 +142,7 @@ def _saved(call: Call[ParamsT], key: str, reply: Reply) -> Saved:
 
 
 def _check_same(call: Call[ParamsT], path: str, values: dict[str, Any]) -> None:
-    """A key belongs to one endpoint and to one set of parameters."""
+    """Raise NotExecutedError if the key was used with another path or other parameters."""
     if call.path != path:
         raise _idempotency_error(f"for the same endpoint ('{path}' and not '{call.path}')", call)
     if call.values != values:

@@ -12,7 +12,7 @@ _INDEX = re.compile(r"\d{1,4}", re.ASCII)
 
 
 def parse_form(text: bytes | str) -> dict[str, Any]:
-    """The parameters of a body or a query string. Values are texts, lists or objects.
+    """Parse the parameters of a body or a query string. Values are texts, lists or objects.
 
     `a[]=x&a[]=y` and `a[0]=x&a[1]=y` are lists. Raises ValidationFailedError for a name that is
     used in two ways, and for text that is not UTF-8.

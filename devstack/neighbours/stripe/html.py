@@ -1,4 +1,4 @@
-"""The HTML of the double's pages. Each says that it is a double, and that no money moves."""
+"""The HTML of the double's pages. Each page says that it is a double and that no money moves."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ CARD_TITLES: Mapping[str, str] = MappingProxyType(
         "chargeDeclinedInsufficientFunds": "A card with too little money",
     }
 )
-"""The test cards that the checkout offers, by their names in `cards`."""
+"""The titles of the test cards on the checkout page. The keys are their names in `cards`."""
 
 
 def checkout_page(session: Session, intent: Intent | None) -> Response:
@@ -47,7 +47,7 @@ def checkout_page(session: Session, intent: Intent | None) -> Response:
 
 
 def bank_page(intent: Intent, session: Session | None) -> Response:
-    """Where the card's bank asks. `session`: the checkout that the payment belongs to."""
+    """The page of the card's bank. `session` is the payment's Checkout Session, if it has one."""
     content = f"""<p>Your bank asks whether you pay <strong>{_money(intent)}</strong>.</p>
 <form method="post"><p class="actions">
 <button name="as" value="confirm">Confirm</button>
@@ -60,7 +60,7 @@ def bank_page(intent: Intent, session: Session | None) -> Response:
 
 
 def left_page(address: str) -> Response:
-    """After the customer has left the bank's page: the payment still waits."""
+    """The page after the customer has left the bank's page. The payment still waits."""
     link = f'<p><a href="{escape(address)}">Back to the bank</a></p>'
     return _page("You have left", "<p>The payment waits until the shop gives it up.</p>" + link)
 
@@ -70,7 +70,7 @@ def nothing_page() -> Response:
 
 
 def _page(title: str, content: str, *targets: str, status: int = 200) -> Response:
-    """`targets`: addresses that a form leads to, also by a redirect."""
+    """`targets` are addresses to which a form of the page redirects, after other redirects too."""
     text = f"""<!doctype html>
 <html lang="en">
 <head>
@@ -108,7 +108,7 @@ def _page(title: str, content: str, *targets: str, status: int = 200) -> Respons
 
 
 def _sources(targets: tuple[str, ...]) -> Iterator[str]:
-    """Browsers also compare the address that a form's response redirects to."""
+    """The sources for `form-action`. Browsers also check redirects after a form against them."""
     yield "'self'"
     for target in dict.fromkeys(targets):
         parts = urlsplit(target)

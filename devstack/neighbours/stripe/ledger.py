@@ -1,4 +1,4 @@
-"""The account's ledger in the form of the simulated gateway's: all money that moved, in order."""
+"""The account's ledger of all money that moved, in the form of the simulated gateway's ledger."""
 
 from itertools import islice
 from typing import Any
@@ -10,14 +10,14 @@ from domain import exact_json
 class Ledger:
     """Entries with `seq`, `type`, `at` and `data`, which the audit reads page by page.
 
-    Keys are those that we put into the metadata, as Stripe does not show idempotency keys.
+    The keys come from the metadata, because Stripe does not show idempotency keys.
     """
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
 
     def lines_after(self, seq: int, limit: int | None) -> list[bytes]:
-        """The entries with a higher number: the first `limit` of them, or all."""
+        """The entries with a higher sequence number: the first `limit` of them, or all."""
         return [*islice(self._lines, seq, None if limit is None else seq + limit)]
 
     def note_charge(self, before: Charge | None, charge: Charge, at: str) -> None:
@@ -25,7 +25,10 @@ class Ledger:
             self._add("charge.captured", charge, at, key=key_of(charge))
 
     def note_refund(self, before: Refund | None, refund: Refund, charge: Charge, at: str) -> None:
-        """A release of an authorization moves no money. A refund that fails later returns it."""
+        """Add the money that a refund has moved, and the money that a failed refund returns.
+
+        A released authorization is a refund at Stripe, but moves no money.
+        """
         had = before is not None and before.status == "succeeded"
         has = refund.status == "succeeded"
         if charge.captured and had != has:
@@ -47,5 +50,5 @@ class Ledger:
 
 
 def key_of(charge: Charge) -> str:
-    """Our key of the charge; Stripe's id if we gave it none."""
+    """Our key of the charge; its id if its metadata has no key."""
     return charge.metadata.get("key", charge.id)

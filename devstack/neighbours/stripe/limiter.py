@@ -7,18 +7,18 @@ from time import monotonic
 from devstack.neighbours.stripe.errors import rate_limited
 
 _IN_ALL = 4
-"""100 requests a second in all, 25 for one endpoint, in live mode."""
+"""The limit for all endpoints, as a multiple of the limit for one: 100 and 25 in live mode."""
 
 
 class Limiter:
-    """A bucket for each endpoint and one for all: it holds the requests of one second."""
+    """A token bucket for each endpoint and one for all. Its size is the requests of one second."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._spent: defaultdict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
 
     def take(self, endpoint: str, per_second: int) -> None:
-        """Raise StripeError with 429 if the endpoint or the account has no request left."""
+        """Count a request. Raises StripeError (429) if a limit is exceeded."""
         if not per_second:
             return
         if not self._has_room(endpoint, per_second):

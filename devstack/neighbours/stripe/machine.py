@@ -1,7 +1,7 @@
-"""What each request does to a PaymentIntent and its charges: Stripe's states, with one card try.
+"""How requests change a PaymentIntent and its charges: Stripe's states.
 
-https://docs.stripe.com/payments/paymentintents/lifecycle. The functions change nothing: they
-return the records to keep, or raise StripeError. After a decline there are both.
+https://docs.stripe.com/payments/paymentintents/lifecycle. The functions have no side effects: they
+return the changed records, or raise StripeError. A decline is returned with the changed records.
 """
 
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ _ENDED = frozenset({"succeeded", "canceled"})
 
 @dataclass(frozen=True)
 class Changes:
-    """The records that a request leaves behind. `error` is raised after they are kept."""
+    """The records that a request changes. `error` is its response, after the records are stored."""
 
     intent: Intent | None = None
     charge: Charge | None = None
@@ -67,9 +67,10 @@ def check_payable(intent: Intent) -> None:
 
 
 def confirm(intent: Intent, params: IntentConfirm, card: Card, now: int, address: str) -> Changes:
-    """Try the card. `card.asks` leads to `requires_action`, or to a decline if that is an error.
+    """Charge the card. If its bank asks, the status is `requires_action`.
 
-    `address` is the double's own, where the customer confirms.
+    If the request makes that an error, the card is declined instead. `address` is the URL of the
+    double, which has the bank's page.
     """
     if card.asks and params.error_on_requires_action:
         return _declined(intent, NOT_AUTHENTICATED, charge=None)
@@ -80,7 +81,7 @@ def confirm(intent: Intent, params: IntentConfirm, card: Card, now: int, address
 
 
 def authorize(intent: Intent, decline: Decline | None, now: int) -> Changes:
-    """The issuer's answer, after the customer was authenticated if that was necessary."""
+    """The card's bank authorizes the charge, or declines it if `decline` is given."""
     charge = Charge(
         id=new_id("ch"),
         created=now,
@@ -104,7 +105,7 @@ def authorize(intent: Intent, decline: Decline | None, now: int) -> Changes:
 
 
 def ask(intent: Intent, card: Card, return_url: str | None, address: str) -> Intent:
-    """The card's bank wants to authenticate the customer, who is sent to a page of its own."""
+    """The card's bank wants to authenticate the customer, on its page at `address`."""
     action: dict[str, Any] = {"type": "use_stripe_sdk", "use_stripe_sdk": {}}
     secret = new_id("src_client_secret")
     if return_url:
@@ -125,14 +126,14 @@ def ask(intent: Intent, card: Card, return_url: str | None, address: str) -> Int
 
 
 def authenticate(intent: Intent, now: int, decline: Decline | None = None) -> Changes:
-    """The customer has confirmed. The bank then answers as the card says, or with `decline`."""
+    """The customer has confirmed. The bank declines if `decline` is given or the card says so."""
     check_waits(intent)
     by_card = Decline(**intent.after_action) if intent.after_action else None
     return replace(authorize(intent, decline or by_card, now), error=None)
 
 
 def fail_authentication(intent: Intent) -> Changes:
-    """The customer has not confirmed, so the card is not tried. Another one may be."""
+    """The customer has not confirmed, so the card is not charged. Another card can be used."""
     check_waits(intent)
     error = {
         "type": "invalid_request_error",
@@ -163,7 +164,7 @@ def capture(intent: Intent, charge: Charge | None, params: IntentCapture) -> Cha
 def cancel(
     intent: Intent, charge: Charge | None, params: IntentCancel, now: int, reason: str | None = None
 ) -> Changes:
-    """`reason` is one of Stripe's own, if it is Stripe that cancels."""
+    """Cancel the PaymentIntent. `reason` is given if Stripe cancels, and not a request."""
     if intent.session and not reason and intent.status not in {*_ENDED, "requires_capture"}:
         raise _belongs_to_checkout(intent)
     if intent.status in {*_ENDED, "processing"}:
@@ -208,17 +209,17 @@ def shown_method(identifier: str | None, created: int) -> dict[str, Any]:
 
 
 def new_id(prefix: str) -> str:
-    """An id that looks like Stripe's."""
+    """A new random id in the form of Stripe's ids."""
     return f"{prefix}_{random_letters(24)}"
 
 
 def random_letters(count: int) -> str:
-    """Letters and digits, as in Stripe's ids."""
+    """A random text of `count` letters and digits, the characters of Stripe's ids."""
     return "".join(choice(_LETTERS) for _ in range(count))
 
 
 def _declined(intent: Intent, decline: Decline, charge: Charge | None) -> Changes:
-    """Back to `requires_payment_method`: the PaymentIntent can be paid with another card."""
+    """The card is declined. The PaymentIntent can be paid with another card."""
     details = {
         "code": decline.code,
         "decline_code": decline.decline_code,
@@ -262,7 +263,7 @@ def _captured(intent: Intent, charge: Charge) -> Changes:
 
 
 def _release(charge: Charge, now: int) -> Refund:
-    """Stripe shows an authorization that is released as a refund, although no money moved."""
+    """The refund as which Stripe shows a released authorization, although no money has moved."""
     return Refund(
         id=new_id("re"),
         created=now,

@@ -2,17 +2,17 @@
 
 from collections import deque
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, NamedTuple
 
+from devstack.neighbours.chance import fraction
 from devstack.neighbours.stripe.events import Event, body_of
 
 RECENT = 2000
-"""How many events are kept to be looked at and sent again. Chosen, not measured."""
+"""The number of latest events that can be read and sent again. Chosen, not measured."""
 
 
 class Cause(NamedTuple):
-    """The cause of events, and when it was. `request_id` is None if no request was the cause.
+    """The cause and the time of events. `request_id` is None if no request was the cause.
 
     If `has_endpoint` is False, the account had no endpoint, and the events are not sent.
     """
@@ -45,6 +45,5 @@ class Outbox:
 
 
 def chosen(identifier: str, name: str, share: float) -> bool:
-    """Whether this event is among the share. It is the same after a restart."""
-    number = int.from_bytes(sha256(f"{name}:{identifier}".encode()).digest()[:8]) / 2**64
-    return number < share
+    """Whether the event belongs to this share of all events. A restart does not change that."""
+    return fraction(f"{name}:{identifier}") < share

@@ -1,4 +1,4 @@
-"""The pages that a customer sees: the checkout, and the bank that asks. They need no JavaScript."""
+"""The pages for customers: the checkout, and the page of the bank. They need no JavaScript."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -37,7 +37,7 @@ async def checkout_page(request: Request, identifier: str) -> Response:
 
 @router.post("/c/pay/{identifier}")
 async def pay(request: Request, identifier: str) -> Response:
-    """Try the card that the form names, and lead the customer on."""
+    """Pay with the card in the form, and redirect the customer to the next page."""
     account = _account(request)
     card = await _chosen(request, "card", html.CARD_TITLES)
     session = account.sessions.get(identifier)
@@ -45,7 +45,7 @@ async def pay(request: Request, identifier: str) -> Response:
         return html.nothing_page()
     if session.status == "open":
         pay_at_checkout(account, session, card)
-    return _lead_on(account, account.sessions[identifier])
+    return _redirect_from(account, account.sessions[identifier])
 
 
 @router.get("/redirect/authenticate/{identifier}")
@@ -54,7 +54,7 @@ async def bank_page(request: Request, identifier: str) -> Response:
     intent = _asked(account, request, identifier)
     if intent is None:
         return html.nothing_page()
-    if intent.status != "requires_action":  # answered in another tab, or given up by the shop
+    if intent.status != "requires_action":  # the customer used another tab, or the shop canceled
         return _back(account, intent)
     session = account.sessions.get(intent.session or "")
     return html.bank_page(intent, session)
@@ -62,7 +62,7 @@ async def bank_page(request: Request, identifier: str) -> Response:
 
 @router.post("/redirect/authenticate/{identifier}")
 async def answer_bank(request: Request, identifier: str) -> Response:
-    """The customer confirms or does not, and goes back to where the payment began."""
+    """Record what the customer has chosen, and redirect to where the payment began."""
     account = _account(request)
     does: Any = await _chosen(request, "as", get_args(Act))
     intent = _asked(account, request, identifier)
@@ -76,16 +76,16 @@ async def answer_bank(request: Request, identifier: str) -> Response:
 
 
 def _asked(account: Account, request: Request, identifier: str) -> Intent | None:
-    """The PaymentIntent whose customer has this address."""
+    """The PaymentIntent, if the address of the request has its secret."""
     intent = account.intents.get(identifier)
     secret = request.query_params.get("client_secret")
     return intent if intent and secret and secret == intent.action_secret else None
 
 
 def _back(account: Account, intent: Intent) -> Response:
-    """To Stripe's own page, or to the shop with the members that Stripe adds to its address."""
+    """Redirect to Stripe's own page, or to the shop with Stripe's additional parameters."""
     if intent.session:
-        return _lead_on(account, account.sessions[intent.session])
+        return _redirect_from(account, account.sessions[intent.session])
     assert intent.return_url, "without it, there is no page of the bank"
     has_paid = intent.status in {"requires_capture", "succeeded"}
     added = {
@@ -95,25 +95,25 @@ def _back(account: Account, intent: Intent) -> Response:
     }
     url = urlsplit(intent.return_url)
     query = urlencode([*parse_qsl(url.query, keep_blank_values=True), *added.items()])
-    return _to(url._replace(query=query).geturl())
+    return _redirect(url._replace(query=query).geturl())
 
 
-def _lead_on(account: Account, session: Session) -> Response:
-    """To the shop if the session is paid, to the bank if it asks, else to the session's page."""
+def _redirect_from(account: Account, session: Session) -> Response:
+    """Redirect to the shop if the session is paid, to the bank if it asks, else to the session."""
     intent = account.intent_of(session)
     if session.status == "complete":
-        return _to(session.success_url.replace("{CHECKOUT_SESSION_ID}", session.id))
+        return _redirect(session.success_url.replace("{CHECKOUT_SESSION_ID}", session.id))
     if session.status == "open" and intent and intent.next_action:
-        return _to(intent.next_action["redirect_to_url"]["url"])
-    return _to(session.url)
+        return _redirect(intent.next_action["redirect_to_url"]["url"])
+    return _redirect(session.url)
 
 
-def _to(url: str) -> Response:
+def _redirect(url: str) -> Response:
     return RedirectResponse(url, status_code=303)
 
 
 async def _chosen(request: Request, name: str, options: Collection[str]) -> str | None:
-    """The value of a field of the form, if it is one of the options."""
+    """The value of a field of the form, if it is one of the options; otherwise None."""
     try:
         value = parse_form(await request.body()).get(name)
     except StripeError:

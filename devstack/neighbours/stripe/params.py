@@ -1,7 +1,7 @@
 """The parameters of each endpoint, and Stripe's errors for wrong ones.
 
-These are the parameters that the double implements. Stripe knows more; the double refuses all
-others, as Stripe refuses a parameter that it does not know.
+These are the parameters that the double implements. Stripe has more. The double refuses all other
+parameters in the way that Stripe refuses unknown ones.
 """
 
 import re
@@ -70,7 +70,7 @@ class IntentCreate(Expandable):
     amount: Positive
     currency: Text
     payment_method_types: tuple[Literal["card"], ...] = Field(min_length=1)
-    """Required here: without it, Stripe offers whatever methods the dashboard has switched on."""
+    """Required here: without it, Stripe offers all methods that are enabled in the dashboard."""
     capture_method: Literal["automatic", "manual"] = "automatic"
     metadata: Metadata = {}
     description: Text | None = None
@@ -85,7 +85,7 @@ class IntentConfirm(Expandable):
 
     @property
     def leaves_it_to_the_browser(self) -> bool:
-        """Whether Stripe.js shows the bank's question. A ConfirmationToken asks for that itself."""
+        """Whether Stripe.js authenticates the customer: the default with a ConfirmationToken."""
         if self.use_stripe_sdk is None:
             return self.confirmation_token is not None
         return self.use_stripe_sdk
@@ -128,7 +128,7 @@ class ExpandableSession(Params):
 
 
 class SessionCreate(ExpandableSession):
-    """A purchase on Stripe's own page, with prices that are given here and with cards only."""
+    """A purchase on Stripe's own page. The request has the prices. Only cards are accepted."""
 
     mode: Literal["payment"]
     payment_method_types: tuple[Literal["card"], ...] = Field(min_length=1)
@@ -167,7 +167,7 @@ class Times(Params):
 
 
 class Listing(Expandable):
-    """A page of a list, newest first. The next page starts after the last id of this one."""
+    """A page of a list, newest first. `starting_after` is the last id of the previous page."""
 
     limit: Annotated[Integer, Field(ge=1, le=100)] = 10
     starting_after: Text | None = None
@@ -175,7 +175,7 @@ class Listing(Expandable):
 
 
 class ListingByCharge(Listing):
-    """A list of refunds or of disputes: all, or those of one PaymentIntent or one charge."""
+    """A list of all refunds or disputes, or of those of one PaymentIntent or one charge."""
 
     payment_intent: Text | None = None
     charge: Text | None = None
@@ -191,14 +191,14 @@ class Search(Expandable):
 
 
 class MethodCreate(Params):
-    """A PaymentMethod as a browser makes it from a card: `card[token]=tok_visa`."""
+    """A PaymentMethod of a card, as Stripe.js makes it: `card[token]=tok_visa`."""
 
     type: Literal["card"]
     card: Mapping[Literal["token"], Text]
 
 
 class TokenCreate(Params):
-    """A ConfirmationToken of Stripe's test helpers."""
+    """A ConfirmationToken, as Stripe's test helpers make it."""
 
     payment_method: Text
 
@@ -207,7 +207,7 @@ ParamsT = TypeVar("ParamsT", bound=Params)
 
 
 def read_params(values: dict[str, Any], model: type[ParamsT]) -> ParamsT:
-    """Validate the parameters. Raises ValidationFailedError that names the first wrong one."""
+    """Validate the parameters. Raises ValidationFailedError for the first wrong one."""
     try:
         return model.model_validate(values)
     except PydanticError as error:

@@ -22,7 +22,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Protocol:
-    """One account over HTTP. Only `api_key` may use it."""
+    """One account over HTTP. Every request must have the key `api_key`."""
 
     def __init__(self, account: Account, api_key: str) -> None:
         self.account = account
@@ -31,7 +31,10 @@ class Protocol:
         self._limiter = Limiter()
 
     async def read(self, request: Request, endpoint: str) -> dict[str, Any]:
-        """The parameters of an admitted request. Raises StripeError in Stripe's order of checks."""
+        """Check the request, and return its parameters. `endpoint` has its own rate limit.
+
+        Raises StripeError: 401 or 403 for the key, then 429 for the rate, then 400 for the rest.
+        """
         self._authenticate(request)
         self._limiter.take(endpoint, self.account.limits.requests_per_second)
         _check_version(request)
@@ -56,7 +59,7 @@ class Protocol:
 
 
 def _check_version(request: Request) -> None:
-    """Without the header, Stripe takes the account's own version. The double wants one pinned."""
+    """Raise ValidationFailedError for another version, or none. Stripe itself has a default."""
     version = request.headers.get("stripe-version")
     if version is None:
         raise ValidationFailedError("The double wants a Stripe-Version header.")
@@ -88,7 +91,7 @@ def reply_response(reply: Reply, key: str | None) -> Response:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Errors in Stripe's form, also for addresses that do not exist."""
+    """Make errors have Stripe's form, also for addresses that do not exist."""
 
     @app.exception_handler(StripeError)
     async def stripe_error(_: Request, error: StripeError) -> Response:

@@ -1,4 +1,4 @@
-"""The GET endpoints of Stripe's API that the double has: lists at once, the search late."""
+"""The GET endpoints of Stripe's API that the double has. Only the search is out of date."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -29,9 +29,9 @@ router = APIRouter(prefix="/v1")
 RecordT = TypeVar("RecordT", Intent, Charge, Refund, Dispute)
 OfChargeT = TypeVar("OfChargeT", Refund, Dispute)
 _CLAUSE = re.compile(r"""(?:metadata\["(\w+)"\]|metadata\['(\w+)'\]|status):["'](.*?)["']""")
-"""One clause of Stripe's search language; several are joined by AND."""
+"""One clause of Stripe's search language. A query joins clauses with AND."""
 NEWEST_REFUNDS = 10
-"""As many refunds stand on a charge. All of them are listed by `GET /v1/refunds`."""
+"""The number of refunds in a charge. `GET /v1/refunds` lists all of them."""
 
 
 @router.get("/payment_intents")
@@ -43,7 +43,7 @@ async def list_intents(request: Request) -> Response:
 
 @router.get("/payment_intents/search")
 async def search_intents(request: Request) -> Response:
-    """Finds a change only after `search_delay_ms`."""
+    """Search for PaymentIntents. A change is found only after `search_delay_ms`."""
     account, params = await get(request, "search", Search)
     before = utc_now() - timedelta(milliseconds=account.limits.search_delay_ms)
     wanted = [_clause(each) for each in params.query.split(" AND ")]
@@ -81,10 +81,7 @@ async def list_refunds(request: Request) -> Response:
 @router.get("/refunds/{identifier}")
 async def get_refund(request: Request, identifier: str) -> Response:
     account, _ = await get(request, "get_refund", Expandable)
-    refund = account.refunds.get(identifier)
-    if refund is None:
-        raise resource_missing("refund", identifier, param="id", status=404)
-    return object_response(refund.shown())
+    return object_response(account.refund(identifier).shown())
 
 
 @router.get("/charges")
@@ -124,7 +121,7 @@ async def get(request: Request, endpoint: str, params: type[ParamsT]) -> tuple[A
 
 
 def by_charge(records: Iterable[OfChargeT], params: ListingByCharge) -> list[OfChargeT]:
-    """The records of the PaymentIntent and of the charge that the request names."""
+    """The records of the PaymentIntent and of the charge in the parameters, if they are given."""
     return [
         each
         for each in records
@@ -144,7 +141,7 @@ def page(
     params: Listing,
     url: str,
 ) -> Response:
-    """Records from the newest on. Raises StripeError if the last one of the page before is gone."""
+    """A page of a list, newest first. Raises StripeError (400) if `starting_after` is unknown."""
     newest_first = [each for each in records if params.created.contain(each.created)][::-1]
     rest = newest_first[_start(newest_first, params.starting_after) :]
     data = [shown(each) for each in rest[: params.limit]]
@@ -162,7 +159,10 @@ def _start(records: Sequence[RecordT], after: str | None) -> int:
 
 
 def _clause(text: str) -> tuple[str | None, str]:
-    """The metadata's name and its value; None for the status. Raises ValidationFailedError."""
+    """The name in the metadata, or None for the status, and the value that is searched for.
+
+    Raises ValidationFailedError.
+    """
     found = _CLAUSE.fullmatch(text.strip())
     if found is None:
         raise ValidationFailedError(f"The search cannot be read: {text}", param="query")

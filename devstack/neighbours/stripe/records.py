@@ -1,4 +1,4 @@
-"""What the double keeps of each PaymentIntent, charge and refund, and how Stripe shows them."""
+"""The records of PaymentIntents, charges and refunds, and how Stripe shows them."""
 
 from decimal import Decimal
 from typing import Any, Literal
@@ -18,7 +18,7 @@ IntentStatus = Literal[
 RefundStatus = Literal["pending", "succeeded", "failed", "canceled"]
 
 
-class _Record(BaseModel):
+class MoneyRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
@@ -32,7 +32,7 @@ class _Record(BaseModel):
         return in_major_units(self.amount, self.currency)
 
 
-class Intent(_Record):
+class Intent(MoneyRecord):
     status: IntentStatus = "requires_payment_method"
     capture_method: Literal["automatic", "manual"]
     description: str | None = None
@@ -47,11 +47,11 @@ class Intent(_Record):
     latest_charge: str | None = None
     return_url: str | None = None
     action_secret: str | None = None
-    """What the address of the bank's page has after `client_secret=`."""
+    """The value of the parameter `client_secret` in the address of the bank's page."""
     session: str | None = None
-    """The Checkout Session that made it."""
+    """The id of the Checkout Session that made it."""
     after_action: dict[str, str] | None = None
-    """How the card's bank declines after it has authenticated the customer. Null: it does not."""
+    """The decline after the bank has authenticated the customer; None if the bank will accept."""
 
     def shown(self, charge: "Charge | None" = None) -> dict[str, Any]:
         """The object as Stripe shows it; `latest_charge` is expanded if `charge` is given."""
@@ -68,20 +68,20 @@ class Intent(_Record):
         }
 
 
-class Charge(_Record):
+class Charge(MoneyRecord):
     payment_intent: str
     payment_method: str
     status: Literal["succeeded", "failed"]
     captured: bool = False
     amount_captured: int = 0
     amount_refunded: int = 0
-    """Refunds that are pending count, those that have failed do not. An authorization that is
-    released counts as refunded."""
+    """The total of refunds, with pending ones and without failed ones. A released authorization
+    counts as refunded."""
     failure_code: str | None = None
     failure_message: str | None = None
     disputed: bool = False
     charged_back: bool = False
-    """Whether a dispute forbids refunds: an inquiry does not, and one that was won does not."""
+    """Whether a dispute forbids refunds. An inquiry and a dispute that was won do not."""
 
     @property
     def refundable(self) -> int:
@@ -99,7 +99,7 @@ class Charge(_Record):
         }
 
 
-class Refund(_Record):
+class Refund(MoneyRecord):
     payment_intent: str
     charge: str
     status: RefundStatus

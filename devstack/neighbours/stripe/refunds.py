@@ -1,6 +1,6 @@
-"""How money goes back: refunds, and disputes of the cardholder's bank.
+"""How requests change refunds, and how the cardholder's bank changes disputes.
 
-The functions change nothing, as those of `machine`.
+The functions have no side effects, as those of `machine`.
 
 https://docs.stripe.com/refunds and https://docs.stripe.com/disputes/how-disputes-work.
 """
@@ -21,7 +21,7 @@ from devstack.neighbours.stripe.records import Charge, Refund, RefundStatus
 
 
 def refund(charge: Charge | None, params: RefundCreate, status: RefundStatus, now: int) -> Changes:
-    """Refund a part or the rest. `status` says how this refund begins."""
+    """Refund an amount, or the rest. `status` is the first status of the refund."""
     if charge is None or not charge.captured:
         message = "This PaymentIntent does not have a successful charge to refund."
         raise StripeError(400, message)
@@ -52,10 +52,7 @@ def refund(charge: Charge | None, params: RefundCreate, status: RefundStatus, no
 
 
 def end_refund(charge: Charge, refund: Refund, status: RefundStatus) -> Changes:
-    """The end of a refund, as Stripe reports it later.
-
-    A pending refund succeeds or fails; a succeeded one fails.
-    """
+    """End a pending refund, or let a refund fail that has succeeded."""
     update: dict[str, Any] = {"status": status, "pending_reason": None}
     if status == "failed":
         update["failure_reason"] = "unknown"
@@ -76,7 +73,10 @@ def dispute(charge: Charge, status: DisputeStatus, now: int) -> Changes:
 
 
 def change_dispute(charge: Charge, disputed: Dispute, status: DisputeStatus) -> Changes:
-    """The bank decides, or an inquiry becomes a chargeback. What is closed stays closed."""
+    """The bank decides, or an inquiry becomes a chargeback.
+
+    Raises StripeError (400) if the dispute is closed.
+    """
     if disputed.status in CLOSED:
         raise StripeError(400, f"The dispute {disputed.id} is closed: {disputed.status}.")
     changed = disputed.model_copy(update={"status": status})

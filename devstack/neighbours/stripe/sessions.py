@@ -1,6 +1,7 @@
-"""What a request or the customer does to a Checkout Session: Stripe's states.
+"""How requests and customers change a Checkout Session: Stripe's states.
 
-https://docs.stripe.com/api/checkout/sessions. The functions change nothing, as those of `machine`.
+https://docs.stripe.com/api/checkout/sessions. The functions have no side effects, as those of
+`machine`.
 """
 
 from dataclasses import replace
@@ -24,9 +25,10 @@ from devstack.neighbours.stripe.records import Intent
 
 MIN_SECONDS = 30 * 60
 MAX_SECONDS = 24 * 60 * 60
-"""How long a session lives, at least and at most; without `expires_at`, it lives longest."""
+"""The limits of the lifetime of a session. Without `expires_at`, it is MAX_SECONDS."""
 _FRAGMENT = 96
-"""Characters after the `#` of a session's address. Stripe's are longer. Chosen, not measured."""
+"""The number of characters after the `#` in a session's address. Stripe has more of them. Chosen,
+not measured."""
 
 
 def create(params: SessionCreate, now: int, address: str) -> Changes:
@@ -70,7 +72,7 @@ def pay(session: Session, intent: Intent | None, card: Card, now: int, address: 
     intent = intent.model_copy(update={"payment_method": new_id("pm")})
     tried = session.model_copy(update={"payment_intent": intent.id, "tries": session.tries + 1})
     if card.asks:
-        # Back to the session's page, which then leads on: Checkout knows its own way.
+        # The bank redirects to the session's page, which redirects to the shop.
         page = session.url.partition("#")[0]
         return Changes(ask(intent, card, page, address), session=tried)
     return replace(authorize(intent, card.decline, now), session=tried, error=None)

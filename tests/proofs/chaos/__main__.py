@@ -2,9 +2,9 @@
 
 Starts a system of its own, makes payments and injects faults of every kind. Each server is also
 away for a minute or two at times. Then all faults end, and the audit compares all books and the
-responses that customers got. Card tokens and secrets are searched for in all that was written. The
-exit code is 1 if an invariant does not hold. A run is repeated by its seed, and `--part 2/5` is the
-second of five parts of it.
+responses that customers got. Another search looks for card tokens and secrets in everything that
+was written. The exit code is 1 if an invariant does not hold. A run is repeated by its seed, and
+`--part 2/5` is the second of five parts of it.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import httpx
@@ -34,6 +34,7 @@ from audit.books import ApiResponse, Books
 from audit.invariants import violations
 from devstack.stack.ports import HOST, Ports
 from devstack.stack.stack import Stack
+from domain.gateways import GatewayName
 from tests.proofs.chaos.deliveries import Deliveries
 from tests.proofs.chaos.faults import LINKED, STRIPE, RunningSystem, at_gateway
 from tests.proofs.chaos.idle import resumed_payments, until_idle
@@ -54,7 +55,6 @@ PACE_SECONDS = 2.0
 """Pause between two purchases of a customer after all requested purchases are made."""
 
 console = Console(highlight=False)
-Gateway = Literal["simulator", "stripe"]
 
 
 class Load(NamedTuple):
@@ -95,11 +95,13 @@ def main(
         int, typer.Option(min=0, help="How often each server is away for a minute or two.")
     ] = 2,
     only: Annotated[str, typer.Option(help="Only kinds with this in their name.")] = "",
-    gateway: Annotated[Gateway, typer.Option(help="Where payments are made.")] = "simulator",
+    gateway: Annotated[
+        GatewayName, typer.Option(help="Where payments are made.")
+    ] = GatewayName.SIMULATOR,
 ) -> None:
     """Inject faults into the running system while customers pay, then compare the books."""
     directory = Path(mkdtemp(prefix="chaos-"))
-    component = STRIPE if gateway == STRIPE else "gateway"
+    component = STRIPE if gateway is GatewayName.STRIPE else "gateway"
     load = Load(payments, seed, Part.parse(part), at_once, faults_at_once, away, only, component)
     run = uvloop.run(_run(directory, load))
     show(run, PAGE)

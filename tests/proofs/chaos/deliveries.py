@@ -8,11 +8,12 @@ import httpx
 
 GENUINE = "genuine"
 POLL_SECONDS = 1.0
-"""Shorter than the time between two restarts of the double, which begins to count anew."""
+"""The pause between two reads. It is shorter than the time between two restarts of the double, at
+which the double forgets its counts."""
 
 
 class Deliveries:
-    """Totals over all restarts of the double, by the name that it gives to each sort of webhook."""
+    """The numbers of webhooks over all restarts of the double, by its names of their sorts."""
 
     def __init__(self, address: str | None) -> None:
         """`address` is None if payments are made at the simulator, which sends no webhooks."""
@@ -35,7 +36,7 @@ class Deliveries:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def count(self, double: httpx.AsyncClient) -> None:
-        """Add what has been sent and accepted since the last look."""
+        """Add the webhooks that were sent and accepted since the last call."""
         with suppress(httpx.HTTPError, ValueError):
             found = (await double.get("/deliveries")).json()
             for name, total in (("sent", self.sent), ("accepted", self.accepted)):

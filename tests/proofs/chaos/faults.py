@@ -90,7 +90,7 @@ class RunningSystem:
         yield Kind(name, "frozen", partial(self._frozen, name))
 
     def _kinds_of_stripe(self) -> Iterator[Kind]:
-        """What Stripe itself may do to us."""
+        """Faults of Stripe itself."""
         for operation in ("create", "confirm", "capture", "cancel", "refund"):
             fault = {"operation": operation, "times": 3}
             for has_effect in (True, False):
@@ -108,7 +108,10 @@ class RunningSystem:
     async def _controlled(
         self, method: str, path: str, body: object, afterwards: object = None
     ) -> AsyncIterator[None]:
-        """Change the double; in the end change it again, if there is a body for that."""
+        """Send `body` to the double. At the end of the block, send `afterwards` if it is not None.
+
+        The second request is repeated until the double responds.
+        """
         address = self.stack.environment()["STRIPE_URL"]
         async with httpx.AsyncClient(base_url=address, trust_env=False) as double:
             with suppress(httpx.HTTPError):
@@ -163,7 +166,7 @@ class RunningSystem:
 
 
 def at_gateway(names: Sequence[str], gateway: str) -> tuple[str, ...]:
-    """The components, with the gateway that payments are made at instead of the simulator."""
+    """The names of components, with `gateway` in place of the simulator's."""
     return tuple(gateway if name == "gateway" else name for name in names)
 
 

@@ -69,8 +69,9 @@ class Run:
         A search that finds no token in any start input proves nothing.
         """
         searched = bool(self.secrets.tokens_in_start_inputs) or not self.shoppers.with_cards
-        broken = self.violations or self.bugs or self.secrets.found
-        broken = broken or self.deliveries.wrongly_accepted
+        broken = (
+            self.violations or self.bugs or self.secrets.found or self.deliveries.wrongly_accepted
+        )
         return searched and isfinite(self.idle_after) and not broken
 
 

@@ -16,10 +16,8 @@ from tests.proofs.chaos.stripe_customers import TOKENS
 from tests.support.topics import following
 
 TIMELINES = 100
-"""The number of payments whose timelines are read. Temporal takes ten requests for lists a second,
+"""The number of payments whose timelines are read. Temporal allows ten requests for lists a second,
 and each timeline sends one."""
-
-
 ADDRESSES = ("src_client_secret_", "/redirect/authenticate/", "/c/pay/")
 """Parts of the addresses of the double's pages. Only the response to a payment's owner has them."""
 
@@ -36,10 +34,10 @@ class Search(NamedTuple):
 
 
 class Secrets:
-    """What must not be found.
+    """Finds what must not be stored or logged.
 
-    The tokens of cards, the API key, the secret of webhooks, the secrets of PaymentIntents, and the
-    addresses where customers act.
+    These are the tokens of cards, the API key, the secret of webhooks, the secrets of
+    PaymentIntents, and the addresses where customers act.
     """
 
     def __init__(self, api_key: str | None) -> None:

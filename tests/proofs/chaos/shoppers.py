@@ -91,7 +91,10 @@ class Shoppers:
         return request
 
     async def _as_at_stripe(self, order: UUID, dice: Random) -> dict[str, Any]:
-        """The token, if the customer has a card. Tells the double what the customer will do."""
+        """Tell the double what the customer will do. Returns more members of the payment request.
+
+        There are none if the customer pays on Stripe's page.
+        """
         customer = StripeCustomer.drawn(dice)
         await self._send("STRIPE_URL", f"/settings/{order}", customer.behaviour, method="PUT")
         return {"paymentMethodToken": customer.token} if customer.token else {}

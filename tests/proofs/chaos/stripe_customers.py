@@ -1,12 +1,10 @@
-"""Customers of payments at Stripe: how they pay, and whether they confirm.
-
-Also which faults the double of Stripe adds to its events."""
+"""Customers of payments at Stripe: how they pay and confirm, and the faults of their events."""
 
 from random import Random
 from typing import Any, NamedTuple
 
 PAGE = "page"
-"""Instead of a card's token: the customer pays on Stripe's own page."""
+"""This stands in `CARDS` for a customer who has no token and pays on Stripe's own page."""
 ASKING = "pm_card_authenticationRequired"
 CARDS = (
     *["pm_card_visa"] * 10,

@@ -1,12 +1,13 @@
 """Hostile neighbours as a command: `python -m tests.proofs.hostile`.
 
-Answers one by one through the adapters, then webhooks, then whole payments. All are made of seeds:
-a long run can be split into several, and what went wrong is run again by its seed.
+It sends answers through the adapters, then webhooks to the API, then makes whole payments. All are
+made from seeds: a long run can be split into several, and what went wrong is run again by its seed.
 """
 
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from functools import reduce
 from operator import add
 from typing import Annotated
@@ -15,9 +16,9 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from tests.proofs.hostile.answers import Tally, attempt
+from tests.proofs.hostile.answers import attempt
 from tests.proofs.hostile.payments import Finding, hostile_cases
-from tests.proofs.hostile.webhooks import Tally as Attacks
+from tests.proofs.hostile.tally import Tally
 from tests.proofs.hostile.webhooks import attack
 from tests.support.proof import commit
 
@@ -26,6 +27,7 @@ PORTION = 1000
 AT_ONCE = 100
 """How many payments run on one test server; then a new server is started."""
 
+Attempts = Callable[[int, int], Coroutine[None, None, Tally]]
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -38,33 +40,22 @@ def main(
     """Change the responses of other systems, and check what the service concludes."""
     logging.disable(logging.CRITICAL)  # each odd answer would be a line
     console.print(f"Commit {commit()}, from seed {seed} on")
-    is_clean = _read_answers(answers, seed) if answers else True
+    is_clean = _try(attempt, "answers", answers, seed) if answers else True
     if webhooks:
-        is_clean &= _take_webhooks(webhooks, seed)
+        is_clean &= _try(attack, "webhooks", webhooks, seed)
     if payments:
         is_clean &= _make_payments(payments, seed)
     raise typer.Exit(not is_clean)
 
 
-def _read_answers(count: int, seed: int) -> bool:
+def _try(attempts: Attempts, what: str, count: int, seed: int) -> bool:
+    """Make the attempts, and print their outcomes. Returns whether none is wrong."""
     portions = range(seed, seed + -(-count // PORTION))
-    done = (asyncio.run(attempt(each, PORTION)) for each in portions)
-    tally = reduce(add, track(done, "Answers", len(portions), console=console), Tally())
+    done = (asyncio.run(attempts(each, PORTION)) for each in portions)
+    tally = reduce(add, track(done, what.title(), len(portions), console=console), Tally())
     for outcome, times in sorted(tally.outcomes.items()):
         console.print(f"{times:>9,} x {outcome}", markup=False)
-    console.print(f"{tally.answers:,} answers, {len(tally.wrong)} misunderstood")
-    console.print("\n".join(tally.wrong), markup=False)
-    return not tally.wrong
-
-
-def _take_webhooks(count: int, seed: int) -> bool:
-    portions = range(seed, seed + -(-count // PORTION))
-    done = (asyncio.run(attack(each, PORTION)) for each in portions)
-    tally = reduce(add, track(done, "Webhooks", len(portions), console=console), Attacks())
-    for outcome, times in sorted(tally.outcomes.items()):
-        console.print(f"{times:>9,} x {outcome}", markup=False)
-    sent = sum(tally.outcomes.values())
-    console.print(f"{sent:,} webhooks, {len(tally.wrong)} answered wrongly")
+    console.print(f"{tally.outcomes.total():,} {what}, {len(tally.wrong)} of them wrong")
     console.print("\n".join(tally.wrong), markup=False)
     return not tally.wrong
 

@@ -1,9 +1,7 @@
 """Sends changed responses to the adapters, one by one: none is misunderstood or breaks them."""
 
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,6 +24,7 @@ from tests.proofs.hostile import at_stripe
 from tests.proofs.hostile.at_stripe import AtStripe
 from tests.proofs.hostile.mutations import NeighbourResponse, mutate
 from tests.proofs.hostile.oracle import ResponseMembers, objections
+from tests.proofs.hostile.tally import Tally
 from tests.support.builders import NOON, an_instruction
 from tests.support.stripe_gateway import on_http
 
@@ -143,20 +142,6 @@ EXCHANGES = {
 }
 
 
-@dataclass
-class Tally:
-    answers: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
-            self.answers + other.answers,
-            self.outcomes + other.outcomes,
-            self.wrong + other.wrong,
-        )
-
-
 async def attempt(seed: int, count: int) -> Tally:
     """Read `count` changed responses. Each can be repeated by its seed and number."""
     tally = Tally()
@@ -171,7 +156,6 @@ async def attempt(seed: int, count: int) -> Tally:
         except httpx.TransportError as lost:
             answer = lost
         outcome = await _outcome(exchange, answer)
-        tally.answers += 1
         tally.outcomes[f"{name}: {_kind(outcome)}"] += 1
         found = list(_objections(outcome, answer, exchange.about))
         tally.wrong += [f"{seed}:{number} {name}: {each} {str(answer)[:400]}" for each in found]

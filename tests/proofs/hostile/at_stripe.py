@@ -1,8 +1,11 @@
-"""Correct responses of Stripe, and what may be concluded from changed ones, read independently."""
+"""Correct responses of Stripe, and what may be concluded from changed ones.
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+The rules are written without the code of the adapter.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from activities.adapters.stripe.gateway import StripeGateway
 from domain.errors import ErrorCode, PaymentError
@@ -19,6 +22,9 @@ from tests.support.stripe_responses import (
     REFUNDS,
     intent,
 )
+
+if TYPE_CHECKING:
+    from tests.proofs.hostile.oracle import ResponseMembers
 
 SENDS: dict[str, Callable[[StripeGateway], Awaitable[object]]] = {
     "open": lambda gateway: gateway.open(CHARGE),
@@ -62,22 +68,9 @@ HONEST: dict[str, list[NeighbourResponse]] = {
 
 
 class AtStripe(NamedTuple):
-    """Which request the response belongs to."""
+    """A request to Stripe, by its name in `SENDS`."""
 
     name: str
-
-
-class Members(Protocol):
-    """What the oracle has read of a response."""
-
-    status: int
-
-    def text(self, name: str) -> str | None: ...
-
-    def number(self, name: str) -> Decimal | None: ...
-
-    @property
-    def body(self) -> Mapping[str, Any]: ...
 
 
 STATUSES = {
@@ -91,7 +84,7 @@ WHOLE = 15_000
 REFUNDED = 5_000
 
 
-def objections(outcome: object, members: Members, request: AtStripe) -> Iterator[str]:
+def objections(outcome: object, members: "ResponseMembers", request: AtStripe) -> Iterator[str]:
     """What is wrong with the conclusion `outcome` from the response to this request."""
     match outcome:
         case PaymentError():
@@ -108,7 +101,7 @@ def objections(outcome: object, members: Members, request: AtStripe) -> Iterator
             yield "can be refunded, which it does not say"
 
 
-def _of_error(error: PaymentError, members: Members, request: AtStripe) -> Iterator[str]:
+def _of_error(error: PaymentError, members: "ResponseMembers", request: AtStripe) -> Iterator[str]:
     if error.code is ErrorCode.GATEWAY_UNAVAILABLE:
         return
     expected = ErrorCode.REFUND_REFUSED if request.name == "refund" else ErrorCode.PROCESSOR_ERROR
@@ -118,14 +111,14 @@ def _of_error(error: PaymentError, members: Members, request: AtStripe) -> Itera
         yield f"{error.code} by HTTP {members.status}"
 
 
-def _of_decline(charge: Charge, members: Members) -> Iterator[str]:
+def _of_decline(charge: Charge, members: "ResponseMembers") -> Iterator[str]:
     about = _member(members.body, "error", "payment_intent", "id")
     status = _member(members.body, "error", "payment_intent", "status")
     if (charge.state, about, status) != (ChargeState.DECLINED, PI, "requires_payment_method"):
         yield f"{charge.state}, which it does not say of this charge"
 
 
-def _of_charge(charge: Charge, members: Members, request: AtStripe) -> Iterator[str]:
+def _of_charge(charge: Charge, members: "ResponseMembers", request: AtStripe) -> Iterator[str]:
     about = PI if request.name != "open" else charge.reference
     if members.status != 200 or not _is_ours(members) or members.text("id") != about:
         yield f"{charge.state}, which it does not say of this charge"
@@ -144,8 +137,8 @@ def _of_charge(charge: Charge, members: Members, request: AtStripe) -> Iterator[
             yield "captured another amount"
 
 
-def _is_ours(members: Members) -> bool:
-    """Whether it is this payment's, for its amount, in test mode."""
+def _is_ours(members: "ResponseMembers") -> bool:
+    """Whether the object is this payment's, has its amount and currency, and is of test mode."""
     return (
         members.number("amount") == WHOLE
         and (members.text("currency") or "").upper() == "USD"
@@ -154,8 +147,8 @@ def _is_ours(members: Members) -> bool:
     )
 
 
-def _left(members: Members) -> Decimal:
-    """How much of the charge can be refunded; less than nothing if it does not say so."""
+def _left(members: "ResponseMembers") -> Decimal:
+    """The amount of the charge that can be refunded; -1 if the response does not say it."""
     captured = _number(_member(members.body, "latest_charge", "amount_captured"))
     refunded = _number(_member(members.body, "latest_charge", "amount_refunded"))
     is_disputed = _member(members.body, "latest_charge", "disputed") is not False
@@ -164,7 +157,9 @@ def _left(members: Members) -> Decimal:
     return captured - refunded
 
 
-def _of_refund(refund: GatewayRefund, members: Members, request: AtStripe) -> Iterator[str]:
+def _of_refund(
+    refund: GatewayRefund, members: "ResponseMembers", request: AtStripe
+) -> Iterator[str]:
     found: Any = members.body
     if request.name == "find refund":
         data = members.body.get("data")
@@ -194,6 +189,6 @@ def _number(value: Any) -> Decimal | None:
 
 
 def _text(value: Any) -> str:
-    """As `Members.text`, roughly: what is invisible does not count."""
+    """The value as a text, without invisible characters, as `ResponseMembers.text` reads it."""
     shown = "".join(each for each in str(value) if each.isprintable() or each.isspace())
     return " ".join(shown.split())

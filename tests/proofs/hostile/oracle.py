@@ -56,7 +56,7 @@ class ResponseMembers:
 
     @property
     def body(self) -> Mapping[str, Any]:
-        """All members as they are. Numbers are texts."""
+        """All members as they were sent, but numbers are strings."""
         return self._members
 
     def is_about(self, request: ChargeRequest | RefundRequest) -> bool:

@@ -44,7 +44,7 @@ TYPES = (*OBJECTS, "charge.succeeded", "balance.available", "payment_intent.crea
 
 
 class Webhook(NamedTuple):
-    """A request as an application gets it from its server."""
+    """An HTTP request to the API, which is not always addressed to the route of webhooks."""
 
     body: bytes
     signatures: list[bytes]
@@ -54,7 +54,7 @@ class Webhook(NamedTuple):
 
 
 def _honest(dice: random.Random) -> Webhook:
-    """An event about the running payment, its running refund, a dispute or something else."""
+    """Make an event about the running payment, its running refund, a dispute or something else."""
     name = dice.choice(TYPES)
     body = an_event(name, _object(name, dice), id=f"evt_{dice.randrange(10**6)}")
     return _signed(body, dice)
@@ -105,7 +105,7 @@ def _changed_header(one: Webhook, dice: random.Random) -> Webhook:
 
 
 def _wrongly_signed(one: Webhook, dice: random.Random) -> Webhook:
-    """Signed by somebody else, for another body, or at another time."""
+    """Replace the signature by one with another secret, for another body, or of another time."""
     far = dice.choice((-1, 1)) * dice.choice((301, 3600, 86_400, 10**8, 10**9))
     changes: tuple[Callable[[], str], ...] = (
         lambda: signature(one.body, ""),
@@ -170,7 +170,7 @@ def _reserialised(one: Webhook, dice: random.Random) -> Webhook:
 
 
 def _signed_again(one: Webhook, dice: random.Random) -> Webhook:
-    """The gateway itself has sent what was changed."""
+    """Sign the changed body with a valid secret, as if Stripe had sent it."""
     return one._replace(signatures=_signed(one.body, dice).signatures)
 
 
@@ -194,7 +194,10 @@ CHANGES = (
 
 
 def a_webhook(dice: random.Random) -> tuple[Webhook, bool]:
-    """Choose a webhook at random, and say whether it is as Stripe would send it: one of eight."""
+    """Choose a webhook at random. Returns it, and whether it is as Stripe would send it.
+
+    One of eight is.
+    """
     one = _honest(dice)
     if dice.randrange(8) == 0:
         return one, True

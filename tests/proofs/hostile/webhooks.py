@@ -1,16 +1,14 @@
 """Sends forged, changed and odd webhooks to the application in this process.
 
-No webhook may be accepted that Stripe has not signed. Odd events with a right signature may have no
-effect on another payment. Stripe's own client and the rules of this module decide which webhooks
-are genuine.
+Only webhooks that Stripe has signed may be accepted. A changed event with a valid signature may not
+affect another payment. Stripe's own client and the rules of this module decide which webhooks are
+genuine.
 """
 
 import json
 import random
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import stripe
@@ -22,6 +20,7 @@ from api.webhooks.signature import TOLERANCE_SECONDS
 from api.webhooks.stripe import StripeWebhook
 from api.webhooks.stripe_events import OBJECTS
 from bootstrap.settings import Settings
+from tests.proofs.hostile.tally import Tally
 from tests.proofs.hostile.webhook_changes import PAYMENT, REFUND, SECRETS, Webhook, a_webhook
 from tests.support.asgi import exchange
 from tests.support.fake_resources import ALLOWANCE, FakeResources
@@ -30,17 +29,6 @@ from tests.support.stripe_events import NOW
 
 EXPECTED = {200, 400, 404, 413, 415, 429}
 """Allowed statuses. 500 and 503 would be bugs, because everything behind the route works."""
-
-
-@dataclass
-class Tally:
-    """How the webhooks were answered, and which answers were wrong."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(self.outcomes + other.outcomes, self.wrong + other.wrong)
 
 
 def is_genuine(one: Webhook) -> bool:
@@ -56,7 +44,10 @@ def is_genuine(one: Webhook) -> bool:
 
 
 def _accepts(header: str, body: bytes, secret: str) -> bool:
-    """What Stripe's own client says. It fails at a signature that is not ASCII."""
+    """Whether Stripe's own client accepts the signature.
+
+    The client cannot read parts of the header that are not ASCII, so these are left out.
+    """
     readable = ",".join(each for each in header.split(",") if each.isascii())
     try:
         return bool(stripe.WebhookSignature.verify_header(body, readable, secret, None))
@@ -71,7 +62,7 @@ class Endpoint:
         self._app: FastAPI = build_app(Settings.model_construct())
 
     async def send(self, one: Webhook, *, is_limited: bool) -> tuple[int, bytes, list[str]]:
-        """The status and the body of the response, and what was signalled or started."""
+        """Returns status and body of the response, and the workflows signalled or started."""
         resources = FakeResources(recorded=[PAYMENT])
         resources.allowance = ALLOWANCE._replace(is_exceeded=is_limited)
         workflows = FakeWebhookWorkflows(running={PAYMENT.id, REFUND})
@@ -104,7 +95,7 @@ def _scope(one: Webhook) -> dict[str, Any]:
 def _objections(one: Webhook, status: int, body: bytes, effects: list[str]) -> Iterator[str]:
     if status not in EXPECTED:
         yield "an unexpected status"
-    if body and status != 404:  # other addresses are not the route's
+    if body and status != 404:  # 404 is also the response to an unknown path
         yield "a body"
     if status != 200:
         if effects:
@@ -127,7 +118,7 @@ def _has_effect(honest: Webhook) -> bool:
 
 
 async def attack(seed: int, count: int) -> Tally:
-    """Send so many webhooks that follow from the seed."""
+    """Send `count` webhooks. The same seed makes the same webhooks."""
     dice, tally, endpoint = random.Random(seed), Tally(), Endpoint()
     for number in range(count):
         one, is_honest = a_webhook(dice)

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from itertools import islice
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
+from domain.gateways import GatewayName
 from tests.proofs.simulation.cases import drawn, pairs, singles
 from tests.proofs.simulation.engine import clock
 from tests.proofs.simulation.faults import Case
@@ -49,8 +50,7 @@ def main(  # noqa: PLR0917 (typer makes options of them)
         list[Scenario] | None, typer.Option(help="Try single faults and pairs only here.")
     ] = None,
     gateway: Annotated[
-        Literal["simulator", "stripe"] | None,
-        typer.Option(help="Only scenarios at this gateway."),
+        GatewayName | None, typer.Option(help="Only scenarios at this gateway.")
     ] = None,
     case: Annotated[str, typer.Option(help="One case, such as `paid charge:lost`.")] = "",
     part: PartOption = WHOLE,

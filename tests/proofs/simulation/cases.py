@@ -65,27 +65,14 @@ COURSES = {
         "void_charge",
     ),
     Scenario.STRIPE_PAID: (*_CHARGED, *_SUCCESS),
-    Scenario.STRIPE_DECLINED: (*_AUTHORIZED, "record_compensation", "void_charge", *_FAILURE),
+    Scenario.STRIPE_DECLINED: (*_AUTHORIZED, *_VOIDED),
     Scenario.STRIPE_LAPSING: (*_CHARGED, *_SUCCESS),
     Scenario.STRIPE_UNRECORDABLE: (*_CHARGED, "record_succeeded", *_UNDONE),
     Scenario.STRIPE_CLAIMED: (*_VERIFIED, "find_payment", *_FAILURE),
-    Scenario.STRIPE_OPEN: (
-        *_VERIFIED,
-        "find_payment",
-        "find_charge",
-        "record_compensation",
-        "void_charge",
-        *_FAILURE,
-    ),
-    Scenario.STRIPE_AUTHORIZED: (
-        *_VERIFIED,
-        "find_payment",
-        "find_charge",
-        "capture",
-        *_SUCCESS,
-    ),
-    Scenario.STRIPE_STALE: (*_VERIFIED, "find_payment", "find_charge", *_SUCCESS),
-    Scenario.STRIPE_UNPUBLISHED: (*_VERIFIED, "find_payment", "find_charge", *_SUCCESS[1:]),
+    Scenario.STRIPE_OPEN: (*_FOUND, *_VOIDED),
+    Scenario.STRIPE_AUTHORIZED: (*_FOUND, "capture", *_SUCCESS),
+    Scenario.STRIPE_STALE: (*_FOUND, *_SUCCESS),
+    Scenario.STRIPE_UNPUBLISHED: (*_FOUND, *_SUCCESS[1:]),
     Scenario.STRIPE_UNDONE: _UNDONE_BEFORE,
     Scenario.STRIPE_ASKED: (*_AUTHORIZED, *_ASKED, "capture", *_SUCCESS),
     Scenario.STRIPE_NOT_AUTHENTICATED: (*_AUTHORIZED, *_ASKED, *_VOIDED),
@@ -108,8 +95,6 @@ LED_TO = {
     Case.parse("stripe-paid payment-succeeded:refused"): "refund",
 }
 """Operations that are called only after a fault, by that fault."""
-
-
 PAID_BY_ANOTHER = frozenset(
     {
         Scenario.REATTEMPTED,
@@ -118,8 +103,9 @@ PAID_BY_ANOTHER = frozenset(
         Scenario.STRIPE_WAIT_UNRECORDED,
     }
 )
-"""In the first, a stranger would not come so far. In the others, a caller with the same key would
-bring the token, or could ask the customer, and the payment would not fail."""
+"""In these scenarios the second payment must be another one of the same customer (`Again`). In
+`REATTEMPTED` a stranger would be rejected too early. In the others a caller with the same key would
+bring the token or ask the customer, and the payment would not fail."""
 
 
 def singles() -> Iterator[Case]:

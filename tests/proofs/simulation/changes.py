@@ -1,7 +1,4 @@
-"""What happens to an order, a reservation or an attempt while a payment is under way.
-
-It is not our doing.
-"""
+"""What others do to an order, a reservation or an attempt while a payment is under way."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -16,26 +13,26 @@ if TYPE_CHECKING:
 
 ORDERS = {Kind.ORDER_CANCELLED: "cancelled", Kind.ORDER_PAID: "paid"}
 ACTS = {Kind.CONFIRMED: Attempt.customer_confirms, Kind.NOT_AUTHENTICATED: Attempt.customer_refuses}
-"""A bank may ask in its own app, before the customer was shown where to act; a page may not."""
+"""A customer can act on a page only after the page was shown. A bank may ask in its own app before
+that."""
 RESERVATIONS = {Kind.RESERVATION_EXPIRED: FREE, Kind.RESERVATION_SOLD: SOLD}
-
-
 SECOND = 2
-"""After the first look, which may come at once: a customer needs some seconds."""
+"""The number of the lookup before which the customer acts. The first lookup may come at once, and a
+customer needs some seconds."""
 
 
 class Changes:
-    """`orders` are those that were changed."""
+    """Makes the changes in a world. `orders` has the ids of the changed orders."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self.customer: Kind | None = None
-        """What the customer does just before the second look at the attempt."""
+        """What the customer does just before the second lookup of the attempt."""
         self._looks = 0
         self.orders: set[UUID] = set()
 
     def note(self, operation: str) -> None:
-        """Let the customer act, if it is time."""
+        """Let the customer act if this operation is the second lookup."""
         self._looks += operation == "find_charge"
         if self._looks == SECOND:
             self.have(self.customer)

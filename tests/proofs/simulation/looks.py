@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CHARGING = frozenset({"charge", "authorize", "capture", "find_charge", "void_charge"})
 QUICK: tuple[list[str], ...] = ([], ["charge"], ["authorize"], ["capture"])
-"""What a quick charge calls: from the authorization to the capture, and from then on."""
+"""The calls of a quick charge before the capture, or from the capture on."""
 CAPTURING = {"record_succeeded": "recorded", "capture": "captured"}
 
 
@@ -64,7 +64,7 @@ class Looks:
             self.broken.append(f"seats were freed of a reservation seen to be {held.status}")
 
     def _broken_by(self, run: str, what: str | None) -> Iterator[str]:
-        """What is wrong with a capture or a success at this moment."""
+        """What is wrong if a payment is `what` (captured or recorded) after the calls so far."""
         if what is None:
             return
         order = self._answers.get((run, "fetch_order"))
@@ -79,7 +79,7 @@ class Looks:
 
 
 def _end_of_slowness(calls: list[str]) -> int:
-    """The place of the last call of a slow charge; -1 if the charge was quick."""
+    """The index of the last call of a slow charge. It is -1 if the charge was quick."""
     charges = [place for place, call in enumerate(calls) if call in CHARGING]
     first = {call: calls.index(call) for call in ("authorize", "capture") if call in calls}
     begun, captured = first.get("authorize", 0), first.get("capture", len(calls))

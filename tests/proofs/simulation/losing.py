@@ -61,7 +61,10 @@ _this_try: ContextVar[_Try] = ContextVar("this_try")
 
 
 def leave_this_try() -> asyncio.Task[Any]:
-    """Lose the workflow task of the activity that calls this. Returns the activity: it goes on."""
+    """Lose the workflow task of the activity that calls this.
+
+    Returns the asyncio task of the activity, which goes on.
+    """
     this = _this_try.get()
     this.is_left.set()
     return this.running

@@ -1,6 +1,8 @@
-"""The scenarios of the simulation: what happens in a case without its faults."""
+"""The scenarios of the simulation, and groups of them."""
 
 from enum import StrEnum
+
+from domain.gateways import GatewayName
 
 
 class Scenario(StrEnum):
@@ -38,7 +40,7 @@ class Scenario(StrEnum):
     FAILED_BESIDE_PENDING = "failed-beside-pending"
     """As version 0.1.0 leaves it: a failure whose event may be out, and a young pending payment."""
 
-    # At a gateway that opens. The others are at the simulator.
+    # These are at a gateway that opens. Those above are at the simulator.
     STRIPE_PAID = "stripe-paid"
     STRIPE_DECLINED = "stripe-declined"
     STRIPE_LAPSING = "stripe-lapsing"
@@ -56,7 +58,7 @@ class Scenario(StrEnum):
     STRIPE_UNDONE = "stripe-undone"
     """A pending row that is being undone, and a capture."""
 
-    # At a gateway that opens, where the customer must act.
+    # These, too, are at a gateway that opens. The customer must act there.
     STRIPE_ASKED = "stripe-asked"
     """The bank asks the customer, who confirms before the second look."""
     STRIPE_NOT_AUTHENTICATED = "stripe-not-authenticated"
@@ -107,14 +109,14 @@ WAITING = frozenset(
         Scenario.STRIPE_WAIT_UNRECORDED,
     }
 )
-"""In these the customer must act."""
+"""In these scenarios the customer must act."""
 ON_A_PAGE = frozenset({Scenario.STRIPE_PAGE, Scenario.STRIPE_PAGE_ABANDONED})
 STALE = frozenset({Scenario.STALE, Scenario.STRIPE_STALE})
 LAPSING = frozenset({Scenario.LAPSING, Scenario.STRIPE_LAPSING})
 
 
-def at(gateway: str | None) -> list[Scenario]:
-    """The scenarios at one gateway, or all of them."""
-    return [
-        each for each in Scenario if gateway is None or (each in AT_STRIPE) is (gateway == "stripe")
-    ]
+def at(gateway: GatewayName | None) -> list[Scenario]:
+    """The scenarios at this gateway, or all scenarios."""
+    if gateway is None:
+        return list(Scenario)
+    return [each for each in Scenario if (each in AT_STRIPE) is (gateway is GatewayName.STRIPE)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 from uuid import uuid4
 
@@ -42,7 +43,7 @@ CUSTOMERS = {
     Scenario.STRIPE_WAITING: Kind.CONFIRMED,
     Scenario.STRIPE_NOT_AUTHENTICATED: Kind.NOT_AUTHENTICATED,
 }
-"""What the customer does. In the other scenarios, nothing."""
+"""What the customer does. In other scenarios the customer does nothing."""
 WITHOUT_RESERVATION = frozenset({Scenario.UNRESERVED, Scenario.REATTEMPTED})
 
 
@@ -70,7 +71,7 @@ def set_up(
 def _to_wait(
     world: FaultyWorld, scenario: Scenario, instruction: PaymentInstruction
 ) -> PaymentInstruction:
-    """The instruction of a payment that waits. Its customer acts as in the scenario."""
+    """Let the customer act as in the scenario. Returns the instruction of a payment that waits."""
     world.bank_asks = True
     world.changes.customer = CUSTOMERS.get(scenario)
     has_page = scenario in ON_A_PAGE
@@ -111,7 +112,7 @@ def _forget_key(world: FaultyWorld, instruction: PaymentInstruction) -> None:
 
 
 def _leave_attempt(world: FaultyWorld, instruction: PaymentInstruction, state: ChargeState) -> None:
-    """Leave a pending row, and its attempt in this state."""
+    """Leave a pending row, and its attempt in this state, as a lost run does."""
     request = instruction.charge_request
     charge = Charge(key=request.key, state=state, transaction_id=LOST, reference=LOST)
     world.attempts[LOST] = Attempt(request, charge)
@@ -121,23 +122,11 @@ def _leave_attempt(world: FaultyWorld, instruction: PaymentInstruction, state: C
     world.payments[instruction.payment_id] = Payment.pending(instruction).referring(LOST)
 
 
-def _open(world: FaultyWorld, instruction: PaymentInstruction) -> None:
-    _leave_attempt(world, instruction, ChargeState.OPEN)
-
-
 def _wait(world: FaultyWorld, instruction: PaymentInstruction) -> None:
     _leave_attempt(world, instruction, ChargeState.WAITING)
     pending = world.payments[instruction.payment_id]
     since = instruction.requested_at
     world.payments[pending.id] = pending.waiting(Wait(since=since, until=since + 2 * SOON))
-
-
-def _wait_unrecorded(world: FaultyWorld, instruction: PaymentInstruction) -> None:
-    _leave_attempt(world, instruction, ChargeState.WAITING)
-
-
-def _authorize(world: FaultyWorld, instruction: PaymentInstruction) -> None:
-    _leave_attempt(world, instruction, ChargeState.AUTHORIZED)
 
 
 def _capture(world: FaultyWorld, instruction: PaymentInstruction) -> None:
@@ -236,12 +225,12 @@ _PREPARED: Mapping[Scenario, Callable[[FaultyWorld, PaymentInstruction], None]] 
         Scenario.STRIPE_DECLINED: _decline,
         Scenario.STRIPE_UNRECORDABLE: _refuse_success,
         Scenario.STRIPE_CLAIMED: _claim,
-        Scenario.STRIPE_OPEN: _open,
-        Scenario.STRIPE_AUTHORIZED: _authorize,
+        Scenario.STRIPE_OPEN: partial(_leave_attempt, state=ChargeState.OPEN),
+        Scenario.STRIPE_AUTHORIZED: partial(_leave_attempt, state=ChargeState.AUTHORIZED),
         Scenario.STRIPE_STALE: _capture,
         Scenario.STRIPE_UNPUBLISHED: _capture_and_record,
         Scenario.STRIPE_UNDONE: _capture_and_undo,
         Scenario.STRIPE_WAITING: _wait,
-        Scenario.STRIPE_WAIT_UNRECORDED: _wait_unrecorded,
+        Scenario.STRIPE_WAIT_UNRECORDED: partial(_leave_attempt, state=ChargeState.WAITING),
     }
 )

@@ -91,7 +91,7 @@ class Story:
         ]
 
     def _left(self) -> Iterator[str]:
-        """Attempts that were charged or shown, and that nobody has captured or voided."""
+        """Attempts that were charged or shown, but are neither captured nor voided."""
         for reference, attempt in self._world.attempts.items():
             if self._world.is_live(reference):
                 yield f"{reference} is left {attempt.charge.state}"

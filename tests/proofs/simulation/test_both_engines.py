@@ -75,9 +75,10 @@ def has_outage(case: Case) -> bool:
 
 
 async def on_server(cases: Sequence[Case], *, remembers: bool) -> list[Finding]:
-    """Run the cases on one server, but each one with an outage of hours on a server of its own.
+    """Run the cases on one server, but each case with an outage of hours on its own server.
 
-    The clock of a server can leap to timers that earlier cases have left, and an outage would end.
+    The clock of a server can leap to a timer that an earlier case has left, which would end the
+    outage too soon.
     """
     outages = [each for each in cases if has_outage(each)]
     batches = [[each for each in cases if not has_outage(each)], *([each] for each in outages)]

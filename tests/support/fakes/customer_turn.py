@@ -1,4 +1,4 @@
-"""A fake of what reads a customer's next action at the gateway, and a payment that has one."""
+"""A fake reader of next actions, and a payment that waits for its customer."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ WAITING = PENDING.model_copy(
 
 
 class FakeTurn:
-    """What the gateway says of the customer's turn. Tests set it."""
+    """The response of the gateway. Tests set it."""
 
     def __init__(self) -> None:
         self.url: str | None = URL

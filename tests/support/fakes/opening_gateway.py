@@ -112,7 +112,10 @@ class FakeOpeningGateway(OpeningGateway):
         return self._present_state(request.identity)
 
     def _answer_to(self, request: ChargeRequest) -> Charge:
-        """The bank's answer. Where a payment cannot wait, a bank that asks has declined."""
+        """The attempt after the bank has responded.
+
+        If the bank wants to ask the customer, a payment that cannot wait is declined.
+        """
         if self._world.bank_asks:
             return WAITING if request.customer_action else NOT_AUTHENTICATED
         return self._world.decline or AUTHORIZED

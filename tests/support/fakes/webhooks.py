@@ -13,14 +13,14 @@ from domain.stray_attempt import StrayAttempt
 
 @dataclass
 class FakeWebhookWorkflows(WebhookWorkflows):
-    """Records the signals and the starts. Tests set what runs."""
+    """Records the signals and the starts. Tests set which workflows run."""
 
     running: set[UUID] = field(default_factory=set)
     """The payments and refunds whose workflow runs."""
     failure: PaymentError | None = None
-    """What every call raises."""
+    """The error that every call raises; None if the calls succeed."""
     asked: list[tuple[UUID, UUID]] = field(default_factory=list)
-    """The payments, with their orders, whose workflow was looked for."""
+    """The ids of payment and order of each lookup of a running workflow."""
     signalled: list[UUID] = field(default_factory=list)
     resumed: list[Payment] = field(default_factory=list)
     undone: list[StrayAttempt] = field(default_factory=list)

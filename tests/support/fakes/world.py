@@ -87,7 +87,7 @@ class World:
         """Idempotency keys that the gateway has forgotten. The charge can still be looked up, but a
         repeated request captures again."""
         self.broken: list[str] = []
-        """What was done that may never be done, whatever fails."""
+        """Descriptions of acts that are never allowed, whatever fails."""
         self.tokens: dict[UUID, str] = {}
         """The token in the input of each payment's workflow."""
         self.captures: list[ChargeRequest] = []
@@ -109,7 +109,7 @@ class World:
         self._have_attempts()
 
     def _have_attempts(self) -> None:
-        """What the gateway that opens has."""
+        """Set the initial state of the gateway that opens."""
         self.attempts: dict[str, Attempt] = {}
         """The attempts at the gateway that opens, by reference."""
         self.disputes: dict[str, FoundDispute] = {}

@@ -17,7 +17,7 @@ def test_a_gateway_is_found_by_its_name() -> None:
 
 @pytest.mark.parametrize("name", ["stripe", "simulator"])
 def test_a_payment_waits_for_a_worker_that_reaches_its_gateway(name: str) -> None:
-    """The simulator is there, but it opens no attempts."""
+    """The worker reaches the simulator, which opens no attempts."""
     gateways = Gateways({GatewayName.SIMULATOR: FakeGateway(World())})
 
     with pytest.raises(PaymentError) as caught:

@@ -29,7 +29,7 @@ DECLINE = Charge(
 
 @dataclass
 class Subject:
-    """A gateway, and what a test makes happen there."""
+    """A gateway, and acts of the bank and the customer there."""
 
     gateway: OpeningGateway
     decline: Callable[[], None]

@@ -254,7 +254,7 @@ async def test_a_refusal_of_the_first_try_after_another_has_begun_is_not_final(
 async def test_a_success_that_the_try_has_not_recorded_is_begun_and_no_refusal_is_final(
     world: World, payments: Payments
 ) -> None:
-    """As after a try inside the workflow task that got no response."""
+    """The row is the same as after a try inside the workflow task that got no response."""
     world.payments[LOCAL.id] = LOCAL
     world.before[EVENT.topic] = refusal(ErrorCode.EVENT_REFUSED)
 

@@ -135,7 +135,7 @@ async def test_the_ledger_is_read_to_its_last_page(stripe: StripeDouble) -> None
 
 
 def page(*items: Any) -> Handler:
-    """The same list for PaymentIntents and for refunds."""
+    """Respond with this list to requests for PaymentIntents and for refunds."""
     return FixedResponse({"object": "list", "data": [*items], "has_more": False})
 
 
@@ -148,7 +148,7 @@ async def test_payments_of_other_programs_are_left_out() -> None:
 
 
 async def test_refunds_of_other_programs_are_left_out() -> None:
-    """Some charge without a PaymentIntent. Their refunds have none, and other ids."""
+    """Other programs charge without a PaymentIntent. Their refunds have none, and other ids."""
     foreign = {**MADE_REFUND, "id": "py_1", "payment_intent": None}
 
     def handler(request: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Which responses of Stripe count: those about this very payment, and no others."""
+"""Only responses of Stripe that are about the same payment are accepted."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Where Stripe sends the customer: read only from this payment's objects, and safe to follow."""
+"""The address of the next action is read only from the payment's own objects, and is safe."""
 
 import logging
 from typing import Any

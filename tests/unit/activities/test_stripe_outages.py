@@ -95,7 +95,7 @@ AFTER = {
 async def about_to(
     stripe: StripeDouble, operation: str
 ) -> tuple[ChargeRequest, Callable[[], Awaitable[Charge]]]:
-    """A charge before this operation, and what sends it."""
+    """A charge in the state before this operation, and the method that sends the operation."""
     request = await (stripe.opened() if operation == "confirm" else stripe.authorized())
     sends: dict[str, Callable[[], Awaitable[Charge]]] = {
         "confirm": lambda: stripe.gateway.charge(request),

@@ -1,4 +1,4 @@
-"""The requests to each of Stripe's endpoints are spread, so that none is refused."""
+"""The adapter limits its requests per second to each endpoint, so that Stripe refuses none."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The adapter for Stripe refunds on the double: once, never too much, also late failures."""
+"""Refunds of the adapter for Stripe on the double: only once, never too much, failing late."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a decline, a refusal and a repeated response of Stripe mean. One row of the table each."""
+"""A table of declines, refusals and repeated responses of Stripe, and of their meaning."""
 
 from typing import Any
 

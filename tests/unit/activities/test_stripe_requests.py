@@ -1,4 +1,4 @@
-"""What is sent to Stripe, and that no secret is seen elsewhere."""
+"""The requests that are sent to Stripe. No secret is in a log line or an error."""
 
 import json
 import logging

@@ -15,14 +15,14 @@ from fastapi.routing import APIRoute
 
 from api.app import ROUTERS
 from api.errors import STATUSES
-from api.identity import NOBODY, READ, REFUND, WRITE, Authenticator, IssuerKeys
+from api.identity import NOBODY, READ, REFUND, WRITE
 from api.request_errors import RequestErrorCode
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
 from tests.support.builders import NOON, a_payment, a_refund
 from tests.support.fake_resources import CUSTOMER, STRANGER, FakeResources
-from tests.support.tokens import AUDIENCE, ISSUER, a_token, key_set
+from tests.support.tokens import a_token, an_authenticator
 
 ORDER = UUID(int=70)
 DECLINED = PaymentError(ErrorCode.CARD_DECLINED, "No.")
@@ -130,10 +130,7 @@ def token(caller: str, scopes: frozenset[str]) -> str | None:
 
 @pytest.fixture
 def client(resources: FakeResources, http: httpx.AsyncClient, app: FastAPI) -> httpx.AsyncClient:
-    async def fetch() -> Any:
-        return key_set()
-
-    resources.authenticator = Authenticator(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    resources.authenticator = an_authenticator()
     resources.recorded, resources.recorded_refunds = [*PAYMENTS], [*REFUNDS]
     app.state.resources = resources.build()
     return http

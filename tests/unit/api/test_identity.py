@@ -18,7 +18,16 @@ from api.identity import AT_JWT, READ, WRITE, Authenticator, IssuerKeys
 from api.request_errors import RequestError, RequestErrorCode
 from tests.support.fake_resources import BODY, SUCCEEDED, FakeResources, envelope, problem
 from tests.support.issuer import CountingIssuer
-from tests.support.tokens import AUDIENCE, ISSUER, PRIVATE, RSA, a_token, claims, key_set
+from tests.support.tokens import (
+    AUDIENCE,
+    ISSUER,
+    PRIVATE,
+    RSA,
+    a_token,
+    an_authenticator,
+    claims,
+    key_set,
+)
 
 STRANGE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 ALPHABET = f"{ascii_uppercase}{ascii_lowercase}{digits}-_"
@@ -52,10 +61,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.fixture
 def guarded(resources: FakeResources) -> FakeResources:
-    async def fetch() -> Any:
-        return key_set()
-
-    resources.authenticator = Authenticator(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    resources.authenticator = an_authenticator()
     resources.outcome = SUCCEEDED
     resources.recorded = [SUCCEEDED]
     return resources

@@ -1,4 +1,4 @@
-"""What the settings say of webhooks and of new payments is what the API is built with."""
+"""The API is built with the settings for webhooks and for new payments."""
 
 from typing import Any, cast
 

@@ -1,4 +1,4 @@
-"""What the customer must do: in which responses it is, who gets it, and that nothing keeps it."""
+"""The next action: which responses have it, who gets it, and that it is not kept."""
 
 import json
 import logging
@@ -12,7 +12,6 @@ from fastapi import FastAPI
 
 from api import next_action, row_reads
 from api.checkout import Checkout
-from api.identity import Authenticator, IssuerKeys
 from api.next_action import NextActions
 from api.request_errors import RequestErrorCode
 from domain.customer_action import Wait
@@ -34,7 +33,7 @@ from tests.support.fake_resources import (
 )
 from tests.support.fakes.customer_turn import URL, WAIT, WAITING, FakeTurn
 from tests.support.logged import lines
-from tests.support.tokens import AUDIENCE, ISSUER, a_token, key_set
+from tests.support.tokens import a_token, an_authenticator
 
 ADDRESS = f"/payments/{WAITING.id}"
 AWAY = PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "Stripe is not available (HTTP 503).")
@@ -42,7 +41,7 @@ AWAY = PaymentError(ErrorCode.GATEWAY_UNAVAILABLE, "Stripe is not available (HTT
 
 @pytest.fixture
 def stripe(app: FastAPI, resources: FakeResources, monkeypatch: pytest.MonkeyPatch) -> FakeTurn:
-    """Where payments are made at Stripe, wait for customers, and one of them does."""
+    """An API whose payments are made at Stripe and may wait. One of them waits."""
     monkeypatch.setattr(row_reads, "CUSTOMER_READ_SECONDS", 0.01)
     stripe = FakeTurn()
     resources.gateway = GatewayName.STRIPE
@@ -148,10 +147,6 @@ async def test_a_cancellation_has_no_action(stripe: FakeTurn, http: httpx.AsyncC
     assert stripe.asked == []
 
 
-async def _keys() -> Any:
-    return key_set()
-
-
 CALLERS = {
     "owner": ({"sub": CUSTOMER, "client_id": "front"}, True),
     "service": ({"sub": "shop", "client_id": "shop"}, True),
@@ -169,7 +164,7 @@ async def test_only_the_owner_gets_it(
     claims: dict[str, str],
     is_owner: bool,
 ) -> None:
-    resources.authenticator = Authenticator(IssuerKeys(_keys), ISSUER, AUDIENCE)
+    resources.authenticator = an_authenticator()
     app.state.resources = resources.build()
     token = a_token(scope="payments:read payments:write", **claims)
     bearer = {"authorization": f"Bearer {token}"}
@@ -188,7 +183,7 @@ async def test_only_the_owner_gets_it(
 async def test_who_may_only_pay_cannot_read_it(
     app: FastAPI, stripe: FakeTurn, http: httpx.AsyncClient, resources: FakeResources
 ) -> None:
-    resources.authenticator = Authenticator(IssuerKeys(_keys), ISSUER, AUDIENCE)
+    resources.authenticator = an_authenticator()
     app.state.resources = resources.build()
     token = a_token(scope="payments:write", sub=CUSTOMER, client_id="front")
 
@@ -206,7 +201,7 @@ async def test_without_the_gateway_the_response_has_no_action(
     monkeypatch: pytest.MonkeyPatch,
     hangs: bool,
 ) -> None:
-    """The payment still waits, so the caller does not."""
+    """The payment still waits, so the response is sent at once."""
     monkeypatch.setattr(next_action, "TIMEOUT_SECONDS", 0.01)
     stripe.hangs, stripe.failure = hangs, AWAY
     with caplog.at_level(logging.DEBUG):
@@ -232,7 +227,7 @@ async def test_a_process_without_a_key_knows_no_action(
 async def test_after_the_customer_has_acted_the_end_is_awaited(
     stripe: FakeTurn, http: httpx.AsyncClient, resources: FakeResources, ending: Payment
 ) -> None:
-    """The row still says that the payment waits, and the gateway that it does not."""
+    """The row still says that the payment waits. The gateway says that it does not."""
 
     def end() -> None:
         resources.recorded = [ending]

@@ -1,4 +1,4 @@
-"""The token of a card: asked for where the gateway takes tokens, and never a card number."""
+"""The token of a card: required if the gateway takes tokens, and never a card number."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ async def pay(
 
 @pytest.fixture
 def started(app: FastAPI, resources: FakeResources) -> list[PaymentInstruction]:
-    """What was started, where payments are charged at Stripe."""
+    """The payments that an API starts if it charges at Stripe."""
     resources.gateway = GatewayName.STRIPE
     resources.outcome = SUCCEEDED
     app.state.resources = resources.build()
@@ -64,7 +64,7 @@ async def test_a_card_number_is_refused_and_repeated_nowhere(
     token: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Where payments are charged at the simulator, too."""
+    """The API here charges at the simulator, which needs no token."""
     with caplog.at_level(logging.DEBUG):
         answer = await pay(http, token)
 
@@ -103,7 +103,7 @@ async def test_a_payment_that_began_elsewhere_answers_a_repeated_request(
     holder: Payment,
     members: dict[str, Any],
 ) -> None:
-    """The setting was changed between the two requests, which fit the gateway before."""
+    """GATEWAY was changed between the two requests. The earlier gateway accepts both."""
     resources.recorded = [holder]
 
     answer = await pay(http, **members)

@@ -1,4 +1,4 @@
-"""Refunds of amounts that the gateway of the payment cannot have."""
+"""Refunds of amounts that the gateway of the payment does not accept."""
 
 import httpx
 

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from api import timeline
-from api.identity import READ, Authenticator, IssuerKeys
+from api.identity import READ
 from api.timeline import ReadSource, by_gateway
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
@@ -19,7 +19,7 @@ from domain.timeline import Entry, Source
 from tests.replay.histories import read
 from tests.support.builders import NOON, a_refund
 from tests.support.fake_resources import CUSTOMER, SUCCEEDED, FakeResources, envelope, problem
-from tests.support.tokens import AUDIENCE, ISSUER, a_token, key_set
+from tests.support.tokens import a_token, an_authenticator
 from workflows.timeline import entries_of
 
 ADDRESS = f"/payments/{SUCCEEDED.id}/timeline"
@@ -108,10 +108,7 @@ async def test_timelines_are_sorted_one_at_a_time(
 async def test_a_customer_sees_no_internals(
     http: httpx.AsyncClient, resources: FakeResources, app: FastAPI
 ) -> None:
-    async def fetch() -> Any:
-        return key_set()
-
-    resources.authenticator = Authenticator(IssuerKeys(fetch), ISSUER, AUDIENCE)
+    resources.authenticator = an_authenticator()
     app.state.resources = resources.build()
     resources.recorded = [SUCCEEDED]
     resources.sources |= {

@@ -12,13 +12,6 @@ from tests.support.logged import lines
 from tests.support.settings import refusal
 
 
-@pytest.fixture(autouse=True)
-def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_defaults_are_the_addresses_that_deployments_use() -> None:
     settings = read_settings()
 

@@ -4,15 +4,8 @@ from typing import Any
 
 import pytest
 
-from bootstrap.settings import Settings, read_settings
+from bootstrap.settings import read_settings
 from tests.support.settings import refusal
-
-
-@pytest.fixture(autouse=True)
-def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-
 
 RETURN_URLS = (
     "https://shop.example/paid?payment={paymentId}",

@@ -1,4 +1,4 @@
-"""What the tests of the Stripe-shaped gateway have in common: requests of the official client."""
+"""The official client and a plain HTTP client for tests of the Stripe-shaped gateway."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -69,12 +69,12 @@ class Double:
         return await self.sessions.retrieve_async(session, params)
 
     async def asked(self, card: str = "authenticationRequired", **params: Any) -> Any:
-        """A PaymentIntent whose customer is asked by the bank."""
+        """A PaymentIntent that waits because the bank asks the customer."""
         intent = await self.create(**params)
         return await self.confirm(intent.id, card, return_url=RETURN_URL)
 
     async def act(self, identifier: str, does: str) -> None:
-        """What the customer does."""
+        """Make the customer act."""
         await self.post(f"/customers/{identifier}/act", **{"as": does})
 
     async def told(self) -> list[str]:

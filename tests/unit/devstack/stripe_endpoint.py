@@ -50,7 +50,7 @@ class Endpoint:
 
 @asynccontextmanager
 async def sending(double: Double, endpoint: Endpoint) -> AsyncIterator[Deliveries]:
-    """The events are sent as long as the block runs."""
+    """Send the events of the account while the block runs."""
     account = double.http._transport.app.state.stripe.account  # type: ignore[attr-defined]
     client = httpx.AsyncClient(transport=httpx.MockTransport(endpoint.answer))
     async with Deliveries(account, URL, CURRENT, PREVIOUS, client) as deliveries:
@@ -58,7 +58,7 @@ async def sending(double: Double, endpoint: Endpoint) -> AsyncIterator[Deliverie
 
 
 async def until_sent(double: Double, deliveries: Deliveries) -> None:
-    """Send until nothing is left to send."""
+    """Wait until all events are sent."""
     unsent = double.http._transport.app.state.stripe.account.outbox.unsent  # type: ignore[attr-defined]
     async with asyncio.timeout(20):
         while unsent:

@@ -1,4 +1,4 @@
-"""The Stripe-shaped gateway tells each change by Stripe's events, for the official client."""
+"""The Stripe-shaped gateway sends the same events as Stripe. The official client reads them."""
 
 from collections.abc import Awaitable, Callable
 

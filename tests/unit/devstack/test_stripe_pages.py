@@ -1,4 +1,4 @@
-"""The pages of the Stripe-shaped gateway lead a customer on as Stripe's do, without JavaScript."""
+"""The pages of the Stripe-shaped gateway redirect customers as Stripe's do, without JavaScript."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit

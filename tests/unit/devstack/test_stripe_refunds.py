@@ -1,4 +1,4 @@
-"""The Stripe-shaped gateway refunds as Stripe does: pending, late, never too much."""
+"""The Stripe-shaped gateway refunds as Stripe does: refunds may be pending, and fail late."""
 
 from typing import Any
 
@@ -116,7 +116,7 @@ async def test_all_refunds_are_listed_in_pages_and_the_newest_ten_on_the_charge(
 
 
 async def remainder(double: Double, intent: str) -> int:
-    """What is left to refund."""
+    """The amount that can still be refunded."""
     found: Any = await double.intents.retrieve_async(intent, {"expand": ["latest_charge"]})
     remainder: int = found.latest_charge.amount_captured - found.latest_charge.amount_refunded
     return remainder

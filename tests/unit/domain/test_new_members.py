@@ -1,4 +1,4 @@
-"""What payments of the simulator do not use is not written, and a token in one place only."""
+"""Members that the simulator does not use are not written. A token is written in one place only."""
 
 import json
 import traceback

@@ -6,6 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from domain.gateways import GatewayName
 from tests.proofs.planted.__main__ import chosen
 from tests.proofs.planted.bugs import BUGS
 from tests.proofs.simulation.__main__ import cases
@@ -66,7 +67,7 @@ def test_simulated_cases_are_split_and_each_is_drawn_by_its_own_seed() -> None:
 
 
 def test_each_scenario_is_at_one_gateway() -> None:
-    at_stripe, at_simulator = at("stripe"), at("simulator")
+    at_stripe, at_simulator = at(GatewayName.STRIPE), at(GatewayName.SIMULATOR)
 
     assert Scenario.STRIPE_PAID in at_stripe
     assert Scenario.PAID in at_simulator

@@ -176,7 +176,7 @@ def called() -> set[str]:
 
 @cache
 def served() -> set[str]:
-    """The addresses of the Stripe-shaped gateway; those of Stripe begin with its version."""
+    """The paths of the double of Stripe, with and without the version with which Stripe's begin."""
     files = (ROOT / "devstack/neighbours/stripe").glob("*.py")
     paths = re.findall(r'"(/[^"]*)"', general("".join(file.read_text() for file in files)))
     return {prefix + path for path in paths for prefix in ("", "/v1")}

@@ -165,7 +165,7 @@ OPENING = [each for each in TERMS.values() if each.opens]
 
 @pytest.mark.parametrize("terms", OPENING)
 def test_a_step_at_a_gateway_that_opens_ends_by_itself(terms: GatewayTerms) -> None:
-    """Two requests and the look at the token; for a refund, void, find it and send it."""
+    """A try of a charge sends two requests and reads the token. One of a refund sends four."""
     assert terms.charge_try is not None
     assert terms.refund_try is not None
     for step in (ChargeActivities.authorize_charge, ChargeActivities.capture_charge):

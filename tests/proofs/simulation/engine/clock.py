@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from tests.support.builders import NOON
 
 RESOLUTION = 1e-6
-"""A timer that is due in less than these seconds is due. A clock of months is not as exact as the
-resolution that asyncio assumes (1 ns)."""
+"""The loop runs a timer that is due in less than this time, in seconds. asyncio's own value, 1 ns,
+is smaller than the rounding errors of a clock that shows months."""
 
 Result = TypeVar("Result")
 

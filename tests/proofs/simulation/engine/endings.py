@@ -1,4 +1,4 @@
-"""The last event of a run, by the command that ends it."""
+"""Makes the last event of a run from the command that ends the run."""
 
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
@@ -11,7 +11,7 @@ from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
 
 def ending_of(command: WorkflowCommand) -> HistoryEvent | None:
-    """None if the command does not end the run."""
+    """The last event of the run. It is None if the command does not end the run."""
     if command.HasField("fail_workflow_execution"):
         return failed(command.fail_workflow_execution.failure)
     if not command.HasField("complete_workflow_execution"):

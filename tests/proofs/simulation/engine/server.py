@@ -29,7 +29,7 @@ from tests.proofs.simulation.engine.worker import InProcessWorker
 
 CLOSING = HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
 CHECKED = 4
-"""One of so many runs is replayed at its end. Replaying each run took a quarter of the time."""
+"""One of four runs is replayed at its end. To replay each run took a quarter of the time."""
 
 
 class InProcessServer(ServiceClient):
@@ -82,7 +82,7 @@ class InProcessServer(ServiceClient):
         return run
 
     async def _one_event(self, request: GetWorkflowExecutionHistoryRequest) -> Message:
-        """The first event of the run; or, if asked for the closing event, wait for that."""
+        """Returns the first event of the run. If the closing event is requested, waits for that."""
         execution = request.execution
         run = self._runs.get(execution.run_id) or self._latest[execution.workflow_id]
         is_last = request.history_event_filter_type == CLOSING

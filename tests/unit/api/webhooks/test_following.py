@@ -198,7 +198,7 @@ async def test_what_another_program_has_made_is_left_alone(
 
 @pytest.mark.parametrize("name", [name for name, kind in OBJECTS.items() if kind == "dispute"])
 async def test_a_dispute_is_shown_to_operators(received: Received, name: str) -> None:
-    """Its metadata is its own, so the payment is not known here."""
+    """A dispute does not have the metadata of its payment, so the payment is not known here."""
     await received.receive(name, {})
 
     assert received.effects == [Dispute(gateway="stripe", reference="du_1", attempt="pi_1")]

@@ -3,14 +3,12 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from api.admission import ConcurrencyLimit
-from api.identity import Authenticator, IssuerKeys
 from api.webhooks import routes
 from api.webhooks.ports import (
     ForgedWebhookError,
@@ -22,7 +20,7 @@ from api.webhooks.routes import MAX_BODY_BYTES
 from domain.errors import ErrorCode, PaymentError
 from tests.support.fake_resources import ALLOWANCE, FakeResources
 from tests.support.logged import lines
-from tests.support.tokens import AUDIENCE, ISSUER, key_set
+from tests.support.tokens import an_authenticator
 
 PATH = "/webhooks/stripe"
 EXCEEDED = ALLOWANCE._replace(is_exceeded=True, left=0, reset_seconds=17)
@@ -43,16 +41,12 @@ class Taken(TakeWebhook):
             raise self.error
 
 
-async def _keys() -> Any:
-    return key_set()
-
-
 @pytest.fixture
 def taken(app: FastAPI, resources: FakeResources) -> Taken:
     """The API needs a bearer token for everything else, and its concurrency limit is reached."""
     taken = Taken()
     resources.webhooks = {"stripe": taken}
-    resources.authenticator = Authenticator(IssuerKeys(_keys), ISSUER, AUDIENCE)
+    resources.authenticator = an_authenticator()
     resources.concurrency_limit = ConcurrencyLimit(1, slow_after_seconds=5)
     resources.concurrency_limit._in_progress = 1
     app.state.resources = resources.build()

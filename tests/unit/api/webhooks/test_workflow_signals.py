@@ -1,4 +1,4 @@
-"""Which workflow a webhook wakes, what it starts, and what Temporal's refusals mean."""
+"""Which workflow a webhook signals, what it starts, and what Temporal's refusals mean."""
 
 from dataclasses import dataclass, field
 from typing import Any
