@@ -1,6 +1,7 @@
 """Reads all captures and refunds of a Stripe account, page by page, for the audit.
 
-Only payments of this service are read: others in the account have no key of ours in their metadata.
+Only payments of this service are read. Others in the account have no `key` in their metadata, or
+one of another form.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +16,7 @@ from activities.adapters.stripe.objects import IntentId, MadeRefund, StripeObjec
 from activities.adapters.stripe.reading import AMOUNTS, INTENTS
 from activities.adapters.stripe.refunds import REFUNDS
 from activities.audit_ports import Effect, LedgerEntry, Movement, UnreadableEntry
+from domain import names
 from domain.gateway import RefundState
 from domain.text import Upper
 
@@ -76,8 +78,8 @@ def _captures(item: Any, keys: dict[str, str]) -> Iterator[LedgerEntry | Unreada
     """The capture of one PaymentIntent, if it is ours. Adds its key to `keys`."""
     try:
         intent = LedgerIntent.model_validate(item)
-        key = intent.metadata.get("key")
-        if key is None or not intent.amount_received:
+        key = intent.metadata.get("key", "")
+        if names.payment_of(key) is None or not intent.amount_received:
             return
         keys[intent.id] = key
         money = AMOUNTS.money(intent.amount_received, intent.currency)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -139,8 +140,9 @@ def page(*items: Any) -> Handler:
     return FixedResponse({"object": "list", "data": [*items], "has_more": False})
 
 
-async def test_payments_of_other_programs_are_left_out() -> None:
-    foreign = {**CAPTURED, "metadata": {}}
+@pytest.mark.parametrize("metadata", [{}, {"key": "k"}, {"key": f"pay_{uuid4()}"}])
+async def test_payments_of_other_programs_are_left_out(metadata: dict[str, str]) -> None:
+    foreign = {**CAPTURED, "metadata": metadata}
 
     entries = [each async for each in StripeLedger(on_handler(page(foreign))).entries()]
 
@@ -160,7 +162,8 @@ async def test_refunds_of_other_programs_are_left_out() -> None:
 
 
 async def test_an_entry_that_cannot_be_read_is_named_and_not_quoted() -> None:
-    odd = [{**CAPTURED, "metadata": {"key": "k", "order_id": "hunter2"}}, {"id": "hunter2"}]
+    ours = {**CAPTURED["metadata"], "order_id": "hunter2"}
+    odd = [{**CAPTURED, "metadata": ours}, {"id": "hunter2"}]
 
     found = [each async for each in StripeLedger(on_handler(page(*odd))).entries()]
 
