@@ -21,7 +21,7 @@ from api.webhooks.ports import (
     SentHeaders,
     WebhookWorkflows,
 )
-from api.webhooks.signature import is_signed
+from api.webhooks.signature import objection
 from api.webhooks.stripe_events import Event, Subject, UnreadableEventError, read_event
 from domain import names
 from domain.dispute import Dispute
@@ -58,8 +58,9 @@ class StripeWebhook:
 
     async def __call__(self, headers: SentHeaders, body: bytes) -> None:
         signatures = headers.getlist("stripe-signature")
-        if not is_signed(signatures, body, self.secrets, self.now()):
-            raise ForgedWebhookError("the signature is not right")
+        wrong = objection(signatures, body, self.secrets, self.now())
+        if wrong is not None:
+            raise ForgedWebhookError(wrong)
         try:
             event = read_event(body)
         except UnreadableEventError as error:

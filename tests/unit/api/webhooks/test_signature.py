@@ -7,7 +7,14 @@ import pytest
 import stripe
 from pydantic import SecretStr
 
-from api.webhooks.signature import MAX_HEADER_BYTES, TOLERANCE_SECONDS, is_signed
+from api.webhooks.signature import (
+    MAX_HEADER_BYTES,
+    NO_HEADER,
+    NOT_SIGNED,
+    OTHER_TIME,
+    TOLERANCE_SECONDS,
+    objection,
+)
 from tests.support.stripe_events import NOW, SECRET, signature
 
 BODY = '{"id": "evt_1", "note": "é🎫"}'.encode()
@@ -16,14 +23,23 @@ GOOD = signature(BODY)
 V1 = GOOD.partition("v1=")[2]
 
 
+def wrong(
+    headers: str | Sequence[str],
+    body: bytes = BODY,
+    secrets: Sequence[str] = (SECRET,),
+    now: float = NOW,
+) -> str | None:
+    sent = [headers] if isinstance(headers, str) else headers
+    return objection(sent, body, [SecretStr(each) for each in secrets], now)
+
+
 def counts(
     headers: str | Sequence[str],
     body: bytes = BODY,
     secrets: Sequence[str] = (SECRET,),
     now: float = NOW,
 ) -> bool:
-    sent = [headers] if isinstance(headers, str) else headers
-    return is_signed(sent, body, [SecretStr(each) for each in secrets], now)
+    return wrong(headers, body, secrets, now) is None
 
 
 def test_a_right_signature_counts() -> None:
@@ -63,7 +79,7 @@ def test_a_recent_time_counts(seconds: int) -> None:
 @pytest.mark.parametrize("seconds", [TOLERANCE_SECONDS + 1, 10**9])
 @pytest.mark.parametrize("direction", [1, -1])
 def test_another_time_does_not(seconds: int, direction: int) -> None:
-    assert not counts(signature(BODY, at=NOW + direction * seconds))
+    assert wrong(signature(BODY, at=NOW + direction * seconds)) == OTHER_TIME
 
 
 @pytest.mark.parametrize(
@@ -93,18 +109,23 @@ def test_another_time_does_not(seconds: int, direction: int) -> None:
     ],
 )
 def test_a_header_of_another_form_does_not_count(headers: str | Sequence[str]) -> None:
-    assert not counts(headers)
+    assert wrong(headers) is not None
 
 
 @pytest.mark.parametrize(
     "body", [BODY[:-1], BODY + b" ", BODY.replace(b"evt_1", b"evt_2"), b"", b"\xff" + BODY]
 )
 def test_another_body_does_not_count(body: bytes) -> None:
-    assert not counts(GOOD, body)
+    assert wrong(GOOD, body) == NOT_SIGNED
 
 
 def test_bytes_are_signed_and_not_text() -> None:
     assert counts(signature(b"\xff\xfe\x00"), b"\xff\xfe\x00")
+
+
+@pytest.mark.parametrize("headers", [[], [GOOD, GOOD], "", f"v1={V1}"])
+def test_the_reason_of_a_missing_or_invalid_header_is_its_own(headers: str | Sequence[str]) -> None:
+    assert wrong(headers) == NO_HEADER
 
 
 @pytest.mark.parametrize("secrets", [(), ("",), ("", OLD_SECRET)])
