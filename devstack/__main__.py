@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -18,13 +18,14 @@ from rich.console import Console
 from devstack.stack.display import Display
 from devstack.stack.errors import TAIL_LINES, ComponentError, StackError
 from devstack.stack.process import ROOT
+from devstack.stack.site import DOUBLE_KEY
 from devstack.stack.stack import COMPONENTS, OPTIONAL, Stack
 from devstack.stack.startup import PREPARE
 from devstack.stack.states import ComponentStatus
 
 DIRECTORY = ROOT / ".devstack"
 """Where `make up` keeps data, logs, pid files and the file `env`."""
-PASSED_ON = ("GATEWAY", "CHECKOUT", "RATE_LIMIT")
+PASSED_ON = ("GATEWAY", "CHECKOUT", "RATE_LIMIT", "PAYMENT_RETURN_URL")
 """Environment variables of `make up` that are passed to the processes."""
 ALL = (*COMPONENTS, *OPTIONAL)
 _NAMES = f"Any of {', '.join(ALL)}."
@@ -46,11 +47,16 @@ def up() -> None:
 
     With GATEWAY=stripe in the environment, this also starts the Stripe-shaped gateway, and new
     payments use it. With CHECKOUT=hosted, too, customers give their card on its page. From then on
-    it is always started, because its payments may be refunded.
+    it is always started, because its payments may be refunded. With STRIPE_API_KEY, too, new
+    payments use the account of that key at Stripe, and the Stripe-shaped gateway is not started.
     """
     began = time.monotonic()
     stack = _stack()
     settings = {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
+    if _has_own_key():
+        if _double_was_used():
+            _fail("There are payments at the double of Stripe, which has another key: make reset")
+        settings = {"PAYMENT_RETURN_URL": stack.site.return_url, **settings}
     _run(stack, lambda display: stack.up(environment=settings, progress=display))
     console.print(f"\nReady after {time.monotonic() - began:.1f} s.\n")
     _print_addresses(stack)
@@ -101,6 +107,8 @@ def reset() -> None:
 @app.command()
 def demo() -> None:
     """Start whatever is down, then show what the system does."""
+    if _has_own_key():
+        _fail("The demo pays at the double of Stripe only: unset STRIPE_API_KEY")
     up()
     os.environ.update(_stack().environment())
     # Imported here: its libraries would slow the other commands down.
@@ -108,8 +116,19 @@ def demo() -> None:
 
 
 def _stack() -> Stack:
-    wants_stripe = os.environ.get("GATEWAY") == "stripe" or (DIRECTORY / "data/stripe").exists()
-    return Stack(DIRECTORY, external=os.environ, optional=OPTIONAL if wants_stripe else ())
+    is_new_at_double = os.environ.get("GATEWAY") == "stripe" and not _has_own_key()
+    wants_double = is_new_at_double or _double_was_used()
+    return Stack(DIRECTORY, external=os.environ, optional=OPTIONAL if wants_double else ())
+
+
+def _has_own_key() -> bool:
+    """Whether new payments are made with an account at Stripe, and not at the double."""
+    key = os.environ.get("STRIPE_API_KEY", "")
+    return os.environ.get("GATEWAY") == "stripe" and key not in {"", DOUBLE_KEY}
+
+
+def _double_was_used() -> bool:
+    return (DIRECTORY / "data/stripe").exists()
 
 
 def _run(stack: Stack, action: Callable[[Display], Coroutine[Any, Any, None]]) -> None:
@@ -136,6 +155,11 @@ def _locked() -> Iterator[None]:
         except BlockingIOError:
             raise StackError("another up, down or reset is running; wait for its end") from None
         yield
+
+
+def _fail(message: str) -> NoReturn:
+    console.print(message, style="red")
+    raise typer.Exit(1)
 
 
 def _print_error(error: StackError) -> None:

@@ -14,6 +14,8 @@ SERVER_VARIABLES = {
     "temporal": "TEMPORAL_ADDRESS",
 }
 """For each server, the environment variable with its address."""
+DOUBLE_KEY = "sk_test_simulated"
+"""The only API key that the double of Stripe takes. It is no secret."""
 _WEBHOOK_SECRET = "whsec_simulated"  # noqa: S105 (no secret: the double and the API both know it)
 
 
@@ -34,6 +36,11 @@ class Site:
     @property
     def data(self) -> Path:
         return self.directory / "data"
+
+    @property
+    def return_url(self) -> str:
+        """The shop's page to which Stripe sends customers back."""
+        return f"http://localhost:{self.ports.shop}/payment?payment={{paymentId}}"
 
     def environment(self) -> dict[str, str]:
         """The environment variables that the apps and the tests need."""
@@ -96,9 +103,9 @@ class Site:
         return {
             "STRIPE_URL": f"http://{HOST}:{self.ports.stripe}",
             "STRIPE_PORT": str(self.ports.stripe),
-            "STRIPE_API_KEY": "sk_test_simulated",  # no secret: the only key that the double takes
+            "STRIPE_API_KEY": DOUBLE_KEY,
             "STRIPE_WEBHOOK_URL": f"http://{HOST}:{self.ports.api}/webhooks/stripe",
             "STRIPE_WEBHOOK_SECRET": _WEBHOOK_SECRET,
             "STRIPE_WEBHOOK_SECRETS": _WEBHOOK_SECRET,
-            "PAYMENT_RETURN_URL": f"http://localhost:{self.ports.shop}/payment?payment={{paymentId}}",
+            "PAYMENT_RETURN_URL": self.return_url,
         }
