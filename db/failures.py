@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.errors import ErrorCode, PaymentError
@@ -13,6 +14,10 @@ REFUSED_CLASSES = ("22", "23")
 With every other class (PostgreSQL manual, appendix A) a retry may succeed: after a lost
 connection, a deadlock, a full disk, a table that a deployment has not created yet.
 """
+
+_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The driver's own errors. SQLAlchemy converts those of a statement, but not those of the requests
+with which it prepares a new connection."""
 
 
 @contextmanager
@@ -30,7 +35,7 @@ def as_payment_errors() -> Iterator[None]:
                 ErrorCode.RECORD_REFUSED, f"The database refused the record (SQLSTATE {sqlstate})."
             ) from error
         raise _unavailable() from error
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+    except (SQLAlchemyError, *_DRIVER_ERRORS, OSError, TimeoutError) as error:
         raise _unavailable() from error
 
 

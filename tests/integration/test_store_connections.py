@@ -1,6 +1,7 @@
 """How the store uses its connections: time-outs, pools, PgBouncer, a lost backend."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -55,6 +56,28 @@ async def test_pool_without_a_free_connection_is_an_outage(system: System) -> No
         with pytest.raises(PaymentError) as refusal:
             async with asyncio.timeout(20):  # SQLAlchemy's own limit is 30 s
                 await PaymentStore(engine).find(uuid4())
+    await engine.dispose()
+
+    assert refusal.value.code is ErrorCode.DATABASE_UNAVAILABLE
+
+
+async def test_connection_lost_while_it_is_prepared_is_an_outage(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL is killed after it has accepted the connection, before the first statement."""
+    set_codec = asyncpg.Connection.set_type_codec
+
+    async def lose_connection(
+        connection: "asyncpg.Connection[asyncpg.Record]", *arguments: Any, **options: Any
+    ) -> None:
+        connection.terminate()
+        await set_codec(connection, *arguments, **options)
+
+    monkeypatch.setattr(asyncpg.Connection, "set_type_codec", lose_connection)
+    engine = create_engine(system.stack.environment()["DATABASE_URL"], application_name="tests")
+
+    with pytest.raises(PaymentError) as refusal:
+        await PaymentStore(engine).find(uuid4())
     await engine.dispose()
 
     assert refusal.value.code is ErrorCode.DATABASE_UNAVAILABLE

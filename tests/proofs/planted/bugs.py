@@ -2766,6 +2766,13 @@ REFUNDING = (
         "tests/unit/devstack/test_own_key.py",
     ),
     Bug(
+        "a connection that is lost while it is prepared is a bug",
+        "db/failures.py",
+        "(SQLAlchemyError, *_DRIVER_ERRORS, OSError, TimeoutError)",
+        "(SQLAlchemyError, OSError, TimeoutError)",
+        DATABASE_FAILURES,
+    ),
+    Bug(
         "a refund is not watched after it was made",
         "workflows/refund.py",
         "                await self._watch()\n",

@@ -2,6 +2,7 @@
 
 from unittest.mock import Mock
 
+import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -41,7 +42,16 @@ def test_only_data_that_is_wrong_is_refused(sqlstate: str | None, code: ErrorCod
 
 
 @pytest.mark.parametrize(
-    "error", [SQLAlchemyError("pool"), ConnectionRefusedError(), TimeoutError(), OSError()]
+    "error",
+    [
+        SQLAlchemyError("pool"),
+        ConnectionRefusedError(),
+        TimeoutError(),
+        OSError(),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("unexpected response"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+    ],
 )
 def test_a_database_that_is_not_there_is_unavailable(error: Exception) -> None:
     with pytest.raises(PaymentError) as caught, as_payment_errors():
