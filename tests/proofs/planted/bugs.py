@@ -2256,7 +2256,7 @@ DB = (
     Bug(
         "lost connection is a bug",
         "db/failures.py",
-        "except (SQLAlchemyError, OSError, TimeoutError) as error:",
+        "except (SQLAlchemyError, *_DRIVER_ERRORS, OSError, TimeoutError) as error:",
         "except SQLAlchemyError as error:",
         DATABASE_FAILURES,
     ),
