@@ -20,7 +20,7 @@ class Movement(StrEnum):
     CAPTURE = "capture"
     REFUND = "refund"
     RETURN = "return"
-    """The money of a refund that first succeeded and later failed: we have it again."""
+    """Money that came back because a refund failed after it had succeeded."""
 
 
 class Effect(NamedTuple):

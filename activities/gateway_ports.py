@@ -61,7 +61,9 @@ class PaymentGateway(Protocol):
 
 
 class ChargingGateway(PaymentGateway, Protocol):
-    """One way to charge at a gateway that finds a charge only by its own id of it, the reference.
+    """Charges at a gateway that can look up a charge only by the gateway's own id of the charge.
+
+    This id is called the reference.
 
     Therefore a charge takes three requests: `open` moves no money and returns the reference, which
     the saga records; then `charge` authorizes, and `capture` takes the money. The arguments of

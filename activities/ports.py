@@ -39,8 +39,9 @@ class StartInputs(Protocol):
     """The inputs with which Temporal has started workflows. A token is stored only there."""
 
     async def token_of(self, workflow_id: str, run_id: str, payment_id: UUID) -> str | None:
-        """The token in the input of this run; None if it has none or belongs to another payment.
+        """The token of the payment, read from the input of this workflow run.
 
+        It is None if the input has no token, or if the input is that of another payment.
         Raises PaymentError(SERVICE_UNAVAILABLE) while Temporal does not respond.
         """
         ...

@@ -20,7 +20,8 @@ from domain.optional import left_out_if
 from domain.payment import Payment, PaymentStatus
 
 TIMEOUT_SECONDS = 3.0
-"""Time limit for reading the next action. After it the response has none. Chosen, not measured."""
+"""Time limit for reading the next action at the gateway. If the gateway takes longer, the API
+responds without a next action. Chosen, not measured."""
 
 ReadNextAction = Callable[[Payment], Awaitable[str | None]]
 """Reads the address to which the customer must go; None if the gateway does not wait any more.

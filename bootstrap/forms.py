@@ -28,7 +28,7 @@ MAX_RETURN_URL = 1000
 RETURN_URL = re.compile(
     r"https?://(?:[\w\-.~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2}|\{paymentId\})+", re.ASCII
 )
-"""A URL without other characters than those of RFC 3986. With others, Stripe refuses payments."""
+"""A URL with only the characters of RFC 3986. Stripe refuses payments if it has others."""
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -82,7 +82,10 @@ def is_live(key: SecretStr | None) -> bool:
 
 
 def webhook_secrets(value: object) -> object:
-    """Parse the signing secrets of webhooks. None may be empty: anybody could sign with it."""
+    """Parse the signing secrets of webhooks.
+
+    Raises ValueError if one is empty, because anybody could sign with an empty secret.
+    """
     if not isinstance(value, str):
         return value
     found = tuple(each.strip() for each in value.split(","))

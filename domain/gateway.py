@@ -35,7 +35,8 @@ class ChargeState(StrEnum):
 NOT_MADE = frozenset({ChargeState.OPEN, ChargeState.WAITING, ChargeState.AUTHORIZED})
 """The states in which no money has moved and a later request can still capture."""
 ENDED = frozenset({ChargeState.CAPTURED, ChargeState.VOIDED, ChargeState.REFUNDED})
-"""The states in which no request can capture any more, even one that was sent before."""
+"""The final states. No request can capture the charge then, not even a request that was sent
+earlier and arrives late."""
 
 
 class ChargeIdentity(BaseModel):

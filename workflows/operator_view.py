@@ -107,8 +107,8 @@ class OperatorView:
     def needs_attention(self, error: PaymentError | None, *, is_retried: bool = True) -> None:
         """Set the flag by which operators find the payment, with its reason; None clears it.
 
-        `is_retried` says whether this is the error of a step that is tried again. Then the flag is
-        cleared by the next step that succeeds, else only by the workflow.
+        `is_retried` says whether this is the error of a step that is tried again. If it is, the
+        next step that succeeds clears the flag. If not, only the workflow clears it.
         """
         self._is_retried = is_retried
         wanted = error.message if error else None
@@ -122,7 +122,7 @@ class OperatorView:
         self._show()
 
     def show_end(self, how: str) -> None:
-        """Show that the workflow has ended well, and clear the flag."""
+        """Show the result `how` of a workflow that needs no operator, and clear the flag."""
         self._ending = how
         self.needs_attention(None)
         self._show()

@@ -86,7 +86,7 @@ class Event(_Members):
     account: str | None = None
     """The id of the connected account of the event. Events of our own account have none."""
     subject: Subject | None = None
-    """None if events of this type are ignored."""
+    """The object of the event; None if events of this type are ignored."""
 
     @property
     def kind(self) -> str | None:

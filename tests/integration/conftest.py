@@ -44,10 +44,10 @@ def patient_engines() -> Iterator[None]:
 async def own_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run only the double of Stripe, as `GATEWAY=stripe make up` starts it beside the rest."""
     directory = tmp_path_factory.mktemp("double")
-    own_stack = Stack(directory, Ports.free(), ephemeral=True, optional=["stripe"])
-    await own_stack.up(["stripe"])
-    yield own_stack
-    await own_stack.kill("stripe")
+    stack = Stack(directory, Ports.free(), ephemeral=True, optional=["stripe"])
+    await stack.up(["stripe"])
+    yield stack
+    await stack.kill("stripe")
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ async def test_the_ending_leaves_the_reference_as_it_is(stores: Stores) -> None:
 async def test_what_is_undone_or_has_ended_gets_no_reference(
     stores: Stores, is_undone: bool
 ) -> None:
-    """If there is no reference then, nothing was captured, and nothing will be."""
+    """If the row has no reference at that time, nothing was captured, and nothing can be later."""
     payment = a_stripe_payment()
     await undo_or_fail(stores, payment, is_undone=is_undone)
 

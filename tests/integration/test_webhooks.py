@@ -17,7 +17,8 @@ OLD, NEW = "whsec_of_yesterday", "whsec_of_tomorrow"
 FORGED = 2
 """How many wrong signatures one address may send."""
 NOWHERE = "redis://127.0.0.1:1/0"
-"""No Redis is there, so the process counts alone. A slow Redis could change the counts."""
+"""Redis cannot be reached at this address, so the process counts the webhooks itself. With a slow
+Redis, the counts would depend on time."""
 JSON = "application/json; charset=utf-8"
 
 

@@ -19,7 +19,11 @@ SYSTEM = "/usr/sbin"
 
 
 def skip(reason: str) -> NoReturn:
-    """Skip the running test, or fail it if the environment variable REQUIRED is set."""
+    """Skip the running test, because a program that it needs is not installed.
+
+    So everybody can run all other tests without Chromium, PgBouncer and Go. In .ci/run, which
+    installs them and sets REQUIRED, the test fails instead.
+    """
     if os.environ.get(REQUIRED):
         pytest.fail(reason)
     pytest.skip(reason)

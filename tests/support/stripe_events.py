@@ -35,7 +35,7 @@ def refund_metadata(payment: Payment, refund_id: UUID | None = None) -> dict[str
 
 
 def an_object(kind: str, metadata: dict[str, str], **members: Any) -> dict[str, Any]:
-    """An object of this type. It also has members that we must not read."""
+    """The object of an event. It also has members that the API must ignore, such as a secret."""
     attempt = {} if kind == "payment_intent" else {"payment_intent": "pi_1"}
     secret = {"client_secret": "pi_1_secret_canary", "status": "succeeded", "amount": 1}
     own = {"id": OBJECTS.get(kind, "pi_1"), "object": kind, "metadata": metadata}

@@ -137,7 +137,10 @@ async def shop_at_stripe(directory: Any) -> AsyncIterator[Stack]:
 
 @asynccontextmanager
 async def customer(browser: Browser, stack: Stack) -> AsyncIterator[tuple[ShopPage, FakeService]]:
-    """The shop's page in a browser, and its payment service. Fails if the page has an error."""
+    """Open a browser for one customer. Yields the shop's page and the payment service behind it.
+
+    Raises AssertionError at the end of the block if the page has logged an error.
+    """
     context = await browser.new_context(reduced_motion="reduce")
     shop_page = ShopPage(await context.new_page(), cast(System, Addresses(stack)))
     shop_page.watch()

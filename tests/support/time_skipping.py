@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from google.protobuf.empty_pb2 import Empty
 from temporalio import client, worker
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
@@ -47,6 +48,17 @@ async def time_skipping() -> AsyncIterator[client.Client]:
     async with environment:
         await add_search_attributes(environment.client, SEARCH_ATTRIBUTES)
         yield environment.client
+
+
+@pytest.fixture
+async def own_server() -> AsyncIterator[client.Client]:
+    """A new server for each test. A module uses it by `temporal = own_server`.
+
+    It is for tests that leave a workflow or a step running, and for tests that must skip time: the
+    shared server skips no time while anything of another test is running.
+    """
+    async with time_skipping() as temporal:
+        yield temporal
 
 
 async def server_time(temporal: client.Client) -> datetime:

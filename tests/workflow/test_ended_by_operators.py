@@ -1,12 +1,12 @@
 """Workflows that operators end by cancelling them, also while the gateway does not respond."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 
 from domain import names
 from domain.dispute import DisputeState
@@ -15,7 +15,7 @@ from tests.support.attempts import by_token
 from tests.support.fakes.world import Fault, World
 from tests.support.log_lines import log_lines
 from tests.support.saga_harness import SagaHarness
-from tests.support.time_skipping import skipping_time, time_skipping
+from tests.support.time_skipping import own_server, skipping_time
 from tests.support.waiting import eventually
 from tests.workflow.test_dispute_watch import a_dispute, shown, stands, tell
 from tests.workflow.test_refund import asked, make
@@ -28,11 +28,7 @@ SECONDS = 15
 RETRIED = "It is tried again until it succeeds."
 
 
-@pytest.fixture
-async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: with a running workflow of another test it would skip no time."""
-    async with time_skipping() as client:
-        yield client
+temporal = own_server
 
 
 async def an_open_dispute(harness: SagaHarness) -> Started:

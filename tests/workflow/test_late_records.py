@@ -1,12 +1,11 @@
 """Activities of a terminated run that write to the database while the next run is running."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Client
 
 from domain.errors import ErrorCode, PaymentError
 from domain.gateway import Charge, ChargeState
@@ -19,14 +18,9 @@ from tests.support.fakes.world import Fault, World, refusal
 from tests.support.invariants import assert_books_agree
 from tests.support.loss import an_old_instruction, lose_at, resumed
 from tests.support.saga_harness import SagaHarness
-from tests.support.time_skipping import time_skipping
+from tests.support.time_skipping import own_server
 
-
-@pytest.fixture
-async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: after a termination during an activity it skips no time."""
-    async with time_skipping() as client:
-        yield client
+temporal = own_server
 
 
 @pytest.mark.parametrize("operation", ["record_succeeded", "record_failed"])

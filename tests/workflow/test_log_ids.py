@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +19,7 @@ from tests.support.attempts import by_token
 from tests.support.log_lines import log_lines
 from tests.support.repository import ROOT
 from tests.support.saga_harness import FORWARD, SagaHarness
-from tests.support.time_skipping import skipping_time, time_skipping
+from tests.support.time_skipping import own_server, skipping_time
 from tests.support.waiting import eventually
 from tests.workflow.test_refund import asked, make
 from workflows.start import TemporalWorkflowStarter, start_refund
@@ -44,11 +43,7 @@ run(main())
 """A worker whose core logs a warning at its start, because the test server lacks a capability."""
 
 
-@pytest.fixture
-async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: with a running workflow of another test it would skip no time."""
-    async with time_skipping() as client:
-        yield client
+temporal = own_server
 
 
 @pytest.fixture

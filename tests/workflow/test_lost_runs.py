@@ -1,12 +1,11 @@
 """A run after a lost one looks first: it publishes no refunded payment, and nothing twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Client
 
 from api.workflow_client import TemporalWorkflows
 from domain.claim import Claim
@@ -22,14 +21,9 @@ from tests.support.fakes.world import refusal
 from tests.support.invariants import assert_books_agree
 from tests.support.loss import an_old_instruction, ending, lose_at, reconcile, resumed
 from tests.support.saga_harness import SagaHarness
-from tests.support.time_skipping import time_skipping
+from tests.support.time_skipping import own_server
 
-
-@pytest.fixture
-async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: after a termination during an activity it skips no time."""
-    async with time_skipping() as client:
-        yield client
+temporal = own_server
 
 
 def event_is_refused(harness: SagaHarness, _: PaymentInstruction) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 from domain import names
@@ -19,7 +19,7 @@ from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
 from tests.support.builders import HOUR, an_order
 from tests.support.saga_harness import SagaHarness
-from tests.support.time_skipping import time_skipping
+from tests.support.time_skipping import own_server
 from workflows import step_policy, steps, worker
 from workflows.policies import LOCAL_TRY, STEPS
 from workflows.queues import LIMITS
@@ -38,11 +38,7 @@ PATIENT = {
 """Steps with a longer time limit than the test has, so that a hanging try keeps its place."""
 
 
-@pytest.fixture
-async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: it skips no time while steps hang."""
-    async with time_skipping() as client:
-        yield client
+temporal = own_server
 
 
 @pytest.fixture

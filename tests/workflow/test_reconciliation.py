@@ -1,11 +1,10 @@
 """Payments whose workflow was lost are resumed, and nothing of the lost run remains."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 
@@ -22,19 +21,14 @@ from tests.support.invariants import assert_books_agree, books_of
 from tests.support.loss import an_old_instruction, ending, lose_at, reconcile
 from tests.support.rounds import FailingPayments, RunningWorkflows
 from tests.support.saga_harness import SagaHarness, attention_flags
-from tests.support.time_skipping import time_skipping
+from tests.support.time_skipping import own_server
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import CHECKED_AFTER
 from workflows.refund import RefundWorkflow
 from workflows.start import start_refund
 from workflows.worker import build_worker, payment_activities
 
-
-@pytest.fixture
-async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: after a termination during an activity it skips no time."""
-    async with time_skipping() as client:
-        yield client
+temporal = own_server
 
 
 async def a_payment_that_lost_its_workflow(harness: SagaHarness) -> PaymentInstruction:

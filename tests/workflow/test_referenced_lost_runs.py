@@ -1,10 +1,8 @@
 """A run after a lost one, at a gateway that opens: it reads the row and looks up by reference."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from activities.charges import ChargeActivities
@@ -21,16 +19,11 @@ from tests.support.fakes.start_inputs import FakeStartInputs
 from tests.support.invariants import assert_books_agree
 from tests.support.loss import lose_at
 from tests.support.saga_harness import SagaHarness
-from tests.support.time_skipping import time_skipping
+from tests.support.time_skipping import own_server
 from tests.workflow.test_cancellation import cancel
 from tests.workflow.test_referenced_charge import DECLINE, answer_as_an_earlier_version
 
-
-@pytest.fixture
-async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: after a run is terminated in an activity, it skips no time."""
-    async with time_skipping() as client:
-        yield client
+temporal = own_server
 
 
 async def resume(harness: SagaHarness, state: ChargeState | None, **changes: Any) -> Payment:

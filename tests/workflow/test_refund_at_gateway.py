@@ -1,10 +1,9 @@
 """A refund at a gateway that opens: it may be pending for days, and fail even after that."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 
 from audit.invariants import violations
 from domain.errors import ErrorCode
@@ -15,7 +14,7 @@ from tests.support.attempts import by_token
 from tests.support.fakes.world import Fault, World
 from tests.support.invariants import books_of
 from tests.support.saga_harness import SagaHarness, attention_flags
-from tests.support.time_skipping import skipping_time, time_skipping
+from tests.support.time_skipping import own_server, skipping_time
 from tests.support.waiting import eventually
 from tests.workflow.test_customer_wait import has_called
 from tests.workflow.test_refund import STEPS, asked, make, start
@@ -26,11 +25,7 @@ from workflows.refund_watch import RefundWatch
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-async def temporal() -> AsyncIterator[Client]:
-    """A new server for each test: the refund of a test is watched for a month."""
-    async with time_skipping() as client:
-        yield client
+temporal = own_server
 
 
 async def a_refund(harness: SagaHarness, state: RefundState = RefundState.SUCCEEDED) -> Refund:
@@ -159,7 +154,7 @@ async def test_a_pending_refund_that_fails_frees_its_amount(harness: SagaHarness
 async def test_operators_see_a_refund_that_is_pending_for_more_than_a_week(
     harness: SagaHarness, state: RefundState
 ) -> None:
-    """They see it until it is not pending any more, however often it is looked up meanwhile."""
+    """The flag is set once, and is cleared when the refund has succeeded or failed."""
     refund = await a_refund(harness, RefundState.PENDING)
     harness.world.before["find_refund"] = settles(harness.world, refund, state, after=24 * 8)
     handle = await start(harness, refund)

@@ -90,9 +90,10 @@ def _captures(item: Any, keys: dict[str, str]) -> Iterator[LedgerEntry | Unreada
 
 
 def _refunds(item: Any, keys: dict[str, str]) -> Iterator[LedgerEntry | UnreadableEntry]:
-    """The refund, if it has moved money of a charge in `keys`.
+    """Yield the entry of a refund that has moved money of a charge in `keys`.
 
-    Stripe also lists released authorizations, which move none.
+    For other refunds nothing is yielded. Stripe also lists released authorizations as refunds, but
+    these have moved no money.
     """
     try:
         charge_key = keys.get(AnyRefund.model_validate(item).payment_intent or "")

@@ -20,8 +20,8 @@ from domain.gateway import (
 )
 
 UNPAID = frozenset({ChargeState.OPEN, ChargeState.DECLINED, ChargeState.VOIDED})
-"""If the PaymentIntent of an expired session has one of these states, no money has moved, and none
-can move later: only the session's page could pay it, and that page is closed."""
+"""The states of the PaymentIntent of an expired session in which no money has moved. No money can
+move later either: the customer can only pay on the page of the session, and that page is closed."""
 
 
 class StripeSessions:

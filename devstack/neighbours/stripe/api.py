@@ -99,7 +99,7 @@ async def create_refund(request: Request) -> Response:
 
 @router.post("/payment_methods")
 async def create_method(request: Request) -> Response:
-    """Make a PaymentMethod that can be used once, as Stripe.js does."""
+    """Create a PaymentMethod for a test card, as Stripe.js does. It can be charged once."""
     params = read_params(await _read(request, "create_method"), MethodCreate)
     card = params.card["token"].removeprefix("tok_")
     identifier = _add_card(request, "pm", card)
@@ -108,7 +108,7 @@ async def create_method(request: Request) -> Response:
 
 @router.post("/test_helpers/confirmation_tokens")
 async def create_token(request: Request) -> Response:
-    """Make a ConfirmationToken that can be used once."""
+    """Create a ConfirmationToken for a test card. It can confirm one PaymentIntent."""
     params = read_params(await _read(request, "create_token"), TokenCreate)
     card = params.payment_method.removeprefix(PREFIX)
     identifier = _add_card(request, "ctoken", card)

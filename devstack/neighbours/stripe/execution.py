@@ -32,7 +32,9 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True)
 class Call(Generic[ParamsT]):
-    """A POST request. An idempotency key belongs to one `path`, which contains the object's id.
+    """A POST request. `path` contains the id of the object.
+
+    Stripe accepts an idempotency key only for the path with which it was used first.
 
     `work` returns what the request changes, `show` makes the body of a success. `intent` is the id
     of the PaymentIntent that no other request may change meanwhile.

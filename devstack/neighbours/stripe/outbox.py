@@ -45,5 +45,8 @@ class Outbox:
 
 
 def chosen(identifier: str, name: str, share: float) -> bool:
-    """Whether the event belongs to this share of all events. A restart does not change that."""
+    """Whether the fault `name` is applied to this event. `share` of all events (0 to 1) get it.
+
+    The result depends only on the arguments, so it is the same after a restart.
+    """
     return fraction(f"{name}:{identifier}") < share

@@ -98,7 +98,7 @@ REFUND_SAGA = "tests/workflow/test_refund.py"
 REFUND_HTTP = "tests/unit/api/test_refunds.py"
 SETTINGS = "tests/unit/bootstrap/test_settings.py"
 WEBHOOK_SIGNATURE = "tests/unit/api/webhooks/test_signature.py"
-STRIPE_EVENTS = "tests/unit/api/webhooks/test_stripe_events.py"
+WEBHOOK_EVENTS = "tests/unit/api/webhooks/test_stripe_events.py"
 FOLLOWING = "tests/unit/api/webhooks/test_following.py"
 FOLLOWING_REFUNDS = "tests/unit/api/webhooks/test_following_refunds.py"
 WEBHOOK_ROUTES = "tests/unit/api/webhooks/test_routes.py"
@@ -124,7 +124,6 @@ AUDIT_UNFINISHED = "tests/unit/audit/test_unfinished.py"
 AUDIT_FAILURES = "tests/unit/audit/test_failures.py"
 AUDIT_SOURCES = "tests/unit/audit/test_sources.py"
 AUDIT_API_RESPONSES = "tests/unit/audit/test_api_responses.py"
-CONTAINERS = "tests/unit/repository/test_containers.py"
 PROOF = "tests/unit/repository/test_proof.py"
 OUTAGES = "tests/proofs/chaos/test_outages.py"
 SHOPPERS = "tests/proofs/chaos/test_shoppers.py"
@@ -2742,7 +2741,7 @@ REFUNDING = (
         "workflows/dispute_watch.py",
         "        self._changes.clear()  # the signal that started the workflow\n",
         "",
-        "tests/workflow/test_ended_by_operators.py",
+        ENDED_BY_OPERATORS,
     ),
     Bug(
         "the audit counts the money of other programs with a `key`",
@@ -4785,14 +4784,14 @@ WAITING = (
         "api/webhooks/stripe_events.py",
         "if subject.object != event.kind:",
         "if not subject.object:",
-        STRIPE_EVENTS,
+        WEBHOOK_EVENTS,
     ),
     Bug(
         "an error repeats what was in an event",
         "api/webhooks/stripe_events.py",
         "strict=True, hide_input_in_errors=True",
         "strict=True",
-        STRIPE_EVENTS,
+        WEBHOOK_EVENTS,
     ),
     Bug(
         "webhooks are read without a limit",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 CHARGING = frozenset({"charge", "authorize", "capture", "find_charge", "void_charge"})
 QUICK: tuple[list[str], ...] = ([], ["charge"], ["authorize"], ["capture"])
-"""The calls of a quick charge before the capture, or from the capture on."""
+"""A part of a charge (before its capture, or from its capture on) is quick if its calls are one of
+these lists: no call, or one call that succeeded at once."""
 CAPTURING = {"record_succeeded": "recorded", "capture": "captured"}
 
 
@@ -64,7 +65,10 @@ class Looks:
             self.broken.append(f"seats were freed of a reservation seen to be {held.status}")
 
     def _broken_by(self, run: str, what: str | None) -> Iterator[str]:
-        """What is wrong if a payment is `what` (captured or recorded) after the calls so far."""
+        """Yield what is wrong if this run captures a payment or records its success now.
+
+        `what` is "captured", "recorded", or None for another call.
+        """
         if what is None:
             return
         order = self._answers.get((run, "fetch_order"))

@@ -201,7 +201,7 @@ async def test_without_the_gateway_the_response_has_no_action(
     monkeypatch: pytest.MonkeyPatch,
     hangs: bool,
 ) -> None:
-    """The payment still waits, so the response is sent at once."""
+    """The API responds without a next action, and does not wait for the gateway."""
     monkeypatch.setattr(next_action, "TIMEOUT_SECONDS", 0.01)
     stripe.hangs, stripe.failure = hangs, AWAY
     with caplog.at_level(logging.DEBUG):

@@ -26,5 +26,14 @@ def test_what_must_catch_a_bug_exists(selection: str) -> None:
     assert f"def {test.partition('[')[0]}" in (ROOT / file).read_text()
 
 
+def test_every_constant_of_the_table_has_one_value() -> None:
+    """A second value would also be used for the bugs that are meant to have the first one."""
+    table = ast.parse((ROOT / "tests/proofs/planted/bugs.py").read_text())
+    assigned = (node.targets for node in table.body if isinstance(node, ast.Assign))
+    names = Counter(ast.unparse(target) for targets in assigned for target in targets)
+
+    assert [name for name, times in names.items() if times > 1] == []
+
+
 def test_every_bug_has_a_name_of_its_own() -> None:
     assert max(Counter(bug.name for bug in BUGS).values()) == 1
