@@ -18,7 +18,7 @@ from tests.support.agreement import books_of
 from tests.support.stripe_system import attempts
 from tests.support.system import Order, System
 from tests.support.waiting import eventually
-from workflows.payment import PaymentWorkflow
+from workflows.start import start_payment
 
 TOKEN = "pm_card_visa"
 SECRETS = (TOKEN, "sk_test_simulated", "_secret_")
@@ -38,12 +38,7 @@ async def pay(system: System, order: Order, token: str = TOKEN) -> Payment:
         gateway=GatewayName.STRIPE,
         token=token,
     )
-    return await system.temporal.execute_workflow(
-        PaymentWorkflow.run,
-        instruction,
-        id=names.workflow_id(instruction.order_id),
-        task_queue=names.TASK_QUEUE,
-    )
+    return await (await start_payment(system.temporal, instruction)).result()
 
 
 @asynccontextmanager
