@@ -33,6 +33,8 @@ from tests.proofs.migrating import database
 from tests.support.builders import DECLINED, a_payment, a_refund
 from tests.support.reads import FLUSH, Read, watched, written
 
+pytestmark = pytest.mark.proof  # a third of a minute, for the rows
+
 ROWS = 100_000
 """The number of payments. With this many, PostgreSQL reads a page of them by an index, because that
 is cheaper than reading the table."""

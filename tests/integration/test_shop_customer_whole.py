@@ -15,6 +15,8 @@ from tests.support.shop_page import ShopPage
 from tests.support.stripe_system import AtStripe, at_stripe, attempts, customer, ended
 from tests.support.system import System
 
+pytestmark = pytest.mark.proof  # half a minute, most of it for Chromium and a service of its own
+
 
 @pytest.fixture(scope="module")
 async def shop(system: System) -> AsyncIterator[AtStripe]:
@@ -99,7 +101,6 @@ async def test_two_tabs_pay_once(shop_page: ShopPage, system: System) -> None:
     assert await attempts(system.stack, system.neighbours, order) == ["captured"]
 
 
-@pytest.mark.proof  # CUSTOMER_ACTION_SECONDS is 60 at least
 async def test_a_customer_who_never_acts_has_not_paid(browser: Browser, system: System) -> None:
     async with (
         at_stripe(system, customer_action_seconds=60) as shop,
@@ -108,6 +109,7 @@ async def test_a_customer_who_never_acts_has_not_paid(browser: Browser, system: 
         await place(shop_page, HOSTED)
         await shop_page.page.get_by_role("link", name="Back to the shop").click()
         await expect(shop_page.state).to_contain_text(WAITS)
+        # CUSTOMER_ACTION_SECONDS is 60 at least
         await expect(shop_page.state).to_contain_text("Not paid", timeout=90_000)
         row = await ended(system, await shop_page.ordered())
         assert row["error_code"] == "PROCESSOR_TIMEOUT"
