@@ -36,8 +36,17 @@ class ConcurrencyLimit:
         self._reduced_at = float("-inf")
 
     @property
+    def in_progress(self) -> int:
+        return self._in_progress
+
+    @property
+    def current(self) -> int:
+        """How many payments may be in progress at the moment."""
+        return int(self._limit)
+
+    @property
     def is_full(self) -> bool:
-        return self._in_progress >= int(self._limit)
+        return self._in_progress >= self.current
 
     @contextmanager
     def admitted(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """The application: its routes, its middleware, and how errors become responses."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -10,10 +10,12 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from temporalio.common import MetricMeter
 
 from api.dependencies import Resources
 from api.documentation import HEADERS, operation_id, with_examples
 from api.errors import problem
+from api.metrics import ResponseMetrics
 from api.middleware import CatchBugs, HeadAsGet, LowercasePaths, RequestIds, RequestLog
 from api.payment_routes import payments
 from api.refund_routes import refunds
@@ -38,7 +40,11 @@ OpenResources = Callable[[], AbstractAsyncContextManager[Resources]]
 
 
 def create_app(
-    open_resources: OpenResources, cors_origins: tuple[str, ...], *, is_production: bool
+    open_resources: OpenResources,
+    cors_origins: tuple[str, ...],
+    *,
+    is_production: bool,
+    meter: MetricMeter = MetricMeter.noop,
 ) -> FastAPI:
     """The application. Its lifespan opens the resources; in production it has no `/docs`."""
 
@@ -58,10 +64,19 @@ def create_app(
     )
     for router in ROUTERS:
         app.include_router(router)
-    _add_middleware(app, cors_origins)
     _handle_errors(app)
     app.openapi_schema = with_examples(app.openapi())
+    _add_middleware(app, cors_origins, _metrics(app.openapi_schema, meter))
     return app
+
+
+def _metrics(contract: Mapping[str, Any], meter: MetricMeter) -> ResponseMetrics:
+    """The metrics of the responses, with a series for each that the contract names."""
+    metrics = ResponseMetrics(meter)
+    for route, operations in contract["paths"].items():
+        for method, operation in operations.items():
+            metrics.create(method.upper(), route, map(int, operation["responses"]))
+    return metrics
 
 
 def _bare_app(*, is_production: bool, **options: Any) -> FastAPI:
@@ -71,9 +86,9 @@ def _bare_app(*, is_production: bool, **options: Any) -> FastAPI:
     return FastAPIOffline(**options)
 
 
-def _add_middleware(app: FastAPI, cors_origins: tuple[str, ...]) -> None:
+def _add_middleware(app: FastAPI, cors_origins: tuple[str, ...], metrics: ResponseMetrics) -> None:
     """Add the middleware. What is added last gets a request first."""
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, metrics=metrics)
     app.add_middleware(LowercasePaths)
     app.add_middleware(CatchBugs)
     app.add_middleware(

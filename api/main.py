@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from limits import parse
 from redis.asyncio import Redis
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 
 from activities.adapters.gateway_timeline import GatewayTimeline
 from activities.adapters.json_client import JsonClient, create_client
@@ -22,6 +23,7 @@ from api.app import create_app
 from api.checkout import Checkout
 from api.dependencies import Resources
 from api.identity import AT_JWT, TOKEN_TYPES, TRUST_EVERYONE, Authenticator, IssuerKeys
+from api.metrics import Gauges, GaugeSources, kept_current
 from api.next_action import NextActions
 from api.pay import CancelPayment, FindPayment, PayOrder
 from api.readiness import Check, Readiness, WarningCheck
@@ -36,6 +38,7 @@ from api.workflow_client import TemporalWorkflows
 from bootstrap import kafka, logs, temporal
 from bootstrap.process import run
 from bootstrap.settings import Settings, read_settings
+from db.backlog import BacklogCounts
 from db.engine import create_engine
 from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
@@ -68,7 +71,8 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
     stack.push_async_callback(engine.dispose)
     redis = Redis.from_url(str(settings.redis_url))
     stack.push_async_callback(redis.aclose)
-    client = await temporal.connect(settings, runtime=temporal.runtime())
+    runtime = _runtime(settings)
+    client = await temporal.connect(settings, runtime=runtime)
     payments, refunds = PaymentStore(engine, settings.reattempt_after), RefundStore(engine)
     wait = timedelta(seconds=settings.payment_wait_seconds)
     workflows = TemporalWorkflows(client, wait, settings.reservation_wait_seconds)
@@ -77,6 +81,12 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
     timeline = await _build_timeline(settings, stack, DatabaseTimeline(engine), client, stripe)
     next_actions = NextActions({GatewayName.STRIPE: stripe.next_actions()} if stripe else {})
     limit = ConcurrencyLimit(settings.payments_at_once, settings.payment_slow_seconds)
+    rounds = ReconciliationRounds(engine)
+    sources = GaugeSources(
+        limit, BacklogCounts(engine).read, rounds.last_completed, workflows.count_needing_attention
+    )
+    if settings.metrics_address:
+        await stack.enter_async_context(kept_current(Gauges(runtime.metric_meter, sources)))
     required = {
         "postgresql": payments.ping,
         "temporal": workflows.ping,
@@ -98,7 +108,7 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
         readiness=Readiness(
             required=required,
             others={"redis": cache.ping, **_neighbour_checks(settings)},
-            warnings={"reconciliation": _reconciliation_check(ReconciliationRounds(engine))},
+            warnings={"reconciliation": _reconciliation_check(rounds)},
         ),
         webhooks=_webhooks(settings, payments, refunds, client),
     )
@@ -158,7 +168,13 @@ def _reconciliation_check(rounds: ReconciliationRounds) -> WarningCheck:
 
 async def _gateway(settings: Settings, stack: AsyncExitStack) -> JsonClient:
     client = await stack.enter_async_context(create_client(str(settings.gateway_url)))
-    return JsonClient(client, "The gateway", ErrorCode.GATEWAY_UNAVAILABLE, SOURCE_TIMEOUT_SECONDS)
+    return JsonClient(
+        client,
+        "The gateway",
+        ErrorCode.GATEWAY_UNAVAILABLE,
+        SOURCE_TIMEOUT_SECONDS,
+        _runtime(settings).metric_meter,
+    )
 
 
 async def _stripe(settings: Settings, stack: AsyncExitStack) -> StripeAccount | None:
@@ -170,6 +186,7 @@ async def _stripe(settings: Settings, stack: AsyncExitStack) -> StripeAccount | 
         settings.stripe_api_key,
         seconds=SOURCE_TIMEOUT_SECONDS,
         per_second=settings.stripe_requests_per_second,
+        meter=_runtime(settings).metric_meter,
     )
     return await stack.enter_async_context(connecting)
 
@@ -180,8 +197,9 @@ async def _build_authenticator(settings: Settings, stack: AsyncExitStack) -> Aut
     issuer = str(settings.auth_issuer).rstrip("/")
     address = str(settings.auth_keys_url or f"{issuer}/.well-known/jwks.json")
     client = await stack.enter_async_context(create_client(issuer))
+    meter = _runtime(settings).metric_meter
     neighbour = JsonClient(
-        client, "The issuer", ErrorCode.SERVICE_UNAVAILABLE, ISSUER_TIMEOUT_SECONDS
+        client, "The issuer", ErrorCode.SERVICE_UNAVAILABLE, ISSUER_TIMEOUT_SECONDS, meter
     )
 
     async def fetch() -> Any:
@@ -208,11 +226,16 @@ def _neighbour_checks(settings: Settings) -> dict[str, Check]:
     }
 
 
+def _runtime(settings: Settings) -> Runtime:
+    return temporal.runtime("api", settings.metrics_address)
+
+
 def build_app(settings: Settings) -> FastAPI:
     """The application with these settings. Its lifespan opens the resources."""
     is_production = settings.environment == "production"
     resources = partial(open_resources, settings)
-    return create_app(resources, settings.cors_origins, is_production=is_production)
+    meter = _runtime(settings).metric_meter
+    return create_app(resources, settings.cors_origins, is_production=is_production, meter=meter)
 
 
 @asynccontextmanager

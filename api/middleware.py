@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
+from api.metrics import ResponseMetrics
 from api.request_errors import RequestError, RequestErrorCode
 from api.schemas import Id
 
@@ -60,13 +61,15 @@ def _uuid_or_new(text: str) -> str:
 
 
 class RequestLog:
-    """Logs each response with its route, but without path and query, which may contain secrets.
+    """Logs and counts each response by its route.
 
-    Requests for the state of the service are logged at DEBUG, because orchestrators send many.
+    Path and query are left out, because they may contain secrets. Requests for the state of the
+    service are logged at DEBUG, because orchestrators send many.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: ResponseMetrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,9 +88,10 @@ class RequestLog:
         finally:
             route = getattr(scope.get("route"), "path", None)
             level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
-            seconds = round(time.perf_counter() - began, 4)
+            seconds = time.perf_counter() - began
             response = {"method": scope["method"], "route": route, "status": status}
-            log.log(level, "responded", extra={**response, "seconds": seconds})
+            log.log(level, "responded", extra={**response, "seconds": round(seconds, 4)})
+            self._metrics.record(scope["method"], route, status, seconds)
 
 
 class HeadAsGet:

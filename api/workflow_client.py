@@ -18,7 +18,7 @@ from domain.errors import ErrorCode, PaymentError
 from domain.instruction import RESERVATION_WAIT_SECONDS, PaymentInstruction
 from domain.payment import Payment
 from domain.refund import Refund
-from workflows.operator_view import ORDER_ID, SEARCH_ATTRIBUTES
+from workflows.operator_view import NEEDS_ATTENTION, ORDER_ID, SEARCH_ATTRIBUTES
 from workflows.payment import PaymentWorkflow
 from workflows.start import RPC_TIMEOUT, start_payment, start_refund
 
@@ -48,6 +48,11 @@ class TemporalWorkflows:
         self._wait = wait
         self._reservation_wait_seconds = reservation_wait_seconds
         self._refusals = Refusals()
+
+    async def count_needing_attention(self) -> int:
+        """The running workflows that ask for a person. Raises RPCError."""
+        query = f"{NEEDS_ATTENTION.name} = true AND ExecutionStatus = 'Running'"
+        return (await self._client.count_workflows(query, rpc_timeout=RPC_TIMEOUT)).count
 
     async def start_or_join(self, instruction: PaymentInstruction) -> RunningPayment:
         """Start the payment. If the same payment of this order is running already, join that one.

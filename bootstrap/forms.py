@@ -42,6 +42,21 @@ def rate(text: str) -> str:
     return text
 
 
+def listening_address(text: str | None) -> str | None:
+    if text is not None and not _is_listening_address(text):
+        raise ValueError("an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464")
+    return text
+
+
+def _is_listening_address(text: str) -> bool:
+    try:
+        url = urlsplit(f"//{text}")
+        ip_address(url.hostname or "")
+        return bool(url.port) and url.netloc == url.netloc.rpartition("@")[2] == text
+    except ValueError:
+        return False
+
+
 def networks(text: str) -> str:
     try:
         for each in text.split(","):

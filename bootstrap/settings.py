@@ -20,10 +20,11 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from bootstrap import forms, production
 from bootstrap.explanation import REFUSED, explain, misspelt
+from bootstrap.process_settings import ProcessSettings
 from db.urls import read_database_url
 
 log = logging.getLogger(__name__)
@@ -34,15 +35,11 @@ def _database_url(url: PostgresDsn) -> PostgresDsn:
     return url
 
 
-class Settings(BaseSettings):
+class Settings(ProcessSettings):
     """Read from environment variables of the same names in upper case; see `read_settings`."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    environment: Literal["development", "production"] = Field(
-        default="development",
-        description="`production` refuses to start with unsafe settings; see below.",
-    )
     database_url: Annotated[
         PostgresDsn,
         UrlConstraints(allowed_schemes=["postgresql", "postgres"]),
@@ -228,9 +225,6 @@ class Settings(BaseSettings):
         default="refuse",
         description="`accept` if Ordering returns no state. Then only the database prevents a "
         "second payment of an order.",
-    )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="The lowest level of the log lines that are written."
     )
 
     @property

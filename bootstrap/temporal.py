@@ -12,6 +12,7 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import (
     LogForwardingConfig,
     LoggingConfig,
+    PrometheusConfig,
     Runtime,
     TelemetryConfig,
     TelemetryFilter,
@@ -32,15 +33,23 @@ RPC_RETRY_MILLIS = 3000
 LEVELS = TelemetryFilter(core_level="WARN", other_level="ERROR")
 """The lowest levels of the lines that the SDK's core logs: its defaults."""
 
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""The upper ends of the buckets of all durations, in seconds. The first bucket of the SDK's own
+ends at 50 ms, which is longer than most steps take. Chosen, not measured."""
+
 log = logging.getLogger(__name__)
 
 
 @cache
-def runtime() -> Runtime:
+def runtime(process: str, metrics_address: str | None = None) -> Runtime:
     """The runtime of the API and of the worker, one for each process.
 
     The SDK's core, which is not written in Python, logs through our logger. Its threads call into
     Python for that: a process with this runtime must end as `bootstrap.process.run` does it.
+
+    It serves the metrics of the process at `metrics_address` (`host:port`), all with the label
+    `process`, which no metric may have itself. If it cannot listen there, it ends the process with
+    a message that says why.
     """
     forwarding = LogForwardingConfig(
         logs.CORE,
@@ -48,7 +57,33 @@ def runtime() -> Runtime:
         prepend_target_on_message=False,
         append_log_fields_to_message=False,
     )
-    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(LEVELS, forwarding)))
+    telemetry = TelemetryConfig(
+        logging=LoggingConfig(LEVELS, forwarding),
+        metrics=_prometheus(metrics_address) if metrics_address else None,
+        global_tags={"process": process},
+        attach_service_name=False,
+    )
+    try:
+        return Runtime(telemetry=telemetry)
+    except ValueError as error:
+        raise SystemExit(
+            f"The metrics cannot be served at {metrics_address} ({error}). Stop what listens "
+            "there, or set METRICS_ADDRESS."
+        ) from None
+
+
+def _prometheus(address: str) -> PrometheusConfig:
+    """The SDK's endpoint, with the names and units that Prometheus expects.
+
+    The SDK looks for the names of `histogram_bucket_overrides` at the end of a metric's name.
+    """
+    return PrometheusConfig(
+        address,
+        counters_total_suffix=True,
+        unit_suffix=True,
+        durations_as_seconds=True,
+        histogram_bucket_overrides={"_duration": BUCKETS, "_latency": BUCKETS},
+    )
 
 
 async def connect(

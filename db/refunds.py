@@ -20,6 +20,9 @@ from domain.refund import Refund, RefundStatus
 IS_UNFINISHED = (refunds.c.status == constant(RefundStatus.PENDING)) | (
     (refunds.c.status == constant(RefundStatus.SUCCEEDED)) & ~refunds.c.is_announced
 )
+IS_PENDING_AT_GATEWAY = (refunds.c.status == constant(RefundStatus.PENDING)) & (
+    refunds.c.gateway_reference.is_not(None)
+)
 _ENDING = ("status", "error_code", "error_message", "processed_at", "gateway_reference")
 _CLAIM = insert(refunds).on_conflict_do_nothing()
 _END = (

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import HttpUrl
 from temporalio.client import Client
+from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from activities.adapters.gateway import HttpGateway
@@ -44,6 +45,7 @@ from domain.errors import ErrorCode
 from domain.gateways import TERMS, GatewayName
 from domain.names import TASK_QUEUE
 from workflows.dispute_watch import DisputeWatch
+from workflows.metrics import WorkMetrics
 from workflows.payment import PaymentWorkflow
 from workflows.queues import LIMITS, LOCAL_ACTIVITIES, WORKFLOW_TASKS, Workers
 from workflows.reconciliation import ReconciliationWorkflow
@@ -77,7 +79,10 @@ WORKFLOWS = [
 
 
 def build_worker(
-    client: Client, activities: Sequence[Callable[..., Any]], **options: Any
+    client: Client,
+    activities: Sequence[Callable[..., Any]],
+    meter: MetricMeter = MetricMeter.noop,
+    **options: Any,
 ) -> Workers:
     """The workers of all task queues. `options` go to the SDK's workers.
 
@@ -88,7 +93,7 @@ def build_worker(
         "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
         "activities": activities,
-        "interceptors": [PaymentErrorInterceptor()],
+        "interceptors": [WorkMetrics(meter, _names(activities)), PaymentErrorInterceptor()],
         "graceful_shutdown_timeout": GRACE,
     }
     workflows = {
@@ -103,6 +108,10 @@ def build_worker(
         own = {"max_concurrent_activities": limit, **(workflows if queue == TASK_QUEUE else {})}
         workers.append(Worker(client, task_queue=queue, **{**shared, **own, **options}))
     return Workers(workers)
+
+
+def _names(activities: Sequence[Callable[..., Any]]) -> list[str]:
+    return [each.__name__ for each in activities]
 
 
 def payment_activities(ports: Ports) -> list[Callable[..., Any]]:
@@ -155,8 +164,10 @@ async def main() -> None:
     settings = read_settings()
     logs.configure(settings.log_level)
     async with AsyncExitStack() as stack:
-        client = await temporal.connect(settings, runtime=temporal.runtime())
-        worker = build_worker(client, await _activities(settings, client, stack))
+        runtime = temporal.runtime("worker", settings.metrics_address)
+        client = await temporal.connect(settings, runtime=runtime)
+        activities = await _activities(settings, client, stack, runtime.metric_meter)
+        worker = build_worker(client, activities, runtime.metric_meter)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -167,9 +178,9 @@ async def main() -> None:
 
 
 async def _activities(
-    settings: Settings, client: Client, stack: AsyncExitStack
+    settings: Settings, client: Client, stack: AsyncExitStack, meter: MetricMeter
 ) -> list[Callable[..., Any]]:
-    connect = partial(_connect, stack)
+    connect = partial(_connect, stack, meter)
     ordering = await connect(
         settings.ordering_url, "Ordering", ErrorCode.ORDERING_UNAVAILABLE, READ_SECONDS
     )
@@ -184,7 +195,7 @@ async def _activities(
     )
     engine = create_engine(str(settings.database_url), application_name="payment-worker")
     stack.push_async_callback(engine.dispose)
-    publisher = KafkaPublisher(kafka.connection(settings))
+    publisher = KafkaPublisher(kafka.connection(settings), meter)
     stack.push_async_callback(publisher.close)
     ports = Ports(
         ordering=HttpOrdering(
@@ -197,7 +208,7 @@ async def _activities(
             GatewayName.SIMULATOR: HttpGateway(
                 gateway, accept_simulated=settings.environment != "production"
             ),
-            **await _stripe(settings, stack),
+            **await _stripe(settings, stack, meter),
         },
         start_inputs=TemporalStartInputs(client),
         payments=PaymentStore(engine, settings.reattempt_after),
@@ -209,7 +220,9 @@ async def _activities(
     return payment_activities(ports)
 
 
-async def _stripe(settings: Settings, stack: AsyncExitStack) -> dict[str, PaymentGateway]:
+async def _stripe(
+    settings: Settings, stack: AsyncExitStack, meter: MetricMeter
+) -> dict[str, PaymentGateway]:
     """The gateway Stripe, by its name; empty if no key is set."""
     if settings.stripe_api_key is None:
         return {}
@@ -218,17 +231,23 @@ async def _stripe(settings: Settings, stack: AsyncExitStack) -> dict[str, Paymen
         settings.stripe_api_key,
         seconds=TERMS[GatewayName.STRIPE].request_time.total_seconds(),
         per_second=settings.stripe_requests_per_second,
+        meter=meter,
     )
     account = await stack.enter_async_context(connecting)
     return {GatewayName.STRIPE: account.gateway()}
 
 
 async def _connect(
-    stack: AsyncExitStack, url: HttpUrl, name: str, unavailable: ErrorCode, seconds: float
+    stack: AsyncExitStack,
+    meter: MetricMeter,
+    url: HttpUrl,
+    name: str,
+    unavailable: ErrorCode,
+    seconds: float,
 ) -> JsonClient:
     """A client of one external service, which is closed with the process."""
     client = await stack.enter_async_context(create_client(str(url)))
-    return JsonClient(client, name, unavailable, seconds)
+    return JsonClient(client, name, unavailable, seconds, meter)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import httpx
+from temporalio.common import MetricMeter
 
+from activities.metrics import RequestMetrics
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 
@@ -78,17 +80,24 @@ class RawResponse(NamedTuple):
 class JsonClient:
     """Sends requests to one external service, called `name` in messages.
 
+    The last word of the name is the service in the metrics, for which `meter` is.
     `unavailable_code` is the error code of a request whose outcome is unknown. `seconds` is the
     time limit of one request, from the connection to the last byte of the response.
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, name: str, unavailable_code: ErrorCode, seconds: float
+        self,
+        http: httpx.AsyncClient,
+        name: str,
+        unavailable_code: ErrorCode,
+        seconds: float,
+        meter: MetricMeter = MetricMeter.noop,
     ) -> None:
         self._http = http
         self._name = name
         self._unavailable_code = unavailable_code
         self.seconds = seconds
+        self._metrics = RequestMetrics(meter, name.rpartition(" ")[2].lower())
 
     async def request(
         self, method: str, path: str, *, body: Any = None, key: str | None = None
@@ -117,8 +126,11 @@ class JsonClient:
         success is not JSON. Even then, the external service may have processed the request.
         """
         try:
-            async with asyncio.timeout(self.seconds):
-                return await self._exchange(method, path, content, headers)
+            with self._metrics.measured() as measured:
+                async with asyncio.timeout(self.seconds):
+                    response = await self._exchange(method, path, content, headers)
+                measured.status = response.status
+                return response
         except (httpx.HTTPError, OSError, ValueError) as error:
             raise self.unavailable(type(error).__name__) from error
 

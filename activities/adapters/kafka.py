@@ -19,8 +19,10 @@ from aiokafka.errors import (
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
 )
+from temporalio.common import MetricMeter
 
 from activities.adapters.circuit_breaker import CircuitBreaker
+from activities.metrics import EventMetrics
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
 from domain.events import Event
@@ -58,14 +60,19 @@ class KafkaPublisher:
     it is unknown whether it did. While Kafka is down, it raises EVENTS_UNAVAILABLE without a try.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, meter: MetricMeter = MetricMeter.noop) -> None:
         self._connection = connection
+        self._metrics = EventMetrics(meter)
         self._producer: asyncio.Task[AIOKafkaProducer] | None = None
         self._breaker = CircuitBreaker(
             "Kafka", slow_seconds=SLOW_SECONDS, pause_seconds=RETRY_PAUSE_SECONDS
         )
 
     async def publish(self, event: Event) -> None:
+        with self._metrics.counted(event.topic):
+            await self._publish(event)
+
+    async def _publish(self, event: Event) -> None:
         if self._breaker.refuses:
             raise PaymentError(ErrorCode.EVENTS_UNAVAILABLE, "Kafka did not respond a moment ago.")
         with self._breaker.watching():

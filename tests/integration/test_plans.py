@@ -12,12 +12,13 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import Delete, Insert, Select, TextClause, Update
+from sqlalchemy import CompoundSelect, Delete, Insert, Select, TextClause, Update
 
 import db
 from benchmarks.load.rows import fill
 from benchmarks.load.system import superuser_url
 from db.audit import AuditQueries
+from db.backlog import BacklogCounts
 from db.idempotency import IdempotencyKeys, KeyClaim
 from db.migrate import migrate
 from db.payments import PaymentStore
@@ -72,7 +73,7 @@ PLANS = ("force_custom_plan", "force_generic_plan")
 cheaper."""
 NOT_THE_SERVICE = {"db.migrate", "db.online"}
 """They change the tables, and do so once."""
-STATEMENTS = (Select, Insert, Update, Delete, TextClause)
+STATEMENTS = (CompoundSelect, Select, Insert, Update, Delete, TextClause)
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 
@@ -130,6 +131,7 @@ async def send_everything(engine: Any, refund_id: UUID) -> None:
         await IdempotencyKeys(engine).claim(claim)
     await IdempotencyKeys(engine).reassign(claim, uuid4())
     await ReconciliationRounds(engine).record_completed()
+    await BacklogCounts(engine).read()
 
 
 async def refund(engine: Any, refund_id: UUID) -> Payment:
@@ -238,7 +240,7 @@ def test_every_statement_is_tried(reads: Reads) -> None:
 
 
 def test_statements_are_constants_and_only_that_of_the_search_is_not() -> None:
-    """Otherwise the test before could not know them all."""
+    """Otherwise the test before could not know them all. `_count` makes parts of a constant."""
     made = {
         f"{module.__name__}.{function.name}"
         for module in modules()
@@ -247,7 +249,7 @@ def test_statements_are_constants_and_only_that_of_the_search_is_not() -> None:
         if any(is_statement(each) for each in ast.walk(function))
     }
 
-    assert made == {"db.search.page"}
+    assert made == {"db.search.page", "db.backlog._count"}
 
 
 def is_statement(node: ast.AST) -> bool:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
+from temporalio.common import MetricMeter
 
 from api.main import build_app
 from tests.support.stacks import settings_of
@@ -43,7 +44,7 @@ async def time_skipping_system(system: System) -> AsyncIterator[System]:
     async with time_skipping() as client, AsyncExitStack() as stack:
         address = client.service_client.config.target_host
         settings = settings_of(system.stack, temporal_address=address)
-        activities = await worker._activities(settings, client, stack)
+        activities = await worker._activities(settings, client, stack, MetricMeter.noop)
         await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
         async with (
             worker.build_worker(client, activities),

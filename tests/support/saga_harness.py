@@ -77,7 +77,7 @@ class SagaHarness:
             self.world.reservations[instruction.reservation_id] = a_reservation(instruction)
         return instruction
 
-    def worker(self, **options: object) -> Workers:
+    def worker(self, **options: Any) -> Workers:
         ports = ports_of(self.world, TemporalWorkflowStarter(self.client))
         ports = ports._replace(start_inputs=TemporalStartInputs(self.client))
         activities = payment_activities(ports)

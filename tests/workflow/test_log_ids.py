@@ -34,7 +34,7 @@ from activities.verification import VerificationActivities
 
 async def main():
     logs.configure("INFO")
-    client = await Client.connect(sys.argv[1], runtime=temporal.runtime())
+    client = await Client.connect(sys.argv[1], runtime=temporal.runtime("worker"))
     async with build_worker(client, [VerificationActivities(None, None).fetch_order]):
         await asyncio.sleep(1)
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pydantic import HttpUrl, SecretStr
+from temporalio.common import MetricMeter
 
 from activities.adapters.json_client import JsonClient, create_client
 from activities.adapters.stripe.client import RequestPace, StripeClient
@@ -37,11 +38,16 @@ class StripeAccount:
 
 @asynccontextmanager
 async def stripe_account(
-    url: HttpUrl, api_key: SecretStr, *, seconds: float, per_second: float
+    url: HttpUrl,
+    api_key: SecretStr,
+    *,
+    seconds: float,
+    per_second: float,
+    meter: MetricMeter = MetricMeter.noop,
 ) -> AsyncIterator[StripeAccount]:
     """Connect to the account of this key. `seconds` is the time limit of one request."""
     async with create_client(str(url)) as http:
-        client = JsonClient(http, "Stripe", ErrorCode.GATEWAY_UNAVAILABLE, seconds)
+        client = JsonClient(http, "Stripe", ErrorCode.GATEWAY_UNAVAILABLE, seconds, meter)
         yield StripeAccount(
             StripeClient(client, api_key, RequestPace(per_second)),
             livemode="_live_" in api_key.get_secret_value()[:8],

@@ -77,6 +77,10 @@ IDEMPOTENCY = "tests/unit/api/test_idempotency.py"
 PUBLISHED = "tests/unit/api/test_published_failures.py"
 REDIS = "tests/unit/api/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
+WORK_METRICS = "tests/workflow/test_metrics.py"
+METRICS = "tests/unit/activities/test_metrics.py"
+API_METRICS = "tests/unit/api/test_metrics.py"
+BACKLOG = "tests/integration/test_backlog.py"
 CANCELLATION = "tests/workflow/test_cancellation.py"
 RECONCILING = "tests/unit/activities/test_reconciling.py"
 RECONCILIATION = "tests/workflow/test_reconciliation.py"
@@ -1287,9 +1291,93 @@ WORKFLOWS = (
     Bug(
         "error codes are lost on the way",
         "workflows/worker.py",
-        '        "interceptors": [PaymentErrorInterceptor()],\n',
-        "",
+        "[WorkMetrics(meter, _names(activities)), PaymentErrorInterceptor()]",
+        "[WorkMetrics(meter, _names(activities))]",
         SAGA,
+    ),
+    Bug(
+        "a replayed end is counted again",
+        "workflows/metrics.py",
+        "                if not workflow.unsafe.is_replaying():\n",
+        "                if True:\n",
+        WORK_METRICS,
+    ),
+    Bug(
+        "the watch of a refund counts as another refund",
+        "workflows/metrics.py",
+        " and info.workflow_type == RefundWorkflow.__name__",
+        "",
+        WORK_METRICS,
+    ),
+    Bug(
+        "a refused step counts as one that is tried again",
+        "workflows/metrics.py",
+        "REFUSED if error.non_retryable else FAILED",
+        "FAILED",
+        WORK_METRICS,
+    ),
+    Bug(
+        "the first failure of a step makes its series",
+        "workflows/metrics.py",
+        '                self._tries.add(0, {"step": step, "result": result})\n',
+        "                pass\n",
+        WORK_METRICS,
+    ),
+    Bug(
+        "a 429 counts as any refusal",
+        "activities/metrics.py",
+        "        return known if known in RESPONSES else",
+        "        return",
+        METRICS,
+    ),
+    Bug(
+        "an event that Kafka refused counts as unavailable",
+        "activities/metrics.py",
+        "            if error.code is ErrorCode.EVENT_REFUSED:\n",
+        "            if False:\n",
+        METRICS,
+    ),
+    Bug(
+        "a caller makes series of metrics by inventing methods",
+        "api/metrics.py",
+        '{"method": metrics.OTHER, "route": metrics.NONE}',
+        '{"method": method, "route": metrics.NONE}',
+        API_METRICS,
+    ),
+    Bug(
+        "the gauges end with the first outage",
+        "api/metrics.py",
+        "        except (PaymentError, RPCError) as error:\n",
+        "        except PaymentError as error:\n",
+        API_METRICS,
+    ),
+    Bug(
+        "gauges that could not be read seem to be recent",
+        "api/metrics.py",
+        "        else:\n            self._read_at",
+        "        finally:\n            self._read_at",
+        API_METRICS,
+    ),
+    Bug(
+        "a payment that waits for its customer counts as late",
+        "db/backlog.py",
+        "IS_PENDING & (_WAITED <= _NOW)",
+        "IS_PENDING",
+        BACKLOG,
+    ),
+    Bug(
+        "a refund that the gateway has accepted counts as late",
+        "db/backlog.py",
+        "IS_UNFINISHED & ~IS_PENDING_AT_GATEWAY",
+        "IS_UNFINISHED",
+        BACKLOG,
+    ),
+    Bug(
+        "a label of every metric is one that some have themselves",
+        "bootstrap/temporal.py",
+        'global_tags={"process": process}',
+        'global_tags={"service": process}',
+        "tests/integration/test_metrics.py",
     ),
     Bug(
         "workflow id is the payment's",

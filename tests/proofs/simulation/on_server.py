@@ -93,7 +93,7 @@ async def simulating_on_server(*, remembers: bool = True) -> AsyncIterator[Simul
         )
         await client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
         simulator = Simulator(client, ServerClock(client), PATIENCE, worlds)
-        options = {
+        options: dict[str, Any] = {
             "max_cached_workflows": MANY if remembers else 0,
             "graceful_shutdown_timeout": timedelta(0),
             "workflow_runner": SANDBOX,

@@ -11,6 +11,7 @@ from api.errors import STATUSES
 from api.request_errors import RequestErrorCode
 from bootstrap.settings import Settings
 from domain.errors import ErrorCode
+from domain.metrics import METRICS
 from tests.support.contract import CONTRACTS, DOCS, openapi, text_of
 
 CONTRACT = openapi()
@@ -79,6 +80,16 @@ def test_every_setting_is_documented() -> None:
     ]
 
     assert documented == list(rows())
+
+
+def test_every_metric_is_documented() -> None:
+    section = (DOCS / "operations.md").read_text().partition("## Metrics")[2].partition("\n## ")[0]
+    documented = re.findall(r"^\| `[a-z_]+` \| .*$", section, flags=re.MULTILINE)
+
+    assert documented == [
+        f"| `{each.exported_name}` | {', '.join(each.labels) or 'none'} | {each.meaning} |"
+        for each in METRICS
+    ]
 
 
 HTTP = (DOCS / "http.md").read_text()

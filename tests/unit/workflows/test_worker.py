@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from temporalio.client import Client
+from temporalio.common import MetricMeter
 
 from activities.adapters.inventory import HttpInventory, UncheckedInventory
 from activities.adapters.stripe.gateway import StripeGateway
@@ -31,7 +32,9 @@ async def test_settings_choose_the_adapters(
 ) -> None:
     client = await Client.connect("unused:1", lazy=True)
     async with AsyncExitStack() as stack:
-        steps = await worker._activities(Settings.model_construct(**changes), client, stack)
+        steps = await worker._activities(
+            Settings.model_construct(**changes), client, stack, MetricMeter.noop
+        )
         by_name: dict[str, Any] = {step.__name__: step for step in steps}
 
         assert by_name["fetch_order"].__self__._ordering._accept_without_state is stateless
@@ -47,7 +50,7 @@ async def test_settings_choose_the_adapters(
 async def test_a_key_of_stripe_makes_it_a_gateway(key: str, *, livemode: bool) -> None:
     settings = Settings.model_construct(stripe_api_key=SecretStr(key))
     async with AsyncExitStack() as stack:
-        (gateway,) = (await worker._stripe(settings, stack)).values()
+        (gateway,) = (await worker._stripe(settings, stack, MetricMeter.noop)).values()
 
     assert isinstance(gateway, OpeningGateway)
     assert isinstance(gateway, StripeGateway)
@@ -57,4 +60,4 @@ async def test_a_key_of_stripe_makes_it_a_gateway(key: str, *, livemode: bool) -
 
 async def test_without_a_key_stripe_is_no_gateway() -> None:
     async with AsyncExitStack() as stack:
-        assert await worker._stripe(Settings.model_construct(), stack) == {}
+        assert await worker._stripe(Settings.model_construct(), stack, MetricMeter.noop) == {}

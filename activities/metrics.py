@@ -1,0 +1,96 @@
+"""Counts and measures with the meter of Temporal's SDK, which serves the metrics of a process.
+
+A meter without an address counts nothing. Every series that can be known is created with 0: in a
+series that begins with 1, Prometheus sees no increase.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from time import perf_counter
+
+from temporalio.common import (
+    MetricCounter,
+    MetricGaugeFloat,
+    MetricHistogramTimedelta,
+    MetricMeter,
+)
+
+from domain import metrics
+from domain.errors import ErrorCode, PaymentError
+from domain.metrics import Metric
+from domain.names import TOPICS
+
+RESPONSES = ("2xx", "3xx", "4xx", "429", "5xx", metrics.NONE)
+"""The values of the label `response`. 429 has its own, because it means that we send too much."""
+PUBLISHED, REFUSED, UNAVAILABLE = "published", "refused", "unavailable"
+
+
+def counter(meter: MetricMeter, metric: Metric) -> MetricCounter:
+    return meter.create_counter(metric.name, metric.meaning)
+
+
+def duration(meter: MetricMeter, metric: Metric) -> MetricHistogramTimedelta:
+    return meter.create_histogram_timedelta(metric.name, metric.meaning, "duration")
+
+
+def gauge(meter: MetricMeter, metric: Metric) -> MetricGaugeFloat:
+    return meter.create_gauge_float(metric.name, metric.meaning)
+
+
+class RequestMetrics:
+    """Counts and measures the requests to one external service."""
+
+    def __init__(self, meter: MetricMeter, service: str) -> None:
+        self._service = {"service": service}
+        self._requests = counter(meter, metrics.EXTERNAL_REQUESTS)
+        self._duration = duration(meter, metrics.EXTERNAL_REQUEST_DURATION)
+        for response in RESPONSES:
+            self._requests.add(0, {**self._service, "response": response})
+
+    @contextmanager
+    def measured(self) -> Iterator["Response"]:
+        """Measure one request. The caller notes its status, if there is a usable response."""
+        response, began = Response(), perf_counter()
+        try:
+            yield response
+        finally:
+            self._requests.add(1, {**self._service, "response": response.status_class})
+            self._duration.record(timedelta(seconds=perf_counter() - began), self._service)
+
+
+class Response:
+    """The response to a request, if there was a usable one."""
+
+    status: int | None = None
+
+    @property
+    def status_class(self) -> str:
+        if self.status is None:
+            return metrics.NONE
+        known = str(self.status)
+        return known if known in RESPONSES else f"{known[0]}xx"
+
+
+class EventMetrics:
+    """Counts the events that are sent to Kafka."""
+
+    def __init__(self, meter: MetricMeter) -> None:
+        self._events = counter(meter, metrics.EVENTS_PUBLISHED)
+        for topic in TOPICS:
+            for result in (PUBLISHED, REFUSED, UNAVAILABLE):
+                self._events.add(0, {"topic": topic, "result": result})
+
+    @contextmanager
+    def counted(self, topic: str) -> Iterator[None]:
+        """Count one event by what comes of it."""
+        labels: Mapping[str, str] = {"topic": topic, "result": UNAVAILABLE}
+        try:
+            yield
+            labels = {"topic": topic, "result": PUBLISHED}
+        except PaymentError as error:
+            if error.code is ErrorCode.EVENT_REFUSED:
+                labels = {"topic": topic, "result": REFUSED}
+            raise
+        finally:
+            self._events.add(1, labels)

@@ -1,0 +1,110 @@
+"""API and worker serve their metrics to Prometheus, where the settings say so."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from devstack.stack.ports import HOST, Ports
+from domain.metrics import METRICS, Kind
+from tests.integration.test_starts import start
+from tests.support.system import System
+from tests.support.waiting import eventually
+
+OF_SDK = {
+    "temporal_request_latency_seconds",
+    "temporal_workflow_endtoend_latency_seconds",
+    "temporal_workflow_task_schedule_to_start_latency_seconds",
+    "temporal_activity_schedule_to_start_latency_seconds",
+    "temporal_worker_task_slots_available",
+    "temporal_num_pollers",
+}
+"""Some of the metrics of Temporal's SDK, which operators look at."""
+
+Scrape = dict[str, dict[str, float]]
+"""For each metric, the value of each series by its labels without `process`."""
+
+
+@pytest.fixture(scope="module")
+async def metered(system: System) -> AsyncIterator[dict[str, str]]:
+    """The addresses of the metrics of API and worker, which serve them in the tests here."""
+    ports = Ports.free()
+    addresses = {"api": f"{HOST}:{ports.api}", "worker": f"{HOST}:{ports.shop}"}
+    for name, address in addresses.items():
+        await system.stack.restart(name, environment={"METRICS_ADDRESS": address})
+    yield addresses
+    for name in addresses:
+        await system.stack.restart(name, environment={})
+
+
+async def scrape(address: str) -> Scrape:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        text = (await client.get(f"http://{address}/metrics")).text
+    found: Scrape = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = {name: value for name, value in sample.labels.items() if name != "process"}
+            found.setdefault(sample.name, {})[str(sorted(labels.items()))] = sample.value
+    return found
+
+
+def series(**labels: str) -> str:
+    return str(sorted(labels.items()))
+
+
+async def test_the_metrics_of_a_success_and_a_decline_are_served(
+    system: System, metered: dict[str, str]
+) -> None:
+    paid = await system.an_order()
+    declined = await system.an_order("10.13")
+    statuses = {(await system.pay(each)).status for each in (paid, declined)}
+    assert statuses == {200, 422}
+
+    async def is_counted() -> bool:
+        ended = (await scrape(metered["worker"]))["payments_ended_total"]
+        return ended[series(status="failed", error_code="CARD_DECLINED")] == 1
+
+    await eventually("the decline is counted", is_counted)
+    worker, api = await scrape(metered["worker"]), await scrape(metered["api"])
+    assert worker["payments_ended_total"][series(status="succeeded", error_code="none")] == 1
+    assert (
+        worker["step_tries_total"][series(step="charge", result="succeeded")] == 2
+    )  # a decline is a result
+    assert worker["external_requests_total"][series(service="ordering", response="2xx")] >= 2
+    published = series(topic="payment-succeeded", result="published")
+    assert worker["events_published_total"][published] == 1
+    request = {"method": "POST", "route": "/payments"}
+    assert api["api_requests_total"][series(**request, status="200")] == 1
+    assert api["api_requests_total"][series(**request, status="422")] == 1
+    assert api["api_request_duration_seconds_count"][series(**request)] == 2
+
+
+async def test_every_metric_is_served(metered: dict[str, str]) -> None:
+    """Gauges and counters are there from the start; durations come with the first payment."""
+
+    async def are_read() -> bool:
+        return "workflows_needing_attention" in await scrape(metered["api"])
+
+    await eventually("the gauges are read", are_read)
+    found = {*(await scrape(metered["worker"])), *(await scrape(metered["api"]))}
+    expected = {
+        f"{each.exported_name}_bucket" if each.kind is Kind.DURATION else each.exported_name
+        for each in METRICS
+    }
+    assert found >= expected
+    assert found | {name.removesuffix("_bucket") for name in found} >= OF_SDK
+
+
+async def test_a_port_that_is_taken_is_named(system: System, metered: dict[str, str]) -> None:
+    address = metered["api"]
+    for module in ("api.main", "workflows.worker"):
+        *_, last = (await start(system, module, METRICS_ADDRESS=address)).splitlines()
+
+        assert last.startswith(f"The metrics cannot be served at {address} (")
+        assert last.endswith("Stop what listens there, or set METRICS_ADDRESS.")
+
+
+async def test_without_an_address_nothing_is_served(system: System) -> None:
+    """The other processes of the tests have none."""
+    assert "METRICS_ADDRESS" not in system.stack.environment()
