@@ -50,7 +50,8 @@ class StartInputs(Protocol):
 class Payments(Protocol):
     """The payments in PostgreSQL. A status changes only as `domain.payment.TRANSITIONS` allows.
 
-    Every method may raise PaymentError: DATABASE_UNAVAILABLE if the outcome is unknown,
+    `run_id` is Temporal's id of the workflow run that the call is made for. With None, no run is
+    recorded. Every method may raise PaymentError: DATABASE_UNAVAILABLE if the outcome is unknown,
     RECORD_REFUSED if the database refuses the change.
     """
 
@@ -58,10 +59,11 @@ class Payments(Protocol):
         """The recorded payment; None if it has no row."""
         ...
 
-    async def record_pending(self, payment: Payment) -> Claim:
-        """Claim the order for this payment.
+    async def record_pending(self, payment: Payment, run_id: str | None = None) -> Claim:
+        """Claim the order for this payment, and record `run_id` among the payment's runs.
 
-        Returns the recorded payment, or the earlier payment that paid the order. Raises
+        It is also recorded among those of an earlier payment that paid the order, if this run has
+        to publish it. Returns the recorded payment, or that earlier one. Raises
         PaymentError: PAYMENT_IN_PROGRESS while another payment holds the order, ORDER_NOT_PENDING
         if a published failure closes the order, CUSTOMER_MISMATCH if that failure belongs to
         another customer.
@@ -108,8 +110,11 @@ class Payments(Protocol):
         """
         ...
 
-    async def record_failed(self, payment: Payment) -> None:
-        """Move the payment to failed from pending or succeeded, or insert it as failed."""
+    async def record_failed(self, payment: Payment, run_id: str | None = None) -> None:
+        """Move the payment to failed from pending or succeeded, or insert it as failed.
+
+        `run_id` is recorded only with the insert: other rows have it from `record_pending`.
+        """
         ...
 
     async def record_announcement(self, payment: Payment) -> None:
@@ -143,10 +148,11 @@ class Refunds(Protocol):
     RECORD_REFUSED if the database refuses the change.
     """
 
-    async def record_pending(self, refund: Refund) -> Refund:
-        """Reserve the amount. Returns the recorded refund.
+    async def record_pending(self, refund: Refund, run_id: str | None = None) -> Refund:
+        """Reserve the amount, and record `run_id` among the refund's runs, as `Payments` does.
 
-        Raises PaymentError(REFUND_TOO_LARGE) if less than the amount is left to refund.
+        Returns the recorded refund. Raises PaymentError(REFUND_TOO_LARGE) if less than the amount
+        is left to refund.
         """
         ...
 

@@ -23,7 +23,7 @@ class RecordActivities:
     @activity.defn
     async def record_pending(self, payment: Payment) -> Claim:
         """Claim the order for this payment. Returns the payment that holds the order."""
-        return await self._payments.record_pending(payment)
+        return await self._payments.record_pending(payment, activity.info().workflow_run_id)
 
     @activity.defn
     async def record_reference(self, payment: Payment) -> Payment:
@@ -64,7 +64,7 @@ class RecordActivities:
 
     @activity.defn
     async def record_failed(self, payment: Payment) -> None:
-        await self._payments.record_failed(payment)
+        await self._payments.record_failed(payment, activity.info().workflow_run_id)
 
     @activity.defn
     async def withdraw_event(self, payment: Payment) -> None:

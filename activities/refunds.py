@@ -33,7 +33,7 @@ class RefundActivities:
     @activity.defn
     async def record_refund(self, refund: Refund) -> Refund:
         """Reserve the amount. Returns the recorded refund, which may have ended before."""
-        return await self._refunds.record_pending(refund)
+        return await self._refunds.record_pending(refund, activity.info().workflow_run_id)
 
     @activity.defn
     async def make_refund(self, refund: Refund) -> GatewayRefund | None:

@@ -44,6 +44,7 @@ from db.idempotency import IdempotencyKeys
 from db.payments import PaymentStore
 from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
+from db.runs import RecordedRuns
 from db.search import PaymentSearch
 from db.timeline import DatabaseTimeline
 from domain.errors import ErrorCode
@@ -78,7 +79,8 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
     workflows = TemporalWorkflows(client, wait, settings.reservation_wait_seconds)
     cache = RedisPaymentCache(redis)
     stripe = await _stripe(settings, stack)
-    timeline = await _build_timeline(settings, stack, DatabaseTimeline(engine), client, stripe)
+    runs = WorkflowTimeline(client, RecordedRuns(engine))
+    timeline = await _build_timeline(settings, stack, DatabaseTimeline(engine), runs, stripe)
     next_actions = NextActions({GatewayName.STRIPE: stripe.next_actions()} if stripe else {})
     limit = ConcurrencyLimit(settings.payments_at_once, settings.payment_slow_seconds)
     rounds = ReconciliationRounds(engine)
@@ -141,7 +143,7 @@ async def _build_timeline(
     settings: Settings,
     stack: AsyncExitStack,
     records: ReadSource,
-    client: Client,
+    runs: ReadSource,
     stripe: StripeAccount | None,
 ) -> Timeline:
     sources: dict[Source, ReadSource] = {
@@ -152,7 +154,7 @@ async def _build_timeline(
                 **({GatewayName.STRIPE: stripe.timeline()} if stripe else {}),
             }
         ),
-        Source.TEMPORAL: WorkflowTimeline(client),
+        Source.TEMPORAL: runs,
         Source.KAFKA: KafkaTimeline(kafka.connection(settings)),
     }
     return Timeline(sources)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.paging import pages, readable
 from db.payment_rows import to_payment, to_row
+from db.runs import ADD_RUN_OF_PAYMENT, first_run
 from db.statements import Values, constant, execute, fetch
 from db.tables import payments
 from domain.claim import Claim
@@ -181,8 +182,9 @@ class PaymentStore:
         async for rows in pages(self._engine, query, payments.c.created_at, values, after=after):
             yield readable(to_payment, rows)
 
-    async def record_pending(self, payment: Payment) -> Claim:
+    async def record_pending(self, payment: Payment, run_id: str | None = None) -> Claim:
         row = {**to_row(payment), "reattempt_after_seconds": self._reattempt_after_seconds}
+        row |= first_run(run_id)
         try:
             if await self._execute(_CLAIM, row) == 1:
                 return Claim.of(payment, is_new=True)
@@ -191,7 +193,15 @@ class PaymentStore:
                 raise
             await self._raise_if_closed(payment)
             raise
-        return Claim.of(await self._holder(payment), is_new=False)
+        await self._add_run(payment, run_id)
+        holder = await self._holder(payment)
+        if holder.id != payment.id and holder.is_unannounced:
+            await self._add_run(holder, run_id)
+        return Claim.of(holder, is_new=False)
+
+    async def _add_run(self, payment: Payment, run_id: str | None) -> None:
+        if run_id:
+            await self._execute(ADD_RUN_OF_PAYMENT, {"payment_id": payment.id, "run_id": run_id})
 
     async def _raise_if_closed(self, payment: Payment) -> None:
         """Raise PaymentError if a published failure closes the payment's order."""
@@ -249,8 +259,8 @@ class PaymentStore:
     async def record_unsent(self, payment: Payment) -> bool:
         return await self._execute(_SET_UNSENT, {"payment_id": payment.id}) == 1
 
-    async def record_failed(self, payment: Payment) -> None:
-        if await self._execute(_FAIL, to_row(payment)) == 0:
+    async def record_failed(self, payment: Payment, run_id: str | None = None) -> None:
+        if await self._execute(_FAIL, to_row(payment) | first_run(run_id)) == 0:
             await self._confirm(payment, "The payment's success is published; it cannot fail.")
 
     async def record_announcement(self, payment: Payment) -> None:

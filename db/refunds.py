@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.paging import pages, readable
 from db.payment_rows import to_money
+from db.runs import ADD_RUN_OF_REFUND, first_run
 from db.statements import Row, constant, execute, fetch, fetch_all
 from db.tables import payments, refunds
 from domain.errors import ErrorCode, PaymentError
@@ -91,15 +92,18 @@ class RefundStore:
         ):
             yield readable(to_refund, rows)
 
-    async def record_pending(self, refund: Refund) -> Refund:
+    async def record_pending(self, refund: Refund, run_id: str | None = None) -> Refund:
         try:
-            await execute(self._engine, _CLAIM, _to_row(refund))
+            is_new = await execute(self._engine, _CLAIM, _to_row(refund) | first_run(run_id)) == 1
         except PaymentError as error:
             if error.code is ErrorCode.RECORD_REFUSED:
                 raise PaymentError(
                     ErrorCode.REFUND_TOO_LARGE, "The refund is more than what is left to refund."
                 ) from error
             raise
+        if run_id and not is_new:
+            values = {"refund_id": refund.id, "run_id": run_id}
+            await execute(self._engine, ADD_RUN_OF_REFUND, values)
         return await self._recorded(refund)
 
     async def record_ended(self, refund: Refund) -> None:

@@ -1,6 +1,7 @@
 """The tables of the schema `bc_payment`, for writing statements. The migrations create them."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -49,6 +50,7 @@ payments = Table(
     Column("gateway_reference", Text),
     Column("waits_since", DateTime(timezone=True)),
     Column("waits_until", DateTime(timezone=True)),
+    Column("run_ids", ARRAY(Text)),
 )
 
 idempotency_keys = Table(
@@ -92,4 +94,5 @@ refunds = Table(
     Column("is_announced", Boolean, nullable=False),
     Column("gateway_reference", Text),
     Column("failed_later_at", DateTime(timezone=True)),
+    Column("run_ids", ARRAY(Text)),
 )

@@ -4,6 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+MAX_RUNS = 50
+"""How many workflow runs are recorded for a payment or a refund, the newest ones, and how many are
+read for one timeline. Chosen, not measured."""
+
 
 class Source(StrEnum):
     POSTGRESQL = "postgresql"

@@ -2,22 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from domain import names
 from domain.payment import Payment
 from domain.refund import Refund
-from domain.timeline import Entry, Source
+from domain.timeline import MAX_RUNS, Entry, Source
 
-MAX_RUNS = 50
-"""How many of the newest runs are read for one timeline. Chosen, not measured."""
 LOCAL_ACTIVITY = "core_local_activity"
 """The SDK records the result of a local activity as a marker of this name."""
 _WORKFLOW_EVENTS = {
@@ -38,36 +38,76 @@ _ACTIVITY_EVENTS = {
 
 _NO_FAILURE = Failure()
 
+ReadRuns = Callable[[UUID], Awaitable[Mapping[UUID, Sequence[str]]]]
+"""Reads the recorded run ids of a payment and of its refunds, by the id of each."""
+Result = TypeVar("Result")
+
+
+class _Run(NamedTuple):
+    """A run of a workflow, by its ids in Temporal."""
+
+    workflow_id: str
+    run_id: str
+
 
 class WorkflowTimeline:
-    """Reads the entries of the source `temporal`. Raises RPCError."""
+    """Reads the entries of the source `temporal`. Raises RPCError, and what `read_runs` raises.
 
-    def __init__(self, client: Client) -> None:
+    It asks Temporal for no list of workflows: only ten of those a second are allowed, and a list is
+    not up to date.
+    """
+
+    def __init__(self, client: Client, read_runs: ReadRuns) -> None:
         self._client = client
+        self._read_runs = read_runs
 
     async def __call__(self, payment: Payment, refunds: Sequence[Refund]) -> list[Entry]:
-        runs = [run async for run in self._runs(payment, refunds)]
+        runs = await self._runs(payment, refunds)
         histories = await asyncio.gather(*map(self._entries, runs))
         return [entry for entries in histories for entry in entries]
 
-    async def _runs(
-        self, payment: Payment, refunds: Sequence[Refund]
-    ) -> AsyncIterator[WorkflowExecution]:
-        """The runs of this payment and its refunds, the newest first.
+    async def _runs(self, payment: Payment, refunds: Sequence[Refund]) -> list[_Run]:
+        """The runs of this payment and its refunds: the latest of each, then the recorded ones.
 
-        Other payments of the order have the same workflow id. Their runs are left out.
+        The latest run may not be recorded: it has not begun, or an earlier version runs it.
         """
-        own = str(payment.id)
-        ids = [names.workflow_id(payment.order_id)]
-        ids += [names.refund_workflow_id(refund.id) for refund in refunds]
-        query = f"WorkflowId IN ({', '.join(map(repr, ids))})"
-        async for run in self._client.list_workflows(query, limit=MAX_RUNS):
-            if (await run.memo()).get(names.MEMO_PAYMENT_ID, own) == own:
-                yield run
+        recorded = await self._read_runs(payment.id)
+        workflows = {names.workflow_id(payment.order_id): payment.id}
+        workflows |= {names.refund_workflow_id(refund.id): refund.id for refund in refunds}
+        latest = await asyncio.gather(*(self._latest(each, payment) for each in workflows))
+        earlier = (
+            _Run(workflow_id, run_id)
+            for workflow_id, subject in workflows.items()
+            for run_id in recorded.get(subject, ())
+        )
+        return list(dict.fromkeys([*filter(None, latest), *earlier]))[:MAX_RUNS]
 
-    async def _entries(self, run: WorkflowExecution) -> list[Entry]:
-        handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
-        return entries_of([event async for event in handle.fetch_history_events()])
+    async def _latest(self, workflow_id: str, payment: Payment) -> _Run | None:
+        """The latest run of the workflow id; None if there is none, or if it is another payment's.
+
+        All payments of an order have the same workflow id.
+        """
+        handle = self._client.get_workflow_handle(workflow_id)
+        found = await _unless_deleted(handle.describe())
+        own = str(payment.id)
+        if found is None or (await found.memo()).get(names.MEMO_PAYMENT_ID, own) != own:
+            return None
+        return _Run(workflow_id, found.run_id)
+
+    async def _entries(self, run: _Run) -> list[Entry]:
+        handle = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+        history = await _unless_deleted(handle.fetch_history())
+        return entries_of(history.events) if history else []
+
+
+async def _unless_deleted(reading: Awaitable[Result]) -> Result | None:
+    """The result; None if Temporal does not have the run: not any more, or since it lost data."""
+    try:
+        return await reading
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
 
 
 def entries_of(events: Sequence[HistoryEvent]) -> list[Entry]:

@@ -16,11 +16,13 @@ from db import engine as engines
 from db.engine import create_engine
 from db.payments import PaymentStore
 from db.refunds import RefundStore
+from db.runs import RecordedRuns
 from devstack.stack.ports import Ports
 from devstack.stack.stack import OPTIONAL, Stack
 from domain import names
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.refunds import FakeRefunds
+from tests.support.fakes.runs import FakeRuns
 from tests.support.fakes.world import World
 from tests.support.programs import CHROMIUM
 from tests.support.recorded import Stores
@@ -135,8 +137,8 @@ async def store(engine: AsyncEngine) -> PaymentStore:
 async def stores(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[Stores]:
     if request.param == "fake":
         world = World()
-        yield Stores(FakePayments(world), FakeRefunds(world))
+        yield Stores(FakePayments(world), FakeRefunds(world), FakeRuns(world))
         return
     engine = create_engine(stack.environment()["DATABASE_URL"], application_name="tests")
-    yield Stores(PaymentStore(engine), RefundStore(engine))
+    yield Stores(PaymentStore(engine), RefundStore(engine), RecordedRuns(engine))
     await engine.dispose()

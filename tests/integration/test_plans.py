@@ -24,6 +24,7 @@ from db.migrate import migrate
 from db.payments import PaymentStore
 from db.reconciliation import ReconciliationRounds
 from db.refunds import RefundStore
+from db.runs import RecordedRuns
 from db.search import PaymentSearch, Position, Search
 from db.timeline import DatabaseTimeline
 from domain.customer_action import Wait
@@ -142,7 +143,9 @@ async def refund(engine: Any, refund_id: UUID) -> Payment:
     paid = await PaymentStore(engine).find(found.payment_id)
     assert paid is not None
     made = a_refund(paid, "1.00", key=str(uuid4()))
-    await store.record_pending(made)
+    for run in ("first", "second"):
+        await store.record_pending(made, run)
+    await RecordedRuns(engine)(paid.id)
     await store.record_reference(made.referring("re_1"))
     await store.record_ended(made.succeeded(NOW))
     await store.record_failed_later(made.failed_later(NOW))
@@ -155,7 +158,7 @@ async def refund(engine: Any, refund_id: UUID) -> Payment:
 async def pay(store: PaymentStore) -> None:
     sent, unsent, undone, failed = (a_payment(created_at=NOW) for _ in range(4))
     for payment in (sent, sent, unsent, undone, failed):
-        await store.record_pending(payment)
+        await store.record_pending(payment, str(uuid4()))
     await store.record_reference(sent.id, f"pi_{sent.id}")
     await store.record_wait(sent.id, Wait(since=NOW, until=NOW + DAY))
     for payment in (sent, unsent):

@@ -1,18 +1,31 @@
 """The timeline of a real payment has the entries of all sources, sorted by time."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
+import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.adapters.kafka_timeline import KafkaTimeline
+from benchmarks.load.counters import METRICS_PORT, REQUEST, SETTLE_SECONDS
+from db.payments import PaymentStore
+from db.refunds import RefundStore
+from devstack.stack.ports import HOST
+from domain.names import refund_workflow_id, workflow_id
 from domain.payment import Payment
 from tests.support.builders import an_instruction
 from tests.support.stacks import kafka_of
 from tests.support.system import System
 from tests.support.waiting import eventually
+from workflows.start import start_payment, start_refund
 
 
 async def timeline_of(
@@ -21,8 +34,8 @@ async def timeline_of(
     """The entries, in the order of the response.
 
     Waits until exactly the sources in `silent` have not responded: a busy source may respond too
-    late. Waits also until `ended_runs` workflows are shown as completed: Temporal updates its list
-    of workflows some tenths of a second later.
+    late. Waits also until `ended_runs` workflows are shown as completed: the API may respond before
+    a workflow ends.
     """
 
     async def are_shown() -> list[dict[str, Any]] | None:
@@ -104,6 +117,106 @@ async def test_only_the_requested_payment_is_shown(system: System) -> None:
 
     assert shown["temporal"].count("workflow started") == 1
     assert shown["kafka"] == ["record of payment-failed"]
+
+
+async def test_every_run_of_a_payment_is_shown_until_temporal_deletes_it(
+    system: System, store: PaymentStore
+) -> None:
+    payment, lost = await a_payment_that_loses_its_workflow(system, store)
+    resumed = await start_payment(system.temporal, payment.to_resume())
+    await resumed.result()
+    another = an_instruction(order_id=payment.order_id, customer_id=payment.customer_id)
+    await (await start_payment(system.temporal, another)).result()
+
+    runs = (await shown_events(system, str(payment.id)))["temporal"]
+    assert runs.count("workflow started") == 2
+    assert runs.count("workflow was terminated") == runs.count("workflow completed") == 1
+
+    await delete(system, workflow_id(payment.order_id), lost)
+    assert await started_runs(system, payment) == 1
+
+
+async def a_payment_that_loses_its_workflow(
+    system: System, store: PaymentStore
+) -> tuple[Payment, str]:
+    """A payment whose workflow was terminated after the charge, and the id of that run."""
+    order = await system.an_order()
+    running = system.temporal.get_workflow_handle(workflow_id(UUID(order.id)))
+    async with system.gateway(holdsResponses=True):
+        paying = asyncio.create_task(system.pay(order))
+        await system.until_captured(order)
+        run_id = (await running.describe()).run_id
+        await running.terminate()
+    await paying
+    payment = await store.find_live(UUID(order.id))
+    assert payment is not None
+    return payment, run_id
+
+
+async def delete(system: System, workflow: str, run_id: str) -> None:
+    """Let Temporal delete a run, as it does after the retention period."""
+    execution = WorkflowExecution(workflow_id=workflow, run_id=run_id)
+    await system.temporal.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(
+            namespace=system.temporal.namespace, workflow_execution=execution
+        )
+    )
+
+
+async def started_runs(system: System, payment: Payment) -> int:
+    """How many runs are shown once one of two is deleted. Waits until then."""
+
+    async def are_fewer() -> int | None:
+        shown = (await shown_events(system, str(payment.id)))["temporal"]
+        count = shown.count("workflow started")
+        return count if count < 2 else None
+
+    return await eventually("the run is deleted", are_fewer)
+
+
+async def test_every_run_of_a_refund_is_shown(system: System, engine: AsyncEngine) -> None:
+    payment_id = (await system.pay(await system.an_order())).payment["id"]
+    await system.refund(payment_id, "1.00", "key")
+    [refund] = await RefundStore(engine).of_payment(UUID(payment_id))
+    await system.temporal.get_workflow_handle(refund_workflow_id(refund.id)).result()
+
+    resumed = await start_refund(system.temporal, refund, WorkflowIDConflictPolicy.FAIL)
+    await resumed.result()
+
+    runs = (await shown_events(system, payment_id, ended_runs=3))["temporal"]
+    assert runs.count("workflow started") == 3
+
+
+async def test_temporal_is_asked_for_no_list(system: System) -> None:
+    """Temporal allows ten requests for lists a second, of everybody together."""
+    payment_id = (await system.pay(await system.an_order())).payment["id"]
+    before = await settled_lists(system)
+
+    await shown_events(system, payment_id)
+    _ = [run async for run in system.temporal.list_workflows("WorkflowId = 'none'")]
+
+    assert await settled_lists(system) == before + 1
+
+
+async def settled_lists(system: System) -> int:
+    """How often Temporal was asked for a list. Its metrics are some time behind."""
+    earlier, count = None, await lists(system)
+    while count != earlier:
+        await asyncio.sleep(SETTLE_SECONDS)
+        earlier, count = count, await lists(system)
+    return count
+
+
+async def lists(system: System) -> int:
+    port = METRICS_PORT.search(system.stack.log("temporal").read_text())
+    assert port
+    async with httpx.AsyncClient(trust_env=False) as http:
+        metrics = (await http.get(f"http://{HOST}:{port[1]}/metrics")).text
+    return sum(
+        int(count)
+        for name, count in REQUEST.findall(metrics)
+        if name.startswith(("List", "Scan", "Count")) and "Workflow" in name
+    )
 
 
 @pytest.mark.parametrize("minutes", [-1, 1])

@@ -7,15 +7,17 @@ from db.payments import PaymentStore
 from domain.errors import ErrorCode, PaymentError
 from domain.payment import Payment
 from tests.support.builders import DECLINED, NOON, a_payment
+from workflows.timeline import ReadRuns
 
 REFUSAL = PaymentError(ErrorCode.REFUND_REFUSED, "Refused.")
 
 
 class Stores(NamedTuple):
-    """The records of payments and of refunds, faked or in PostgreSQL."""
+    """The records of payments, of refunds and of their runs, faked or in PostgreSQL."""
 
     payments: Payments
     refunds: Refunds
+    runs: ReadRuns
 
 
 def ended(payment: Payment, ending: str) -> Payment:

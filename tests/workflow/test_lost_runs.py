@@ -104,8 +104,10 @@ async def test_a_claim_that_an_old_worker_has_answered_may_not_be_new(
     """Version 0.1.0 does not say whether the payment was recorded before."""
     claim = FakePayments.record_pending
 
-    async def record_pending(self: FakePayments, payment: Payment) -> Claim:
-        return Claim(**dict((await claim(self, payment)).payment))
+    async def record_pending(
+        self: FakePayments, payment: Payment, run_id: str | None = None
+    ) -> Claim:
+        return Claim(**dict((await claim(self, payment, run_id)).payment))
 
     monkeypatch.setattr(FakePayments, "record_pending", record_pending)
     instruction = an_old_instruction(harness)

@@ -131,6 +131,9 @@ AUDIT_API_RESPONSES = "tests/unit/audit/test_api_responses.py"
 PROOF = "tests/unit/repository/test_proof.py"
 OUTAGES = "tests/proofs/chaos/test_outages.py"
 SHOPPERS = "tests/proofs/chaos/test_shoppers.py"
+RUNS_SHOWN = "tests/unit/workflows/test_timeline.py"
+RUN_STORE_CONTRACT = "tests/integration/test_run_store_contract.py"
+RECORDED_RUNS = "tests/workflow/test_recorded_runs.py"
 
 
 class Bug(NamedTuple):
@@ -5456,6 +5459,180 @@ LOGGING = (
     ),
 )
 
+RUNNING = (
+    Bug(
+        "a timeline asks Temporal for a list",
+        "workflows/timeline.py",
+        "        recorded = await self._read_runs(payment.id)\n",
+        "        recorded = await self._read_runs(payment.id)\n"
+        "        _ = [each async for each in self._client.list_workflows(limit=1)]\n",
+        "tests/integration/test_timeline.py::test_temporal_is_asked_for_no_list",
+    ),
+    Bug(
+        "a timeline shows the latest run of another payment",
+        "workflows/timeline.py",
+        "if found is None or (await found.memo()).get(names.MEMO_PAYMENT_ID, own) != own:",
+        "if found is None:",
+        RUNS_SHOWN,
+    ),
+    Bug(
+        "a run without a memo is nobody's",
+        "workflows/timeline.py",
+        "get(names.MEMO_PAYMENT_ID, own)",
+        "get(names.MEMO_PAYMENT_ID)",
+        RUNS_SHOWN,
+    ),
+    Bug(
+        "a timeline shows the latest run alone",
+        "workflows/timeline.py",
+        "[*filter(None, latest), *earlier]",
+        "[*filter(None, latest)]",
+        RUNS_SHOWN,
+    ),
+    Bug(
+        "a timeline shows the recorded runs alone",
+        "workflows/timeline.py",
+        "[*filter(None, latest), *earlier]",
+        "[*earlier]",
+        RUNS_SHOWN,
+    ),
+    Bug(
+        "the latest run is shown twice",
+        "workflows/timeline.py",
+        "list(dict.fromkeys([*filter(None, latest), *earlier]))",
+        "[*filter(None, latest), *earlier]",
+        RUNS_SHOWN,
+    ),
+    Bug(
+        "earlier runs of refunds are not shown",
+        "workflows/timeline.py",
+        "recorded.get(subject, ())",
+        "recorded.get(payment.id, ())",
+        RUNS_SHOWN,
+    ),
+    Bug(
+        "a deleted run makes Temporal silent",
+        "workflows/timeline.py",
+        "        if error.status is RPCStatusCode.NOT_FOUND:\n",
+        "        if False:\n",
+        RUNS_SHOWN,
+    ),
+    Bug(
+        "a run that cannot be read is taken for deleted",
+        "workflows/timeline.py",
+        "        if error.status is RPCStatusCode.NOT_FOUND:\n",
+        "        if error:\n",
+        RUNS_SHOWN,
+    ),
+    Bug(
+        "a timeline reads the histories of all runs",
+        "workflows/timeline.py",
+        "[:MAX_RUNS]",
+        "[:]",
+        RUNS_SHOWN,
+    ),
+    Bug(
+        "the first run of a payment is not recorded",
+        "db/payments.py",
+        "        row |= first_run(run_id)\n",
+        "",
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "later runs of a payment are not recorded",
+        "db/payments.py",
+        "        await self._add_run(payment, run_id)\n        holder",
+        "        holder",
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "a run whose claim is refused is not recorded",
+        "db/payments.py",
+        "        await self._add_run(payment, run_id)\n"
+        "        holder = await self._holder(payment)\n",
+        "        holder = await self._holder(payment)\n"
+        "        await self._add_run(payment, run_id)\n",
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "a run is not one of the payment that it publishes",
+        "db/payments.py",
+        "        if holder.id != payment.id and holder.is_unannounced:\n",
+        "        if False:\n",
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "a run is one of each payment that it reads",
+        "db/payments.py",
+        "        if holder.id != payment.id and holder.is_unannounced:\n",
+        "        if holder.id != payment.id:\n",
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "a failure without a claim has no run",
+        "db/payments.py",
+        "to_row(payment) | first_run(run_id)",
+        "to_row(payment)",
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "the first run of a refund is not recorded",
+        "db/refunds.py",
+        "_to_row(refund) | first_run(run_id)",
+        "_to_row(refund)",
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "later runs of a refund are not recorded",
+        "db/refunds.py",
+        "        if run_id and not is_new:\n",
+        "        if False:\n",
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "each try of a claim is a run",
+        "db/runs.py",
+        'bindparam("payment_id"), _lacks_run(payments))',
+        'bindparam("payment_id"))',
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "the runs of a payment grow without bound",
+        "db/runs.py",
+        "[1:MAX_RUNS]",
+        "[1 : 2 * MAX_RUNS]",
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "each try to record a refund is a run",
+        "db/runs.py",
+        'bindparam("refund_id"), _lacks_run(refunds))',
+        'bindparam("refund_id"))',
+        RUN_STORE_CONTRACT,
+    ),
+    Bug(
+        "the claim does not know its run",
+        "activities/records.py",
+        "record_pending(payment, activity.info().workflow_run_id)",
+        "record_pending(payment)",
+        RECORDED_RUNS,
+    ),
+    Bug(
+        "the failure does not know its run",
+        "activities/records.py",
+        "record_failed(payment, activity.info().workflow_run_id)",
+        "record_failed(payment)",
+        RECORDED_RUNS,
+    ),
+    Bug(
+        "the refund does not know its run",
+        "activities/refunds.py",
+        "record_pending(refund, activity.info().workflow_run_id)",
+        "record_pending(refund)",
+        RECORDED_RUNS,
+    ),
+)
+
 BUGS = (
     *DOMAIN,
     *WORKFLOWS,
@@ -5476,4 +5653,5 @@ BUGS = (
     *CUSTOMERS,
     *ENDING,
     *LOGGING,
+    *RUNNING,
 )

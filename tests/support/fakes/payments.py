@@ -23,8 +23,8 @@ class FakePayments(Payments):
             "find_payment", lambda: self._world.payments.get(payment_id)
         )
 
-    async def record_pending(self, payment: Payment) -> Claim:
-        return await self._world.perform("record_pending", lambda: self._claim(payment))
+    async def record_pending(self, payment: Payment, run_id: str | None = None) -> Claim:
+        return await self._world.perform("record_pending", lambda: self._begin(payment, run_id))
 
     async def record_reference(self, payment_id: UUID, reference: str) -> Payment:
         return await self._world.perform(
@@ -43,8 +43,8 @@ class FakePayments(Payments):
     async def record_unsent(self, payment: Payment) -> bool:
         return await self._world.perform("record_unsent", lambda: self._set_unsent(payment))
 
-    async def record_failed(self, payment: Payment) -> None:
-        await self._world.perform("record_failed", lambda: self._move(payment))
+    async def record_failed(self, payment: Payment, run_id: str | None = None) -> None:
+        await self._world.perform("record_failed", lambda: self._fail(payment, run_id))
 
     async def record_announcement(self, payment: Payment) -> None:
         await self._world.perform("record_announcement", lambda: self._announce(payment))
@@ -63,6 +63,20 @@ class FakePayments(Payments):
         unpublished = [each for each in self._world.payments.values() if each.is_unannounced]
         for page in pages(unpublished, moment, after):
             yield page
+
+    def _begin(self, payment: Payment, run_id: str | None) -> Claim:
+        if payment.id in self._world.payments:
+            self._world.add_run(payment.id, run_id)
+        claim = self._claim(payment)
+        if claim.is_new or claim.payment.is_unannounced:
+            self._world.add_run(claim.id, run_id)
+        return claim
+
+    def _fail(self, payment: Payment, run_id: str | None) -> None:
+        is_new = payment.id not in self._world.payments
+        self._move(payment)
+        if is_new:
+            self._world.add_run(payment.id, run_id)
 
     def _claim(self, payment: Payment) -> Claim:
         of_the_order = [

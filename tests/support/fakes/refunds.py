@@ -16,8 +16,8 @@ class FakeRefunds(Refunds):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def record_pending(self, refund: Refund) -> Refund:
-        return await self._world.perform("record_refund", lambda: self._reserve(refund))
+    async def record_pending(self, refund: Refund, run_id: str | None = None) -> Refund:
+        return await self._world.perform("record_refund", lambda: self._begin(refund, run_id))
 
     async def record_ended(self, refund: Refund) -> None:
         await self._world.perform("record_refund_ended", lambda: self._end(refund))
@@ -41,6 +41,11 @@ class FakeRefunds(Refunds):
         ]
         for page in pages(unfinished, moment, after):
             yield page
+
+    def _begin(self, refund: Refund, run_id: str | None) -> Refund:
+        recorded = self._reserve(refund)
+        self._world.add_run(refund.id, run_id)
+        return recorded
 
     def _reserve(self, refund: Refund) -> Refund:
         requested = self._world.requested_refunds

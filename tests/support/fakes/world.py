@@ -19,6 +19,7 @@ from domain.gateway import ENDED, Charge, ChargeRequest, ChargeState, RefundRequ
 from domain.instruction import PaymentInstruction
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
+from domain.timeline import MAX_RUNS
 from domain.verification import Order, Reservation
 
 if TYPE_CHECKING:
@@ -93,10 +94,6 @@ class World:
         self.captures: list[ChargeRequest] = []
         self.refunds: list[RefundRequest] = []
         """The refunds that the gateway has made."""
-        self.requested_refunds: dict[UUID, Refund] = {}
-        """The refunds that callers requested, as they are recorded."""
-        self.payments: dict[UUID, Payment] = {}
-        self.transitions: dict[UUID, list[PaymentStatus]] = defaultdict(list)
         self.events: list[Event] = []
         self.resumed: list[Payment | Refund] = []
         self.completed_rounds = 0
@@ -106,7 +103,17 @@ class World:
         """Whether a repeated charge request gets the first response again, or the present state."""
         self.allows_another_attempt = False
         """Whether an order may be paid after a failure of it was published."""
+        self._have_records()
         self._have_attempts()
+
+    def _have_records(self) -> None:
+        """Set the initial state of PostgreSQL."""
+        self.requested_refunds: dict[UUID, Refund] = {}
+        """The refunds that callers requested, as they are recorded."""
+        self.payments: dict[UUID, Payment] = {}
+        self.transitions: dict[UUID, list[PaymentStatus]] = defaultdict(list)
+        self.runs: dict[UUID, list[str]] = defaultdict(list)
+        """The recorded runs of each payment and each requested refund, the newest first."""
 
     def _have_attempts(self) -> None:
         """Set the initial state of the gateway that opens."""
@@ -132,6 +139,11 @@ class World:
         if fault := self.after.get(operation):
             await fault()
         return result
+
+    def add_run(self, subject: UUID, run_id: str | None) -> None:
+        """Record a run of a payment or of a requested refund."""
+        if run_id and run_id not in self.runs[subject]:
+            self.runs[subject] = [run_id, *self.runs[subject]][:MAX_RUNS]
 
     def lose_after_capture(self, instruction: PaymentInstruction) -> None:
         """Set the state that a run leaves if it is terminated after the charge."""
