@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -16,7 +17,14 @@ from api.dependencies import Resources
 from api.documentation import HEADERS, operation_id, with_examples
 from api.errors import problem
 from api.metrics import ResponseMetrics
-from api.middleware import CatchBugs, HeadAsGet, LowercasePaths, RequestIds, RequestLog
+from api.middleware import (
+    QUIET_ROUTES,
+    CatchBugs,
+    HeadAsGet,
+    LowercasePaths,
+    RequestIds,
+    RequestLog,
+)
 from api.payment_routes import payments
 from api.refund_routes import refunds
 from api.request_errors import RequestError, RequestErrorCode
@@ -35,6 +43,15 @@ HTTP_ERRORS = {
     413: RequestErrorCode.BODY_TOO_LARGE,
     415: RequestErrorCode.UNSUPPORTED_MEDIA_TYPE,
 }
+
+TELEMETRY: TelemetryConfig = {
+    "logs": False,
+    "metrics": False,
+    "operation_spans": False,
+    "exclude": lambda scope: scope["path"] in QUIET_ROUTES,
+}
+"""FastAPI makes a span for each request, except for the state of the service. Its logs are off:
+they would contain what callers have sent."""
 
 OpenResources = Callable[[], AbstractAsyncContextManager[Resources]]
 
@@ -55,6 +72,7 @@ def create_app(
 
     app = _bare_app(
         is_production=is_production,
+        telemetry=TELEMETRY,
         title="Payment service",
         version=VERSION,
         description=DESCRIPTION,

@@ -38,6 +38,7 @@ from api.workflow_client import TemporalWorkflows
 from bootstrap import kafka, logs, temporal
 from bootstrap.process import run
 from bootstrap.settings import Settings, read_settings
+from bootstrap.traces import tracing
 from db.backlog import BacklogCounts
 from db.engine import create_engine
 from db.idempotency import IdempotencyKeys
@@ -51,6 +52,7 @@ from domain.errors import ErrorCode
 from domain.gateways import GatewayName
 from domain.reconciliation import overdue
 from domain.timeline import Source
+from domain.version import VERSION
 from workflows.timeline import WorkflowTimeline
 
 EVERY_ADDRESS = ""
@@ -73,7 +75,8 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
     redis = Redis.from_url(str(settings.redis_url))
     stack.push_async_callback(redis.aclose)
     runtime = _runtime(settings)
-    client = await temporal.connect(settings, runtime=runtime)
+    interceptors = await stack.enter_async_context(tracing(settings, "payment-api", VERSION))
+    client = await temporal.connect(settings, runtime=runtime, interceptors=interceptors)
     payments, refunds = PaymentStore(engine, settings.reattempt_after), RefundStore(engine)
     wait = timedelta(seconds=settings.payment_wait_seconds)
     workflows = TemporalWorkflows(client, wait, settings.reservation_wait_seconds)

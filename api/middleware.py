@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from fastapi import Request
+from opentelemetry import trace
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -81,6 +82,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                trace.get_current_span().set_attributes(_ids())  # which ends with the response
             await send(message)
 
         try:
@@ -92,6 +94,13 @@ class RequestLog:
             response = {"method": scope["method"], "route": route, "status": status}
             log.log(level, "responded", extra={**response, "seconds": round(seconds, 4)})
             self._metrics.record(scope["method"], route, status, seconds)
+
+
+def _ids() -> dict[str, str]:
+    """The ids that the routes have bound for the log lines, as attributes of the request's span."""
+    bound = structlog.contextvars.get_contextvars()
+    ids = ("payment_id", "order_id", "request_id")
+    return {each.replace("_", "."): bound[each] for each in ids if each in bound}
 
 
 class HeadAsGet:

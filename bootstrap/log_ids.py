@@ -1,4 +1,4 @@
-"""The ids of payment, order and request in the log lines of workflows and steps.
+"""The ids of payment, order and request in the log lines and spans of workflows and steps.
 
 A client sends the id of its request in a header of the workflow that it starts. A worker takes the
 other ids from the argument of the workflow, and sends all of them in a header of each step. Headers
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
+from opentelemetry import trace
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Interceptor as ClientInterceptor
@@ -26,6 +27,8 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 from temporalio.worker import Interceptor as WorkerInterceptor
+
+from bootstrap.logs import current_trace
 
 HEADER = "log-ids"
 REQUEST_ID = "request_id"
@@ -72,7 +75,7 @@ class _Runs(WorkflowInboundInterceptor):
         """Run the workflow, and log how its payment or refund has ended."""
         ids = {**_read(input.headers), **_ids_of(input.args)}
         self._steps.header = {HEADER: _payload(ids)} if ids else {}
-        structlog.contextvars.bind_contextvars(**ids)
+        _bind(ids)
         result = await self.next.execute_workflow(input)
         _log_ending(result)
         return result
@@ -107,8 +110,16 @@ class _Tries(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
         # Not reset at the end: the SDK logs the failure of a try afterwards, in the same task.
-        structlog.contextvars.bind_contextvars(**_read(input.headers), step=_step())
+        _bind(_read(input.headers))
+        structlog.contextvars.bind_contextvars(step=_step())
         return await self.next.execute_activity(input)
+
+
+def _bind(ids: Mapping[str, str]) -> None:
+    """Add the ids to the log lines that follow, and to the current span, if there is one."""
+    structlog.contextvars.bind_contextvars(**ids, **current_trace())
+    attributes = {name.replace("_", "."): value for name, value in ids.items()}
+    trace.get_current_span().set_attributes(attributes)
 
 
 def _step() -> dict[str, Any]:

@@ -4,6 +4,7 @@ import logging.config
 from typing import Any
 
 import structlog
+from opentelemetry import trace
 from temporalio import activity, workflow
 
 QUIET = {"aiokafka": "CRITICAL", "httpx": "WARNING", "httpcore": "WARNING", "alembic": "WARNING"}
@@ -32,6 +33,12 @@ def configure(level: str) -> None:
     )
 
 
+def current_trace() -> dict[str, str]:
+    """The id of the current trace as `trace_id`; empty if there is none."""
+    span = trace.get_current_span().get_span_context()
+    return {"trace_id": trace.format_trace_id(span.trace_id)} if span.is_valid else {}
+
+
 def formatter() -> structlog.stdlib.ProcessorFormatter:
     """Formats a log record as one line of JSON, with the ids that are bound at that time."""
     shared: list[Any] = [
@@ -40,6 +47,7 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         _add_core_fields,
+        _add_trace,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
@@ -50,6 +58,11 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
             structlog.processors.JSONRenderer(),
         ],
     )
+
+
+def _add_trace(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """The trace that the line belongs to, if the process makes traces."""
+    return {**current_trace(), **line}
 
 
 def _add_core_fields(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001

@@ -1,8 +1,8 @@
-"""The settings of a process itself: its environment, its log lines and its metrics."""
+"""The settings of a process itself: its environment, log lines, metrics and traces."""
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, HttpUrl
 from pydantic_settings import BaseSettings
 
 from bootstrap import forms
@@ -23,4 +23,16 @@ class ProcessSettings(BaseSettings):
         examples=["127.0.0.1:9464"],
         description="Where the process serves its metrics to Prometheus, as `host:port` with an IP "
         "address. If not set, nothing is counted. Whoever can connect there can read them.",
+    )
+    otel_exporter_otlp_endpoint: HttpUrl | None = Field(
+        default=None,
+        examples=["http://127.0.0.1:4318"],
+        description="The collector of OpenTelemetry that gets the traces (OTLP over HTTP). If not "
+        "set, there are none. The other `OTEL_*` variables of the SDK for exporting are read too.",
+    )
+    otel_traces_sampler_arg: float = Field(
+        default=1,
+        ge=0,
+        le=1,
+        description="The share of all traces that is kept: 1 keeps all, 0.05 one in twenty.",
     )

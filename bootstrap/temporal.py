@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import (
@@ -87,7 +88,11 @@ def _prometheus(address: str) -> PrometheusConfig:
 
 
 async def connect(
-    settings: Settings, *, patience: timedelta = CONNECT_PATIENCE, runtime: Runtime | None = None
+    settings: Settings,
+    *,
+    patience: timedelta = CONNECT_PATIENCE,
+    runtime: Runtime | None = None,
+    interceptors: Sequence[Interceptor] = (),
 ) -> Client:
     """A client for the configured namespace. Tries again while the server is still starting.
 
@@ -99,7 +104,7 @@ async def connect(
     logged = ""
     while True:
         try:
-            return await _connect(profile, runtime)
+            return await _connect(profile, runtime, interceptors)
         except (RuntimeError, RPCError) as error:
             why = f"Temporal at {settings.temporal_address} cannot be used ({error})."
         # Also before the exit: the SDK's thread that has just failed must end before Python does.
@@ -128,11 +133,13 @@ def _profile(settings: Settings) -> ClientConnectConfig:
     }
 
 
-async def _connect(profile: ClientConnectConfig, runtime: Runtime | None) -> Client:
+async def _connect(
+    profile: ClientConnectConfig, runtime: Runtime | None, interceptors: Sequence[Interceptor]
+) -> Client:
     client = await Client.connect(
         **profile,
         data_converter=pydantic_data_converter,
-        interceptors=[LogIds()],
+        interceptors=[*interceptors, LogIds()],
         runtime=runtime,
         grpc_compression=GrpcCompression.NONE,
         retry_config=RetryConfig(max_elapsed_time_millis=RPC_RETRY_MILLIS),

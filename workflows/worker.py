@@ -37,6 +37,7 @@ from activities.verification import VerificationActivities
 from bootstrap import kafka, logs, temporal
 from bootstrap.process import run
 from bootstrap.settings import Settings, read_settings
+from bootstrap.traces import tracing
 from db.engine import create_engine
 from db.payments import PaymentStore
 from db.reconciliation import ReconciliationRounds
@@ -44,6 +45,7 @@ from db.refunds import RefundStore
 from domain.errors import ErrorCode
 from domain.gateways import TERMS, GatewayName
 from domain.names import TASK_QUEUE
+from domain.version import VERSION
 from workflows.dispute_watch import DisputeWatch
 from workflows.metrics import WorkMetrics
 from workflows.payment import PaymentWorkflow
@@ -165,7 +167,8 @@ async def main() -> None:
     logs.configure(settings.log_level)
     async with AsyncExitStack() as stack:
         runtime = temporal.runtime("worker", settings.metrics_address)
-        client = await temporal.connect(settings, runtime=runtime)
+        interceptors = await stack.enter_async_context(tracing(settings, "payment-worker", VERSION))
+        client = await temporal.connect(settings, runtime=runtime, interceptors=interceptors)
         activities = await _activities(settings, client, stack, runtime.metric_meter)
         worker = build_worker(client, activities, runtime.metric_meter)
         stopping = asyncio.Event()

@@ -4,7 +4,7 @@ import asyncio
 import codecs
 import ssl
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -12,11 +12,15 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import httpx
+from opentelemetry import propagate, trace
+from opentelemetry.trace import SpanKind
 from temporalio.common import MetricMeter
 
 from activities.metrics import RequestMetrics
 from domain import exact_json
 from domain.errors import ErrorCode, PaymentError
+
+_TRACER = trace.get_tracer(__name__)
 
 MAX_RESPONSE_BYTES = 256 * 1024
 """An order with hundreds of lines fits. Chosen, not measured."""
@@ -97,7 +101,8 @@ class JsonClient:
         self._name = name
         self._unavailable_code = unavailable_code
         self.seconds = seconds
-        self._metrics = RequestMetrics(meter, name.rpartition(" ")[2].lower())
+        self._service = name.rpartition(" ")[2].lower()
+        self._metrics = RequestMetrics(meter, self._service)
 
     async def request(
         self, method: str, path: str, *, body: Any = None, key: str | None = None
@@ -126,13 +131,22 @@ class JsonClient:
         success is not JSON. Even then, the external service may have processed the request.
         """
         try:
-            with self._metrics.measured() as measured:
+            with self._span(method) as span, self._metrics.measured() as measured:
+                sent = dict(headers)
+                propagate.inject(sent)
                 async with asyncio.timeout(self.seconds):
-                    response = await self._exchange(method, path, content, headers)
+                    response = await self._exchange(method, path, content, sent)
                 measured.status = response.status
+                span.set_attribute("http.response.status_code", response.status)
                 return response
         except (httpx.HTTPError, OSError, ValueError) as error:
             raise self.unavailable(type(error).__name__) from error
+
+    def _span(self, method: str) -> AbstractContextManager[trace.Span]:
+        """A span for one request. The path is left out, because it has ids in it."""
+        attributes = {"http.request.method": method, "peer.service": self._service}
+        name = f"{method} {self._service}"
+        return _TRACER.start_as_current_span(name, kind=SpanKind.CLIENT, attributes=attributes)
 
     def unavailable(self, why: str, retry_after: timedelta | None = None) -> PaymentError:
         """The error to raise when the outcome of a request is unknown."""

@@ -19,6 +19,8 @@ from aiokafka.errors import (
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
 )
+from opentelemetry import propagate, trace
+from opentelemetry.trace import SpanKind
 from temporalio.common import MetricMeter
 
 from activities.adapters.circuit_breaker import CircuitBreaker
@@ -47,6 +49,8 @@ RETRY_PAUSE_SECONDS = 1
 
 REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError)
 
+_TRACER = trace.get_tracer(__name__)
+
 Connection = Mapping[str, Any]
 """The keyword arguments of every aiokafka client: addresses of the brokers, security."""
 
@@ -69,7 +73,15 @@ class KafkaPublisher:
         )
 
     async def publish(self, event: Event) -> None:
-        with self._metrics.counted(event.topic):
+        attributes = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": event.topic,
+        }
+        span = _TRACER.start_as_current_span(
+            f"publish {event.topic}", kind=SpanKind.PRODUCER, attributes=attributes
+        )
+        with span, self._metrics.counted(event.topic):
             await self._publish(event)
 
     async def _publish(self, event: Event) -> None:
@@ -136,7 +148,12 @@ class KafkaPublisher:
 
 
 def headers(event: Event) -> Sequence[tuple[str, bytes]]:
-    """Metadata of the event, as CloudEvents 1.0 says for Kafka's binary mode."""
+    """Metadata of the event, as CloudEvents 1.0 says for Kafka's binary mode.
+
+    If the process makes traces, `traceparent` (W3C Trace Context) names the span that publishes it.
+    """
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
     return [
         ("content-type", b"application/json"),
         ("ce_specversion", b"1.0"),
@@ -144,6 +161,7 @@ def headers(event: Event) -> Sequence[tuple[str, bytes]]:
         ("ce_type", event.topic.encode()),
         ("ce_source", b"/payments"),
         ("ce_subject", str(event.subject).encode()),
+        *((name, value.encode()) for name, value in carrier.items()),
     ]
 
 

@@ -27,7 +27,12 @@ HEADERS = {
     "ce_type": {"enum": list(names.TOPICS)},
     "ce_source": {"const": "/payments"},
     "ce_subject": {**TEXT, "format": "uuid", "description": "The payment, or the refund."},
+    "traceparent": {
+        **TEXT,
+        "description": "The trace (W3C Trace Context), if the service makes traces.",
+    },
 }
+REQUIRED_HEADERS = [name for name in HEADERS if name != "traceparent"]
 
 
 def openapi() -> dict[str, Any]:
@@ -67,7 +72,7 @@ def _message(topic: str) -> dict[str, Any]:
     return {
         "name": topic,
         "summary": body.__doc__,
-        "headers": {"type": "object", "properties": HEADERS, "required": list(HEADERS)},
+        "headers": {"type": "object", "properties": HEADERS, "required": REQUIRED_HEADERS},
         "payload": {"$ref": f"#/components/schemas/{body.__name__}"},
         "bindings": {
             "kafka": {"key": {**TEXT, "format": "uuid", "description": "The order's id."}}

@@ -77,6 +77,7 @@ IDEMPOTENCY = "tests/unit/api/test_idempotency.py"
 PUBLISHED = "tests/unit/api/test_published_failures.py"
 REDIS = "tests/unit/api/test_redis.py"
 SAGA = "tests/workflow/test_payment.py"
+SPANS = "tests/unit/bootstrap/test_spans.py"
 WORK_METRICS = "tests/workflow/test_metrics.py"
 METRICS = "tests/unit/activities/test_metrics.py"
 API_METRICS = "tests/unit/api/test_metrics.py"
@@ -1297,6 +1298,34 @@ WORKFLOWS = (
         "[WorkMetrics(meter, _names(activities)), PaymentErrorInterceptor()]",
         "[WorkMetrics(meter, _names(activities))]",
         SAGA,
+    ),
+    Bug(
+        "the text of a bug leaves with its span",
+        "bootstrap/spans.py",
+        "status=Status(span.status.status_code)",
+        "status=span.status",
+        SPANS,
+    ),
+    Bug(
+        "the stack trace of a bug leaves with its span",
+        "bootstrap/spans.py",
+        "Event(each.name, _exported(each.attributes), each.timestamp)",
+        "each",
+        SPANS,
+    ),
+    Bug(
+        "the query of a request leaves with its span",
+        "bootstrap/spans.py",
+        "for name, value in (attributes or {}).items() if name in EXPORTED",
+        "for name, value in (attributes or {}).items()",
+        SPANS,
+    ),
+    Bug(
+        "the state of a caller's trace is recorded in histories",
+        "bootstrap/spans.py",
+        "        if not found.is_valid or not found.trace_state:\n",
+        "        if True:\n",
+        SPANS,
     ),
     Bug(
         "a replayed end is counted again",
