@@ -54,8 +54,8 @@ audit: install ## Compare what gateway, PostgreSQL, Kafka, Temporal and Ordering
 ##@ Measure
 
 .PHONY: load
-load: install ## Measure payments a second, latency and costs with CALLERS=n for DURATION=n seconds (COMPARE=revision, or ROWS=n payments)
-	@$(PYTHON) -m benchmarks.load $(if $(CALLERS),--callers $(CALLERS)) $(if $(DURATION),--duration $(DURATION)) $(if $(COMPARE),--compare $(COMPARE)) $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+load: install ## Measure payments a second, latency and costs with CALLERS=n for DURATION=n seconds (COMPARE=revision, or ROWS=n payments, or OBSERVE=metrics or traces)
+	@$(PYTHON) -m benchmarks.load $(if $(CALLERS),--callers $(CALLERS)) $(if $(DURATION),--duration $(DURATION)) $(if $(COMPARE),--compare $(COMPARE)) $(if $(ROWS),--rows $(ROWS)) $(if $(OBSERVE),--observe $(OBSERVE)) $(ARGS)
 
 ##@ Develop
 

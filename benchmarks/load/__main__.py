@@ -2,7 +2,8 @@
 
 It starts a system of its own with lean neighbours. With `--compare REVISION`, it measures that
 revision and the present files in turn, with the same neighbours and load. With `--rows N`,
-it measures the present files in turn with an empty database and with one that has N payments.
+it measures the present files in turn with an empty database and with one that has N payments. With
+`--observe metrics` or `--observe traces`, it measures them in turn without and with these.
 """
 
 import os
@@ -12,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Literal
 
 import psutil
 import typer
@@ -55,6 +56,9 @@ def main(  # noqa: PLR0913, PLR0917 (one for each option of the command)
     rows: Annotated[
         int | None, typer.Option(min=1, help="Also measure with this many payments in PostgreSQL.")
     ] = None,
+    observe: Annotated[
+        Literal["metrics", "traces"] | None, typer.Option(help="Also measure with these.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of a comparison.")] = 5,
     output: Annotated[Path, typer.Option(help="Where reports are written.")] = OUTPUT / "reports",
 ) -> None:
@@ -62,7 +66,7 @@ def main(  # noqa: PLR0913, PLR0917 (one for each option of the command)
     plans = [Plan(duration), Plan(duration, callers)]
     plans += [Plan(duration, rate=rate)] if rate is not None else []
     try:
-        revisions = _revisions(compare, rows)
+        revisions = _revisions(compare, rows, observe)
         measured = uvloop.run(_measure(revisions, plans, rounds if len(revisions) > 1 else 1))
     except (RevisionError, StackError, NotIdleError) as error:
         console.print(f"{error}", style="red", markup=False)
@@ -70,10 +74,15 @@ def main(  # noqa: PLR0913, PLR0917 (one for each option of the command)
     _write(measured, output / datetime.now(UTC).strftime("%Y%m%d-%H%M%S"))
 
 
-def _revisions(compare: str | None, rows: int | None) -> list[Revision]:
+def _revisions(
+    compare: str | None, rows: int | None, observe: Literal["metrics", "traces"] | None
+) -> list[Revision]:
     """What is measured, in turn if it is more than one. Raises RevisionError."""
-    if compare and rows:
-        raise typer.BadParameter("it cannot be combined with --rows", param_hint="--compare")
+    if sum(map(bool, (compare, rows, observe))) > 1:
+        raise typer.BadParameter("only one of --compare, --rows and --observe can be given")
+    if observe:
+        told = replace(present(), name=f"with {observe}", tells=observe)
+        return [replace(present(), name="without"), told]
     if rows:
         full = replace(present(), name=f"{rows} payments", payments=rows)
         return [replace(present(), name="empty"), full]

@@ -9,6 +9,7 @@ import tarfile
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 from devstack.stack.process import ROOT
 
@@ -27,13 +28,15 @@ class Revision:
     """A version of the service, with the name under which reports show it.
 
     `tree` is the directory with its files, `python` the interpreter with its packages. Before it is
-    measured, its database is filled with that number of `payments`.
+    measured, its database is filled with that number of `payments`. `tells` is what it tells about
+    itself while it is measured, besides its logs.
     """
 
     name: str
     tree: Path
     python: Path
     payments: int = 0
+    tells: Literal["metrics", "traces"] | None = None
 
 
 def present() -> Revision:

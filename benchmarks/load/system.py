@@ -18,7 +18,7 @@ from benchmarks.load.rows import fill
 from devstack.stack.apps import API, Worker
 from devstack.stack.component import expect_ok
 from devstack.stack.errors import ComponentError, NotReadyError
-from devstack.stack.ports import Ports
+from devstack.stack.ports import HOST, Ports
 from devstack.stack.process import Process
 from devstack.stack.site import Site
 from devstack.stack.stack import SERVERS, Stack
@@ -133,7 +133,8 @@ class Service:
         """Return when a payment has succeeded."""
         for name, module in ((Worker.name, "workflows.worker"), (API.name, "api.main")):
             self._processes[name] = self._process(name)
-            self._processes[name].start(self._command(module), self._variables(), ephemeral=True)
+            variables = {**self._variables(), **self._observed(name)}
+            self._processes[name].start(self._command(module), variables, ephemeral=True)
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not await self._pays():
@@ -168,6 +169,19 @@ class Service:
     def _variables(self) -> dict[str, str]:
         environment = {**os.environ, **self.system.stack.environment(), **SETTINGS}
         return {**environment, "DATABASE_URL": self.database_url}
+
+    def _observed(self, name: str) -> dict[str, str]:
+        """The settings with which this process serves its metrics, or sends its traces.
+
+        The neighbours take the traces. The ports are those of components that do not run here.
+        """
+        ports = self.system.site.ports
+        if self.revision.tells == "metrics":
+            port = ports.shop if name == API.name else ports.stripe
+            return {"METRICS_ADDRESS": f"{HOST}:{port}"}
+        if self.revision.tells == "traces":
+            return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{HOST}:{ports.gateway}"}
+        return {}
 
 
 @asynccontextmanager

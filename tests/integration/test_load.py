@@ -12,7 +12,9 @@ from devstack.stack.process import ROOT
 
 @pytest.mark.proof
 @pytest.mark.timeout(600)  # about 75 s on a quiet machine
-@pytest.mark.parametrize("other", [("--compare", "HEAD"), ("--rows", "1000")], ids="".join)
+@pytest.mark.parametrize(
+    "other", [("--compare", "HEAD"), ("--rows", "1000"), ("--observe", "traces")], ids="".join
+)
 def test_two_sides_are_measured_and_reported(tmp_path: Path, other: tuple[str, ...]) -> None:
     options = ("--callers", "2", "--duration", "3", "--rate", "2", "--rounds", "1")
     command = (sys.executable, "-m", "benchmarks.load", *options, *other)

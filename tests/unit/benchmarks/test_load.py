@@ -173,11 +173,18 @@ def test_the_superuser_reaches_the_same_server() -> None:
 
 
 def test_a_full_database_is_compared_with_an_empty_one() -> None:
-    empty, full = command._revisions(None, rows=9)
+    empty, full = command._revisions(None, rows=9, observe=None)
 
     assert (empty.payments, full.payments) == (0, 9)
     assert empty.name != full.name, "each name has a database of its own"
     assert (empty.tree, empty.python) == (full.tree, full.python)
+
+
+def test_the_cost_of_traces_is_measured_with_the_same_files() -> None:
+    without, with_traces = command._revisions(None, rows=None, observe="traces")
+
+    assert (without.tells, with_traces.tells) == (None, "traces")
+    assert (without.tree, without.python) == (with_traces.tree, with_traces.python)
 
 
 def test_a_revision_with_the_same_dependencies_has_this_python(tmp_path: Path) -> None:
@@ -199,7 +206,8 @@ def test_the_present_commit_is_named() -> None:
         (["--rate", "0"], 2, "--rate"),
         (["--rounds", "0"], 2, "--rounds"),
         (["--rows", "0"], 2, "--rows"),
-        (["--rows", "9", "--compare", "HEAD"], 2, "cannot be combined"),
+        (["--rows", "9", "--compare", "HEAD"], 2, "only one of"),
+        (["--rows", "9", "--observe", "traces"], 2, "only one of"),
         (["--compare", "no-such-revision"], 1, "`git rev-parse --verify` failed"),
         (["--compare", "--help"], 1, "`git rev-parse --verify` failed"),
     ],

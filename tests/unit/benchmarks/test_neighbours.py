@@ -91,6 +91,7 @@ def test_requests_are_counted_and_the_question_for_their_number_is_not() -> None
     neighbours = Neighbours()
     neighbours.respond("GET", "/orders/1", "", b"")
     neighbours.respond("GET", "/nothing", "", b"")
+    neighbours.respond("POST", "/v1/traces", "", b"")
 
     assert neighbours.respond("GET", "/counts", "", b"") == (200, '{"requests":2}')
     assert neighbours.respond("GET", "/counts", "", b"") == (200, '{"requests":2}')
