@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -89,11 +90,12 @@ def create_app(
 
 
 def _metrics(contract: Mapping[str, Any], meter: MetricMeter) -> ResponseMetrics:
-    """The metrics of the responses, with a series for each that the contract names."""
+    """The metrics of the responses, with a series for each in the contract, and for bugs."""
     metrics = ResponseMetrics(meter)
     for route, operations in contract["paths"].items():
         for method, operation in operations.items():
-            metrics.create(method.upper(), route, map(int, operation["responses"]))
+            statuses = {*map(int, operation["responses"]), HTTPStatus.INTERNAL_SERVER_ERROR}
+            metrics.create(method.upper(), route, statuses)
     return metrics
 
 
