@@ -62,7 +62,7 @@ load: install ## Measure payments a second, latency and costs with CALLERS=n for
 .PHONY: help
 help: ## List these targets
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(INSTALLED) ## Install the Python packages into .venv (the other targets do it when needed)
@@ -152,6 +152,10 @@ browser: install ## Install Chromium for the browser tests, if it is missing (De
 .PHONY: pgbouncer
 pgbouncer: install ## Install PgBouncer for its tests, if it is missing (Debian)
 	@$(PYTHON) -m tests.support.programs pgbouncer
+
+.PHONY: prometheus
+prometheus: install ## Unpack Prometheus for the tests of the alerts, if it is missing (Debian)
+	@$(PYTHON) -m tests.support.programs prometheus
 
 # With bytecode: imports without it take seconds, and the environment may forbid writing it later.
 $(INSTALLED): requirements/dev.txt $(UV)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack.stack import cache
 from devstack.stack.errors import ComponentError
 
 _LIST = Path(__file__).with_name("kafka-jars.txt")
@@ -42,7 +43,7 @@ def class_path() -> str:
 
     Raises ComponentError if a download fails or has another SHA-256.
     """
-    repository = _cache() / "jars"
+    repository = cache.directory() / "jars"
     repository.mkdir(parents=True, exist_ok=True)
     jars = list(_read_list())
     # Two stacks may start together, and jgo writes a jar under its final name from the first byte.
@@ -59,10 +60,6 @@ def _read_list() -> Iterator[Jar]:
         coordinate, sha256 = line.split()
         group, artifact, version = coordinate.split(":")
         yield Jar(group, artifact, version, sha256)
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "payment-service"
 
 
 def _download(jar: Jar, repository: Path) -> None:

@@ -1,6 +1,7 @@
 """Programs that some tests need and that no Python package contains. Finds or installs them.
 
-`python -m tests.support.programs browser` installs one with apt-get; `pgbouncer` is the other.
+`python -m tests.support.programs browser` installs one with apt-get; `pgbouncer` is another, and
+`prometheus` is only unpacked.
 """
 
 import os
@@ -10,6 +11,9 @@ import sys
 from typing import NamedTuple, NoReturn
 
 import pytest
+
+from devstack.stack import prometheus_program
+from devstack.stack.errors import ComponentError
 
 REQUIRED = "REQUIRE_PROGRAMS"
 """Environment variable. .ci/run sets it, so that a missing program fails a test: there no test is
@@ -21,8 +25,8 @@ SYSTEM = "/usr/sbin"
 def skip(reason: str) -> NoReturn:
     """Skip the running test, because a program that it needs is not installed.
 
-    So everybody can run all other tests without Chromium, PgBouncer and Go. In .ci/run, which
-    installs them and sets REQUIRED, the test fails instead.
+    So everybody can run all other tests without Chromium, PgBouncer, promtool and Go. In .ci/run,
+    which installs them and sets REQUIRED, the test fails instead.
     """
     if os.environ.get(REQUIRED):
         pytest.fail(reason)
@@ -36,6 +40,8 @@ class Program(NamedTuple):
     """The names of programs that can be used, the best first."""
     target: str
     """The target of the Makefile that installs it."""
+    is_unpacked: bool = False
+    """It is not installed, so no service of it starts, and nobody needs to be root."""
 
     @property
     def absent(self) -> str:
@@ -51,7 +57,7 @@ class Program(NamedTuple):
 
     def find(self) -> str | None:
         """The first program on the PATH that runs. On Ubuntu, one may only point to a snap."""
-        path = f"{os.environ['PATH']}:{SYSTEM}"
+        path = f"{os.environ['PATH']}:{SYSTEM}:{prometheus_program.directory()}"
         found = (shutil.which(name, path=path) for name in self.names)
         return next((each for each in found if each and _runs(each)), None)
 
@@ -64,16 +70,28 @@ class Program(NamedTuple):
 
     def install(self) -> None:
         """Install with apt-get. If that fails, exit with a message that says what to do."""
-        apt = shutil.which("apt-get")
-        if apt is None:
+        if shutil.which("apt-get") is None:
             sys.exit(f"There is no apt-get here. {self.by_hand}")
-        for arguments in (
-            ["update"],
-            ["install", "--yes", "--no-install-recommends", self.package],
-        ):
-            command = [*self._as_root(), apt, *arguments]
-            if subprocess.run(command, check=False).returncode:
-                sys.exit(f"`{' '.join(command)}` has failed. {self.by_hand}")
+        if self.is_unpacked:
+            self._unpack()
+            return
+        self._apt("update")
+        self._apt("install", "--yes", "--no-install-recommends", self.package)
+
+    def _apt(self, *arguments: str) -> None:
+        command = [*self._as_root(), "apt-get", *arguments]
+        if subprocess.run(command, check=False).returncode:
+            sys.exit(f"`{' '.join(command)}` has failed. {self.by_hand}")
+
+    def _unpack(self) -> None:
+        try:
+            prometheus_program.unpack()
+        except ComponentError:
+            self._apt("update")  # apt-get may not know the package yet
+            try:
+                prometheus_program.unpack()
+            except ComponentError as error:
+                sys.exit(f"{error}. {self.by_hand}")
 
     def _as_root(self) -> list[str]:
         if os.geteuid() == 0:
@@ -97,7 +115,14 @@ CHROMIUM = Program(
 )
 """Chromium without windows opens a page with a third of the CPU time of the whole browser."""
 PGBOUNCER = Program("PgBouncer", "pgbouncer", ("pgbouncer",), "pgbouncer")
-PROGRAMS = {program.target: program for program in (CHROMIUM, PGBOUNCER)}
+PROMTOOL = Program(
+    "promtool",
+    prometheus_program.PACKAGE,
+    (prometheus_program.PROMTOOL,),
+    "prometheus",
+    is_unpacked=True,
+)
+PROGRAMS = {program.target: program for program in (CHROMIUM, PGBOUNCER, PROMTOOL)}
 
 
 def _runs(path: str) -> bool:

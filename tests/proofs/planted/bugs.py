@@ -81,6 +81,8 @@ SPANS = "tests/unit/bootstrap/test_spans.py"
 WORK_METRICS = "tests/workflow/test_metrics.py"
 METRICS = "tests/unit/activities/test_metrics.py"
 API_METRICS = "tests/unit/api/test_metrics.py"
+ALERTS = "tests/unit/repository/test_alerts.py"
+ALERT_CASES = "tests/integration/test_alerts.py::test_the_alerts_fire_and_stay_silent"
 BACKLOG = "tests/integration/test_backlog.py"
 CANCELLATION = "tests/workflow/test_cancellation.py"
 RECONCILING = "tests/unit/activities/test_reconciling.py"
@@ -5662,6 +5664,65 @@ RUNNING = (
     ),
 )
 
+OBSERVING = (
+    Bug(
+        "a payment may be pending for hours before anybody is woken",
+        "deploy/observability/alerts.yml",
+        'kind="pending payments"}) > 15 * 60',
+        'kind="pending payments"}) > 15 * 3600',
+        ALERT_CASES,
+    ),
+    Bug(
+        "an alert goes on for an hour after its cause",
+        "deploy/observability/alerts.yml",
+        "(payment_requests:errors:ratio_rate5m > 14.4",
+        "(payment_requests:errors:ratio_rate1h > 14.4",
+        ALERT_CASES,
+    ),
+    Bug(
+        "nobody hears of the first workflow that fails",
+        "deploy/observability/alerts.yml",
+        "unless temporal_workflow_failed_total offset 15m)",
+        "unless temporal_workflow_failed_total)",
+        ALERT_CASES,
+    ),
+    Bug(
+        "requests count as slow that are not",
+        "deploy/observability/recording.yml",
+        'le=~"1|1.0"}[5m]',
+        'le=~"0.5"}[5m]',
+        ALERT_CASES,
+    ),
+    Bug(
+        "an alert looks at a kind that does not exist",
+        "deploy/observability/alerts.yml",
+        'kind="refunds"}) > 15 * 60',
+        'kind="refund"}) > 15 * 60',
+        ALERTS,
+    ),
+    Bug(
+        "a panel plots a metric that does not exist",
+        "deploy/observability/dashboards/payments.json",
+        "(rate(events_published_total[5m]))",
+        "(rate(events_total[5m]))",
+        ALERTS,
+    ),
+    Bug(
+        "an alert leads to another paragraph",
+        "deploy/observability/alerts.yml",
+        "docs/alerts.md#workersgone",
+        "docs/alerts.md#workersbehind-",
+        ALERTS,
+    ),
+    Bug(
+        "the first response to a bug is no increase",
+        "api/app.py",
+        ", HTTPStatus.INTERNAL_SERVER_ERROR}",
+        "}",
+        API_METRICS,
+    ),
+)
+
 BUGS = (
     *DOMAIN,
     *WORKFLOWS,
@@ -5683,4 +5744,5 @@ BUGS = (
     *ENDING,
     *LOGGING,
     *RUNNING,
+    *OBSERVING,
 )

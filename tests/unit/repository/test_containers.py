@@ -115,13 +115,28 @@ def test_every_variable_is_a_setting(name: str) -> None:
 def test_images_are_pinned_and_ports_are_on_loopback(name: str) -> None:
     service = SERVICES[name]
 
-    assert name in OURS or re.search(r":\d", service["image"])
+    assert name in OURS or re.search(r":v?\d", service["image"])
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONE_OFF - WITHOUT_PROBE))
 def test_services_tell_whether_they_are_healthy(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_prometheus_reads_the_api_and_the_worker_inside_the_network() -> None:
+    configuration = yaml.safe_load((ROOT / "deploy/observability/prometheus.yml").read_text())
+    sources = [each for job in configuration["scrape_configs"] for each in job["dns_sd_configs"]]
+
+    assert [each["names"] for each in sources] == [["api"], ["worker"]]
+    for source in sources:
+        [name], port = source["names"], source["port"]
+        assert SERVICES[name]["environment"]["METRICS_ADDRESS"] == f"0.0.0.0:{port}"
+        assert not any(each.endswith(f":{port}") for each in SERVICES[name].get("ports", []))
+    assert SERVICES["prometheus"]["profiles"] == ["observe"]
+    assert "./deploy/observability:/etc/prometheus:ro" in SERVICES["prometheus"]["volumes"]
+    files = {ROOT / "deploy/observability" / each for each in configuration["rule_files"]}
+    assert all(file.exists() for file in files)
 
 
 def test_a_database_that_is_being_set_up_is_not_healthy() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import programs, stripe_mock
-from tests.support.programs import CHROMIUM
+from tests.support.programs import CHROMIUM, PROMTOOL
 
 
 class Machine:
@@ -25,6 +25,7 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(programs, "SYSTEM", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return Machine(tmp_path)
 
@@ -57,6 +58,60 @@ def test_a_browser_that_is_not_there_is_installed(
     programs.main("browser")
 
     assert capsys.readouterr().out == f"{browser}\n"
+
+
+DOWNLOADS = '[ "$1" = update ] || echo "" >"$2_1.0_amd64.deb"'
+UNPACKS = """
+/bin/mkdir -p "$3/usr/bin"
+echo '#!/bin/sh' >"$3/usr/bin/promtool"
+/bin/chmod +x "$3/usr/bin/promtool"
+"""
+
+
+def test_promtool_is_unpacked_by_anybody(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    machine.has("apt-get", DOWNLOADS)
+    machine.has("dpkg", UNPACKS)
+
+    programs.main("prometheus")
+
+    unpacked = tmp_path / "cache/payment-service/prometheus/usr/bin/promtool"
+    assert PROMTOOL.find() == str(unpacked)
+
+
+def test_a_package_that_apt_does_not_know_is_looked_for_again(machine: Machine) -> None:
+    knows = '[ "$1" = update ] && { echo >"$0.knows"; exit 0; }; [ -e "$0.knows" ] || exit 1'
+    machine.has("apt-get", knows, DOWNLOADS)
+    machine.has("dpkg", UNPACKS)
+
+    programs.main("prometheus")
+
+    assert PROMTOOL.find()
+
+
+@pytest.mark.parametrize(
+    ("apt", "dpkg", "reason"),
+    [
+        (None, None, "no apt-get here"),
+        ("exit 1", None, "update` has failed"),
+        ('[ "$1" = update ]', None, "download prometheus` has failed"),
+        (DOWNLOADS, None, "`dpkg` cannot be run"),
+        (DOWNLOADS, "exit 1", "has failed"),
+    ],
+)
+def test_who_cannot_unpack_promtool_is_told_what_to_do(
+    machine: Machine, apt: str | None, dpkg: str | None, reason: str
+) -> None:
+    for name, command in (("apt-get", apt), ("dpkg", dpkg)):
+        if command:
+            machine.has(name, command)
+
+    with pytest.raises(SystemExit, match=reason) as exit_:
+        programs.main("prometheus")
+
+    assert PROMTOOL.by_hand in str(exit_.value)
 
 
 @pytest.mark.parametrize(

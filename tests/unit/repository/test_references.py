@@ -41,7 +41,10 @@ PARAMETER = re.compile(r"^    (\w+): ", re.MULTILINE)
 OF_OTHERS = {
     "--build": "docker compose",
     "--forward-to": "Stripe's CLI",
+    "--profile": "docker compose",
     "--rm": "docker compose",
+    "--schedule-id": "Temporal's CLI",
+    "--task-queue": "Temporal's CLI",
     "--wait": "docker compose",
     "SSL_CERT_FILE": "Python's ssl",
     "TEMPORAL_TLS_CLIENT_CERT_PATH": "Temporal's SDK",
