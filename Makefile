@@ -22,7 +22,7 @@ demo: install ## Start the system if it is down, make payments, and show how the
 	@$(PYTHON) -m devstack demo
 
 .PHONY: up
-up: install ## Start the whole system, or the parts of it that are down
+up: install ## Start the whole system, or the parts of it that are down (OBSERVE=1: with Prometheus)
 	@$(PYTHON) -m devstack up
 
 .PHONY: down

@@ -49,6 +49,7 @@ def up() -> None:
     payments use it. With CHECKOUT=hosted, too, customers give their card on its page. From then on
     it is always started, because its payments may be refunded. With STRIPE_API_KEY, too, new
     payments use the account of that key at Stripe, and the Stripe-shaped gateway is not started.
+    With OBSERVE=1, Prometheus is started, too, and from then on always.
     """
     began = time.monotonic()
     stack = _stack()
@@ -117,8 +118,12 @@ def demo() -> None:
 
 def _stack() -> Stack:
     is_new_at_double = os.environ.get("GATEWAY") == "stripe" and not _has_own_key()
-    wants_double = is_new_at_double or _double_was_used()
-    return Stack(DIRECTORY, external=os.environ, optional=OPTIONAL if wants_double else ())
+    wanted = {
+        "stripe": is_new_at_double or _double_was_used(),
+        "prometheus": os.environ.get("OBSERVE") == "1" or (DIRECTORY / "data/prometheus").exists(),
+    }
+    optional = [name for name in OPTIONAL if wanted[name]]
+    return Stack(DIRECTORY, external=os.environ, optional=optional)
 
 
 def _has_own_key() -> bool:

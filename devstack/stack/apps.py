@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Mapping
 from typing import ClassVar
 
 from devstack.stack.component import Component, expect_ok
@@ -77,6 +78,10 @@ class API(_WebApp):
     stop_timeout_seconds = 15.0
     """Time for running requests to end. Chosen, not measured."""
 
+    @property
+    def variables(self) -> Mapping[str, str]:
+        return self.site.metrics_at(self.site.ports.api_metrics)
+
     async def wait_until_payments_are_accepted(self) -> None:
         """Wait until `GET /ready` returns 200. Raises ComponentError if that takes too long."""
         await self.wait_for(lambda: expect_ok(self.ports[0], "/ready"))
@@ -96,6 +101,10 @@ class Worker(Component):
     @property
     def ports(self) -> tuple[int, ...]:
         return ()
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        return self.site.metrics_at(self.site.ports.worker_metrics)
 
     @property
     def address(self) -> str:

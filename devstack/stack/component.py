@@ -4,7 +4,7 @@ import asyncio
 import importlib.util
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import ClassVar
@@ -56,6 +56,11 @@ class Component(ABC):
     @abstractmethod
     def address(self) -> str:
         """The address that is shown to a person."""
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Environment variables of this process only."""
+        return {}
 
     @abstractmethod
     async def command(self) -> list[str]:

@@ -9,7 +9,7 @@ import psutil
 
 HOST = "127.0.0.1"
 _FIRST_PORTS = range(12_000, 32_000, 16)
-"""Starts of the blocks: 16 apart, as a stack needs 12 ports, and below 32768, where Linux begins
+"""Starts of the blocks: 16 apart, as a stack needs 15 ports, and below 32768, where Linux begins
 to take ports for outgoing connections. The lower end is chosen, not measured."""
 _FIND_ATTEMPTS = 200
 """Random blocks of ports to try. Chosen, not measured."""
@@ -37,6 +37,9 @@ class Ports:
     kafka_controller: int = 59093
     shop: int = 3000
     stripe: int = 5006
+    prometheus: int = 9090
+    api_metrics: int = 9464
+    worker_metrics: int = 9465
 
     @classmethod
     def free(cls) -> "Ports":

@@ -46,6 +46,10 @@ class Site:
         """The environment variables that the apps and the tests need."""
         return self._own_environment() | self._external_environment()
 
+    def metrics_at(self, port: int) -> dict[str, str]:
+        """The setting with which a process serves its metrics, if the stack has Prometheus."""
+        return {"METRICS_ADDRESS": f"{HOST}:{port}"} if "prometheus" in self.optional else {}
+
     def is_external(self, component: str) -> bool:
         """Whether the component runs elsewhere: the stack uses it, but never starts or stops it."""
         return SERVER_VARIABLES.get(component) in self._external_environment()

@@ -10,6 +10,7 @@ from devstack.stack.kafka import Kafka
 from devstack.stack.ports import Ports
 from devstack.stack.postgres import PostgreSQL
 from devstack.stack.process import Process
+from devstack.stack.prometheus import Prometheus
 from devstack.stack.site import SERVER_VARIABLES, Site
 from devstack.stack.startup import PREPARE, Startup
 from devstack.stack.states import ComponentStatus, Progress, State, ignore_progress
@@ -19,7 +20,7 @@ from devstack.stack.valkey import Valkey
 SERVERS = ("postgres", "valkey", "kafka", "temporal")
 NEIGHBOURS = ("gateway", "ordering", "inventory")
 COMPONENTS = (*SERVERS, PREPARE, *NEIGHBOURS, "worker", "api", "shop")
-OPTIONAL = ("stripe",)
+OPTIONAL = ("stripe", "prometheus")
 """Components that a stack has only if they are named in its argument `optional`."""
 
 _STOP_ORDER = (("shop",), ("api",), ("worker",), (*NEIGHBOURS, *OPTIONAL), SERVERS)
@@ -56,7 +57,8 @@ class Stack:
         self._api = API(site)
         servers = (PostgreSQL(site), Valkey(site), Kafka(site), self.temporal)
         neighbours = (Gateway(site), Ordering(site), Inventory(site))
-        components = (*servers, *neighbours, Worker(site), self._api, Shop(site), Stripe(site))
+        apps = (Worker(site), self._api, Shop(site))
+        components = (*servers, *neighbours, *apps, Stripe(site), Prometheus(site))
         self._components: dict[str, Component] = {
             each.name: each for each in components if each.name in {*COMPONENTS, *optional}
         }

@@ -86,7 +86,8 @@ class Startup:
             return found
         command = await component.command()
         self.started.append(component.name)
-        component.process.start(command, self._variables(), ephemeral=self.ephemeral)
+        variables = {**component.variables, **self._variables()}
+        component.process.start(command, variables, ephemeral=self.ephemeral)
         await component.wait_until_ready()
         return State.READY
 

@@ -18,7 +18,7 @@ from db.payments import PaymentStore
 from db.refunds import RefundStore
 from db.runs import RecordedRuns
 from devstack.stack.ports import Ports
-from devstack.stack.stack import OPTIONAL, Stack
+from devstack.stack.stack import Stack
 from domain import names
 from tests.support.fakes.payments import FakePayments
 from tests.support.fakes.refunds import FakeRefunds
@@ -55,7 +55,7 @@ async def own_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
 @pytest.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     directory, ports = tmp_path_factory.mktemp("stack"), Ports.free()
-    stack = Stack(directory, ports, durable=False, ephemeral=True, optional=OPTIONAL)
+    stack = Stack(directory, ports, durable=False, ephemeral=True, optional=["stripe"])
     try:
         await stack.up()
         await _pause_reconciliation(stack)

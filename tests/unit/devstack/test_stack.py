@@ -1,5 +1,6 @@
 """The stack's errors, and the id of the Kafka cluster."""
 
+import json
 import os
 import secrets
 import sys
@@ -8,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from devstack.stack import prometheus
+from devstack.stack.apps import API, Worker
 from devstack.stack.errors import TAIL_LINES, ComponentError
 from devstack.stack.kafka import cluster_id
 from devstack.stack.process import Process
+from devstack.stack.site import Site
 from devstack.stack.stack import COMPONENTS, OPTIONAL, Stack
 from devstack.stack.startup import PREPARE
 
@@ -66,3 +70,29 @@ def test_the_double_sends_its_events_to_the_api_and_its_customers_to_the_shop(
     page = f"{environment['SHOP_URL']}/payment?payment={{paymentId}}"
     assert environment["PAYMENT_RETURN_URL"] == page
     assert "PAYMENT_RETURN_URL" not in Stack(tmp_path).environment()
+
+
+async def test_with_prometheus_api_and_worker_serve_their_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prometheus, "_program", lambda: Path("prometheus"))
+    site = Site(tmp_path, optional=["prometheus"])
+    served = {each(site).variables["METRICS_ADDRESS"] for each in (API, Worker)}
+
+    await prometheus.Prometheus(site).command()
+
+    configuration = json.loads((tmp_path / "data/prometheus/prometheus.yml").read_text())
+    read = {
+        address
+        for job in configuration["scrape_configs"]
+        for group in job["static_configs"]
+        for address in group["targets"]
+    }
+    assert read == served
+    assert [Path(each).name for each in configuration["rule_files"]] == [
+        *("recording.yml", "alerts.yml")
+    ]
+
+
+def test_without_prometheus_nothing_serves_metrics(tmp_path: Path) -> None:
+    assert [each(Site(tmp_path)).variables for each in (API, Worker)] == [{}, {}]
