@@ -4,7 +4,7 @@ A meter without an address counts nothing. Every series that can be known is cre
 series that begins with 1, Prometheus sees no increase.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from time import perf_counter
@@ -84,13 +84,13 @@ class EventMetrics:
     @contextmanager
     def counted(self, topic: str) -> Iterator[None]:
         """Count one event by what comes of it."""
-        labels: Mapping[str, str] = {"topic": topic, "result": UNAVAILABLE}
+        result = UNAVAILABLE
         try:
             yield
-            labels = {"topic": topic, "result": PUBLISHED}
+            result = PUBLISHED
         except PaymentError as error:
             if error.code is ErrorCode.EVENT_REFUSED:
-                labels = {"topic": topic, "result": REFUSED}
+                result = REFUSED
             raise
         finally:
-            self._events.add(1, labels)
+            self._events.add(1, {"topic": topic, "result": result})

@@ -52,7 +52,7 @@ class ResponseMetrics:
 class GaugeSources(NamedTuple):
     """What the gauges are read from.
 
-    PostgreSQL's raise PaymentError, and Temporal's raises RPCError.
+    `unfinished` and `reconciled_at` raise PaymentError, `count_needing_attention` raises RPCError.
     """
 
     limit: ConcurrencyLimit
@@ -81,6 +81,7 @@ class Gauges:
             self._read_at.set(0, {"source": source})
 
     async def read_for_ever(self) -> None:
+        """Read all sources, and again every `READ_EVERY_SECONDS`, until the task is cancelled."""
         count = 0
         while True:
             self._read_limit()

@@ -33,6 +33,7 @@ def promtool(*arguments: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.proof  # ten seconds of CPU time
 @pytest.mark.parametrize("file", CASES)
 def test_the_alerts_fire_and_stay_silent(file: str) -> None:
     assert "SUCCESS" in promtool("test", "rules", file)
