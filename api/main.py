@@ -36,6 +36,7 @@ from api.webhooks.stripe import StripeWebhook
 from api.webhooks.workflow_signals import TemporalSignals
 from api.workflow_client import TemporalWorkflows
 from bootstrap import kafka, logs, temporal
+from bootstrap.log_ids import StartLogIds
 from bootstrap.process import run
 from bootstrap.settings import Settings, read_settings
 from bootstrap.traces import tracing
@@ -76,7 +77,9 @@ async def _build_resources(settings: Settings, stack: AsyncExitStack) -> Resourc
     stack.push_async_callback(redis.aclose)
     runtime = _runtime(settings)
     interceptors = await stack.enter_async_context(tracing(settings, "payment-api", VERSION))
-    client = await temporal.connect(settings, runtime=runtime, interceptors=interceptors)
+    client = await temporal.connect(
+        settings, runtime=runtime, interceptors=[*interceptors, StartLogIds()]
+    )
     payments, refunds = PaymentStore(engine, settings.reattempt_after), RefundStore(engine)
     wait = timedelta(seconds=settings.payment_wait_seconds)
     workflows = TemporalWorkflows(client, wait, settings.reservation_wait_seconds)

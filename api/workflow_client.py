@@ -19,7 +19,6 @@ from domain.instruction import RESERVATION_WAIT_SECONDS, PaymentInstruction
 from domain.payment import Payment
 from domain.refund import Refund
 from workflows.operator_view import NEEDS_ATTENTION, ORDER_ID, SEARCH_ATTRIBUTES
-from workflows.payment import PaymentWorkflow
 from workflows.start import RPC_TIMEOUT, start_payment, start_refund
 
 QUERY_TIMEOUT = timedelta(seconds=1)
@@ -122,8 +121,8 @@ class TemporalWorkflows:
             return None
 
     async def _join(self, instruction: PaymentInstruction, run_id: str | None) -> RunningPayment:
-        handle: WorkflowHandle[PaymentWorkflow, Payment] = self._client.get_workflow_handle_for(
-            PaymentWorkflow.run, names.workflow_id(instruction.order_id), run_id=run_id
+        handle: WorkflowHandle[Any, Payment] = self._client.get_workflow_handle(
+            names.workflow_id(instruction.order_id), run_id=run_id, result_type=Payment
         )
         try:
             memo = await (await handle.describe(rpc_timeout=RPC_TIMEOUT)).memo()
@@ -134,9 +133,7 @@ class TemporalWorkflows:
             raise _in_progress()
         return self._running(UUID(running), handle)
 
-    def _running(
-        self, payment_id: UUID, handle: WorkflowHandle[PaymentWorkflow, Payment]
-    ) -> RunningPayment:
+    def _running(self, payment_id: UUID, handle: WorkflowHandle[Any, Payment]) -> RunningPayment:
         return RunningPayment(payment_id, partial(self._result, handle))
 
     def _unavailable(self, refusal: RPCError | None = None) -> PaymentError:

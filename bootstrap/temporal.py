@@ -21,7 +21,6 @@ from temporalio.runtime import (
 from temporalio.service import GrpcCompression, RetryConfig, RPCError
 
 from bootstrap import logs
-from bootstrap.log_ids import LogIds
 from bootstrap.settings import Settings
 
 CONNECT_PATIENCE = timedelta(seconds=60)
@@ -139,7 +138,7 @@ async def _connect(
     client = await Client.connect(
         **profile,
         data_converter=pydantic_data_converter,
-        interceptors=[*interceptors, LogIds()],
+        interceptors=interceptors,
         runtime=runtime,
         grpc_compression=GrpcCompression.NONE,
         retry_config=RetryConfig(max_elapsed_time_millis=RPC_RETRY_MILLIS),

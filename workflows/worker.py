@@ -38,6 +38,7 @@ from bootstrap import kafka, logs, temporal
 from bootstrap.process import run
 from bootstrap.settings import Settings, read_settings
 from bootstrap.traces import tracing
+from bootstrap.worker_log_ids import LogIds
 from db.engine import create_engine
 from db.payments import PaymentStore
 from db.reconciliation import ReconciliationRounds
@@ -168,7 +169,9 @@ async def main() -> None:
     async with AsyncExitStack() as stack:
         runtime = temporal.runtime("worker", settings.metrics_address)
         interceptors = await stack.enter_async_context(tracing(settings, "payment-worker", VERSION))
-        client = await temporal.connect(settings, runtime=runtime, interceptors=interceptors)
+        client = await temporal.connect(
+            settings, runtime=runtime, interceptors=[*interceptors, LogIds()]
+        )
         activities = await _activities(settings, client, stack, runtime.metric_meter)
         worker = build_worker(client, activities, runtime.metric_meter)
         stopping = asyncio.Event()

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner
 
-from bootstrap.log_ids import LogIds
+from bootstrap.worker_log_ids import LogIds
 from domain import names
 from domain.refund import Refund
 from tests.support.attempts import by_token

@@ -5425,7 +5425,7 @@ ENDING = (
 LOGGING = (
     Bug(
         "the watch of a refund does not know its request",
-        "bootstrap/log_ids.py",
+        "bootstrap/worker_log_ids.py",
         "        input.headers = {**input.headers, **self.header}\n"
         "        return await self.next.start_child_workflow(input)",
         "        return await self.next.start_child_workflow(input)",
@@ -5441,20 +5441,20 @@ LOGGING = (
     Bug(
         "the worker does not know which request it works for",
         "bootstrap/log_ids.py",
-        "input.headers = {**input.headers, HEADER: _payload({REQUEST_ID: request_id})}",
+        "input.headers = {**input.headers, HEADER: payload({REQUEST_ID: request_id})}",
         "pass",
         LOG_IDS,
     ),
     Bug(
         "steps do not log whose they are",
-        "bootstrap/log_ids.py",
-        "self._steps.header = {HEADER: _payload(ids)} if ids else {}",
+        "bootstrap/worker_log_ids.py",
+        "self._steps.header = {HEADER: payload(ids)} if ids else {}",
         "pass",
         LOG_IDS,
     ),
     Bug(
         "tries inside the workflow task do not log whose they are",
-        "bootstrap/log_ids.py",
+        "bootstrap/worker_log_ids.py",
         "        input.headers = {**input.headers, **self.header}\n"
         "        return self.next.start_local_activity(input)",
         "        return self.next.start_local_activity(input)",
@@ -5462,7 +5462,7 @@ LOGGING = (
     ),
     Bug(
         "a replayed ending is logged again",
-        "bootstrap/log_ids.py",
+        "bootstrap/worker_log_ids.py",
         "workflow.logger.info(",
         "structlog.get_logger().info(",
         LOG_IDS,

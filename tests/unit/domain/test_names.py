@@ -56,18 +56,29 @@ ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
             "d357c793-79cc-5e94-9690-ae14e2c54250",
         ),
         (str(names.event_id(ID, "payment-failed")), "86879735-be9a-5eea-924d-a894fd18e928"),
-        (workflow._Definition.must_from_class(PaymentWorkflow).name, "PaymentWorkflow"),
-        (workflow._Definition.must_from_class(RefundWorkflow).name, "RefundWorkflow"),
-        (workflow._Definition.must_from_class(RefundWatch).name, "RefundWatch"),
-        (
-            workflow._Definition.must_from_class(StrayAttemptWorkflow).name,
-            "StrayAttemptWorkflow",
-        ),
-        (workflow._Definition.must_from_class(DisputeWatch).name, "DisputeWatch"),
+        (names.PAYMENT_WORKFLOW, "PaymentWorkflow"),
+        (names.REFUND_WORKFLOW, "RefundWorkflow"),
+        (names.REFUND_WATCH, "RefundWatch"),
+        (names.STRAY_ATTEMPT_WORKFLOW, "StrayAttemptWorkflow"),
+        (names.DISPUTE_WATCH, "DisputeWatch"),
     ],
 )
 def test_names_are_kept_for_ever(name: str, pinned: str) -> None:
     assert name == pinned
+
+
+@pytest.mark.parametrize(
+    ("name", "started"),
+    [
+        (names.PAYMENT_WORKFLOW, PaymentWorkflow),
+        (names.REFUND_WORKFLOW, RefundWorkflow),
+        (names.REFUND_WATCH, RefundWatch),
+        (names.STRAY_ATTEMPT_WORKFLOW, StrayAttemptWorkflow),
+        (names.DISPUTE_WATCH, DisputeWatch),
+    ],
+)
+def test_a_workflow_is_started_by_its_name(name: str, started: type) -> None:
+    assert workflow._Definition.must_from_class(started).name == name
 
 
 def test_search_attributes_are_kept_for_ever() -> None:
