@@ -27,21 +27,29 @@ class RevisionError(Exception):
 class Revision:
     """A version of the service, with the name under which reports show it.
 
-    `tree` is the directory with its files, `python` the interpreter with its packages. Before it is
-    measured, its database is filled with that number of `payments`. `tells` is what it tells about
-    itself while it is measured, besides its logs.
+    `tree` is the directory with its files. Before it is measured, its database is filled with that
+    number of `payments`. `tells` is what it tells about itself while it is measured, besides its
+    logs.
     """
 
     name: str
     tree: Path
-    python: Path
     payments: int = 0
     tells: Literal["metrics", "traces"] | None = None
+
+    @property
+    def python(self) -> Path:
+        """The interpreter with the packages that its images have; made if it is missing.
+
+        Packages for development are left out: some libraries import them if they are there, and
+        then take more memory. Raises RevisionError.
+        """
+        return python_for(self.tree / LOCK)
 
 
 def present() -> Revision:
     """The files of this directory, with changes that are not committed."""
-    return Revision("present", ROOT, Path(sys.executable))
+    return Revision("present", ROOT)
 
 
 def present_commit() -> str:
@@ -55,10 +63,7 @@ def present_commit() -> str:
 
 
 def unpacked(revision: str) -> Revision:
-    """Unpack a revision below `.load`, and make its environment, unless both are there already.
-
-    Raises RevisionError.
-    """
+    """Unpack a revision below `.load`, unless it is there already. Raises RevisionError."""
     commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     tree = OUTPUT / "trees" / commit
     if not tree.exists():
@@ -68,7 +73,7 @@ def unpacked(revision: str) -> Revision:
         draft.rename(tree)
     if not (tree / LOCK).exists():
         raise RevisionError(f"{revision} has no {LOCK}: it is too old to be compared.")
-    return Revision(commit[:12], tree, python_for(tree / LOCK))
+    return Revision(commit[:12], tree)
 
 
 def unpack(commit: str, directory: Path) -> None:
@@ -78,11 +83,9 @@ def unpack(commit: str, directory: Path) -> None:
 
 
 def python_for(lock: Path) -> Path:
-    """The present Python if it has the same dependencies, else one below `.load/environments`."""
-    wanted = lock.read_bytes()
-    if wanted == (ROOT / LOCK).read_bytes():
-        return Path(sys.executable)
-    directory = OUTPUT / "environments" / hashlib.sha256(wanted).hexdigest()[:12]
+    """A Python below `.load/environments` that has exactly these packages. Raises RevisionError."""
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    directory = OUTPUT / "environments" / wanted[:12]
     python, installed = directory / "bin" / "python", directory / ".installed"
     if not installed.exists():
         _run(sys.executable, "-m", "venv", "--clear", str(directory))
@@ -97,7 +100,9 @@ def temporal_settings(revision: Revision) -> dict[str, str]:
     """What the revision's `make up` sets in Temporal's dynamic config. Raises RevisionError."""
     read = "getattr(temporal, 'SETTINGS', None) or temporal._SETTINGS"
     script = f"import json; from devstack.stack import temporal; print(json.dumps({read}))"
-    settings = json.loads(_run(str(revision.python), "-c", script, directory=revision.tree))
+    # The development stack needs more packages than the images have.
+    python = sys.executable if revision.tree == ROOT else str(revision.python)
+    settings = json.loads(_run(python, "-c", script, directory=revision.tree))
     return {name: str(value) for name, value in settings.items()}
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sys
 import time
 from http import HTTPStatus
 from itertools import count
@@ -27,7 +26,6 @@ from benchmarks.load.costs import CHANGE_VERSION, VERSION_MARKER, is_of_a_versio
 from benchmarks.load.counters import COMMAND, STATEMENT, Totals, count_requests
 from benchmarks.load.measure import Plan
 from benchmarks.load.system import superuser_url
-from devstack.stack.process import ROOT
 
 METRICS = "\n".join(
     f'service_requests{{namespace="{namespace}",operation="{name}",service_name="{service}"}} {n}'
@@ -177,21 +175,38 @@ def test_a_full_database_is_compared_with_an_empty_one() -> None:
 
     assert (empty.payments, full.payments) == (0, 9)
     assert empty.name != full.name, "each name has a database of its own"
-    assert (empty.tree, empty.python) == (full.tree, full.python)
+    assert empty.tree == full.tree
 
 
 def test_the_cost_of_traces_is_measured_with_the_same_files() -> None:
     without, with_traces = command._revisions(None, rows=None, observe="traces")
 
     assert (without.tells, with_traces.tells) == (None, "traces")
-    assert (without.tree, without.python) == (with_traces.tree, with_traces.python)
+    assert without.tree == with_traces.tree
 
 
-def test_a_revision_with_the_same_dependencies_has_this_python(tmp_path: Path) -> None:
-    lock = tmp_path / "runtime.txt"
-    lock.write_bytes((ROOT / revision.LOCK).read_bytes())
+def test_revisions_with_the_same_dependencies_have_one_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
 
-    assert revision.python_for(lock) == Path(sys.executable)
+    def run(*command: str) -> None:
+        made.append(command[-1])
+        if "venv" in command:
+            Path(command[-1]).mkdir(parents=True)
+
+    monkeypatch.setattr(revision, "OUTPUT", tmp_path)
+    monkeypatch.setattr(revision, "_run", run)
+    locks = [tmp_path / name for name in ("one.txt", "same.txt", "other.txt")]
+    for lock, text in zip(locks, ("a==1", "a==1", "a==2"), strict=True):
+        lock.write_text(text)
+
+    one, same, other = (revision.python_for(each) for each in locks)
+
+    assert one == same
+    assert other != one
+    installed = [each for each in made if each.endswith(".txt")]
+    assert installed == [str(locks[0]), str(locks[2])]
 
 
 def test_the_present_commit_is_named() -> None:
