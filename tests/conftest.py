@@ -18,12 +18,16 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Runs the integration tests in two processes, each with its own stack.
 
     One process has the tests with a browser, which take about half of the time. Every other test
-    goes to whichever process is free.
+    goes to whichever process is free, also the one of live alerts, which has a stack of its own.
     `--dist loadgroup` would say the same, but not with pytest 9.2 (pytest-xdist issue 1386).
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        groups = ("tests/integration/test_shop", "tests/integration/")
+        groups = (
+            "tests/integration/test_shop",
+            "tests/integration/test_live_alerts",
+            "tests/integration/",
+        )
         return next((each for each in groups if nodeid.startswith(each)), nodeid)
 
 
