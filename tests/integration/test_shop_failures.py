@@ -110,6 +110,7 @@ async def test_a_failure_that_was_not_published_is_tried_again(
     assert [row["status"] for row in rows] == ["failed", "succeeded"]
 
 
+@pytest.mark.proof
 async def test_a_payment_that_is_still_running_is_requested_again(
     shop_page: ShopPage, system: System
 ) -> None:

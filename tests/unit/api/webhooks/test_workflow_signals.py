@@ -15,9 +15,6 @@ from domain.dispute import Dispute
 from domain.errors import ErrorCode, PaymentError
 from domain.stray_attempt import StrayAttempt
 from tests.support.builders import NOON, a_payment, a_refund
-from workflows.dispute_watch import DisputeWatch
-from workflows.refund_watch import RefundWatch
-from workflows.stray_attempt import StrayAttemptWorkflow
 
 PAYMENT = a_payment(gateway="stripe")
 WORKFLOW = names.workflow_id(PAYMENT.order_id)
@@ -163,7 +160,7 @@ async def test_a_stray_attempt_is_undone_once() -> None:
     await signals_of(temporal).undo(STRAY)
 
     [(workflow, argument, options)] = temporal.starts
-    assert (workflow, argument) == (StrayAttemptWorkflow.run, STRAY)
+    assert (workflow, argument) == (names.STRAY_ATTEMPT_WORKFLOW, STRAY)
     assert (options["id"], options["task_queue"]) == ("stray-attempt-pi_1", "payments")
     assert options["id_conflict_policy"].name == "USE_EXISTING"
 
@@ -173,7 +170,7 @@ async def test_a_dispute_that_is_shown_already_is_looked_at_again() -> None:
     await signals_of(temporal).watch(DISPUTE)
 
     [(workflow, argument, options)] = temporal.starts
-    assert (workflow, argument) == (DisputeWatch.run, DISPUTE)
+    assert (workflow, argument) == (names.DISPUTE_WATCH, DISPUTE)
     assert (options["id"], options["start_signal"]) == ("dispute-du_1", "look_again")
 
 
@@ -183,7 +180,7 @@ async def test_a_lost_watch_of_a_refund_looks_at_once() -> None:
     await signals_of(temporal).watch_refund(refund)
 
     [(workflow, argument, options)] = temporal.starts
-    assert (workflow, argument) == (RefundWatch.run, refund)
+    assert (workflow, argument) == (names.REFUND_WATCH, refund)
     assert (options["id"], options["start_signal"]) == (WATCHING, "look_again")
 
 
