@@ -8,8 +8,12 @@ from tests.support.attempts import by_token
 from tests.support.fakes.world import refusal
 from tests.support.metered import Metered
 from tests.support.saga_harness import SagaHarness
+from tests.support.time_skipping import own_server
 from tests.workflow.test_refund import asked, make
+from tests.workflow.test_refund_at_gateway import ended, watch_of
 from workflows.policies import STEPS
+
+temporal = own_server
 
 
 @pytest.fixture
@@ -21,7 +25,9 @@ async def test_a_payment_is_counted_once_although_its_workflow_is_replayed(
     idle_harness: SagaHarness, metered: Metered
 ) -> None:
     async with idle_harness.worker(meter=metered.meter, max_cached_workflows=0):
-        await idle_harness.pay()
+        handle = await idle_harness.start(idle_harness.an_instruction())
+        await handle.result()
+        await handle.query("__stack_trace")  # for which all of its history is replayed
 
     assert metered.counted(PAYMENTS_ENDED) == {("succeeded", "none"): 1}
     [[seconds]] = metered.seconds(PAYMENT_DURATION).values()
@@ -71,7 +77,8 @@ async def test_a_refund_is_counted_once_although_it_is_watched(
 ) -> None:
     async with idle_harness.worker(meter=metered.meter):
         payment = await idle_harness.pay(by_token(idle_harness))
-        await make(idle_harness, asked(idle_harness, payment))
+        refund = await make(idle_harness, asked(idle_harness, payment))
+        await ended(idle_harness, watch_of(idle_harness, refund))
 
     assert metered.counted(REFUNDS_ENDED) == {("succeeded", "none"): 1}
 
