@@ -1,7 +1,8 @@
-"""Counts and measures with the meter of Temporal's SDK, which serves the metrics of a process.
+"""Metrics of requests to external services and of published events.
 
-A meter without an address counts nothing. Every series that can be known is created with 0: in a
-series that begins with 1, Prometheus sees no increase.
+They are recorded with the meter of Temporal's SDK, which serves all metrics of the process to
+Prometheus. If no address is configured, the meter records nothing. Every series that is known in
+advance starts with the value 0, because Prometheus sees no increase in a series that starts with 1.
 """
 
 from collections.abc import Iterator
@@ -50,7 +51,10 @@ class RequestMetrics:
 
     @contextmanager
     def measured(self) -> Iterator["Response"]:
-        """Measure one request. The caller notes its status, if there is a usable response."""
+        """Count and measure the request of the block.
+
+        The caller sets the status of the response that this yields, if the response is usable.
+        """
         response, began = Response(), perf_counter()
         try:
             yield response
@@ -83,7 +87,7 @@ class EventMetrics:
 
     @contextmanager
     def counted(self, topic: str) -> Iterator[None]:
-        """Count one event by what comes of it."""
+        """Count the event whose publication is tried in the block, by its result."""
         result = UNAVAILABLE
         try:
             yield

@@ -51,8 +51,8 @@ TELEMETRY: TelemetryConfig = {
     "operation_spans": False,
     "exclude": lambda scope: scope["path"] in QUIET_ROUTES,
 }
-"""FastAPI makes a span for each request, except for the state of the service. Its logs are off:
-they would contain what callers have sent."""
+"""FastAPI creates one span for each request, but none for `/health` and `/ready`. The log records
+of its telemetry are switched off, because they would contain values that callers have sent."""
 
 OpenResources = Callable[[], AbstractAsyncContextManager[Resources]]
 

@@ -1,4 +1,7 @@
-"""The metrics of the API: its responses, its callers, and what is not finished."""
+"""The metrics of the API: counters of its responses, and gauges of payments and refunds.
+
+The gauges show how many payments are in progress, and which payments and refunds are not finished.
+"""
 
 import asyncio
 import logging
@@ -20,8 +23,8 @@ from domain.timeline import Source
 READ_EVERY_SECONDS = 15
 """Time between two reads of PostgreSQL: Prometheus usually asks as often. Chosen, not measured."""
 COUNT_EVERY = 4
-"""Workflows are counted at every fourth read: Temporal allows ten such requests a second for all
-its users together."""
+"""Workflows are counted only at every fourth read of PostgreSQL. Temporal allows ten requests a
+second that count or list workflows, for all clients of a namespace together."""
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,10 @@ class ResponseMetrics:
             self._requests.add(0, {"method": method, "route": route, "status": str(status)})
 
     def record(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        """Count a response. The method counts only at a known route: a caller chooses it."""
+        """Count and measure one response. `route` is None if no route has the path.
+
+        Then the method is not recorded, because a caller could create any number of series with it.
+        """
         request = (
             {"method": method, "route": route}
             if route is not None
@@ -116,7 +122,7 @@ class Gauges:
 
 @asynccontextmanager
 async def kept_current(gauges: Gauges) -> AsyncIterator[None]:
-    """In the block, the gauges are set from time to time."""
+    """In the block, the gauges are set every `READ_EVERY_SECONDS`."""
     reading = asyncio.create_task(gauges.read_for_ever())
     try:
         yield

@@ -1,6 +1,7 @@
 """Logs: one JSON object per line, with the context variables that structlog has bound."""
 
 import logging.config
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -34,9 +35,17 @@ def configure(level: str) -> None:
 
 
 def current_trace() -> dict[str, str]:
-    """The id of the current trace as `trace_id`; empty if there is none."""
+    """A mapping with the id of the current trace as `trace_id`, in 32 hexadecimal digits.
+
+    The mapping is empty if there is no current trace.
+    """
     span = trace.get_current_span().get_span_context()
     return {"trace_id": trace.format_trace_id(span.trace_id)} if span.is_valid else {}
+
+
+def span_attributes(ids: Mapping[str, str]) -> dict[str, str]:
+    """The ids as attributes of a span: `payment_id` of a log line is `payment.id` there."""
+    return {name.replace("_", "."): value for name, value in ids.items()}
 
 
 def formatter() -> structlog.stdlib.ProcessorFormatter:
@@ -61,7 +70,7 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
 
 
 def _add_trace(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
-    """The trace that the line belongs to, if the process makes traces."""
+    """Add the id of the current trace, unless the line already has one."""
     return {**current_trace(), **line}
 
 

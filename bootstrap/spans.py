@@ -1,6 +1,7 @@
-"""What becomes of the spans of a process: which are kept, what they contain, where they are sent.
+"""Sends the spans of a process to a collector of OpenTelemetry.
 
-The modules that make spans use only OpenTelemetry's API.
+It decides which traces are kept, and which attributes of their spans leave the process. The modules
+that create spans use only OpenTelemetry's API.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ from temporalio.contrib.opentelemetry import (
     ReplaySafeTracerProvider,
     create_tracer_provider,
 )
+
+from bootstrap.logs import span_attributes
 
 EXPORTED = frozenset(
     {
@@ -46,7 +49,7 @@ EXPORTED = frozenset(
 """The attributes that leave the process. All others are dropped: paths, queries and addresses may
 contain secrets, and so may the texts and stack traces of exceptions."""
 IDS = ("payment_id", "order_id", "request_id")
-"""The ids that the log lines have, and spans as `payment.id` and so on."""
+"""The fields of log lines that spans also have, as the attributes `payment.id` and so on."""
 
 
 def install(
@@ -110,13 +113,13 @@ class _Ids(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: context.Context | None = None) -> None:  # noqa: ARG002
         bound = structlog.contextvars.get_contextvars()
-        span.set_attributes({name.replace("_", "."): bound[name] for name in IDS if name in bound})
+        span.set_attributes(span_attributes({name: bound[name] for name in IDS if name in bound}))
 
 
 class _WithoutState(TraceContextTextMapPropagator):
     """W3C Trace Context without `tracestate`, and without baggage.
 
-    Both are what a caller chooses, and would be recorded in every history of a workflow.
+    A caller chooses the values of both. They would be recorded in the history of each workflow.
     """
 
     def extract(

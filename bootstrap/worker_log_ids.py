@@ -26,7 +26,7 @@ from temporalio.worker import (
 )
 
 from bootstrap.log_ids import HEADER, StartLogIds, payload
-from bootstrap.logs import current_trace
+from bootstrap.logs import current_trace, span_attributes
 
 OF_ARGUMENTS = ("payment_id", "order_id")
 """The fields of a workflow's argument that are ids in the logs."""
@@ -101,8 +101,7 @@ class _Tries(ActivityInboundInterceptor):
 def _bind(ids: Mapping[str, str]) -> None:
     """Add the ids to the log lines that follow, and to the current span, if there is one."""
     structlog.contextvars.bind_contextvars(**ids, **current_trace())
-    attributes = {name.replace("_", "."): value for name, value in ids.items()}
-    trace.get_current_span().set_attributes(attributes)
+    trace.get_current_span().set_attributes(span_attributes(ids))
 
 
 def _step() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Counts what is not finished."""
+"""Counts unfinished payments and refunds."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -25,7 +25,10 @@ def _count(
     created_at: Column[Any],
     condition: ColumnElement[bool],
 ) -> Select[Any]:
-    """Count the oldest rows with this condition. They are unfinished `since` then."""
+    """The query that counts the rows with this condition, and computes the age of the oldest.
+
+    A row has been unfinished since the time in the column or expression `since`.
+    """
     rows = (
         select(since.label("since"))
         .where(condition)
@@ -69,7 +72,7 @@ class BacklogCounts:
         self._engine = engine
 
     async def read(self) -> Sequence[Unfinished]:
-        """The present state, one of each kind, in one statement."""
+        """The numbers and ages of all kinds. They are read with one statement."""
         rows = await fetch_all(self._engine, _READ, {})
         return [
             Unfinished(UnfinishedKind(row["kind"]), row["count"], row["age"] or timedelta())

@@ -45,7 +45,7 @@ _RUNS = (
 
 
 def first_run(run_id: str | None) -> dict[str, Any]:
-    """The column of a new row that was recorded by this run; None: by no workflow."""
+    """The column `run_ids` of a new row. `run_id` is None if no workflow run records the row."""
     return {"run_ids": [run_id] if run_id else None}
 
 

@@ -1,4 +1,4 @@
-"""What is not finished, as PostgreSQL has it: for operators' alerts."""
+"""Numbers of unfinished payments and refunds, for the alerts of operators."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 class UnfinishedKind(StrEnum):
     PENDING = "pending payments"
-    """Without those that wait for their customer."""
+    """Pending payments, except those that wait for their customer."""
     UNPUBLISHED = "unpublished payments"
     REFUNDS = "refunds"
-    """Refunds that are not made or not published, without those that are pending at the gateway."""
+    """Refunds that are not made or not published, except those that are pending at the gateway."""
     REFUNDS_AT_GATEWAY = "refunds at the gateway"
     """Refunds that the gateway has accepted. It may need days."""
 
@@ -20,6 +20,6 @@ class Unfinished(NamedTuple):
 
     kind: UnfinishedKind
     number: int
-    """No more than a maximum is counted, so that it stays fast."""
+    """Counting stops at a maximum, so that it is always fast."""
     age: timedelta
     """0 if there is none."""

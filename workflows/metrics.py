@@ -1,4 +1,4 @@
-"""Counts how payments and refunds end, and what comes of each try of a step.
+"""Counts how payments and refunds end, and the result of each try of a step.
 
 A workflow task that is tried again may count a second time. The numbers are for alerts and plots;
 the books are in PostgreSQL.
@@ -19,18 +19,18 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
+from activities.failures import ERROR_CODES
 from activities.metrics import counter, duration
-from domain import metrics
+from domain import metrics, names
 from domain.errors import ErrorCode
 from domain.payment import Payment
 from domain.refund import Refund
-from workflows.refund import RefundWorkflow
 
 SUCCEEDED, FAILED, REFUSED = "succeeded", "failed", "refused"
 
 
 class WorkMetrics(Interceptor):
-    """Counts for a worker whose steps have these names."""
+    """Counts the work of a worker. `steps` has the names of all its activities."""
 
     def __init__(self, meter: MetricMeter, steps: Iterable[str]) -> None:
         self._payments = counter(meter, metrics.PAYMENTS_ENDED)
@@ -66,12 +66,12 @@ class WorkMetrics(Interceptor):
         return Runs
 
     def ended(self, result: object) -> None:
-        """Count the result of a workflow, if that makes a payment or a refund."""
+        """Count the result of a workflow that makes a payment or a refund. Ignore the others."""
         info = workflow.info()
         if isinstance(result, Payment):
             self._payments.add(1, _labels(result))
             self._duration.record(workflow.now() - info.start_time, {"status": result.status})
-        elif isinstance(result, Refund) and info.workflow_type == RefundWorkflow.__name__:
+        elif isinstance(result, Refund) and info.workflow_type == names.REFUND_WORKFLOW:
             self._refunds.add(1, _labels(result))
 
     def tried(self, result: str) -> None:
@@ -99,5 +99,5 @@ class _Tries(ActivityInboundInterceptor):
 
 def _labels(ended: Payment | Refund) -> dict[str, str]:
     code = ended.error_code or metrics.NONE
-    known = code == metrics.NONE or code in set(ErrorCode)
+    known = code == metrics.NONE or code in ERROR_CODES
     return {"status": ended.status, "error_code": code if known else metrics.OTHER}

@@ -84,9 +84,10 @@ class RawResponse(NamedTuple):
 class JsonClient:
     """Sends requests to one external service, called `name` in messages.
 
-    The last word of the name is the service in the metrics, for which `meter` is.
-    `unavailable_code` is the error code of a request whose outcome is unknown. `seconds` is the
-    time limit of one request, from the connection to the last byte of the response.
+    `meter` counts the requests. The last word of `name`, in lower case, is the label `service` of
+    these metrics, and names the service in spans. `unavailable_code` is the error code of a request
+    whose outcome is unknown. `seconds` is the time limit of one request, from the connection to the
+    last byte of the response.
     """
 
     def __init__(

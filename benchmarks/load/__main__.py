@@ -81,8 +81,8 @@ def _revisions(
     if sum(map(bool, (compare, rows, observe))) > 1:
         raise typer.BadParameter("only one of --compare, --rows and --observe can be given")
     if observe:
-        told = replace(present(), name=f"with {observe}", tells=observe)
-        return [replace(present(), name="without"), told]
+        observed = replace(present(), name=f"with {observe}", observe=observe)
+        return [replace(present(), name="without"), observed]
     if rows:
         full = replace(present(), name=f"{rows} payments", payments=rows)
         return [replace(present(), name="empty"), full]

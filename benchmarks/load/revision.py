@@ -28,14 +28,13 @@ class Revision:
     """A version of the service, with the name under which reports show it.
 
     `tree` is the directory with its files. Before it is measured, its database is filled with that
-    number of `payments`. `tells` is what it tells about itself while it is measured, besides its
-    logs.
+    number of `payments`. `observe` says whether it serves metrics or sends traces meanwhile.
     """
 
     name: str
     tree: Path
     payments: int = 0
-    tells: Literal["metrics", "traces"] | None = None
+    observe: Literal["metrics", "traces"] | None = None
 
     @property
     def python(self) -> Path:
@@ -100,9 +99,8 @@ def temporal_settings(revision: Revision) -> dict[str, str]:
     """What the revision's `make up` sets in Temporal's dynamic config. Raises RevisionError."""
     read = "getattr(temporal, 'SETTINGS', None) or temporal._SETTINGS"
     script = f"import json; from devstack.stack import temporal; print(json.dumps({read}))"
-    # The development stack needs more packages than the images have.
-    python = sys.executable if revision.tree == ROOT else str(revision.python)
-    settings = json.loads(_run(python, "-c", script, directory=revision.tree))
+    # Not the revision's Python: the development stack needs more packages than the images have.
+    settings = json.loads(_run(sys.executable, "-c", script, directory=revision.tree))
     return {name: str(value) for name, value in settings.items()}
 
 

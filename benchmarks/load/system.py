@@ -173,13 +173,13 @@ class Service:
     def _observed(self, name: str) -> dict[str, str]:
         """The settings with which this process serves its metrics, or sends its traces.
 
-        The neighbours take the traces. The ports are those of components that do not run here.
+        The neighbours accept the traces.
         """
         ports = self.system.site.ports
-        if self.revision.tells == "metrics":
-            port = ports.shop if name == API.name else ports.stripe
+        if self.revision.observe == "metrics":
+            port = ports.api_metrics if name == API.name else ports.worker_metrics
             return {"METRICS_ADDRESS": f"{HOST}:{port}"}
-        if self.revision.tells == "traces":
+        if self.revision.observe == "traces":
             return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{HOST}:{ports.gateway}"}
         return {}
 

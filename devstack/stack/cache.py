@@ -1,4 +1,4 @@
-"""Where a user keeps what is downloaded once for all clones of this repository."""
+"""The directory for downloads that all clones of this repository share."""
 
 import os
 from pathlib import Path

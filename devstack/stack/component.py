@@ -59,7 +59,7 @@ class Component(ABC):
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """Environment variables of this process only."""
+        """Environment variables that only this component's process gets."""
         return {}
 
     @abstractmethod

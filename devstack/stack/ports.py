@@ -9,8 +9,9 @@ import psutil
 
 HOST = "127.0.0.1"
 _FIRST_PORTS = range(12_000, 32_000, 16)
-"""Starts of the blocks: 16 apart, as a stack needs 15 ports, and below 32768, where Linux begins
-to take ports for outgoing connections. The lower end is chosen, not measured."""
+"""The first ports of the blocks that `Ports.free` chooses from. A block has 16 ports, because a
+stack needs 15. All ports are below 32768: from there on, Linux uses ports for outgoing connections.
+The lower end is chosen, not measured."""
 _FIND_ATTEMPTS = 200
 """Random blocks of ports to try. Chosen, not measured."""
 _FREE_ATTEMPTS = 20

@@ -10,10 +10,10 @@ from devstack.stack.ports import HOST
 from devstack.stack.process import ROOT
 
 RULES = ROOT / "deploy" / "observability"
-"""The directory with the rules that production uses, too."""
+"""The directory with the rules, which are those of production."""
 SCRAPE_SECONDS = 5
-"""Time between two reads of the metrics: a person who tries it does not wait long. Chosen, not
-measured."""
+"""Time between two reads of the metrics. It is shorter than in production, so that a developer sees
+a change soon. Chosen, not measured."""
 
 
 class Prometheus(Component):

@@ -25,9 +25,10 @@ from tests.support.system import System
 from tests.support.waiting import eventually
 
 FACTOR = 5
-"""With more, alerts would fire between two reads of the gauges, which the API makes every 15 s."""
+"""All times in the rules are divided by this number. It is not larger, because the API reads the
+gauges only every 15 s: alerts about old gauges would fire between two reads."""
 HEALTHY_SECONDS = 45
-"""How long the system is healthy first: longer than most windows of the rules are here."""
+"""How long no part of the system is stopped at first. Chosen, not measured."""
 PATIENCE_SECONDS = 240
 """How long to wait for alerts: all fire within half of this on a quiet machine."""
 PAUSE_SECONDS = 0.4

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from devstack.stack.ports import HOST, Ports
+from devstack.stack.ports import HOST
 from domain.metrics import METRICS, Kind
 from tests.integration.test_starts import start
 from tests.support.observability import OF_SDK
@@ -22,8 +22,11 @@ Scrape = dict[str, dict[str, float]]
 @pytest.fixture(scope="module")
 async def metered(system: System) -> AsyncIterator[dict[str, str]]:
     """Where API and worker serve their metrics in the tests here, after a success and a decline."""
-    ports = Ports.free()
-    addresses = {"api": f"{HOST}:{ports.api}", "worker": f"{HOST}:{ports.shop}"}
+    ports = system.stack.site.ports
+    addresses = {
+        "api": f"{HOST}:{ports.api_metrics}",
+        "worker": f"{HOST}:{ports.worker_metrics}",
+    }
     for name, address in addresses.items():
         await system.stack.restart(name, environment={"METRICS_ADDRESS": address})
     orders = [await system.an_order(), await system.an_order("10.13")]

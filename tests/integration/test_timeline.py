@@ -202,7 +202,10 @@ async def test_temporal_is_asked_for_no_list(system: System) -> None:
 
 
 async def settled_lists(system: System) -> int:
-    """How often Temporal was asked for a list. Its metrics are some time behind."""
+    """The number of requests for a list of workflows that Temporal has counted.
+
+    Temporal updates this metric with a delay, so it is read until it no longer changes.
+    """
     earlier, count = None, await lists(system)
     while count != earlier:
         await asyncio.sleep(SETTLE_SECONDS)

@@ -17,8 +17,8 @@ OLD, NEW = "whsec_of_yesterday", "whsec_of_tomorrow"
 FORGED = 2
 """How many wrong signatures one address may send."""
 NOWHERE = "redis://127.0.0.1:1/0"
-"""Redis cannot be reached at this address, so the process counts the webhooks itself. With a slow
-Redis, the counts would depend on time."""
+"""The address of a Redis that does not exist. Without Redis, the process counts the wrong
+signatures itself. With Redis, the counts would depend on how fast it responds."""
 JSON = "application/json; charset=utf-8"
 
 

@@ -1,6 +1,5 @@
 """A collector of OpenTelemetry in this process: it keeps the spans that it gets."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from devstack.stack.ports import HOST
+from tests.support.serving import serving
 
 
 class FoundSpan(NamedTuple):
@@ -23,7 +23,7 @@ class FoundSpan(NamedTuple):
 
 
 class Collector:
-    """Takes OTLP over HTTP."""
+    """Receives spans (OTLP over HTTP), and keeps them."""
 
     def __init__(self) -> None:
         self.spans: list[FoundSpan] = []
@@ -78,12 +78,8 @@ async def collecting(port: int) -> AsyncIterator[Collector]:
     app = FastAPI(openapi_url=None, telemetry={"tracing": False})
     app.post("/v1/traces")(collector.take)
     server = uvicorn.Server(uvicorn.Config(app, host=HOST, port=port, log_level="warning"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 (it has no event to wait for)
-        await asyncio.sleep(0.01)
-    yield collector
-    server.should_exit = True
-    await serving
+    async with serving(server):
+        yield collector
 
 
 def paths(spans: Sequence[FoundSpan]) -> set[str]:

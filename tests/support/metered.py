@@ -1,4 +1,4 @@
-"""Reads what was counted with a meter of Temporal's SDK."""
+"""Reads the values that were recorded with a meter of Temporal's SDK."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -33,11 +33,11 @@ class Metered:
         return self._runtime.metric_meter
 
     def series(self, metric: Metric) -> set[Labels]:
-        """The labels of all series of a metric, also of a counter's that are 0."""
+        """The labels of all series of a metric, including counters with the value 0."""
         return set(self._by_labels(metric))
 
     def counted(self, metric: Metric) -> dict[Labels, float]:
-        """The series of a counter that are not 0."""
+        """The value of each series of a counter by its labels, without series that are 0."""
         sums = {labels: sum(values) for labels, values in self._by_labels(metric).items()}
         return {labels: value for labels, value in sums.items() if value}
 
@@ -45,7 +45,7 @@ class Metered:
         return {labels: values[-1] for labels, values in self._by_labels(metric).items()}
 
     def seconds(self, metric: Metric) -> dict[Labels, list[float]]:
-        """The recorded values of a duration."""
+        """All values that were recorded for a duration, in seconds, by the labels of the series."""
         return self._by_labels(metric)
 
     def _by_labels(self, metric: Metric) -> dict[Labels, list[float]]:

@@ -120,7 +120,7 @@ def selectors(expression: str) -> list[Selector]:
 
 
 def kept_labels(expression: str) -> set[str]:
-    """The labels after `by`."""
+    """The labels in the `by` clauses of the expression."""
     modifiers = [each.modifier for each in nodes(expression) if isinstance(each, AggregateExpr)]
     return {label for modifier in modifiers if modifier for label in modifier.labels}
 
@@ -133,7 +133,7 @@ def chosen_values(matcher: Matcher) -> list[str]:
 
 
 def series_of(name: str, kind: Kind) -> set[str]:
-    """The names under which Prometheus stores a metric with this name and kind."""
+    """The names of the series in which Prometheus stores a metric with this name and kind."""
     if kind is Kind.DURATION:
         return {f"{name}{suffix}" for suffix in ("_bucket", "_sum", "_count")}
     return {name}

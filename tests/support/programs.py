@@ -41,7 +41,8 @@ class Program(NamedTuple):
     target: str
     """The target of the Makefile that installs it."""
     is_unpacked: bool = False
-    """It is not installed, so no service of it starts, and nobody needs to be root."""
+    """Whether the package is only unpacked into the user's cache. Then root is not needed, and no
+    service is started."""
 
     @property
     def absent(self) -> str:

@@ -1,6 +1,5 @@
 """Settings for running stacks. They do not depend on the environment of this process."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from bootstrap import kafka
 from bootstrap.settings import Settings
 from devstack.stack.ports import HOST, Ports
 from devstack.stack.stack import Stack
+from tests.support.serving import serving
 
 
 def settings_of(stack: Stack, **changes: Any) -> Settings:
@@ -25,10 +25,6 @@ def kafka_of(stack: Stack) -> dict[str, Any]:
 async def another_server(stack: Stack, **changes: Any) -> AsyncIterator[str]:
     """Run another API of the stack in this process, with changed settings. Yields its address."""
     port = Ports.free().api
-    async with create_server(settings_of(stack, api_port=port, **changes)) as server:
-        serving = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110 (it has no event to wait for)
-            await asyncio.sleep(0.01)
+    settings = settings_of(stack, api_port=port, **changes)
+    async with create_server(settings) as server, serving(server):
         yield f"http://{HOST}:{port}"
-        server.should_exit = True
-        await serving

@@ -137,8 +137,9 @@ async def shop_at_stripe(directory: Any) -> AsyncIterator[Stack]:
 
 @asynccontextmanager
 async def customer(browser: Browser, stack: Stack) -> AsyncIterator[tuple[ShopPage, FakeService]]:
-    """Open a browser for one customer. Yields the shop's page and the payment service behind it.
+    """Open the shop in a new browser context, which is one customer.
 
+    Yields the page, and the fake payment service to which the page sends its requests.
     Raises AssertionError at the end of the block if the page has logged an error.
     """
     context = await browser.new_context(reduced_motion="reduce")

@@ -1,6 +1,5 @@
 """Another API and another shop beside the system of a test. They pay at the double of Stripe."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from devstack.demo import shop
 from devstack.stack.ports import HOST, Ports
 from devstack.stack.stack import Stack
 from tests.support.agreement import books_of
+from tests.support.serving import serving
 from tests.support.shop_page import ShopPage
 from tests.support.stacks import another_server
 from tests.support.stripe_client import official_client
@@ -58,12 +58,8 @@ async def at_stripe(system: System, **changes: Any) -> AsyncIterator[AtStripe]:
         settings_of_shop |= {"shop_port": port, "payment_api_url": api, "gateway": "stripe"}
         app = shop.create_app(shop.ShopSettings(**settings_of_shop, checkout="hosted"))
         server = uvicorn.Server(uvicorn.Config(app, host=HOST, port=port, log_level="warning"))
-        serving = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110 (it has no event to wait for)
-            await asyncio.sleep(0.01)
-        yield AtStripe(system, address, api)
-        server.should_exit = True
-        await serving
+        async with serving(server):
+            yield AtStripe(system, address, api)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """The workflow runs of a payment, by their ids in Temporal: the timeline shows them.
 
-Workers of the earlier version do not write the new column. Of their payments, only the latest run
-is known, and Temporal tells it.
+Workers of the earlier version do not write the new column. The timelines of their payments show
+only the latest run, which is read from Temporal.
 """
 
 from alembic import op

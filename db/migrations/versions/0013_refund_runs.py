@@ -1,6 +1,6 @@
 """The workflow runs of a refund, as migration 0012 has them for payments.
 
-It is a migration of its own so that none locks two tables that are in use.
+It is separate from migration 0012, so that no migration locks two tables in use at the same time.
 """
 
 from alembic import op

@@ -1339,7 +1339,7 @@ WORKFLOWS = (
     Bug(
         "the watch of a refund counts as another refund",
         "workflows/metrics.py",
-        " and info.workflow_type == RefundWorkflow.__name__",
+        " and info.workflow_type == names.REFUND_WORKFLOW",
         "",
         WORK_METRICS,
     ),

@@ -181,7 +181,7 @@ def test_a_full_database_is_compared_with_an_empty_one() -> None:
 def test_the_cost_of_traces_is_measured_with_the_same_files() -> None:
     without, with_traces = command._revisions(None, rows=None, observe="traces")
 
-    assert (without.tells, with_traces.tells) == (None, "traces")
+    assert (without.observe, with_traces.observe) == (None, "traces")
     assert without.tree == with_traces.tree
 
 
